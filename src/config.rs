@@ -1,0 +1,262 @@
+//! Every knob of the protocol, with its unit, its default and what goes wrong when it is too low or too high.
+//!
+//! A [`Config`] is plain data that serde can read; [`Config::check`] turns it once into something the core can trust.
+//! Three presets cover most clusters: [`Config::lan`], [`Config::wan`] and [`Config::local`].
+
+mod duration_text;
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::member::ACCUSERS_MAX;
+
+/// How the protocol behaves; the same on all members of a cluster, though nothing breaks when they differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The cluster's name, 1 to 64 bytes; datagrams of another cluster are rejected. Required.
+    pub cluster: String,
+    /// How often each member is probed by someone, and each member probes someone. Lower finds a crash sooner and costs
+    /// in proportion. Default 1 s (lan), 2 s (wan), 200 ms (local). Source: memberlist's LAN preset for 1 s.
+    #[serde(with = "duration_text")]
+    pub probe_interval: Duration,
+    /// The cap of the adaptive retry timeout; also the timeout before any round trip was measured. At most the probe
+    /// interval. Default 500 ms, 1 s, 100 ms.
+    #[serde(with = "duration_text")]
+    pub probe_timeout: Duration,
+    /// P: how long a member may be silent and never be declared dead. Constant in the size of the cluster. At least two
+    /// round trips plus what the operating system may pause a process. Default 3 s, 8 s, 1 s.
+    #[serde(with = "duration_text")]
+    pub stall_tolerance: Duration,
+    /// k: relays asked to ping a member that did not answer. 0 to 16, default 3. Source: memberlist, SWIM 3.1.
+    pub indirect_checks: usize,
+    /// c: members that must agree with an accusation before the verdict at P; alone, a node waits for 3 P. 0 to 3,
+    /// default 2. Chosen: with 0, 26 false deaths in 150 s at 10 % loss and P = 1 s; with 2, none.
+    pub confirmations: usize,
+    /// λ: each news is sent λ·⌈log2(n+1)⌉ times in all. 1 to 10, default 2. Source: SWIM 4.1's λ log n.
+    pub retransmit_mult: u32,
+    /// How many random members news is forwarded to at once on first receipt. 1 to 16, default 4.
+    pub forward_fanout: usize,
+    /// Datagrams per second that forwarding may use beyond the burst. 1 to 10,000, default 20.
+    pub forward_rate: u32,
+    /// Datagrams that forwarding may use at once. 1 to 10,000, default 40.
+    pub forward_burst: u32,
+    /// Quiet time without news after which two members whose views differ compare them. Default 1 s.
+    #[serde(with = "duration_text")]
+    pub sync_quiet: Duration,
+    /// Time of continued difference after which they compare views though news still flows. Default 2 s.
+    #[serde(with = "duration_text")]
+    pub sync_patience: Duration,
+    /// Dead members that are remembered and dialled so that partitions heal. 0 to 65,536, default 4,096.
+    pub ghosts_max: usize,
+    /// How long a dead member is dialled. Default 72 h. Source: serf's reconnect timeout is 24 h; partitions over a
+    /// weekend are not rare.
+    #[serde(with = "duration_text")]
+    pub ghost_retention: Duration,
+    /// News that wait to ride on datagrams. 16 to 65,536, default 1,024.
+    pub news_max: usize,
+    /// How long a leaving node waits for others to confirm. Default 2 s.
+    #[serde(with = "duration_text")]
+    pub leave_timeout: Duration,
+    /// Members held at most; beyond it new ones are refused. 2 to 65,536, default 20,000.
+    pub members_max: usize,
+    /// Longest datagram ever sent, in bytes of UDP payload. 508 to 65,507, default 1,400, which fits every common MTU.
+    pub datagram_bytes_max: usize,
+    /// Recent events kept for subscribers; one that falls further behind gets a difference instead. 16 to 1,048,576,
+    /// default 1,024.
+    pub events_max: usize,
+}
+
+impl Config {
+    /// For one data centre: round trips of a few milliseconds, P = 3 s.
+    #[must_use]
+    pub fn lan(cluster: &str) -> Self {
+        Config {
+            cluster: cluster.to_owned(),
+            probe_interval: Duration::from_secs(1),
+            probe_timeout: Duration::from_millis(500),
+            stall_tolerance: Duration::from_secs(3),
+            indirect_checks: 3,
+            confirmations: 2,
+            retransmit_mult: 2,
+            forward_fanout: 4,
+            forward_rate: 20,
+            forward_burst: 40,
+            sync_quiet: Duration::from_secs(1),
+            sync_patience: Duration::from_secs(2),
+            ghosts_max: 4_096,
+            ghost_retention: Duration::from_secs(72 * 3_600),
+            news_max: 1_024,
+            leave_timeout: Duration::from_secs(2),
+            members_max: 20_000,
+            datagram_bytes_max: 1_400,
+            events_max: 1_024,
+        }
+    }
+
+    /// For the internet: round trips up to a few hundred milliseconds, P = 8 s.
+    #[must_use]
+    pub fn wan(cluster: &str) -> Self {
+        Config {
+            probe_interval: Duration::from_secs(2),
+            probe_timeout: Duration::from_secs(1),
+            stall_tolerance: Duration::from_secs(8),
+            ..Config::lan(cluster)
+        }
+    }
+
+    /// For one machine, tests and demonstrations: P = 1 s.
+    #[must_use]
+    pub fn local(cluster: &str) -> Self {
+        Config {
+            probe_interval: Duration::from_millis(200),
+            probe_timeout: Duration::from_millis(100),
+            stall_tolerance: Duration::from_secs(1),
+            ..Config::lan(cluster)
+        }
+    }
+
+    /// Checks every knob against its range and its neighbours.
+    ///
+    /// # Errors
+    /// The first knob that is out of range, with what to do about it.
+    pub fn check(self) -> Result<Rules, ConfigError> {
+        self.check_durations()?;
+        self.check_numbers()?;
+        let round_trip_floor = if self.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 };
+        Ok(Rules { rto_floor: Duration::from_millis(round_trip_floor).min(self.probe_timeout), config: self })
+    }
+
+    fn check_durations(&self) -> Result<(), ConfigError> {
+        let ms = Duration::from_millis;
+        let hour = Duration::from_secs(3_600);
+        within("probe_interval", self.probe_interval, ms(20), hour)?;
+        within("probe_timeout", self.probe_timeout, ms(10), self.probe_interval)?;
+        within("stall_tolerance", self.stall_tolerance, ms(300), hour)?;
+        within("sync_quiet", self.sync_quiet, ms(10), hour)?;
+        within("sync_patience", self.sync_patience, ms(10), hour)?;
+        within("ghost_retention", self.ghost_retention, Duration::ZERO, hour * 24 * 365)?;
+        within("leave_timeout", self.leave_timeout, Duration::ZERO, hour)?;
+        if self.stall_tolerance < self.probe_interval {
+            return Err(ConfigError {
+                knob: "stall_tolerance",
+                why: format!(
+                    "{:?} is below the probe_interval {:?}; raise it, or lower the interval",
+                    self.stall_tolerance, self.probe_interval
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), ConfigError> {
+        within("cluster (bytes)", self.cluster.len(), 1, 64)?;
+        within("indirect_checks", self.indirect_checks, 0, 16)?;
+        within("confirmations", self.confirmations, 0, ACCUSERS_MAX - 1)?;
+        within("retransmit_mult", self.retransmit_mult, 1, 10)?;
+        within("forward_fanout", self.forward_fanout, 1, 16)?;
+        within("forward_rate", self.forward_rate, 1, 10_000)?;
+        within("forward_burst", self.forward_burst, 1, 10_000)?;
+        within("ghosts_max", self.ghosts_max, 0, 65_536)?;
+        within("news_max", self.news_max, 16, 65_536)?;
+        within("members_max", self.members_max, 2, 65_536)?;
+        within("datagram_bytes_max", self.datagram_bytes_max, 1_024, 65_507)?;
+        within("events_max", self.events_max, 16, 1_048_576)
+    }
+}
+
+fn within<T: PartialOrd + fmt::Debug>(knob: &'static str, value: T, low: T, high: T) -> Result<(), ConfigError> {
+    if value < low {
+        return Err(ConfigError { knob, why: format!("{value:?} is too low; use {low:?} to {high:?}") });
+    }
+    if value > high {
+        return Err(ConfigError { knob, why: format!("{value:?} is too high; use {low:?} to {high:?}") });
+    }
+    Ok(())
+}
+
+/// A checked [`Config`], with what follows from it.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    config: Config,
+    rto_floor: Duration,
+}
+
+impl Rules {
+    /// The least retry timeout: 100 ms, or 50 ms when P is at most 1 s.
+    ///
+    /// Chosen: below it, scheduler noise makes suspicions (62 to 113 in 150 s at 64 stalling nodes with 50 ms, 21 with 100 ms).
+    #[must_use]
+    pub fn rto_floor(&self) -> Duration {
+        self.rto_floor
+    }
+}
+
+impl std::ops::Deref for Rules {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// A knob that is out of its range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    knob: &'static str,
+    why: String,
+}
+
+impl ConfigError {
+    /// An error about a knob that another part of the crate checks.
+    pub(crate) fn new(knob: &'static str, why: String) -> Self {
+        ConfigError { knob, why }
+    }
+
+    /// The knob's field name.
+    #[must_use]
+    pub fn knob(&self) -> &'static str {
+        self.knob
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.knob, self.why)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_valid_and_their_floors_differ() {
+        assert_eq!(Config::lan("c").check().unwrap().rto_floor(), Duration::from_millis(100));
+        assert_eq!(Config::wan("c").check().unwrap().rto_floor(), Duration::from_millis(100));
+        assert_eq!(Config::local("c").check().unwrap().rto_floor(), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn errors_name_the_knob_and_the_range() {
+        let refused = |change: fn(&mut Config)| {
+            let mut config = Config::lan("c");
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(|c| c.probe_timeout = Duration::from_secs(2)),
+            "probe_timeout: 2s is too high; use 10ms to 1s"
+        );
+        assert_eq!(refused(|c| c.cluster.clear()), "cluster (bytes): 0 is too low; use 1 to 64");
+        assert_eq!(refused(|c| c.confirmations = 4), "confirmations: 4 is too high; use 0 to 3");
+        assert_eq!(
+            refused(|c| c.stall_tolerance = Duration::from_millis(500)),
+            "stall_tolerance: 500ms is below the probe_interval 1s; raise it, or lower the interval"
+        );
+    }
+}

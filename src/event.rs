@@ -1,0 +1,156 @@
+//! What the application is told, and the reasons given with it.
+//!
+//! Events of one member come in an order that a fold can trust: applying them to a list of members gives exactly the
+//! present list. No other SWIM library tells the application of a suspicion; here it is an event like the others, with
+//! who accuses, why, and until when the member may refute.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::member::{Accusers, Member};
+use crate::time::Instant;
+
+/// A change of what this node believes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A member is here: new, restarted, or back from the dead.
+    Up(Member),
+    /// A member's silence is being judged.
+    Suspect {
+        /// The suspect as it is now known.
+        member: Member,
+        /// The members whose own ping to it went unanswered, so far.
+        by: Accusers,
+        /// How this node came to suspect it.
+        reason: SuspectReason,
+        /// When it is declared dead if enough members agree and it stays silent (start + P).
+        dead_after: Instant,
+        /// When it is declared dead even without that agreement (start + 3 P).
+        dead_by: Instant,
+    },
+    /// The suspect showed that it lives, or the suspicion proved to be about this node itself.
+    Refuted(Member),
+    /// This node's own verdict.
+    Dead {
+        /// The member as it was last known; its generation says which start of the process died.
+        member: Member,
+        /// The members whose own ping to it went unanswered.
+        by: Accusers,
+        /// Why the verdict fell.
+        reason: DeadReason,
+        /// Whether the verdict is provisional: nobody else answered this node either. Any sign of life undoes it.
+        isolated: bool,
+    },
+    /// The member left by its own word, or was forgotten here.
+    Left(Member),
+    /// The member changed its address or metadata.
+    Updated(Member),
+    /// This node did not run for so long; it judges nobody until others have answered it.
+    SelfStalled {
+        /// How much later than asked the driver woke the protocol.
+        gap: Duration,
+    },
+    /// Too few members answer this node: its verdicts are provisional from now on.
+    Isolated {
+        /// How many members answered lately.
+        reachable: usize,
+        /// How many members there are, this node not counted.
+        known: usize,
+    },
+    /// Enough members answer again.
+    Reconnected,
+    /// Another process of the same name and a later start is alive; this node has stopped.
+    Superseded {
+        /// Where the other process answers.
+        by: SocketAddr,
+    },
+    /// A new member was refused because the table is full.
+    Full {
+        /// The cap that was reached.
+        members_max: usize,
+    },
+}
+
+impl Event {
+    /// The member the event is about, if it is about one.
+    #[must_use]
+    pub fn member(&self) -> Option<&Member> {
+        match self {
+            Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => Some(member),
+            Event::Suspect { member, .. } | Event::Dead { member, .. } => Some(member),
+            Event::SelfStalled { .. }
+            | Event::Isolated { .. }
+            | Event::Reconnected
+            | Event::Superseded { .. }
+            | Event::Full { .. } => None,
+        }
+    }
+
+    /// The event's name in lower case, as logs and JSON print it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Event::Up(_) => "up",
+            Event::Suspect { .. } => "suspect",
+            Event::Refuted(_) => "refuted",
+            Event::Dead { .. } => "dead",
+            Event::Left(_) => "left",
+            Event::Updated(_) => "updated",
+            Event::SelfStalled { .. } => "self_stalled",
+            Event::Isolated { .. } => "isolated",
+            Event::Reconnected => "reconnected",
+            Event::Superseded { .. } => "superseded",
+            Event::Full { .. } => "full",
+        }
+    }
+}
+
+/// How a suspicion began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SuspectReason {
+    /// This node's own round of pings went unanswered.
+    ProbeFailed,
+    /// Another member suspects it.
+    Accused,
+    /// Another member declared it dead; here that is an accusation.
+    CalledDead,
+}
+
+/// Why a verdict fell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DeadReason {
+    /// Silent for the stall tolerance P, with enough accusers.
+    Silent,
+    /// Silent for 3 P; too few members agreed, or too few answered this node, to say so sooner.
+    SilentUnconfirmed,
+    /// A later start of the same process has taken its place.
+    Restarted,
+}
+
+impl fmt::Display for SuspectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SuspectReason::ProbeFailed => "its pings went unanswered",
+            SuspectReason::Accused => "another member suspects it",
+            SuspectReason::CalledDead => "another member called it dead",
+        })
+    }
+}
+
+impl fmt::Display for DeadReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeadReason::Silent => "silent for the stall tolerance",
+            DeadReason::SilentUnconfirmed => "silent for three times the stall tolerance",
+            DeadReason::Restarted => "a later start took its place",
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! Plain counters and gauges of one protocol, cheap to copy.
+//!
+//! Counters only rise; gauges say how things stand. Nothing here decides anything.
+
+use serde::Serialize;
+
+use crate::wire::Rejected;
+
+/// A snapshot of the protocol's counters and gauges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Datagrams handed out to be sent.
+    pub datagrams_out: u64,
+    /// Bytes of them.
+    pub bytes_out: u64,
+    /// Datagrams accepted.
+    pub datagrams_in: u64,
+    /// Bytes of them.
+    pub bytes_in: u64,
+    /// Datagrams rejected, by reason.
+    pub rejected: RejectedCounts,
+    /// Rounds answered by the target's own ack.
+    pub probes_acked: u64,
+    /// Rounds answered only through a relay.
+    pub probes_acked_by_relay: u64,
+    /// Rounds that failed.
+    pub probes_failed: u64,
+    /// Rounds void because this node did not run.
+    pub probes_void: u64,
+    /// Suspicions begun.
+    pub suspicions: u64,
+    /// Suspicions that the member refuted.
+    pub suspicions_refuted: u64,
+    /// Suspicions that ended in a verdict of this node.
+    pub suspicions_dead: u64,
+    /// Verdicts that were provisional.
+    pub verdicts_provisional: u64,
+    /// Provisional verdicts that were undone.
+    pub verdicts_undone: u64,
+    /// Suspicions of this node that it refuted.
+    pub refutations: u64,
+    /// Comparisons of views begun by this node.
+    pub syncs: u64,
+    /// Dials of dead members and contacts.
+    pub dials: u64,
+    /// Transmissions dropped because the queue was full.
+    pub transmits_dropped: u64,
+    /// New members refused because the table was full.
+    pub members_refused: u64,
+    /// Wakes later than the tolerance.
+    pub late_wakes: u64,
+    /// Microseconds of the last wake's lateness.
+    pub lateness_us: u64,
+    /// Microseconds of the greatest lateness so far.
+    pub lateness_max_us: u64,
+    /// Lifeguard's local health multiplier, 0 (healthy) to 8.
+    pub awareness: u8,
+    /// Members that are Alive, this node included.
+    pub members_alive: usize,
+    /// Members that are Suspect.
+    pub members_suspect: usize,
+    /// Dead members still dialled.
+    pub ghosts: usize,
+    /// News waiting to ride.
+    pub news: usize,
+    /// Transmissions waiting to be polled.
+    pub transmits: usize,
+    /// Events waiting to be polled.
+    pub events: usize,
+    /// The round of the probing ring.
+    pub round: u64,
+    /// The hash of the live view.
+    pub view_hash: u64,
+}
+
+/// Rejected datagrams by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RejectedCounts([u64; Rejected::ALL.len()]);
+
+impl RejectedCounts {
+    /// Counts one.
+    pub(crate) fn count(&mut self, reason: Rejected) {
+        if let Some(counter) = self.0.get_mut(reason as usize) {
+            *counter += 1;
+        }
+    }
+
+    /// How many were rejected for this reason.
+    #[must_use]
+    pub fn of(&self, reason: Rejected) -> u64 {
+        self.0.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// How many were rejected in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}

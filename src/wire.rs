@@ -1,0 +1,82 @@
+//! Datagrams to bytes and back: total, strict and bounded; the only room that knows bytes.
+//!
+//! `docs/wire.md` describes every byte. A datagram is verified whole before any of it is handed out, so that a caller that
+//! gets a [`Datagram`] may apply it item by item without meeting an error half way.
+
+mod codec;
+mod items;
+mod message;
+mod varint;
+
+pub(crate) use codec::{Codec, Datagram, Writer};
+pub(crate) use items::{Accusation, Departure, Item, Range, RecordRef, Terms};
+pub(crate) use message::{Digest, Message, Nonce, Pulse};
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The version byte that this release speaks.
+pub const WIRE_VERSION: u8 = 1;
+
+/// Why a datagram was not accepted; the protocol's state is unchanged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rejected {
+    /// Shorter than its own fields say.
+    Truncated,
+    /// Longer than the limit, or a field longer than its range.
+    Oversized,
+    /// A version byte that this release does not speak.
+    Version,
+    /// A message kind that this release does not know.
+    Kind,
+    /// The tag does not match: another cluster, or damage on the way.
+    Tag,
+    /// A field is not in its one permitted form, or a value is outside its range.
+    Malformed,
+    /// This node's own datagram came back.
+    FromSelf,
+    /// An answer to a nonce that this node did not send, or that has expired.
+    UnknownNonce,
+    /// Meant for another node or another start of this one.
+    Misdirected,
+    /// The protocol has stopped.
+    Stopped,
+}
+
+impl Rejected {
+    /// All reasons.
+    pub const ALL: [Rejected; 10] = [
+        Rejected::Truncated,
+        Rejected::Oversized,
+        Rejected::Version,
+        Rejected::Kind,
+        Rejected::Tag,
+        Rejected::Malformed,
+        Rejected::FromSelf,
+        Rejected::UnknownNonce,
+        Rejected::Misdirected,
+        Rejected::Stopped,
+    ];
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rejected::Truncated => "truncated",
+            Rejected::Oversized => "oversized",
+            Rejected::Version => "unknown version",
+            Rejected::Kind => "unknown kind",
+            Rejected::Tag => "another cluster's, or damaged",
+            Rejected::Malformed => "malformed",
+            Rejected::FromSelf => "our own",
+            Rejected::UnknownNonce => "an answer to nothing we asked",
+            Rejected::Misdirected => "meant for another node",
+            Rejected::Stopped => "we have stopped",
+        })
+    }
+}
+
+impl std::error::Error for Rejected {}
