@@ -4,12 +4,16 @@
 //! gets a [`Datagram`] may apply it item by item without meeting an error half way.
 
 mod codec;
+mod compare;
+mod fields;
+mod head;
 mod items;
 mod message;
 mod varint;
 
 pub(crate) use codec::{Codec, Datagram, Writer};
-pub(crate) use items::{Accusation, Departure, Item, Range, RecordRef, Terms};
+pub(crate) use compare::{Range, Terms};
+pub(crate) use items::{Accusation, Departure, Item, RecordRef};
 pub(crate) use message::{Digest, Message, Nonce, Pulse};
 
 use std::fmt;

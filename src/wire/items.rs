@@ -1,7 +1,331 @@
 //! The items a datagram carries after its message: news of members, and the steps of a comparison.
+//!
+//! An item is a kind, a length and a body, so that a release may skip what a later one says. A body of a kind we know is read
+//! whole or refused; only a member's own record may end in fields that we do not know, and those are passed on as they came.
 
+use std::mem;
 use std::net::SocketAddr;
-
-use crate::member::{Accusers, Generation, Incarnation, NodeId, Record};
-use crate::time::Instant;
 use std::time::Duration;
+
+use bincode::enc::Encoder;
+use bincode::error::EncodeError;
+use bincode::{BorrowDecode, Decode, Encode};
+
+use super::Rejected;
+use super::compare::{Range, Terms};
+use super::fields::{Metadata, Name, Tail, Wire, take};
+use super::varint::Varint;
+use crate::member::{
+    Accusers, EXTRA_BYTES_MAX, Generation, Incarnation, METADATA_BYTES_MAX, NAME_BYTES_MAX, NodeId, Record, canonical,
+    name_is_valid,
+};
+
+/// One thing that a datagram says.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Item<'a> {
+    /// A member's own record.
+    Alive(RecordRef<'a>),
+    /// Somebody's pings to this member went unanswered.
+    Suspect(Accusation),
+    /// The sender, or one whose word it passes on, has convicted this member.
+    Dead(Accusation),
+    /// A member said that it leaves.
+    Left(Departure),
+    /// "I see you at this address."
+    Seen(SocketAddr),
+    /// "My hash of this part of the ring."
+    Range { range: Range, hash: u32 },
+    /// "My hashes of its sixteen parts."
+    Children { range: Range, hashes: [u32; 16] },
+    /// "My terms in this range."
+    Terms { range: Range, terms: Terms<'a> },
+    /// "Send me the records of these terms."
+    Want { range: Range, terms: Terms<'a> },
+    /// "Send me your records from this place of the ring on."
+    Pull { cursor: u64 },
+    /// Ends a pull's page: where to go on, if there is more, and the sender's full round.
+    Page { next: Option<u64>, round: u64 },
+}
+
+/// A member's own record, borrowed from a datagram or from a [`Record`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RecordRef<'a> {
+    pub id: NodeId,
+    pub generation: Generation,
+    pub incarnation: Incarnation,
+    /// Its IP may be unspecified: a joiner need not know its own.
+    pub address: SocketAddr,
+    pub name: &'a str,
+    pub metadata: &'a [u8],
+    /// Fields that this release does not know, well formed, in ascending order of their kinds.
+    pub extra: &'a [u8],
+}
+
+impl<'a> RecordRef<'a> {
+    pub(crate) fn of(record: &'a Record) -> Self {
+        RecordRef {
+            id: record.id(),
+            generation: record.generation(),
+            incarnation: record.incarnation(),
+            address: record.address(),
+            name: record.name(),
+            metadata: record.metadata(),
+            extra: record.extra(),
+        }
+    }
+
+    pub(crate) fn to_record(self) -> Record {
+        Record::from_parts(
+            (self.id, self.generation, self.incarnation),
+            self.address,
+            self.name,
+            self.metadata,
+            self.extra,
+        )
+    }
+
+    fn check(&self) -> Result<(), Rejected> {
+        if self.name.len() > NAME_BYTES_MAX
+            || self.metadata.len() > METADATA_BYTES_MAX
+            || self.extra.len() > EXTRA_BYTES_MAX
+        {
+            return Err(Rejected::Oversized);
+        }
+        if self.address.port() == 0 || !name_is_valid(self.name) {
+            return Err(Rejected::Malformed);
+        }
+        check_start(self.generation, self.incarnation)?;
+        check_fields(self.extra)
+    }
+}
+
+/// What is held against a member, for a suspicion and for a verdict alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Accusation {
+    pub id: NodeId,
+    pub generation: Generation,
+    pub incarnation: Incarnation,
+    /// How long before the sending the silence began; whole milliseconds, at most 2^32 - 1, are sent.
+    pub age: Duration,
+    /// Asks the receiver to probe the member at once.
+    pub probe: bool,
+    pub accusers: Accusers,
+}
+
+/// A member's word that it leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Departure {
+    pub id: NodeId,
+    pub generation: Generation,
+    pub incarnation: Incarnation,
+}
+
+mod kind {
+    pub(super) const ALIVE: u8 = 1;
+    pub(super) const SUSPECT: u8 = 2;
+    pub(super) const DEAD: u8 = 3;
+    pub(super) const LEFT: u8 = 4;
+    pub(super) const SEEN: u8 = 5;
+    pub(super) const RANGE: u8 = 16;
+    pub(super) const CHILDREN: u8 = 17;
+    pub(super) const TERMS: u8 = 18;
+    pub(super) const WANT: u8 = 19;
+    pub(super) const PULL: u8 = 20;
+    pub(super) const PAGE: u8 = 21;
+}
+
+impl<'a> Item<'a> {
+    pub(super) const fn kind(&self) -> u8 {
+        match self {
+            Item::Alive(_) => kind::ALIVE,
+            Item::Suspect(_) => kind::SUSPECT,
+            Item::Dead(_) => kind::DEAD,
+            Item::Left(_) => kind::LEFT,
+            Item::Seen(_) => kind::SEEN,
+            Item::Range { .. } => kind::RANGE,
+            Item::Children { .. } => kind::CHILDREN,
+            Item::Terms { .. } => kind::TERMS,
+            Item::Want { .. } => kind::WANT,
+            Item::Pull { .. } => kind::PULL,
+            Item::Page { .. } => kind::PAGE,
+        }
+    }
+
+    /// Reads a body whole; `None` for a kind that this release does not know.
+    pub(super) fn decode(kind: u8, body: &'a [u8]) -> Result<Option<Self>, Rejected> {
+        let mut rest = body;
+        let item = match kind {
+            kind::ALIVE => {
+                let record: RecordBody<'a> = take(&mut rest)?;
+                Item::Alive(record.with(mem::take(&mut rest)))
+            }
+            kind::SUSPECT => Item::Suspect(take::<AccusationBody>(&mut rest)?.read()?),
+            kind::DEAD => Item::Dead(take::<AccusationBody>(&mut rest)?.read()?),
+            kind::LEFT => Item::Left(take::<Start>(&mut rest)?.into()),
+            kind::SEEN => Item::Seen(take::<Wire<SocketAddr>>(&mut rest)?.0),
+            kind::RANGE => {
+                let (Wire(range), Wire(hash)) = take(&mut rest)?;
+                Item::Range { range, hash }
+            }
+            kind::CHILDREN => {
+                let (Wire(range), hashes) = take::<(Wire<Range>, [Wire<u32>; 16])>(&mut rest)?;
+                Item::Children { range, hashes: hashes.map(|Wire(hash)| hash) }
+            }
+            kind::TERMS => {
+                let Wire(range) = take(&mut rest)?;
+                Item::Terms { range, terms: Terms::from_bytes(mem::take(&mut rest))? }
+            }
+            kind::WANT => {
+                let Wire(range) = take(&mut rest)?;
+                Item::Want { range, terms: Terms::from_bytes(mem::take(&mut rest))? }
+            }
+            kind::PULL => Item::Pull { cursor: take::<Wire<u64>>(&mut rest)?.0 },
+            kind::PAGE => {
+                let (next, Varint(round)) = take::<(Option<Wire<u64>>, Varint)>(&mut rest)?;
+                Item::Page { next: next.map(|Wire(cursor)| cursor), round }
+            }
+            _ => return Ok(None),
+        };
+        if rest.is_empty() { Ok(Some(item)) } else { Err(Rejected::Malformed) }
+    }
+
+    /// Whether all values are such as may be said: the same for what comes in and what goes out.
+    pub(super) fn check(&self) -> Result<(), Rejected> {
+        match self {
+            Item::Alive(record) => record.check(),
+            Item::Suspect(accusation) | Item::Dead(accusation) => {
+                check_start(accusation.generation, accusation.incarnation)
+            }
+            Item::Left(departure) => check_start(departure.generation, departure.incarnation),
+            Item::Seen(address) => {
+                let usable = address.port() != 0 && !canonical(*address).ip().is_unspecified();
+                if usable { Ok(()) } else { Err(Rejected::Malformed) }
+            }
+            Item::Range { range, .. }
+            | Item::Children { range, .. }
+            | Item::Terms { range, .. }
+            | Item::Want { range, .. } => range.check(),
+            Item::Pull { .. } | Item::Page { .. } => Ok(()),
+        }
+    }
+}
+
+/// Writes the body.
+impl Encode for Item<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        match *self {
+            Item::Alive(record) => (RecordBody::from(record), Tail(record.extra)).encode(encoder),
+            Item::Suspect(accusation) | Item::Dead(accusation) => AccusationBody::from(accusation).encode(encoder),
+            Item::Left(departure) => Start::from(departure).encode(encoder),
+            Item::Seen(address) => Wire(address).encode(encoder),
+            Item::Range { range, hash } => (Wire(range), Wire(hash)).encode(encoder),
+            Item::Children { range, hashes } => (Wire(range), hashes.map(Wire)).encode(encoder),
+            Item::Terms { range, terms } | Item::Want { range, terms } => (Wire(range), terms).encode(encoder),
+            Item::Pull { cursor } => Wire(cursor).encode(encoder),
+            Item::Page { next, round } => (next.map(Wire), Varint(round)).encode(encoder),
+        }
+    }
+}
+
+/// Whom an item speaks of, and which of its words it answers.
+#[derive(Encode, Decode)]
+struct Start {
+    id: Wire<NodeId>,
+    generation: Wire<Generation>,
+    incarnation: Wire<Incarnation>,
+}
+
+impl From<Departure> for Start {
+    fn from(departure: Departure) -> Self {
+        let Departure { id, generation, incarnation } = departure;
+        Start { id: Wire(id), generation: Wire(generation), incarnation: Wire(incarnation) }
+    }
+}
+
+impl From<Start> for Departure {
+    fn from(start: Start) -> Self {
+        Departure { id: start.id.0, generation: start.generation.0, incarnation: start.incarnation.0 }
+    }
+}
+
+#[derive(Encode, Decode)]
+struct AccusationBody {
+    start: Start,
+    age: Wire<Duration>,
+    flags: u8,
+    accusers: Wire<Accusers>,
+}
+
+/// The receiver is asked to probe at once.
+const FLAG_PROBE: u8 = 1;
+
+impl From<Accusation> for AccusationBody {
+    fn from(accusation: Accusation) -> Self {
+        let Accusation { id, generation, incarnation, age, probe, accusers } = accusation;
+        AccusationBody {
+            start: Departure { id, generation, incarnation }.into(),
+            age: Wire(age),
+            flags: if probe { FLAG_PROBE } else { 0 },
+            accusers: Wire(accusers),
+        }
+    }
+}
+
+impl AccusationBody {
+    fn read(self) -> Result<Accusation, Rejected> {
+        if self.flags & !FLAG_PROBE != 0 {
+            return Err(Rejected::Malformed);
+        }
+        let Departure { id, generation, incarnation } = self.start.into();
+        let (Wire(age), Wire(accusers)) = (self.age, self.accusers);
+        Ok(Accusation { id, generation, incarnation, age, probe: self.flags & FLAG_PROBE != 0, accusers })
+    }
+}
+
+#[derive(Encode, BorrowDecode)]
+struct RecordBody<'a> {
+    start: Start,
+    address: Wire<SocketAddr>,
+    name: Name<'a>,
+    metadata: Metadata<'a>,
+}
+
+impl<'a> From<RecordRef<'a>> for RecordBody<'a> {
+    fn from(record: RecordRef<'a>) -> Self {
+        let RecordRef { id, generation, incarnation, address, name, metadata, extra: _ } = record;
+        RecordBody {
+            start: Departure { id, generation, incarnation }.into(),
+            address: Wire(address),
+            name: Name(name),
+            metadata: Metadata(metadata),
+        }
+    }
+}
+
+impl<'a> RecordBody<'a> {
+    fn with(self, extra: &'a [u8]) -> RecordRef<'a> {
+        let Departure { id, generation, incarnation } = self.start.into();
+        let (Wire(address), Name(name), Metadata(metadata)) = (self.address, self.name, self.metadata);
+        RecordRef { id, generation, incarnation, address, name, metadata, extra }
+    }
+}
+
+fn check_start(generation: Generation, incarnation: Incarnation) -> Result<(), Rejected> {
+    let in_range = generation.0 < Generation::LIMIT && incarnation.0 < Incarnation::LIMIT;
+    if in_range { Ok(()) } else { Err(Rejected::Malformed) }
+}
+
+/// Whether a record's unknown fields are kind, length, bytes each, with ascending kinds: a repeated field has no one meaning.
+fn check_fields(mut rest: &[u8]) -> Result<(), Rejected> {
+    let mut least = 0;
+    while !rest.is_empty() {
+        let (kind, Varint(length)) = take::<(u8, Varint)>(&mut rest)?;
+        if u16::from(kind) < least {
+            return Err(Rejected::Malformed);
+        }
+        least = u16::from(kind) + 1;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        rest = rest.get(length..).ok_or(Rejected::Truncated)?;
+    }
+    Ok(())
+}

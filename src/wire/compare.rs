@@ -1,0 +1,178 @@
+//! The words in which two members compare their views: parts of the ring, and the terms of the members in them.
+
+use std::fmt;
+use std::slice::ChunksExact;
+
+use bincode::de::Decoder;
+use bincode::enc::{Encoder, write::Writer as _};
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{Decode, Encode};
+
+use super::Rejected;
+use super::fields::Wire;
+use super::varint::Varint;
+
+/// All places of the ring that share their top `bits` bits with `prefix`; 0 bits are the whole ring.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Range {
+    /// How many bits are shared, 0 to 60.
+    pub bits: u8,
+    /// The lowest place of the range: its bits below the top `bits` are zero.
+    pub prefix: u64,
+}
+
+impl Range {
+    /// The finest range that can be named.
+    pub(crate) const BITS_MAX: u8 = 60;
+
+    /// The whole ring.
+    pub(crate) const fn whole() -> Self {
+        Range { bits: 0, prefix: 0 }
+    }
+
+    /// Its lowest place.
+    pub(crate) const fn first(self) -> u64 {
+        self.prefix
+    }
+
+    /// Its highest place, itself in the range.
+    pub(crate) const fn last(self) -> u64 {
+        self.prefix | self.below()
+    }
+
+    /// Whether a place is in it.
+    pub(crate) const fn contains(self, place: u64) -> bool {
+        self.first() <= place && place <= self.last()
+    }
+
+    /// Its sixteen equal parts, in the order of the ring. Those of the finest range are single places, too fine to be
+    /// named on the wire.
+    pub(crate) fn children(self) -> [Range; 16] {
+        let bits = self.bits.saturating_add(4).min(64);
+        let step = 64 - u32::from(bits);
+        std::array::from_fn(|part| Range { bits, prefix: self.prefix | (part as u64) << step })
+    }
+
+    /// Whether it can be named on the wire.
+    pub(super) const fn check(self) -> Result<(), Rejected> {
+        if self.bits <= Range::BITS_MAX && self.prefix & self.below() == 0 { Ok(()) } else { Err(Rejected::Malformed) }
+    }
+
+    /// The bits in which the places of the range differ.
+    const fn below(self) -> u64 {
+        match u64::MAX.checked_shr(self.bits as u32) {
+            Some(mask) => mask,
+            None => 0,
+        }
+    }
+}
+
+/// The shared bits are written as a number, so that a coarse range is short.
+impl Encode for Wire<Range> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let Range { bits, prefix } = self.0;
+        let number = prefix.checked_shr(64_u32.saturating_sub(u32::from(bits))).unwrap_or_default();
+        (bits, Varint(number)).encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Wire<Range> {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (bits, Varint(number)) = Decode::decode(decoder)?;
+        if bits > Range::BITS_MAX || number >> bits != 0 {
+            return Err(DecodeError::Other("a range finer than can be named, or outside the ring"));
+        }
+        let prefix = number.checked_shl(64 - u32::from(bits)).unwrap_or_default();
+        Ok(Wire(Range { bits, prefix }))
+    }
+}
+
+bincode::impl_borrow_decode!(Wire<Range>);
+
+/// Terms of members, as they came in a datagram or as a slice of the sender's.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a>(Source<'a>);
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// Four bytes each, least significant first.
+    Bytes(&'a [u8]),
+    Words(&'a [u32]),
+}
+
+impl<'a> Terms<'a> {
+    /// Views a slice of terms, to be written.
+    pub(crate) const fn of(terms: &'a [u32]) -> Self {
+        Terms(Source::Words(terms))
+    }
+
+    /// Views the tail of an item, which must hold whole terms.
+    pub(super) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Rejected> {
+        if bytes.len() % TERM_BYTES == 0 { Ok(Terms(Source::Bytes(bytes))) } else { Err(Rejected::Malformed) }
+    }
+
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        match self.0 {
+            Source::Bytes(bytes) => bytes.len() / TERM_BYTES,
+            Source::Words(words) => words.len(),
+        }
+    }
+
+    /// The terms in the order they were written.
+    pub(crate) fn iter(&self) -> TermsIter<'a> {
+        match self.0 {
+            Source::Bytes(bytes) => TermsIter { bytes: bytes.chunks_exact(TERM_BYTES), words: [].iter() },
+            Source::Words(words) => TermsIter { bytes: [].chunks_exact(TERM_BYTES), words: words.iter() },
+        }
+    }
+}
+
+const TERM_BYTES: usize = size_of::<u32>();
+
+impl PartialEq for Terms<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Terms<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Up to the end of the item; how many follows from the item's length.
+impl Encode for Terms<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        match self.0 {
+            Source::Bytes(bytes) => encoder.writer().write(bytes),
+            Source::Words(words) => words.iter().try_for_each(|term| Wire(*term).encode(encoder)),
+        }
+    }
+}
+
+/// The terms of a [`Terms`].
+#[derive(Clone, Debug)]
+pub(crate) struct TermsIter<'a> {
+    bytes: ChunksExact<'a, u8>,
+    words: std::slice::Iter<'a, u32>,
+}
+
+impl Iterator for TermsIter<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        match self.bytes.next() {
+            Some(chunk) => chunk.try_into().ok().map(u32::from_le_bytes),
+            None => self.words.next().copied(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.bytes.len() + self.words.len();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for TermsIter<'_> {}

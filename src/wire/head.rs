@@ -1,0 +1,120 @@
+//! The bytes of a message and of the pulse that follows it.
+
+use bincode::enc::Encoder;
+use bincode::error::EncodeError;
+use bincode::{Decode, Encode};
+
+use super::Rejected;
+use super::fields::{Wire, take};
+use super::message::{Digest, Message, Nonce, Pulse};
+use super::varint::Varint;
+use crate::member::Incarnation;
+
+mod kind {
+    pub(super) const PING: u8 = 1;
+    pub(super) const ACK: u8 = 2;
+    pub(super) const PING_REQ: u8 = 3;
+    pub(super) const NACK: u8 = 4;
+    pub(super) const RELAYED: u8 = 5;
+    pub(super) const NEWS: u8 = 6;
+    pub(super) const SYNC_REQUEST: u8 = 7;
+    pub(super) const SYNC_REPLY: u8 = 8;
+}
+
+impl Message {
+    /// Whether this release knows a kind of message; those of others cannot be skipped, for nobody knows what they ask.
+    pub(super) const fn knows(kind: u8) -> bool {
+        matches!(kind, kind::PING..=kind::SYNC_REPLY)
+    }
+
+    pub(super) const fn kind(&self) -> u8 {
+        match self {
+            Message::Ping { .. } => kind::PING,
+            Message::Ack { .. } => kind::ACK,
+            Message::PingReq { .. } => kind::PING_REQ,
+            Message::Nack { .. } => kind::NACK,
+            Message::Relayed { .. } => kind::RELAYED,
+            Message::News => kind::NEWS,
+            Message::SyncRequest { .. } => kind::SYNC_REQUEST,
+            Message::SyncReply { .. } => kind::SYNC_REPLY,
+        }
+    }
+
+    pub(super) fn decode(kind: u8, rest: &mut &[u8]) -> Result<Self, Rejected> {
+        Ok(match kind {
+            kind::PING => {
+                let (Wire(to), nonce) = take(rest)?;
+                Message::Ping { to, nonce: nonce_of(nonce) }
+            }
+            kind::ACK => Message::Ack { nonce: nonce_of(take(rest)?) },
+            kind::PING_REQ => {
+                let (nonce, Wire(target)) = take(rest)?;
+                Message::PingReq { nonce: nonce_of(nonce), target }
+            }
+            kind::NACK => Message::Nack { nonce: nonce_of(take(rest)?) },
+            kind::RELAYED => {
+                let (nonce, Wire(target), Wire(incarnation)) = take(rest)?;
+                Message::Relayed { nonce: nonce_of(nonce), target, incarnation: checked(incarnation)? }
+            }
+            kind::NEWS => Message::News,
+            kind::SYNC_REQUEST => Message::SyncRequest { nonce: nonce_of(take(rest)?) },
+            kind::SYNC_REPLY => {
+                let (nonce, Varint(done)) = take(rest)?;
+                let done = u16::try_from(done).map_err(|_| Rejected::Malformed)?;
+                Message::SyncReply { nonce: nonce_of(nonce), done }
+            }
+            _ => return Err(Rejected::Kind),
+        })
+    }
+}
+
+/// Writes the message's own fields; its kind stands in front of the tag.
+impl Encode for Message {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        match *self {
+            Message::Ping { to, nonce } => (Wire(to), Wire(nonce)).encode(encoder),
+            Message::PingReq { nonce, target } => (Wire(nonce), Wire(target)).encode(encoder),
+            Message::Relayed { nonce, target, incarnation } => {
+                (Wire(nonce), Wire(target), Wire(incarnation)).encode(encoder)
+            }
+            Message::Ack { nonce } | Message::Nack { nonce } | Message::SyncRequest { nonce } => {
+                Wire(nonce).encode(encoder)
+            }
+            Message::News => Ok(()),
+            Message::SyncReply { nonce, done } => (Wire(nonce), Varint(u64::from(done))).encode(encoder),
+        }
+    }
+}
+
+#[derive(Encode, Decode)]
+struct PulseBody {
+    incarnation: Wire<Incarnation>,
+    view_hash: Wire<u64>,
+    round: Wire<u16>,
+}
+
+impl Encode for Pulse {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let Pulse { incarnation, view_hash, round } = *self;
+        PulseBody { incarnation: Wire(incarnation), view_hash: Wire(view_hash), round: Wire(round) }.encode(encoder)
+    }
+}
+
+impl Pulse {
+    pub(super) fn decode(rest: &mut &[u8]) -> Result<Self, Rejected> {
+        let PulseBody { incarnation, view_hash, round } = take(rest)?;
+        Ok(Pulse { incarnation: checked(incarnation.0)?, view_hash: view_hash.0, round: round.0 })
+    }
+}
+
+pub(super) fn digest(rest: &mut &[u8]) -> Result<Digest, Rejected> {
+    take::<Wire<Digest>>(rest).map(|Wire(digest)| digest)
+}
+
+fn nonce_of(nonce: Wire<Nonce>) -> Nonce {
+    nonce.0
+}
+
+fn checked(incarnation: Incarnation) -> Result<Incarnation, Rejected> {
+    if incarnation.0 < Incarnation::LIMIT { Ok(incarnation) } else { Err(Rejected::Malformed) }
+}
