@@ -1,0 +1,29 @@
+//! The membership protocol as small machines under one router.
+//!
+//! Each mechanism owns one idea and knows nothing of the others; `machine` alone sees them all, hands each its inputs and
+//! queues what it asks for.
+
+mod answers;
+mod attempts;
+mod awareness;
+mod ghosts;
+mod events;
+mod gossip;
+mod index;
+mod joining;
+mod lateness;
+mod machine;
+mod members;
+mod outbox;
+mod picks;
+mod probe;
+mod random;
+mod relays;
+mod ring;
+mod rtt;
+mod suspicion;
+mod sync;
+mod timers;
+
+pub(crate) use machine::Machine;
+pub use machine::{ForgetError, LeaveProgress};

@@ -1,0 +1,123 @@
+//! Every ping under way, by its nonce: the only evidence of life there is.
+//!
+//! An answer counts only as the echo of a nonce of ours, for the moment that ping was sent: a stalled link that
+//! releases old answers cannot make a dead member look alive now. Each attempt is remembered for 3·P, so that a late answer
+//! still counts for what it proves.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::swim::members::Slot;
+use crate::swim::random::Random;
+use crate::time::Instant;
+use crate::wire::{Digest, Nonce};
+
+/// Attempts remembered at most; the oldest go first.
+const ATTEMPTS_MAX: usize = 4_096;
+
+/// What a ping was sent for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Errand {
+    /// The round with this serial number.
+    Round(u32),
+    /// A relay's ping for that round.
+    Relay { round: u32, relay: Slot },
+    /// A self-test, a last ping, a dial: the answer itself is all that is wanted.
+    Look,
+    /// Somebody whose address is not proved yet; the serial number of what waits for the proof.
+    Proof(u32),
+    /// A challenge to another process that bears our name.
+    Twin,
+    /// Tells a member that we leave.
+    Farewell,
+    /// A first ping to somebody who is to be told news as soon as its address is proved.
+    Introduction,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) nonce: Nonce,
+    /// Whom the ping named, or nobody when the owner of the address is unknown.
+    pub(crate) target: Digest,
+    pub(crate) sent: Instant,
+    pub(crate) errand: Errand,
+    pub(crate) answered: bool,
+}
+
+/// The attempts in the order they were sent; a nonce carries its place in its low 16 bits.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    sent: VecDeque<Attempt>,
+    first: u16,
+    keep: Duration,
+}
+
+impl Attempts {
+    pub(crate) fn new(keep: Duration) -> Self {
+        Attempts { sent: VecDeque::with_capacity(64), first: 0, keep }
+    }
+
+    /// Notes a ping that is about to be sent and names its nonce.
+    pub(crate) fn start(&mut self, now: Instant, random: &mut Random, target: Digest, errand: Errand) -> Nonce {
+        while self.sent.front().is_some_and(|oldest| oldest.sent + self.keep < now) || self.sent.len() >= ATTEMPTS_MAX {
+            self.sent.pop_front();
+            self.first = self.first.wrapping_add(1);
+        }
+        let place = self.first.wrapping_add(self.sent.len() as u16);
+        let nonce = Nonce(random.draw() & !0xffff | u64::from(place));
+        self.sent.push_back(Attempt { nonce, target, sent: now, errand, answered: false });
+        nonce
+    }
+
+    /// The attempt with this nonce, marked as answered; how it was before is returned.
+    pub(crate) fn answer(&mut self, now: Instant, nonce: Nonce) -> Option<Attempt> {
+        let attempt = self.get_mut(nonce)?;
+        let before = *attempt;
+        attempt.answered = true;
+        (before.sent + self.keep >= now).then_some(before)
+    }
+
+    /// The attempt with this nonce.
+    pub(crate) fn look(&self, now: Instant, nonce: Nonce) -> Option<Attempt> {
+        let place = (nonce.0 as u16).wrapping_sub(self.first);
+        let attempt = self.sent.get(usize::from(place)).filter(|attempt| attempt.nonce == nonce)?;
+        (attempt.sent + self.keep >= now).then_some(*attempt)
+    }
+
+    fn get_mut(&mut self, nonce: Nonce) -> Option<&mut Attempt> {
+        let place = (nonce.0 as u16).wrapping_sub(self.first);
+        self.sent.get_mut(usize::from(place)).filter(|attempt| attempt.nonce == nonce)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swim::random::Purpose;
+
+    #[test]
+    fn finds_each_by_nonce_until_it_expires() {
+        let keep = Duration::from_secs(9);
+        let at = |s: u64| Instant::ORIGIN + Duration::from_secs(s);
+        let mut random = Random::fork(1, Purpose::Nonces);
+        let mut attempts = Attempts::new(keep);
+        let first = attempts.start(at(1), &mut random, Digest(7), Errand::Look);
+        let second = attempts.start(at(2), &mut random, Digest(8), Errand::Round(3));
+        assert_eq!(attempts.answer(at(3), first).map(|a| (a.target, a.answered)), Some((Digest(7), false)));
+        assert_eq!(attempts.answer(at(3), first).map(|a| a.answered), Some(true));
+        assert_eq!(attempts.look(at(11), second).map(|a| a.errand), Some(Errand::Round(3)));
+        assert_eq!(attempts.look(at(12), second), None);
+        assert_eq!(attempts.answer(at(3), Nonce(second.0 ^ 1 << 40)), None);
+    }
+
+    #[test]
+    fn stays_bounded_and_numbers_wrap() {
+        let mut random = Random::fork(1, Purpose::Nonces);
+        let mut attempts = Attempts::new(Duration::from_secs(9));
+        for n in 0..200_000 {
+            let nonce = attempts.start(Instant::from_nanos(n), &mut random, Digest(n), Errand::Look);
+            assert_eq!(attempts.look(Instant::from_nanos(n), nonce).map(|a| a.target), Some(Digest(n)));
+        }
+        assert_eq!(attempts.sent.len(), ATTEMPTS_MAX);
+    }
+}

@@ -1,0 +1,117 @@
+//! Contacts to dial, and acquaintances that wait for a proof of address.
+//!
+//! Whoever claims an address must show that it receives there, by echoing a nonce, before it is told more than it sent; so
+//! that a forged sender cannot turn this node against a third party. What waits for its proof is bounded, oldest out.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use crate::member::{Generation, Record};
+use crate::time::Instant;
+
+/// Acquaintances waiting at most.
+const PENDING_MAX: usize = 1_024;
+/// Contacts dialled at most.
+const CONTACTS_MAX: usize = 64;
+
+/// What is done when the address is proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A joiner's or a third party's record is taken in.
+    TakeIn(Record),
+    /// We tell it who we are: it knew an earlier start of us.
+    TellUs,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pending {
+    serial: u32,
+    address: SocketAddr,
+    purpose: Purpose,
+}
+
+/// Another process that may bear our name and be alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(crate) generation: Generation,
+    pub(crate) address: SocketAddr,
+    /// When its silence means that it is our past.
+    pub(crate) until: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Joining {
+    contacts: Vec<SocketAddr>,
+    pending: VecDeque<Pending>,
+    serial: u32,
+    pub(crate) twin: Option<Twin>,
+    /// How often the contacts were dialled since somebody was known.
+    pub(crate) dials: u32,
+}
+
+impl Joining {
+    /// Adds contacts, each once; those beyond the cap are dropped.
+    pub(crate) fn add_contacts(&mut self, contacts: &[SocketAddr]) {
+        for contact in contacts {
+            if !self.contacts.contains(contact) && self.contacts.len() < CONTACTS_MAX {
+                self.contacts.push(*contact);
+            }
+        }
+    }
+
+    pub(crate) fn contacts(&self) -> &[SocketAddr] {
+        &self.contacts
+    }
+
+    /// Remembers what to do when `address` is proved; the serial number goes with the ping that asks for the proof.
+    pub(crate) fn wait_for_proof(&mut self, address: SocketAddr, purpose: Purpose) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        if let Some(pending) = self.pending.iter_mut().find(|p| p.address == address && p.purpose == purpose) {
+            pending.serial = self.serial;
+            return self.serial;
+        }
+        if self.pending.len() >= PENDING_MAX {
+            self.pending.pop_front();
+        }
+        self.pending.push_back(Pending { serial: self.serial, address, purpose });
+        self.serial
+    }
+
+    /// Takes what was waiting for this proof, with the address that was to be proved.
+    pub(crate) fn proved(&mut self, serial: u32) -> Option<(SocketAddr, Purpose)> {
+        let place = self.pending.iter().position(|pending| pending.serial == serial)?;
+        self.pending.remove(place).map(|pending| (pending.address, pending.purpose))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], n))
+    }
+
+    #[test]
+    fn a_repeated_request_replaces_its_serial() {
+        let mut joining = Joining::default();
+        let first = joining.wait_for_proof(address(1), Purpose::TellUs);
+        let second = joining.wait_for_proof(address(1), Purpose::TellUs);
+        assert_eq!(joining.proved(first), None);
+        assert_eq!(joining.proved(second), Some((address(1), Purpose::TellUs)));
+        assert_eq!(joining.proved(second), None);
+    }
+
+    #[test]
+    fn pending_and_contacts_are_bounded() {
+        let mut joining = Joining::default();
+        let first = joining.wait_for_proof(address(0), Purpose::TellUs);
+        for n in 1..=PENDING_MAX as u16 {
+            joining.wait_for_proof(address(n), Purpose::TellUs);
+        }
+        assert_eq!((joining.pending.len(), joining.proved(first)), (PENDING_MAX, None));
+        joining.add_contacts(&(0..100).map(address).collect::<Vec<_>>());
+        joining.add_contacts(&[address(3)]);
+        assert_eq!(joining.contacts().len(), CONTACTS_MAX);
+    }
+}

@@ -1,0 +1,269 @@
+//! Routes inputs to the mechanisms and queues what they ask for.
+//!
+//! The only room that sees all of them. Each file below is one kind of input or decision: what came in, what is believed of it, what is
+//! probed, who is judged, who is let in, what goes out.
+
+mod belief;
+mod entry;
+mod evidence;
+mod farewell;
+mod inbound;
+mod judging;
+mod outbound;
+mod probing;
+mod repair;
+mod selfhood;
+
+pub use farewell::{ForgetError, LeaveProgress};
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use twox_hash::XxHash3_64;
+
+use crate::config::Rules;
+use crate::event::Event;
+use crate::member::{Member, NodeId, Record, State};
+use crate::metrics::Metrics;
+use crate::swim::answers::Answers;
+use crate::swim::attempts::Attempts;
+use crate::swim::awareness::Awareness;
+use crate::swim::events::Events;
+use crate::swim::ghosts::Ghosts;
+use crate::swim::gossip::{Bucket, Gossip};
+use crate::swim::joining::Joining;
+use crate::swim::lateness::Lateness;
+use crate::swim::members::{Members, Slot};
+use crate::swim::outbox::Outbox;
+use crate::swim::probe::Rounds;
+use crate::swim::random::{Purpose, Random};
+use crate::swim::relays::Relays;
+use crate::swim::rtt::Rtt;
+use crate::swim::suspicion::{Suspicions, Verdict};
+use crate::swim::timers::{Timer, Timers};
+use crate::time::Instant;
+use crate::why::Why;
+use crate::wire::Codec;
+
+use farewell::Leaving;
+use inbound::Rounding;
+use repair::Repair;
+use selfhood::Sightings;
+
+/// One node's membership protocol.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    rules: Rules,
+    codec: Codec,
+    now: Instant,
+    started: Instant,
+    members: Members,
+    suspicions: Suspicions,
+    /// Why each dead member is dead, for as long as its row is kept.
+    verdicts: BTreeMap<Slot, Verdict>,
+    attempts: Attempts,
+    rounds: Rounds,
+    relays: Relays,
+    answers: Answers,
+    awareness: Awareness,
+    lateness: Lateness,
+    gossip: Gossip,
+    bucket: Bucket,
+    repair: Repair,
+    ghosts: Ghosts,
+    joining: Joining,
+    leaving: Option<Leaving>,
+    rounding: Rounding,
+    sightings: Sightings,
+    pooled: Rtt,
+    outbox: Outbox,
+    events: Events,
+    timers: Timers,
+    random: Streams,
+    metrics: Metrics,
+    /// Since when too few members answer us.
+    isolated: Option<Instant>,
+    full: bool,
+    stopped: bool,
+    batch: Vec<Slot>,
+}
+
+/// The random draws, by what they are for.
+#[derive(Debug)]
+struct Streams {
+    nonces: Random,
+    probing: Random,
+    gossip: Random,
+    healing: Random,
+}
+
+impl Machine {
+    pub(crate) fn new(rules: Rules, me: Record, seed: u64, now: Instant) -> Self {
+        let key = XxHash3_64::oneshot_with_seed(1, rules.cluster.as_bytes());
+        let mut random = Streams {
+            nonces: Random::fork(seed, Purpose::Nonces),
+            probing: Random::fork(seed, Purpose::Probing),
+            gossip: Random::fork(seed, Purpose::Gossip),
+            healing: Random::fork(seed, Purpose::Healing),
+        };
+        let mut timers = Timers::new();
+        let interval = rules.probe_interval;
+        timers.set(Timer::Tick, now + random.probing.fraction_of(interval));
+        let mut machine = Machine {
+            codec: Codec::new(&rules.cluster, rules.datagram_bytes_max),
+            now,
+            started: now,
+            members: Members::new(me, key),
+            suspicions: Suspicions::default(),
+            verdicts: BTreeMap::new(),
+            attempts: Attempts::new(rules.stall_tolerance * 3),
+            rounds: Rounds::default(),
+            relays: Relays::default(),
+            answers: Answers::default(),
+            awareness: Awareness::default(),
+            lateness: Lateness::default(),
+            gossip: Gossip::new(rules.news_max),
+            bucket: Bucket::new(now, rules.forward_rate, rules.forward_burst),
+            repair: Repair::new(now),
+            ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention),
+            joining: Joining::default(),
+            leaving: None,
+            rounding: Rounding::default(),
+            sightings: Sightings::default(),
+            pooled: Rtt::default(),
+            outbox: Outbox::default(),
+            events: Events::default(),
+            timers,
+            random,
+            metrics: Metrics::default(),
+            isolated: None,
+            full: false,
+            stopped: false,
+            batch: Vec::new(),
+            rules,
+        };
+        let me = machine.members.me();
+        machine.events.push(Event::Up(machine.members.member(me).clone()));
+        machine.tell(me, crate::swim::gossip::Urgency::Joined);
+        machine
+    }
+
+    /// Every call that takes `now` begins here: time never goes back, and lateness is judged first.
+    fn enter(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        let soonest = self.timers.soonest();
+        if let Some(wake) = self.lateness.judge(self.now, soonest, self.rules.rto_floor()) {
+            self.wake_late(wake);
+        }
+    }
+
+    /// Every call that changed something ends here: the mechanisms' own deadlines become timers.
+    fn settle(&mut self) {
+        self.forward();
+        self.timers.set(Timer::Rounds, self.rounds.next_at());
+        self.timers.set(Timer::Relays, self.relays.next_at());
+        self.timers.set(Timer::Suspicions, self.suspicions.next_at());
+        self.timers.set(Timer::Sync, self.repair.deadline());
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.stopped {
+            return;
+        }
+        self.enter(now);
+        if self.timers.soonest().is_none_or(|soonest| soonest > self.now) {
+            return;
+        }
+        self.lateness.fired(self.now, self.timers.soonest());
+        while let Some(timer) = self.timers.take_due(self.now) {
+            match timer {
+                Timer::Relays => self.run_relays(),
+                Timer::Rounds => self.run_rounds(),
+                Timer::Tick => self.tick(),
+                Timer::Suspicions => self.run_suspicions(),
+                Timer::Forward => {}
+                Timer::Sync => self.repeat_sync(),
+                Timer::Join => self.dial_contacts(),
+                Timer::Leave => self.run_leave(),
+            }
+            if self.stopped {
+                return;
+            }
+            self.settle();
+        }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        if self.stopped { None } else { self.timers.soonest() }
+    }
+
+    pub(crate) fn me(&self) -> &Member {
+        self.members.member(self.members.me())
+    }
+
+    pub(crate) fn member(&self, id: NodeId) -> Option<&Member> {
+        self.members.find(id).map(|slot| self.members.member(slot)).filter(|member| member.state != State::Left)
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        let all = self.members.slots().map(|slot| self.members.member(slot));
+        all.filter(|member| member.state != State::Left || member.id() == self.me().id())
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members.ring_len() <= 1
+    }
+
+    /// The chain behind a member's state, when it is Suspect or Dead by this node's own judgement.
+    pub(crate) fn why(&self, id: NodeId) -> Option<Why> {
+        let slot = self.members.find(id)?;
+        let member = self.members.member(slot);
+        let chain = match self.suspicions.get(slot) {
+            Some(suspicion) => Verdict::from(suspicion.clone()),
+            None => self.verdicts.get(&slot)?.clone(),
+        };
+        Some(Why {
+            member: id,
+            name: member.name().to_owned(),
+            generation: member.generation(),
+            incarnation: member.incarnation(),
+            state: member.state(),
+            start: chain.start,
+            steps: chain.steps,
+            omitted: chain.steps_omitted,
+        })
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let counts = self.members.counts();
+        Metrics {
+            transmits_dropped: self.outbox.dropped(),
+            late_wakes: self.lateness.wakes(),
+            lateness_us: self.lateness.last().as_micros() as u64,
+            lateness_max_us: self.lateness.longest().as_micros() as u64,
+            awareness: self.awareness.level(),
+            members_alive: counts.alive,
+            members_suspect: counts.suspect,
+            ghosts: self.ghosts.dialled(),
+            news: self.gossip.len(),
+            transmits: self.outbox.len(),
+            events: self.events.len(),
+            round: self.rounding.round(),
+            view_hash: self.members.view_hash(),
+            ..self.metrics
+        }
+    }
+
+    /// The address that most others report seeing this node at, when it is not its own.
+    pub(crate) fn seen_elsewhere(&self) -> Option<SocketAddr> {
+        self.sightings.elsewhere(self.me().address(), self.members.counts().live() - 1)
+    }
+}

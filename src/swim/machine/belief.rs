@@ -1,0 +1,381 @@
+//! What is believed of a report about another member: which news wins, what is only an accusation, what is too absurd to store.
+//!
+//! A member's own words are adopted as heard. A received Suspect or Dead makes this node look and starts its own clock; it
+//! never adopts another's verdict.
+
+use std::time::Duration;
+
+use crate::event::{DeadReason, Event, SuspectReason};
+use crate::member::{Accusers, Generation, Incarnation, NodeId, Record, State};
+use crate::swim::gossip::Urgency;
+use crate::swim::joining::Purpose;
+use crate::swim::machine::Machine;
+use crate::swim::machine::inbound::Origin;
+use crate::swim::members::Slot;
+use crate::swim::outbox::First;
+use crate::swim::probe::Occasion;
+use crate::swim::suspicion::{Publicity, Suspicion, unite};
+use crate::time::Instant;
+use crate::wire::{Accusation, Departure, Digest, RecordRef};
+
+/// How far ahead of the present a generation may claim to be before its owner is asked.
+const GENERATION_LEAP: u64 = 24 * 3_600 * 1_000;
+/// How far ahead of what is known an incarnation may be before its owner is asked.
+const INCARNATION_LEAP: u32 = 1 << 16;
+
+/// How a report reached us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// From the member itself, whose address is proved.
+    Owner,
+    /// Riding on a datagram.
+    Gossip,
+    /// In a comparison of views.
+    Sync,
+    /// In a joiner's first pages or a saved view; it is no news.
+    Bulk,
+}
+
+impl Machine {
+    pub(super) fn hear_alive(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
+        if record.id == self.me().id() {
+            self.hear_my_name(record);
+            return;
+        }
+        if record.address.ip().is_unspecified() {
+            return;
+        }
+        if source != Source::Owner && self.leaps(record.id, record.generation, record.incarnation) {
+            self.ask_owner(record);
+            return;
+        }
+        match self.members.find(record.id) {
+            None if self.ghosts.is_buried(self.now, record.id, record.generation, record.incarnation) => {
+                self.answer_the_buried(origin, record);
+            }
+            None => self.take_in(record.to_record(), source),
+            Some(slot) => self.hear_alive_of(origin, slot, record, source),
+        }
+    }
+
+    fn hear_alive_of(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
+        let member = self.members.member(slot);
+        let (generation, incarnation) = (member.generation(), member.incarnation());
+        if record.generation > generation {
+            self.restarted(slot, record.to_record(), source);
+        } else if record.generation < generation {
+            self.tell_newer(origin, slot, source);
+        } else if record.incarnation > incarnation {
+            self.adopt(slot, record.to_record(), source);
+        } else {
+            self.hear_old_words(origin, slot, record, source);
+        }
+    }
+
+    /// Words of an incarnation that is known already: they may still carry the record we lack, or undo a provisional verdict.
+    fn hear_old_words(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
+        let row = self.members.row(slot);
+        let is_current = record.incarnation == row.member.incarnation();
+        if record.incarnation > row.member.record.incarnation() && row.member.state() != State::Left {
+            let before = row.member.clone();
+            self.members.set_record(slot, record.to_record());
+            self.note_change(slot, &before.record, source);
+        }
+        let row = self.members.row(slot);
+        if row.is_provisional() {
+            if is_current {
+                self.undo_provisional(slot);
+            }
+        } else if !row.is_live() {
+            self.tell_newer(origin, slot, source);
+        }
+    }
+
+    /// A record of a live member replaced another of the same generation.
+    fn note_change(&mut self, slot: Slot, before: &Record, source: Source) {
+        let member = self.members.member(slot).clone();
+        self.repair.note_news(self.now);
+        if !member.state().is_live() {
+            return;
+        }
+        if member.address() != before.address() || member.metadata() != before.metadata() {
+            self.events.push(Event::Updated(member));
+        }
+        if source != Source::Bulk && self.members.member(slot).state() == State::Alive {
+            self.tell(slot, Urgency::Joined);
+        }
+    }
+
+    /// A member we did not know.
+    pub(super) fn take_in(&mut self, record: Record, source: Source) {
+        if self.members.counts().live() >= self.rules.members_max {
+            self.metrics.members_refused += 1;
+            if !std::mem::replace(&mut self.full, true) {
+                self.events.push(Event::Full { members_max: self.rules.members_max });
+            }
+            return;
+        }
+        let slot = self.members.insert(record);
+        self.repair.note_news(self.now);
+        self.events.push(Event::Up(self.members.member(slot).clone()));
+        if source != Source::Bulk {
+            self.tell(slot, Urgency::Joined);
+        }
+    }
+
+    /// A later start of a member we know: the old one is dead, at once and in this order.
+    fn restarted(&mut self, slot: Slot, record: Record, source: Source) {
+        if self.members.row(slot).is_present() {
+            let mut member = self.members.member(slot).clone();
+            member.state = State::Dead;
+            let by = Accusers::default();
+            self.events.push(Event::Dead { member, by, reason: DeadReason::Restarted, isolated: false });
+        }
+        self.clear_judgement(slot);
+        self.members.set_record(slot, record);
+        self.members.set_state(slot, State::Alive);
+        self.repair.note_news(self.now);
+        self.events.push(Event::Up(self.members.member(slot).clone()));
+        if source != Source::Bulk {
+            self.tell(slot, Urgency::Joined);
+        }
+    }
+
+    /// A member's own newer words: it is alive.
+    fn adopt(&mut self, slot: Slot, record: Record, source: Source) {
+        let before = self.members.member(slot).record.clone();
+        let was_live_and_well = self.members.member(slot).state() == State::Alive;
+        self.members.set_record(slot, record);
+        self.repair.note_news(self.now);
+        if was_live_and_well {
+            self.note_change(slot, &before, source);
+        } else {
+            self.revive(slot);
+            self.tell(slot, Urgency::Refutation);
+        }
+    }
+
+    /// A datagram of the member, or a relay's report of it, showed this incarnation: if higher than known, it is its Alive.
+    pub(super) fn hear_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
+        let known = self.members.member(slot).incarnation();
+        if incarnation <= known || incarnation.0 - known.0 > INCARNATION_LEAP || slot == self.members.me() {
+            return;
+        }
+        self.members.raise_incarnation(slot, incarnation);
+        if self.members.member(slot).state() != State::Alive {
+            self.revive(slot);
+        }
+    }
+
+    /// The member is Alive again at the incarnation that is now stored.
+    pub(super) fn revive(&mut self, slot: Slot) {
+        let was = self.members.member(slot).state();
+        self.metrics.suspicions_refuted += u64::from(was == State::Suspect);
+        self.metrics.verdicts_undone += u64::from(self.members.row(slot).is_provisional());
+        self.clear_judgement(slot);
+        self.members.set_state(slot, State::Alive);
+        self.gossip.hush(slot);
+        let member = self.members.member(slot).clone();
+        self.events.push(if was == State::Suspect { Event::Refuted(member) } else { Event::Up(member) });
+    }
+
+    /// Any sign of life undoes a provisional verdict; to the application the member is up again.
+    pub(super) fn undo_provisional(&mut self, slot: Slot) {
+        self.revive(slot);
+    }
+
+    /// Forgets all that was held against a member.
+    pub(super) fn clear_judgement(&mut self, slot: Slot) {
+        self.suspicions.remove(slot);
+        self.verdicts.remove(&slot);
+        self.ghosts.take_back(slot);
+        self.rounds.end_for(slot);
+    }
+
+    pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
+        if accusation.id == self.me().id() {
+            self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            return;
+        }
+        let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
+        self.accuse(slot, accusation, SuspectReason::Accused);
+        if accusation.probe {
+            self.begin_round(slot, Occasion::Solicited);
+        }
+    }
+
+    pub(super) fn hear_dead(&mut self, origin: Origin, accusation: &Accusation, source: Source) {
+        if accusation.id == self.me().id() {
+            self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            return;
+        }
+        let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
+        let is_alive = self.members.member(slot).state() == State::Alive;
+        if is_alive && source != Source::Gossip {
+            // A view from the other side of a partition: the member is told, and looked at; nothing is suspected here.
+            let accused = Accusation { accusers: accusation.accusers, probe: false, ..*accusation };
+            self.ping(slot, crate::swim::attempts::Errand::Look, First::Accusation(accused));
+            if let Some(serial) = self.begin_round(slot, Occasion::Look) {
+                if let Some(round) = self.rounds.get_mut(serial) {
+                    round.nackers = accusation.accusers;
+                }
+            }
+            return;
+        }
+        self.accuse(slot, accusation, SuspectReason::CalledDead);
+        if is_alive {
+            self.begin_round(slot, Occasion::Look);
+        }
+    }
+
+    /// The row that an accusation at this standing is about, with the incarnation raised to it; none if it is old or absurd.
+    fn current(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
+        let slot = self.members.find(id)?;
+        let member = self.members.member(slot);
+        if member.generation() != generation || incarnation < member.incarnation() {
+            return None;
+        }
+        if incarnation.0 - member.incarnation().0 > INCARNATION_LEAP {
+            self.begin_round(slot, Occasion::Look);
+            return None;
+        }
+        if incarnation > member.incarnation() {
+            let was_gone = !member.state().is_live() && !self.members.row(slot).is_provisional();
+            self.members.raise_incarnation(slot, incarnation);
+            if was_gone {
+                // It has spoken since it was convicted, or left: that was an earlier incarnation.
+                self.revive(slot);
+            }
+        }
+        Some(slot)
+    }
+
+    /// Takes an accusation of a row at its present standing.
+    fn accuse(&mut self, slot: Slot, accusation: &Accusation, reason: SuspectReason) {
+        let row = self.members.row(slot);
+        if row.is_provisional() || row.member.state() == State::Suspect {
+            self.unite(slot, accusation.accusers);
+        } else if row.member.state() == State::Alive {
+            let start = self.now - accusation.age.min(self.age_max());
+            let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published);
+            unite(&mut suspicion, self.now, accusation.accusers.iter());
+            self.suspect(slot, suspicion);
+        }
+    }
+
+    /// An age beyond which a silence is no longer told apart.
+    fn age_max(&self) -> Duration {
+        self.rules.stall_tolerance * 3
+    }
+
+    /// Adds accusers to a suspicion; what is new is news.
+    pub(super) fn unite(&mut self, slot: Slot, accusers: Accusers) {
+        let now = self.now;
+        let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
+        let added = unite(suspicion, now, accusers.iter());
+        let was_private = suspicion.publicity == Publicity::Private;
+        suspicion.publicity = Publicity::Published;
+        if added > 0 || was_private {
+            self.tell(slot, Urgency::Suspect);
+            self.reconsider(slot);
+        }
+    }
+
+    pub(super) fn hear_left(&mut self, origin: Origin, departure: &Departure, source: Source) {
+        if departure.id == self.me().id() {
+            self.accused(origin, departure.generation, departure.incarnation, Accusers::default());
+            return;
+        }
+        let Some(slot) = self.members.find(departure.id) else { return };
+        let member = self.members.member(slot);
+        let known = (member.generation(), member.incarnation());
+        let heard = (departure.generation, departure.incarnation);
+        if heard < known || (heard == known && member.state() == State::Left) {
+            return;
+        }
+        if departure.generation > member.generation() {
+            let mut record = member.record.clone();
+            record.set_generation(departure.generation);
+            record.set_incarnation(departure.incarnation);
+            self.members.set_record(slot, record);
+        }
+        self.members.raise_incarnation(slot, departure.incarnation);
+        self.let_go(slot, source);
+    }
+
+    /// Whether a third party's claim is too far from what we know to be stored before its owner was asked.
+    fn leaps(&self, id: NodeId, generation: Generation, incarnation: Incarnation) -> bool {
+        let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
+        let present = self.me().generation().0.saturating_add(running);
+        if generation.0 > present.saturating_add(GENERATION_LEAP) {
+            let known = self.members.find(id).map(|slot| self.members.member(slot).generation());
+            return known != Some(generation);
+        }
+        let known = self.members.find(id).map(|slot| self.members.member(slot));
+        let base = known.filter(|member| member.generation() == generation).map_or(0, |member| member.incarnation().0);
+        incarnation.0.saturating_sub(base) > INCARNATION_LEAP
+    }
+
+    /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word.
+    fn ask_owner(&mut self, record: &RecordRef<'_>) {
+        let purpose = Purpose::TakeIn(record.to_record());
+        let target = Digest::of(record.id, record.generation);
+        self.ask_for_proof(record.address, target, purpose, self.rules.datagram_bytes_max, First::Nothing);
+    }
+
+    /// Somebody believes what we know to be old: the better news goes to whoever said it, and to its owner.
+    fn tell_newer(&mut self, origin: Origin, slot: Slot, source: Source) {
+        match source {
+            Source::Bulk => {}
+            Source::Sync => self.repair.give_back(slot),
+            Source::Owner => self.send_news(origin.address, First::About(slot)),
+            Source::Gossip => {
+                if origin.is_proved && self.bucket.take(self.now) {
+                    self.send_news(origin.address, First::About(slot));
+                }
+            }
+        }
+        let is_dead = self.members.member(slot).state() == State::Dead;
+        if is_dead && source != Source::Bulk && self.bucket.take(self.now) {
+            self.dial_ghost(slot);
+        }
+    }
+
+    /// A process speaks for a start that we buried: it is told, so that it can outrank its past.
+    fn answer_the_buried(&mut self, origin: Origin, record: &RecordRef<'_>) {
+        if !origin.is_proved && origin.digest != Digest::of(record.id, record.generation) {
+            return;
+        }
+        if self.bucket.take(self.now) {
+            let accusation = Accusation {
+                id: record.id,
+                generation: record.generation,
+                incarnation: record.incarnation,
+                age: Duration::ZERO,
+                probe: false,
+                accusers: Accusers::default(),
+            };
+            self.send_limited(origin, First::Accusation(accusation));
+        }
+    }
+
+    /// Begins a suspicion of a live member.
+    pub(super) fn suspect(&mut self, slot: Slot, mut suspicion: Suspicion) {
+        let alive_at = self.members.row(slot).alive_at;
+        if alive_at > Instant::ORIGIN {
+            suspicion.answered(self.now, alive_at);
+        }
+        let is_published = suspicion.publicity == Publicity::Published;
+        self.members.set_state(slot, State::Suspect);
+        self.metrics.suspicions += 1;
+        self.suspicions.insert(slot, suspicion);
+        self.plan(slot);
+        self.push_suspect_event(slot);
+        self.repair.note_news(self.now);
+        if is_published {
+            self.tell(slot, Urgency::Suspect);
+        } else {
+            self.gossip.hush(slot);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Who is let in: greetings, proofs of address, contacts to dial, saved views.
+
+use std::net::SocketAddr;
+
+use crate::member::{Record, canonical};
+use crate::swim::attempts::Errand;
+use crate::swim::ghosts::Dial;
+use crate::swim::joining::Purpose;
+use crate::swim::machine::Machine;
+use crate::swim::machine::belief::Source;
+use crate::swim::machine::inbound::Origin;
+use crate::swim::members::Slot;
+use crate::swim::outbox::{First, Intent, Rides};
+use crate::swim::sync::Aim;
+use crate::swim::timers::Timer;
+use crate::time::Instant;
+use crate::wire::{Datagram, Digest, Item, Message, Nonce, RecordRef, Rejected};
+
+/// While nobody is known the contacts are dialled after so many retry caps at most.
+const DIAL_PATIENCE: u32 = 4;
+
+impl Machine {
+    /// Dials contacts until one answers, and now and then for ever after.
+    pub(crate) fn join(&mut self, now: Instant, contacts: &[SocketAddr]) {
+        if self.stopped {
+            return;
+        }
+        self.enter(now);
+        let contacts: Vec<SocketAddr> = contacts.iter().map(|contact| canonical(*contact)).collect();
+        self.joining.add_contacts(&contacts);
+        for contact in contacts {
+            self.greet(contact);
+        }
+        self.set_join_timer();
+        self.settle();
+    }
+
+    /// Takes in a saved view: pinged without proof, told to nobody.
+    pub(crate) fn preload(&mut self, now: Instant, records: &[Record]) {
+        if self.stopped {
+            return;
+        }
+        self.enter(now);
+        for record in records {
+            let is_new = self.members.find(record.id()).is_none() && record.id() != self.me().id();
+            if is_new && !record.address().ip().is_unspecified() {
+                self.take_in(record.clone(), Source::Bulk);
+            }
+        }
+        self.settle();
+    }
+
+    /// Dials the contacts again while nobody is known.
+    pub(super) fn dial_contacts(&mut self) {
+        if !self.is_alone() || self.leaving.is_some() {
+            return;
+        }
+        self.joining.dials = self.joining.dials.saturating_add(1);
+        for place in 0..self.joining.contacts().len() {
+            self.greet(self.joining.contacts()[place]);
+        }
+        self.set_join_timer();
+    }
+
+    fn set_join_timer(&mut self) {
+        if !self.joining.contacts().is_empty() {
+            let patience = self.rules.probe_timeout * self.joining.dials.clamp(1, DIAL_PATIENCE);
+            let jitter = self.random.healing.fraction_of(patience / 4);
+            self.timers.set(Timer::Join, self.now + patience + jitter);
+        }
+    }
+
+    /// Greets whoever receives at an address, with our own record.
+    fn greet(&mut self, contact: SocketAddr) {
+        self.metrics.dials += 1;
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, Digest::NOBODY, Errand::Look);
+        self.send(contact, Message::Ping { to: Digest::NOBODY, nonce }, First::Me, Rides::Nothing);
+    }
+
+    /// A greeting: a member we know is answered; anybody else must first prove its address.
+    pub(super) fn receive_greeting(
+        &mut self,
+        origin: Origin,
+        heard: &Datagram<'_>,
+        nonce: Nonce,
+    ) -> Result<(), Rejected> {
+        if origin.is_proved {
+            for item in heard.items() {
+                self.take_item(origin, &item, Source::Gossip);
+            }
+            self.hear(origin, heard.pulse);
+            self.ack(origin, nonce);
+            self.compare_views(origin, heard.pulse.view_hash);
+            return Ok(());
+        }
+        let record = heard.items().find_map(|item| match item {
+            Item::Alive(record) if Digest::of(record.id, record.generation) == origin.digest => Some(record),
+            _ => None,
+        });
+        let record = record.ok_or(Rejected::Misdirected)?;
+        if record.id == self.me().id() {
+            self.hear_my_name(&with_address(record, origin.address));
+            return Ok(());
+        }
+        if record.address.ip().is_unspecified() {
+            self.send_limited(origin, First::Seen(origin.address));
+            return Ok(());
+        }
+        let purpose = Purpose::TakeIn(record.to_record());
+        let first = First::Seen(origin.address);
+        self.ask_for_proof(record.address, origin.digest, purpose, origin.bytes, first);
+        Ok(())
+    }
+
+    /// A ping for an earlier start of us, or for somebody who was here before: whoever sent it learns who is here now.
+    pub(super) fn introduce_ourselves(&mut self, origin: Origin) {
+        if origin.is_proved {
+            self.send_news(origin.address, First::Me);
+        } else {
+            self.ask_for_proof(origin.address, origin.digest, Purpose::TellUs, origin.bytes, First::Nothing);
+        }
+    }
+
+    /// Pings an address whose owner must echo the nonce before `purpose` is carried out.
+    pub(super) fn ask_for_proof(
+        &mut self,
+        address: SocketAddr,
+        target: Digest,
+        purpose: Purpose,
+        bytes_max: usize,
+        first: First,
+    ) {
+        let serial = self.joining.wait_for_proof(address, purpose);
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, target, Errand::Proof(serial));
+        let message = Message::Ping { to: target, nonce };
+        let bytes_max = bytes_max.min(self.rules.datagram_bytes_max);
+        self.outbox.push(Intent { to: address, message, first, bytes_max, rides: Rides::Nothing });
+    }
+
+    /// The echo that proves an address: what waited for it is done. The member it made known is named.
+    pub(super) fn receive_proof(&mut self, origin: Origin, serial: u32, sent: Instant) -> Origin {
+        let Some((address, purpose)) = self.joining.proved(serial) else { return origin };
+        let proved = Origin { is_proved: true, address, ..origin };
+        match purpose {
+            Purpose::TakeIn(record) => self.hear_alive(proved, &RecordRef::of(&record), Source::Owner),
+            Purpose::TellUs => self.send_news(address, First::Me),
+        }
+        let slot = self.members.find_digest(origin.digest);
+        if let Some(slot) = slot.filter(|slot| self.members.member(*slot).address() == address) {
+            self.members.note_alive(slot, sent);
+            return Origin { slot: Some(slot), is_proved: true, ..origin };
+        }
+        origin
+    }
+
+    /// Somebody we do not know addressed us: while we are alone, that is a contact, and it is asked for its table.
+    pub(super) fn pull_from_contact(&mut self, contact: SocketAddr) {
+        if self.is_alone() && !self.joining.contacts().is_empty() && !self.repair.is_busy() {
+            self.begin_session(contact, Aim::Join);
+        }
+    }
+
+    /// Now and then a dead member or a contact is dialled, so that a partition that is over is noticed.
+    pub(super) fn dial_somebody(&mut self) {
+        let present = self.members.counts().present();
+        match self.ghosts.dial(&mut self.random.healing, present) {
+            Some(Dial::Ghost(slot)) => self.dial_ghost(slot),
+            Some(Dial::Contact) if !self.is_alone() => self.dial_a_contact(),
+            Some(Dial::Contact) | None => {}
+        }
+    }
+
+    fn dial_a_contact(&mut self) {
+        let contacts = self.joining.contacts();
+        if contacts.is_empty() {
+            return;
+        }
+        let contact = contacts[self.random.healing.index(contacts.len())];
+        let mut live = self.members.slots().filter(|slot| self.members.row(*slot).is_live());
+        let is_present = live.any(|slot| self.members.member(slot).address() == contact);
+        drop(live);
+        if !is_present {
+            self.greet(contact);
+        }
+    }
+
+    /// Pings a dead member, with our verdict, so that it can refute it.
+    pub(super) fn dial_ghost(&mut self, slot: Slot) {
+        self.metrics.dials += 1;
+        self.ping(slot, Errand::Look, First::Nothing);
+    }
+}
+
+fn with_address<'a>(record: RecordRef<'a>, seen: SocketAddr) -> RecordRef<'a> {
+    if record.address.ip().is_unspecified() { RecordRef { address: seen, ..record } } else { record }
+}

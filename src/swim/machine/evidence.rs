@@ -1,0 +1,176 @@
+//! What an answer proves, and what silence says about ourselves: evidence of life, late wakes, isolation.
+
+use crate::event::Event;
+use crate::member::State;
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
+use crate::swim::lateness::LateWake;
+use crate::swim::machine::Machine;
+use crate::swim::machine::inbound::Origin;
+use crate::swim::members::Slot;
+use crate::swim::outbox::First;
+use crate::swim::suspicion::{Publicity, answers_needed};
+use crate::time::Instant;
+
+use std::time::Duration;
+
+/// A private suspicion older than this when somebody answers us at last was our own fault.
+const PRIVATE_MAX: Duration = Duration::from_secs(2);
+/// Members pinged at once to see whether it is us.
+const SELF_TEST_PINGS: usize = 3;
+
+impl Machine {
+    /// `slot` answered a ping that was sent at `sent`: the only evidence of life there is.
+    pub(super) fn note_evidence(&mut self, slot: Slot, sent: Instant, errand: Errand) {
+        self.members.note_alive(slot, sent);
+        self.answers.note(slot, sent);
+        let pending = self.rounds.get_for(slot).map(|round| round.began);
+        if pending.is_some_and(|began| sent >= began) {
+            self.rounds.end_for(slot);
+            self.awareness.probe_answered();
+            self.metrics.probes_acked += u64::from(matches!(errand, Errand::Round(_)));
+        }
+        if self.members.row(slot).is_provisional() {
+            self.undo_provisional(slot);
+        }
+        let now = self.now;
+        if self.suspicions.get_mut(slot).is_some_and(|suspicion| suspicion.answered(now, sent)) {
+            let pace = self.pace(slot);
+            if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                suspicion.stand(now, &pace);
+            }
+            self.plan(slot);
+        }
+        self.answers_changed();
+    }
+
+    /// Somebody answered: what waited for answers looks again.
+    fn answers_changed(&mut self) {
+        if let Some(since) = self.isolated {
+            let wanted = self.members.counts().present().saturating_sub(1).clamp(1, 2);
+            if self.answers.since(since, |_| true) >= wanted {
+                self.reconnect();
+            }
+        }
+        if self.lateness.bar().is_some_and(|since| self.has_answers_since(since, 2)) {
+            self.lateness.lift_bar();
+            self.release_held();
+        }
+        self.publish_private();
+    }
+
+    /// Whether enough members that are not suspects have answered pings sent since a moment: two, or all there are.
+    pub(super) fn has_answers_since(&self, since: Instant, most: usize) -> bool {
+        let counts = self.members.counts();
+        if counts.present() <= 2 {
+            return true;
+        }
+        self.count_answers(since) >= self.others_alive().min(most)
+    }
+
+    /// How many members that are not suspects have answered pings sent since a moment.
+    pub(super) fn count_answers(&self, since: Instant) -> usize {
+        self.answers.since(since, |slot| self.members.member(slot).state() == State::Alive)
+    }
+
+    /// How many others are Alive here.
+    pub(super) fn others_alive(&self) -> usize {
+        self.members.counts().alive.saturating_sub(usize::from(self.me().state() == State::Alive))
+    }
+
+    /// Answers needed before a verdict.
+    pub(super) fn answers_needed(&self) -> usize {
+        answers_needed(self.members.counts().present(), self.others_alive())
+    }
+
+    /// Suspicions kept to ourselves because nobody answered: now somebody has.
+    fn publish_private(&mut self) {
+        let private: Vec<Slot> = self
+            .suspicions
+            .slots()
+            .filter(|slot| self.suspicions.get(*slot).is_some_and(|s| s.publicity == Publicity::Private))
+            .collect();
+        for slot in private {
+            let Some(suspicion) = self.suspicions.get(slot) else { continue };
+            let start = suspicion.start;
+            if self.answers.since(start, |answerer| answerer != slot) == 0 {
+                continue;
+            }
+            if self.now.since(start) > PRIVATE_MAX {
+                self.revive(slot);
+                continue;
+            }
+            let now = self.now;
+            if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                suspicion.publish(now);
+            }
+            self.plan(slot);
+            self.tell(slot, Urgency::Suspect);
+            self.announce_suspicion(slot, 0);
+        }
+    }
+
+    /// Pings three others, to see whether it is us that nobody hears.
+    pub(super) fn self_test(&mut self, except: Option<Slot>) {
+        for slot in self.pick_others(SELF_TEST_PINGS, except).iter() {
+            self.ping(slot, Errand::Look, First::Nothing);
+        }
+    }
+
+    /// This node did not run: it blames itself before anyone.
+    pub(super) fn wake_late(&mut self, wake: LateWake) {
+        self.metrics.probes_void += self.rounds.restart_all(self.now) as u64;
+        self.relays.postpone(wake.growth);
+        let suspects: Vec<Slot> = self.suspicions.slots().collect();
+        for slot in suspects {
+            let (now, pace) = (self.now, self.pace(slot));
+            if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                suspicion.stalled(now, wake.growth, &pace);
+            }
+            self.plan(slot);
+        }
+        if wake.is_new && !self.is_alone() {
+            self.events.push(Event::SelfStalled { gap: wake.growth });
+            self.self_test(None);
+        }
+    }
+
+    /// Too few answer: what we think of the others is now provisional.
+    pub(super) fn isolate(&mut self) {
+        if self.isolated.is_some() {
+            return;
+        }
+        self.isolated = Some(self.now);
+        let since = self.now - self.rules.stall_tolerance;
+        let reachable = self.answers.since(since, |_| true);
+        let known = self.members.counts().present().saturating_sub(1);
+        self.events.push(Event::Isolated { reachable, known });
+    }
+
+    /// Enough answer again: every waiting verdict starts again from its last ping.
+    fn reconnect(&mut self) {
+        self.isolated = None;
+        self.events.push(Event::Reconnected);
+        let suspects: Vec<Slot> = self.suspicions.slots().collect();
+        for slot in suspects {
+            let now = self.now;
+            if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                suspicion.begin_again(now);
+            }
+            self.plan(slot);
+        }
+    }
+
+    /// After an answer: errands whose purpose was more than the answer itself.
+    pub(super) fn after_answer(&mut self, origin: Origin, errand: Errand) {
+        match errand {
+            Errand::Farewell => self.note_farewell(origin),
+            Errand::Introduction => self.send_news(origin.address, First::Nothing),
+            Errand::Round(_) | Errand::Relay { .. } | Errand::Look | Errand::Proof(_) | Errand::Twin => {}
+        }
+        let is_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
+        if is_ghost {
+            self.begin_repair(origin.address);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What came in: verified, attributed to a member, and taken apart.
+
+use std::net::SocketAddr;
+
+use crate::member::{Incarnation, canonical};
+use crate::swim::attempts::Errand;
+use crate::swim::machine::Machine;
+use crate::swim::machine::belief::Source;
+use crate::swim::members::Slot;
+use crate::time::Instant;
+use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
+
+/// A round further ahead than this is not believed of one member alone.
+const AHEAD_MAX: i16 = 64;
+/// So many members further ahead are believed.
+const AHEAD_VOICES: usize = 3;
+
+/// Where a datagram came from, as far as it can be told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) address: SocketAddr,
+    pub(super) digest: Digest,
+    /// The member with that digest.
+    pub(super) slot: Option<Slot>,
+    /// Whether that member has proved that it receives at this address.
+    pub(super) is_proved: bool,
+    /// The datagram's length: what an unproved address may be answered with at most.
+    pub(super) bytes: usize,
+}
+
+impl Machine {
+    /// Takes a datagram in.
+    ///
+    /// # Errors
+    /// The reason it was rejected; nothing but lateness and the counters changed.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<(), Rejected> {
+        let outcome = if self.stopped {
+            Err(Rejected::Stopped)
+        } else {
+            self.enter(now);
+            let codec = self.codec.clone();
+            codec.decode(datagram).and_then(|heard| self.receive(canonical(from), &heard, datagram.len()))
+        };
+        match outcome {
+            Ok(()) => {
+                self.metrics.datagrams_in += 1;
+                self.metrics.bytes_in += datagram.len() as u64;
+                self.settle();
+            }
+            Err(reason) => self.metrics.rejected.count(reason),
+        }
+        outcome
+    }
+
+    fn receive(&mut self, address: SocketAddr, heard: &Datagram<'_>, bytes: usize) -> Result<(), Rejected> {
+        if heard.from == self.members.row(self.members.me()).digest() {
+            return Err(Rejected::FromSelf);
+        }
+        let slot = self.members.find_digest(heard.from);
+        let is_proved = slot.is_some_and(|slot| {
+            self.members.row(slot).is_proved() && self.members.member(slot).address() == address
+        });
+        let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
+        match heard.message {
+            Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
+            Message::Ack { nonce } => self.receive_ack(origin, heard, nonce)?,
+            Message::PingReq { nonce, target } => {
+                self.receive_ping_req(origin, nonce, target);
+                self.take_items(origin, heard);
+            }
+            Message::Nack { nonce } => {
+                self.receive_nack(origin, nonce)?;
+                self.take_items(origin, heard);
+            }
+            Message::Relayed { nonce, target, incarnation } => {
+                self.receive_relayed(origin, nonce, target, incarnation)?;
+                self.take_items(origin, heard);
+            }
+            Message::News => self.take_items(origin, heard),
+            Message::SyncRequest { nonce } => self.answer_sync(origin, heard, nonce),
+            Message::SyncReply { nonce, done } => self.receive_sync_reply(origin, heard, nonce, done)?,
+        }
+        Ok(())
+    }
+
+    fn receive_ping(
+        &mut self,
+        origin: Origin,
+        heard: &Datagram<'_>,
+        to: Digest,
+        nonce: Nonce,
+    ) -> Result<(), Rejected> {
+        if to == Digest::NOBODY {
+            return self.receive_greeting(origin, heard, nonce);
+        }
+        if to != self.members.row(self.members.me()).digest() {
+            self.introduce_ourselves(origin);
+            return Ok(());
+        }
+        self.take_items(origin, heard);
+        self.hear(origin, heard.pulse);
+        self.ack(origin, nonce);
+        if origin.slot.is_none() {
+            self.pull_from_contact(origin.address);
+        }
+        self.compare_views(origin, heard.pulse.view_hash);
+        Ok(())
+    }
+
+    fn receive_ack(&mut self, origin: Origin, heard: &Datagram<'_>, nonce: Nonce) -> Result<(), Rejected> {
+        let Some(attempt) = self.attempts.look(self.now, nonce) else {
+            return self.forward_relayed(origin, nonce, heard.pulse.incarnation);
+        };
+        if attempt.target != Digest::NOBODY && attempt.target != origin.digest {
+            return Err(Rejected::Misdirected);
+        }
+        self.attempts.answer(self.now, nonce);
+        let origin = match attempt.errand {
+            Errand::Proof(serial) => self.receive_proof(origin, serial, attempt.sent),
+            _ => origin,
+        };
+        if attempt.errand == Errand::Twin {
+            self.twin_answered(origin);
+            return Ok(());
+        }
+        if let Some(slot) = origin.slot {
+            if !attempt.answered && self.members.member(slot).address() == origin.address {
+                let rtt = self.now.since(attempt.sent);
+                self.members.sample_rtt(slot, rtt);
+                self.pooled.sample(rtt);
+            }
+            self.note_evidence(slot, attempt.sent, attempt.errand);
+        }
+        // The evidence may have proved the address.
+        let is_proved = origin.slot.is_some_and(|slot| self.members.row(slot).is_proved());
+        let origin = Origin { is_proved, ..origin };
+        self.take_items(origin, heard);
+        self.hear(origin, heard.pulse);
+        self.after_answer(origin, attempt.errand);
+        self.compare_views(origin, heard.pulse.view_hash);
+        Ok(())
+    }
+
+    fn receive_nack(&mut self, origin: Origin, nonce: Nonce) -> Result<(), Rejected> {
+        let attempt = self.attempts.look(self.now, nonce).ok_or(Rejected::UnknownNonce)?;
+        let Errand::Relay { round, relay } = attempt.errand else { return Err(Rejected::UnknownNonce) };
+        if origin.slot != Some(relay) {
+            return Err(Rejected::Misdirected);
+        }
+        self.attempts.answer(self.now, nonce);
+        let id = self.members.member(relay).id();
+        if let Some(round) = self.rounds.get_mut(round) {
+            round.nackers.insert(id);
+        }
+        self.note_evidence(relay, attempt.sent, Errand::Look);
+        Ok(())
+    }
+
+    fn receive_relayed(
+        &mut self,
+        origin: Origin,
+        nonce: Nonce,
+        target: Digest,
+        incarnation: Incarnation,
+    ) -> Result<(), Rejected> {
+        let attempt = self.attempts.look(self.now, nonce).ok_or(Rejected::UnknownNonce)?;
+        let Errand::Relay { round, relay } = attempt.errand else { return Err(Rejected::UnknownNonce) };
+        if attempt.target != target || origin.slot != Some(relay) {
+            return Err(Rejected::Misdirected);
+        }
+        self.attempts.answer(self.now, nonce);
+        self.note_evidence(relay, attempt.sent, Errand::Look);
+        if let Some(slot) = self.members.find_digest(target) {
+            self.metrics.probes_acked_by_relay += u64::from(self.rounds.get_mut(round).is_some());
+            self.note_evidence(slot, attempt.sent, Errand::Look);
+            self.hear_incarnation(slot, incarnation);
+        }
+        Ok(())
+    }
+
+    /// Takes what rode on a datagram as gossip.
+    fn take_items(&mut self, origin: Origin, heard: &Datagram<'_>) {
+        for item in heard.items() {
+            self.take_item(origin, &item, Source::Gossip);
+        }
+    }
+
+    pub(super) fn take_item(&mut self, origin: Origin, item: &Item<'_>, source: Source) {
+        match item {
+            Item::Alive(record) => self.hear_alive(origin, record, source),
+            Item::Suspect(accusation) => self.hear_suspect(origin, accusation),
+            Item::Dead(accusation) => self.hear_dead(origin, accusation, source),
+            Item::Left(departure) => self.hear_left(origin, departure, source),
+            Item::Seen(address) => self.hear_seen(origin, *address),
+            // The steps of a comparison mean something only inside one.
+            Item::Range { .. }
+            | Item::Children { .. }
+            | Item::Terms { .. }
+            | Item::Want { .. }
+            | Item::Pull { .. }
+            | Item::Page { .. } => {}
+        }
+    }
+
+    /// Takes what every datagram tells of its sender.
+    pub(super) fn hear(&mut self, origin: Origin, pulse: Pulse) {
+        if let Some(slot) = origin.slot {
+            self.rounding.hear(origin.digest, pulse.round);
+            self.hear_incarnation(slot, pulse.incarnation);
+        }
+    }
+}
+
+/// The round of the ring, and what was heard of the others'.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rounding {
+    round: u64,
+    heard: u64,
+    far_ahead: Vec<(Digest, u64)>,
+}
+
+impl Rounding {
+    pub(super) fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// The round of a new tick: the highest heard, if it is ahead of ours, else the next. Taking the highest plus one
+    /// would make the whole cluster run away.
+    pub(super) fn advance(&mut self) -> u64 {
+        self.round = if self.heard > self.round { self.heard } else { self.round + 1 };
+        if self.far_ahead.len() == AHEAD_VOICES {
+            self.far_ahead.clear();
+        }
+        self.round
+    }
+
+    /// A joiner takes its contact's round as it is.
+    pub(super) fn adopt(&mut self, round: u64) {
+        self.round = self.round.max(round.min(u64::MAX >> 1));
+    }
+
+    /// Hears the low 16 bits of a member's round. One far ahead is not believed; the lowest of three is.
+    fn hear(&mut self, from: Digest, low_bits: u16) {
+        let ahead = low_bits.wrapping_sub(self.round as u16) as i16;
+        if ahead <= 0 {
+            return;
+        }
+        let round = self.round + ahead as u64;
+        if ahead <= AHEAD_MAX {
+            self.heard = self.heard.max(round);
+            return;
+        }
+        if self.far_ahead.len() < AHEAD_VOICES && self.far_ahead.iter().all(|(known, _)| *known != from) {
+            self.far_ahead.push((from, round));
+        }
+        if self.far_ahead.len() == AHEAD_VOICES {
+            let lowest = self.far_ahead.iter().map(|(_, round)| *round).min().unwrap_or(self.round);
+            self.heard = self.heard.max(lowest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_align_without_running_away() {
+        let mut a = Rounding::default();
+        a.adopt(70_000);
+        let mut b = Rounding::default();
+        b.adopt(69_990);
+        b.hear(Digest(1), a.round() as u16);
+        assert_eq!(b.advance(), 70_000);
+        a.hear(Digest(2), b.round() as u16);
+        assert_eq!(a.advance(), 70_001);
+    }
+
+    #[test]
+    fn one_far_ahead_is_ignored_and_the_lowest_of_three_is_taken() {
+        let mut rounding = Rounding::default();
+        rounding.hear(Digest(1), 5_000);
+        rounding.hear(Digest(1), 5_000);
+        rounding.hear(Digest(2), 4_000);
+        assert_eq!(rounding.advance(), 1);
+        for (from, round) in [(1, 5_000), (2, 4_000), (3, 4_500)] {
+            rounding.hear(Digest(from), round);
+        }
+        assert_eq!(rounding.advance(), 4_000);
+        rounding.hear(Digest(9), 3_990);
+        assert_eq!(rounding.advance(), 4_001, "a round behind ours is nothing new");
+    }
+}

@@ -1,0 +1,261 @@
+//! When a suspicion becomes this node's own verdict, and what holds it back.
+
+use std::time::Duration;
+
+use crate::event::{DeadReason, Event};
+use crate::member::State;
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
+use crate::swim::machine::Machine;
+use crate::swim::members::Slot;
+use crate::swim::outbox::First;
+use crate::swim::suspicion::{Pace, Suspicion, Verdict, Wanted, accusers_needed};
+use crate::time::Instant;
+use crate::why::{Cause, Waiting};
+
+/// Others pinged with the last ping, to see whether it is us.
+const LAST_PING_SELF_TESTS: usize = 2;
+/// How far the first last ping is spread for each member, so that not everyone asks at once.
+const SPREAD_PER_MEMBER: Duration = Duration::from_micros(50);
+/// Members that must answer after a late wake before this node judges.
+const LATE_WAKE_ANSWERS: usize = 2;
+
+impl Machine {
+    /// The fixed quantities of a suspicion's deadlines.
+    pub(super) fn pace(&self, slot: Slot) -> Pace {
+        Pace { tolerance: self.rules.stall_tolerance, rto: self.rto(slot) }
+    }
+
+    /// Plans the last ping for the verdict at P, or for the one at 3 P if too few have accused.
+    pub(super) fn plan(&mut self, slot: Slot) {
+        let pace = self.pace(slot);
+        let Some(suspicion) = self.suspicions.get(slot) else { return };
+        let soft = suspicion.soft_deadline(&pace);
+        let due = if soft > self.now || self.has_enough_accusers(suspicion) {
+            soft.max(self.now)
+        } else {
+            suspicion.hard_deadline(&pace)
+        };
+        self.plan_for(slot, due);
+    }
+
+    fn plan_for(&mut self, slot: Slot, due: Instant) {
+        let pace = self.pace(slot);
+        let spread = SPREAD_PER_MEMBER * u32::try_from(self.members.ring_len()).unwrap_or(u32::MAX);
+        let jitter = self.random.probing.fraction_of(pace.rto.max(spread));
+        let now = self.now;
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            suspicion.plan(now, due, &pace, jitter);
+        }
+    }
+
+    /// New accusers: a verdict that waited for them is due after a new last ping.
+    pub(super) fn reconsider(&mut self, slot: Slot) {
+        let pace = self.pace(slot);
+        let Some(suspicion) = self.suspicions.get(slot) else { return };
+        if suspicion.lacks == Some(Waiting::Accusers) && self.has_enough_accusers(suspicion) {
+            let due = suspicion.soft_deadline(&pace).max(self.now);
+            self.plan_for(slot, due);
+            if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                suspicion.lacks = None;
+            }
+        }
+    }
+
+    fn has_enough_accusers(&self, suspicion: &Suspicion) -> bool {
+        let present = self.members.counts().present();
+        present <= 2 || suspicion.accusers.len() >= accusers_needed(self.rules.confirmations, present)
+    }
+
+    /// Answers came after a late wake: the verdicts that waited for them are judged.
+    pub(super) fn release_held(&mut self) {
+        let now = self.now;
+        let held: Vec<Slot> = self.suspicions.slots().collect();
+        for slot in held {
+            if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                if suspicion.lacks == Some(Waiting::LateWake) {
+                    suspicion.wait_until(now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn run_suspicions(&mut self) {
+        for slot in self.suspicions.due(self.now) {
+            let (now, pace) = (self.now, self.pace(slot));
+            while let Some(wanted) = self.suspicions.get_mut(slot).and_then(|s| s.next_wanted(now, &pace)) {
+                match wanted {
+                    Wanted::Standing => drop(self.ping(slot, Errand::Look, First::Nothing)),
+                    Wanted::LastPing(attempt) => self.last_ping(slot, attempt),
+                    Wanted::Verdict => self.judge(slot),
+                }
+            }
+        }
+    }
+
+    fn last_ping(&mut self, slot: Slot, attempt: u8) {
+        let now = self.now;
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            if attempt == 1 {
+                suspicion.asked_at = now;
+            }
+            suspicion.log(now, Cause::LastPing { attempt });
+        }
+        self.ping(slot, Errand::Look, First::Nothing);
+        if attempt == 1 {
+            for other in self.pick_others(LAST_PING_SELF_TESTS, Some(slot)).iter() {
+                self.ping(other, Errand::Look, First::Nothing);
+            }
+        }
+    }
+
+    /// The verdict is due: it falls, or something holds it back.
+    fn judge(&mut self, slot: Slot) {
+        let pace = self.pace(slot);
+        let Some(suspicion) = self.suspicions.get(slot) else { return };
+        let soft = suspicion.soft_deadline(&pace);
+        let hard = suspicion.hard_deadline(&pace);
+        if self.is_barred(soft + pace.tolerance * 2) {
+            self.hold(slot, Waiting::LateWake, soft + pace.tolerance * 2);
+            return;
+        }
+        let answered = self.is_answered(suspicion);
+        let enough = self.has_enough_accusers(suspicion);
+        let certain = answered && !suspicion.provisional_only;
+        if certain && enough {
+            self.convict(slot, DeadReason::Silent);
+        } else if self.now >= hard {
+            if certain {
+                self.convict(slot, DeadReason::SilentUnconfirmed);
+            } else {
+                self.convict_provisionally(slot);
+            }
+        } else if answered && !enough {
+            self.plan_for(slot, hard);
+            self.note_lack(slot, Waiting::Accusers);
+        } else {
+            self.ask_again(slot, hard);
+        }
+    }
+
+    /// Whether a late wake forbids all verdicts: others have not answered since, and it has not lapsed.
+    fn is_barred(&self, lapses: Instant) -> bool {
+        let Some(since) = self.lateness.bar() else { return false };
+        self.now < lapses && !self.has_answers_since(since, LATE_WAKE_ANSWERS)
+    }
+
+    /// Whether enough others have answered us since the silence began, and one since the last ping.
+    fn is_answered(&self, suspicion: &Suspicion) -> bool {
+        let needed = self.answers_needed();
+        if needed == 0 {
+            return true;
+        }
+        let tested = self.others_alive() == 0 || self.count_answers(suspicion.asked_at) > 0;
+        tested && self.count_answers(suspicion.start) >= needed
+    }
+
+    fn hold(&mut self, slot: Slot, lack: Waiting, until: Instant) {
+        self.note_lack(slot, lack);
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            suspicion.wait_until(until);
+        }
+    }
+
+    fn note_lack(&mut self, slot: Slot, lack: Waiting) {
+        let now = self.now;
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            if suspicion.lacks != Some(lack) {
+                suspicion.log(now, Cause::Waiting(lack));
+            }
+            suspicion.lacks = Some(lack);
+        }
+    }
+
+    /// Nobody answers us: ask everyone again, and when that brings nothing either, we are isolated.
+    fn ask_again(&mut self, slot: Slot, hard: Instant) {
+        self.note_lack(slot, Waiting::Answers);
+        let pace = self.pace(slot);
+        let again = self.now + (pace.rto * 3).max(pace.tolerance / 4);
+        self.plan_for(slot, again.min(hard));
+        let repeated = self.suspicions.get_mut(slot).is_some_and(|suspicion| {
+            suspicion.unanswered_verdicts = suspicion.unanswered_verdicts.saturating_add(1);
+            suspicion.unanswered_verdicts > 1
+        });
+        if repeated {
+            self.isolate();
+        }
+    }
+
+    /// This node's own verdict.
+    fn convict(&mut self, slot: Slot, reason: DeadReason) {
+        let Some(mut suspicion) = self.suspicions.remove(slot) else { return };
+        let since = suspicion.base();
+        suspicion.log(self.now, Cause::Verdict { reason, isolated: false, since });
+        self.metrics.suspicions_dead += 1;
+        self.members.set_state(slot, State::Dead);
+        self.rounds.end_for(slot);
+        self.ghosts.add(slot, self.now, true);
+        self.repair.note_news(self.now);
+        let by = suspicion.accusers;
+        // With enough accusers everyone's clock runs already, so the verdict only rides.
+        let urgency = if self.has_enough_accusers(&suspicion) { Urgency::Idle } else { Urgency::Dead };
+        self.verdicts.insert(slot, Verdict::from(suspicion));
+        self.tell(slot, urgency);
+        let member = self.members.member(slot).clone();
+        self.events.push(Event::Dead { member, by, reason, isolated: false });
+        self.full = false;
+    }
+
+    /// A verdict that may be our own fault: told here, kept from the others, undone by any sign of life.
+    fn convict_provisionally(&mut self, slot: Slot) {
+        let present = self.members.counts().present();
+        if present > 2 && self.count_answers(self.now - self.rules.stall_tolerance) < self.answers_needed() {
+            self.isolate();
+        }
+        let reason = DeadReason::SilentUnconfirmed;
+        let is_isolated = self.isolated.is_some();
+        let now = self.now;
+        let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
+        let since = suspicion.base();
+        suspicion.log(now, Cause::Verdict { reason, isolated: true, since });
+        suspicion.wait_until(Instant::NEVER);
+        let by = suspicion.accusers;
+        if !is_isolated {
+            // It was our own stalling that forbade a certain verdict: judge anew from here.
+            suspicion.renew(now);
+        }
+        if !self.members.row(slot).is_provisional() {
+            self.metrics.verdicts_provisional += 1;
+            self.members.set_provisionally_dead(slot);
+            self.gossip.hush(slot);
+            let member = self.members.member(slot).clone();
+            self.events.push(Event::Dead { member, by, reason, isolated: true });
+        }
+        if !is_isolated {
+            self.plan(slot);
+        }
+    }
+
+    /// The suspect hears it first, and if too few relays could say anything, others are asked to look.
+    pub(super) fn announce_suspicion(&mut self, slot: Slot, nacks: usize) {
+        self.ping(slot, Errand::Look, First::Nothing);
+        if nacks >= self.rules.confirmations || self.members.counts().present() <= 2 {
+            return;
+        }
+        for other in self.pick_others(3, Some(slot)).iter() {
+            self.send_news(self.members.member(other).address(), First::ProbeThis(slot));
+        }
+    }
+
+    pub(super) fn push_suspect_event(&mut self, slot: Slot) {
+        let pace = self.pace(slot);
+        let Some(suspicion) = self.suspicions.get(slot) else { return };
+        self.events.push(Event::Suspect {
+            member: self.members.member(slot).clone(),
+            by: suspicion.accusers,
+            reason: suspicion.reason,
+            dead_after: suspicion.soft_deadline(&pace),
+            dead_by: suspicion.hard_deadline(&pace),
+        });
+    }
+}

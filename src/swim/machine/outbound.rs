@@ -1,0 +1,227 @@
+//! What goes out: intents become datagrams when the driver asks, with the freshest news on them.
+
+use std::net::SocketAddr;
+
+use crate::member::State;
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::{WasSent, sends_in_all};
+use crate::swim::machine::Machine;
+use crate::swim::machine::inbound::Origin;
+use crate::swim::members::{Members, Slot};
+use crate::swim::outbox::{First, Intent, Outgoing, Rides};
+use crate::swim::suspicion::{Publicity, Suspicions, Verdict};
+use crate::time::Instant;
+use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The least bytes that a news takes; with less room there is no use in trying.
+const ITEM_BYTES_MIN: usize = 20;
+/// News tried for one datagram at most.
+const BATCH_MAX: usize = 48;
+
+impl Machine {
+    /// Makes the next datagram; the buffer is cleared first.
+    pub(crate) fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<SocketAddr> {
+        let to = match self.outbox.pop()? {
+            Outgoing::Intent(intent) => {
+                self.make(&intent, buf);
+                intent.to
+            }
+            Outgoing::Prepared(to, datagram) => {
+                buf.clear();
+                buf.extend_from_slice(&datagram);
+                to
+            }
+        };
+        self.metrics.datagrams_out += 1;
+        self.metrics.bytes_out += buf.len() as u64;
+        Some(to)
+    }
+
+    fn make(&mut self, intent: &Intent, buf: &mut Vec<u8>) {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        let (from, pulse) = (self.my_digest(), self.pulse());
+        let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message);
+        let news = News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now };
+        news.write_first(intent.first, &mut writer);
+        if intent.rides == Rides::News && self.gossip.len() > 0 {
+            let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);
+            self.gossip.take(most, &mut batch);
+            let sends_max = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
+            // What does not fit is given back in reverse, so that it keeps its place.
+            let mut sent = 0;
+            for place in 0..batch.len() {
+                let item = news.of(batch[place]);
+                match item {
+                    None => self.gossip.hush(batch[place]),
+                    Some(item) if writer.item(&item) => self.gossip.give_back(batch[place], WasSent::Yes, sends_max),
+                    Some(_) => {
+                        batch[sent] = batch[place];
+                        sent += 1;
+                    }
+                }
+            }
+            for slot in batch[..sent].iter().rev() {
+                self.gossip.give_back(*slot, WasSent::No, sends_max);
+            }
+        }
+        writer.finish();
+        self.batch = batch;
+    }
+
+    pub(super) fn my_digest(&self) -> Digest {
+        self.members.row(self.members.me()).digest()
+    }
+
+    pub(super) fn pulse(&self) -> Pulse {
+        Pulse {
+            incarnation: self.me().incarnation(),
+            view_hash: self.members.view_hash(),
+            round: self.rounding.round() as u16,
+        }
+    }
+
+    /// What this node would tell of a member now.
+    pub(super) fn news(&self) -> News<'_> {
+        News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now }
+    }
+
+    pub(super) fn send(&mut self, to: SocketAddr, message: Message, first: First, rides: Rides) {
+        let bytes_max = self.rules.datagram_bytes_max;
+        self.outbox.push(Intent { to, message, first, bytes_max, rides });
+    }
+
+    /// News of its own, to a proved address.
+    pub(super) fn send_news(&mut self, to: SocketAddr, first: First) {
+        self.send(to, Message::News, first, Rides::News);
+    }
+
+    /// Something in answer to a datagram, within what its sender's address may be sent.
+    pub(super) fn send_limited(&mut self, origin: Origin, first: First) {
+        let bytes_max = self.reply_bytes_max(origin);
+        let rides = Rides::Nothing;
+        self.outbox.push(Intent { to: origin.address, message: Message::News, first, bytes_max, rides });
+    }
+
+    /// An unproved address is answered with no more than it sent.
+    pub(super) fn reply_bytes_max(&self, origin: Origin) -> usize {
+        if origin.is_proved { self.rules.datagram_bytes_max } else { origin.bytes.min(self.rules.datagram_bytes_max) }
+    }
+
+    /// Pings a member; what is held against it goes with the ping (Lifeguard's Buddy System). An unproved address gets no news.
+    pub(super) fn ping(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
+        let row = self.members.row(slot);
+        let (to, digest, is_proved) = (row.member.address(), row.digest(), row.is_proved());
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
+        let first = if first == First::Nothing { self.belief_about(slot) } else { first };
+        let rides = if is_proved { Rides::News } else { Rides::Nothing };
+        self.send(to, Message::Ping { to: digest, nonce }, first, rides);
+        nonce
+    }
+
+    /// What a ping to a member says of it: our suspicion or verdict, so that it hears first.
+    pub(super) fn belief_about(&self, slot: Slot) -> First {
+        let row = self.members.row(slot);
+        match row.member.state() {
+            State::Suspect | State::Dead if !row.is_provisional() => First::About(slot),
+            _ => First::Nothing,
+        }
+    }
+
+    /// Echoes a ping's nonce to where it came from.
+    pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce) {
+        let elsewhere = origin.slot.is_some_and(|slot| self.members.member(slot).address() != origin.address);
+        self.outbox.push(Intent {
+            to: origin.address,
+            message: Message::Ack { nonce },
+            first: if elsewhere { First::Seen(origin.address) } else { First::Nothing },
+            bytes_max: self.reply_bytes_max(origin),
+            rides: Rides::News,
+        });
+    }
+}
+
+/// What there is to tell of each member, read from the tables at the moment of telling.
+#[derive(Clone, Copy)]
+pub(super) struct News<'a> {
+    members: &'a Members,
+    suspicions: &'a Suspicions,
+    verdicts: &'a BTreeMap<Slot, Verdict>,
+    now: Instant,
+}
+
+impl<'a> News<'a> {
+    /// The item that says what we believe of a member; none if there is nothing that others may hear.
+    pub(super) fn of(&self, slot: Slot) -> Option<Item<'a>> {
+        let row = self.members.row(slot);
+        if !row.is_used() {
+            return None;
+        }
+        match row.member.state() {
+            State::Alive if row.member.record.incarnation() == row.member.incarnation() => {
+                Some(Item::Alive(RecordRef::of(&row.member.record)))
+            }
+            State::Alive => None,
+            State::Suspect => self.suspicion(slot),
+            State::Dead if row.is_provisional() => None,
+            State::Dead => Some(Item::Dead(self.verdict(slot))),
+            State::Left => Some(Item::Left(Departure {
+                id: row.member.id(),
+                generation: row.member.generation(),
+                incarnation: row.member.incarnation(),
+            })),
+        }
+    }
+
+    /// The owner's words, whatever is believed of it: what a comparison of views exchanges.
+    pub(super) fn record(&self, slot: Slot) -> Option<Item<'a>> {
+        let row = self.members.row(slot);
+        if row.is_live() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
+    }
+
+    fn write_first(&self, first: First, writer: &mut Writer<'_>) {
+        let item = match first {
+            First::Nothing => None,
+            First::Me => self.of(self.members.me()),
+            First::About(slot) => self.of(slot),
+            First::ProbeThis(slot) => self.suspicion(slot).map(|item| match item {
+                Item::Suspect(accusation) => Item::Suspect(Accusation { probe: true, ..accusation }),
+                other => other,
+            }),
+            First::Accusation(accusation) => Some(Item::Dead(accusation)),
+            First::Seen(address) => Some(Item::Seen(address)),
+        };
+        if let Some(item) = item {
+            writer.item(&item);
+        }
+    }
+
+    fn suspicion(&self, slot: Slot) -> Option<Item<'a>> {
+        let suspicion = self.suspicions.get(slot).filter(|s| s.publicity == Publicity::Published)?;
+        let member = self.members.member(slot);
+        Some(Item::Suspect(Accusation {
+            id: member.id(),
+            generation: member.generation(),
+            incarnation: member.incarnation(),
+            age: self.now.since(suspicion.start),
+            probe: false,
+            accusers: suspicion.accusers,
+        }))
+    }
+
+    fn verdict(&self, slot: Slot) -> Accusation {
+        let member = self.members.member(slot);
+        let verdict = self.verdicts.get(&slot);
+        Accusation {
+            id: member.id(),
+            generation: member.generation(),
+            incarnation: member.incarnation(),
+            age: verdict.map_or(Duration::ZERO, |verdict| self.now.since(verdict.start)),
+            probe: false,
+            accusers: verdict.map(|verdict| verdict.accusers).unwrap_or_default(),
+        }
+    }
+}

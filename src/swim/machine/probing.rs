@@ -1,0 +1,250 @@
+//! Ticks of the ring, rounds of pings, and errands for others' rounds.
+
+use std::time::Duration;
+
+use crate::member::{Accusers, Incarnation};
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
+use crate::swim::machine::Machine;
+use crate::swim::machine::inbound::Origin;
+use crate::swim::members::Slot;
+use crate::swim::outbox::{First, Rides};
+use crate::swim::picks::Picks;
+use crate::swim::probe::{Occasion, Round, Wanted};
+use crate::swim::ring;
+use crate::swim::rtt::retry_timeout;
+use crate::swim::suspicion::{Publicity, Suspicion, unite};
+use crate::swim::timers::Timer;
+use crate::time::Instant;
+use crate::why::Cause;
+use crate::event::SuspectReason;
+use crate::wire::{Digest, Message, Nonce, Rejected};
+
+/// Other targets at once after failed rounds, in one interval.
+const EXTRAS_MAX: u8 = 3;
+/// A round trip older than this says little about the member now.
+const RTT_RECENT: Duration = Duration::from_secs(600);
+
+impl Machine {
+    /// The ring's turn: one probe an interval.
+    pub(super) fn tick(&mut self) {
+        self.timers.set(Timer::Tick, self.now + self.rules.probe_interval);
+        if self.leaving.is_some() {
+            return;
+        }
+        let round = self.rounding.advance();
+        self.evict_ghosts();
+        self.challenge_again();
+        self.dial_somebody();
+        if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
+            self.begin_round(target, Occasion::Scheduled);
+        }
+    }
+
+    /// The retry timeout for one member.
+    pub(super) fn rto(&self, slot: Slot) -> Duration {
+        let row = self.members.row(slot);
+        let is_recent = row.is_proved() && self.now.since(row.alive_at) < RTT_RECENT;
+        let own = row.rtt.timeout().filter(|_| is_recent);
+        retry_timeout(own, self.pooled.timeout(), self.rules.rto_floor(), self.rules.probe_timeout)
+    }
+
+    /// Begins a round about a member that is present; its first ping goes out at once.
+    pub(super) fn begin_round(&mut self, slot: Slot, occasion: Occasion) -> Option<u32> {
+        if !self.members.row(slot).is_present() || slot == self.members.me() || self.leaving.is_some() {
+            return None;
+        }
+        let rto = self.rto(slot);
+        let longest = self.rules.probe_interval.min(self.rules.stall_tolerance / 3);
+        let digest = self.members.row(slot).digest();
+        let serial = self.rounds.begin(self.now, (slot, digest), occasion, rto, longest)?;
+        self.run_rounds();
+        Some(serial)
+    }
+
+    pub(super) fn run_rounds(&mut self) {
+        while let Some(wanted) = self.rounds.next_wanted(self.now) {
+            match wanted {
+                Wanted::Ping { serial, relays_due } => {
+                    let Some(target) = self.rounds.get_mut(serial).map(|round| round.target) else { continue };
+                    self.ping(target, Errand::Round(serial), First::Nothing);
+                    if relays_due {
+                        self.ask_relays(serial, target);
+                    }
+                }
+                Wanted::Failed(round) => self.round_failed(round),
+            }
+        }
+    }
+
+    /// k random members are asked to ping the target too (SWIM 3.1).
+    fn ask_relays(&mut self, serial: u32, target: Slot) {
+        let relays = self.pick_others(self.rules.indirect_checks, Some(target));
+        let digest = self.members.row(target).digest();
+        for relay in relays.iter() {
+            let errand = Errand::Relay { round: serial, relay };
+            let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
+            let to = self.members.member(relay).address();
+            self.send(to, Message::PingReq { nonce, target: digest }, First::Nothing, Rides::News);
+        }
+        if let Some(round) = self.rounds.get_mut(serial) {
+            round.relays = relays;
+        }
+    }
+
+    /// Others to ask: at random, those that are Alive before those that are not.
+    pub(super) fn pick_others(&mut self, wanted: usize, except: Option<Slot>) -> Picks {
+        let members = &self.members;
+        let is_other = |slot: Slot| slot != members.me() && Some(slot) != except;
+        let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == crate::member::State::Alive;
+        let count = members.ring_len();
+        let well = Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_well);
+        if well.len() > 0 {
+            return well;
+        }
+        Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_other)
+    }
+
+    /// A round went unanswered: that is first of all evidence about ourselves, unless somebody else answers us.
+    fn round_failed(&mut self, round: Round) {
+        self.metrics.probes_failed += 1;
+        let silent_relays = round.relays.len().saturating_sub(round.nackers.len());
+        self.awareness.probe_failed(silent_relays.min(1) as u8);
+        let slot = round.target;
+        let row = self.members.row(slot);
+        if row.is_present() && row.digest() == round.digest && self.leaving.is_none() {
+            self.accuse_by_round(slot, &round);
+        }
+        self.probe_another(round.occasion);
+    }
+
+    fn accuse_by_round(&mut self, slot: Slot, round: &Round) {
+        let me = self.me().id();
+        let answered = self.answers.since(round.began, |answerer| answerer != slot) > 0;
+        let is_private = self.members.counts().present() > 2 && round.nackers.is_empty() && !answered;
+        let accusers: Accusers = std::iter::once(me).chain(round.nackers.iter()).collect();
+        let is_new = self.suspicions.get(slot).is_none();
+        if is_new {
+            let publicity = if is_private { Publicity::Private } else { Publicity::Published };
+            let mut suspicion = Suspicion::new(self.now, round.began, SuspectReason::ProbeFailed, publicity);
+            self.log_round(&mut suspicion, round);
+            unite(&mut suspicion, self.now, accusers.iter());
+            self.suspect(slot, suspicion);
+        } else if !is_private {
+            self.unite(slot, accusers);
+        }
+        let pace = self.pace(slot);
+        let now = self.now;
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            suspicion.stand(now, &pace);
+        }
+        if is_private {
+            if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| is_new) {
+                suspicion.log(now, Cause::Unpublished);
+            }
+            self.self_test(Some(slot));
+        } else if is_new || round.occasion == Occasion::Solicited {
+            self.announce_suspicion(slot, if is_new { round.nackers.len() } else { usize::MAX });
+        }
+    }
+
+    fn log_round(&self, suspicion: &mut Suspicion, round: &Round) {
+        suspicion.log(self.now, Cause::Unanswered { pings: round.pings });
+        for relay in round.relays.iter() {
+            let id = self.members.member(relay).id();
+            let cause = if round.nackers.contains(id) { Cause::RelayNack(id) } else { Cause::RelaySilent(id) };
+            suspicion.log(self.now, cause);
+        }
+    }
+
+    /// A failed round is followed at once by another target, so that many crashes are found quickly.
+    fn probe_another(&mut self, occasion: Occasion) {
+        let extra = match occasion {
+            Occasion::Scheduled => 1,
+            Occasion::Extra(before) if before < EXTRAS_MAX => before + 1,
+            Occasion::Extra(_) | Occasion::Look | Occasion::Solicited => return,
+        };
+        let offset = ring::extra_offset(self.rounding.round(), extra, self.members.ring_len());
+        if let Some(target) = self.members.ring_after_me(offset) {
+            self.begin_round(target, Occasion::Extra(extra));
+        }
+    }
+
+    /// Somebody asks us to ping a member for it. Only members are served, and only about members.
+    pub(super) fn receive_ping_req(&mut self, origin: Origin, nonce: Nonce, target: Digest) {
+        let Some(asker) = origin.slot.filter(|slot| self.members.member(*slot).address() == origin.address) else {
+            return;
+        };
+        let Some(slot) = self.members.find_digest(target).filter(|slot| *slot != self.members.me()) else { return };
+        let rto = self.rto(slot);
+        let (nack_at, drop_at) = (self.now + rto * 4 / 5, self.now + self.rules.stall_tolerance);
+        let prober = self.members.member(asker).address();
+        self.relays.start((nonce, prober), (target, slot), nack_at, drop_at);
+        let to = self.members.member(slot).address();
+        let first = self.belief_about(slot);
+        self.send(to, Message::Ping { to: target, nonce }, first, Rides::Nothing);
+    }
+
+    pub(super) fn run_relays(&mut self) {
+        while let Some(relay) = self.relays.next_nack(self.now) {
+            self.send(relay.prober, Message::Nack { nonce: relay.nonce }, First::Nothing, Rides::News);
+        }
+    }
+
+    /// An echo of a nonce that is not ours: if we pinged for somebody, it is passed on to them.
+    pub(super) fn forward_relayed(
+        &mut self,
+        origin: Origin,
+        nonce: Nonce,
+        incarnation: Incarnation,
+    ) -> Result<(), Rejected> {
+        let relay = self.relays.fulfil(nonce, origin.digest).ok_or(Rejected::UnknownNonce)?;
+        let message = Message::Relayed { nonce, target: relay.target, incarnation };
+        self.send(relay.prober, message, First::Nothing, Rides::News);
+        self.hear_incarnation(relay.target_slot, incarnation);
+        Ok(())
+    }
+
+    /// There is something new to tell of a member, forwarded at once unless it may ride.
+    pub(super) fn tell(&mut self, slot: Slot, urgency: Urgency) {
+        self.gossip.tell(slot, urgency, self.rules.forward_fanout);
+    }
+
+    /// Forwards what is new to a few random members, as far as the bucket allows.
+    pub(super) fn forward(&mut self) {
+        while self.gossip.carriers_due() > 0 {
+            if self.is_alone() {
+                return;
+            }
+            let targets = self.pick_for_news(self.gossip.carriers_due());
+            if targets.len() == 0 {
+                return;
+            }
+            for target in targets.iter() {
+                if !self.bucket.take(self.now) {
+                    self.timers.set(Timer::Forward, self.bucket.next_at().max(self.now));
+                    return;
+                }
+                self.gossip.carried(1);
+                self.carry_news(target);
+            }
+        }
+        self.timers.set(Timer::Forward, Instant::NEVER);
+    }
+
+    fn pick_for_news(&mut self, wanted: usize) -> Picks {
+        let members = &self.members;
+        let fits = |slot: Slot| slot != members.me() && members.row(slot).is_live();
+        let count = members.ring_len();
+        Picks::choose(&mut self.random.gossip, wanted, count, |place| members.ring_at(place), fits)
+    }
+
+    /// One datagram of news; an unproved address first gets a ping, and the news with its answer.
+    fn carry_news(&mut self, target: Slot) {
+        if self.members.row(target).is_proved() {
+            self.send_news(self.members.member(target).address(), First::Nothing);
+        } else {
+            self.ping(target, Errand::Introduction, First::Me);
+        }
+    }
+}

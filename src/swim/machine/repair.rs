@@ -1,0 +1,216 @@
+//! When views are compared, and with whom.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::swim::attempts::Errand;
+use crate::swim::machine::Machine;
+use crate::swim::machine::belief::Source;
+use crate::swim::machine::inbound::Origin;
+use crate::swim::members::Slot;
+use crate::swim::outbox::First;
+use crate::swim::sync::{Aim, Session, answer};
+use crate::time::Instant;
+use crate::wire::{Datagram, Item, Message, Nonce, Rejected};
+
+/// The state of our own comparison, and of what calls for one.
+#[derive(Debug)]
+pub(super) struct Repair {
+    session: Option<Session>,
+    news_at: Instant,
+    differ_since: Option<Instant>,
+    /// What the other side of the exchange being answered should hear.
+    give_back: Vec<Slot>,
+}
+
+impl Repair {
+    pub(super) fn new(now: Instant) -> Self {
+        Repair { session: None, news_at: now, differ_since: None, give_back: Vec::new() }
+    }
+
+    /// The table changed: while news flows, a difference is no cause for concern.
+    pub(super) fn note_news(&mut self, now: Instant) {
+        self.news_at = now;
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.session.is_some()
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.session.as_ref().map_or(Instant::NEVER, |session| session.deadline)
+    }
+
+    /// The other side holds an old word: ours is to be sent with the next step.
+    pub(super) fn give_back(&mut self, slot: Slot) {
+        if !self.give_back.contains(&slot) {
+            self.give_back.push(slot);
+        }
+    }
+
+    /// Whether a difference seen now has lasted: a second of quiet, or two of continued difference.
+    fn is_due(&mut self, now: Instant, differs: bool, quiet: Duration, patience: Duration) -> bool {
+        if !differs {
+            self.differ_since = None;
+            return false;
+        }
+        let since = *self.differ_since.get_or_insert(now);
+        now.since(self.news_at) >= quiet || now.since(since) >= patience
+    }
+}
+
+impl Machine {
+    /// A member's ping or ack told its view hash.
+    pub(super) fn compare_views(&mut self, origin: Origin, theirs: u64) {
+        let is_live = origin.slot.is_some_and(|slot| self.members.row(slot).is_live());
+        if !is_live || !origin.is_proved || self.leaving.is_some() {
+            return;
+        }
+        let differs = theirs != self.members.view_hash();
+        let (quiet, patience) = (self.rules.sync_quiet, self.rules.sync_patience);
+        if self.repair.is_due(self.now, differs, quiet, patience) {
+            self.begin_repair(origin.address);
+        }
+    }
+
+    /// Compares views with a member, unless a comparison is under way.
+    pub(super) fn begin_repair(&mut self, peer: SocketAddr) {
+        if !self.repair.is_busy() {
+            self.begin_session(peer, Aim::Repair);
+        }
+    }
+
+    pub(super) fn begin_session(&mut self, peer: SocketAddr, aim: Aim) {
+        self.metrics.syncs += 1;
+        self.repair.differ_since = None;
+        let random = self.random.nonces.draw();
+        self.repair.session = Some(Session::new(peer, aim, random, &self.members));
+        self.ask();
+    }
+
+    /// No answer came in time: the request is repeated, or the session given up.
+    pub(super) fn repeat_sync(&mut self) {
+        match &mut self.repair.session {
+            Some(session) if session.deadline <= self.now => {
+                if session.may_repeat() {
+                    self.ask();
+                } else {
+                    self.repair.session = None;
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Sends the session's next request, or ends it.
+    fn ask(&mut self) {
+        let Some(mut session) = self.repair.session.take() else { return };
+        if session.is_over() {
+            return;
+        }
+        let mut datagram = Vec::new();
+        let message = Message::SyncRequest { nonce: session.nonce() };
+        let limit = self.rules.datagram_bytes_max;
+        let mut writer = self.codec.writer(&mut datagram, limit, self.my_digest(), self.pulse(), message);
+        let news = self.news();
+        let written = session.write(&self.members, &mut writer, |slot| news.record(slot));
+        writer.finish();
+        let patience = self.rules.probe_timeout * 2;
+        session.sent(self.now, patience, written);
+        self.outbox.push_prepared(session.peer, datagram);
+        self.repair.session = Some(session);
+    }
+
+    /// Answers as many items of a request as fit one datagram, and remembers nothing.
+    pub(super) fn answer_sync(&mut self, origin: Origin, heard: &Datagram<'_>, nonce: Nonce) {
+        let Some(slot) = origin.slot else { return };
+        self.hear(origin, heard.pulse);
+        if !origin.is_proved {
+            // It may ask for more than it sent only after it has shown that it receives there.
+            if self.members.member(slot).address() == origin.address {
+                let errand = Errand::Look;
+                self.ping(slot, errand, First::Nothing);
+            }
+            return;
+        }
+        self.repair.give_back.clear();
+        for item in heard.items() {
+            self.take_item(origin, &item, Source::Sync);
+        }
+        let back = std::mem::take(&mut self.repair.give_back);
+        let done = self.write_answer(heard, nonce, &back, 0, &mut Vec::new());
+        let mut datagram = Vec::new();
+        self.write_answer(heard, nonce, &back, done, &mut datagram);
+        self.outbox.push_prepared(origin.address, datagram);
+    }
+
+    /// Writes the answer to a request whose first `done` items it answers; how many it could.
+    fn write_answer(
+        &self,
+        heard: &Datagram<'_>,
+        nonce: Nonce,
+        back: &[Slot],
+        done: u16,
+        datagram: &mut Vec<u8>,
+    ) -> u16 {
+        let message = Message::SyncReply { nonce, done };
+        // The count of answered items may take three bytes where a first guess took one.
+        let limit = self.rules.datagram_bytes_max - if done == 0 { 2 } else { 0 };
+        let mut writer = self.codec.writer(datagram, limit, self.my_digest(), self.pulse(), message);
+        let news = self.news();
+        for slot in back {
+            if let Some(item) = news.of(*slot) {
+                writer.item(&item);
+            }
+        }
+        let mut answered = 0;
+        for item in heard.items() {
+            if done > 0 && answered == done {
+                break;
+            }
+            let fitted =
+                answer(&self.members, &item, nonce, self.rounding.round(), &mut writer, |slot| news.record(slot));
+            // An item whose whole answer does not fit is left to the asker, unless it is the first.
+            if fitted || answered == 0 {
+                answered += 1;
+            }
+            if !fitted {
+                break;
+            }
+        }
+        writer.finish();
+        answered
+    }
+
+    /// The answer to our own request.
+    pub(super) fn receive_sync_reply(
+        &mut self,
+        origin: Origin,
+        heard: &Datagram<'_>,
+        nonce: Nonce,
+        done: u16,
+    ) -> Result<(), Rejected> {
+        let Some(mut session) = self.repair.session.take() else { return Err(Rejected::UnknownNonce) };
+        if session.peer != origin.address || !session.accept(nonce, done) {
+            self.repair.session = Some(session);
+            return Err(Rejected::UnknownNonce);
+        }
+        self.hear(origin, heard.pulse);
+        self.repair.give_back.clear();
+        let source = if session.aim == Aim::Join { Source::Bulk } else { Source::Sync };
+        for item in heard.items() {
+            match item {
+                Item::Page { round, .. } if session.aim == Aim::Join => self.rounding.adopt(round),
+                _ => {}
+            }
+            self.take_item(origin, &item, source);
+            session.item(&self.members, &item, nonce);
+        }
+        for slot in std::mem::take(&mut self.repair.give_back) {
+            session.give(slot);
+        }
+        self.repair.session = Some(session);
+        self.ask();
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! What is said of this node itself: refutations, its past starts, a living twin, the address it is seen at.
+
+use std::net::SocketAddr;
+
+use crate::event::Event;
+use crate::member::{Accusers, Generation, IdentityError, Incarnation, METADATA_BYTES_MAX, State};
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
+use crate::swim::joining::Twin;
+use crate::swim::machine::Machine;
+use crate::swim::machine::inbound::Origin;
+use crate::swim::outbox::{First, Rides};
+use crate::swim::timers::Timer;
+use crate::time::Instant;
+use crate::wire::{Digest, Message, RecordRef};
+
+/// Reports of the address we are seen at that are kept.
+const SIGHTINGS_MAX: usize = 8;
+
+impl Machine {
+    /// Changes the metadata; others hear of it as an update.
+    ///
+    /// # Errors
+    /// When it is longer than 512 bytes; nothing changes.
+    pub(crate) fn set_metadata(&mut self, now: Instant, metadata: &[u8]) -> Result<(), IdentityError> {
+        if metadata.len() > METADATA_BYTES_MAX {
+            return Err(IdentityError::Metadata(metadata.len()));
+        }
+        if self.stopped || metadata == self.me().metadata() {
+            return Ok(());
+        }
+        self.enter(now);
+        self.speak(self.me().incarnation().next(), |record| record.set_metadata(metadata));
+        self.events.push(Event::Updated(self.me().clone()));
+        self.settle();
+        Ok(())
+    }
+
+    /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
+    fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
+        let me = self.members.me();
+        let incarnation = if incarnation.0 >= Incarnation::LIMIT {
+            self.members.set_my_generation(self.me().generation().next());
+            Incarnation(0)
+        } else {
+            incarnation
+        };
+        self.members.change_my_record(incarnation, change);
+        self.repair.note_news(self.now);
+        self.tell(me, Urgency::Refutation);
+    }
+
+    /// We are said to be Suspect, Dead or gone at this standing.
+    pub(super) fn accused(
+        &mut self,
+        origin: Origin,
+        generation: Generation,
+        incarnation: Incarnation,
+        accusers: Accusers,
+    ) {
+        let mine = (self.me().generation(), self.me().incarnation());
+        if generation > mine.0 {
+            self.outlive(generation);
+        } else if generation == mine.0 && incarnation >= mine.1 {
+            self.refute(origin, incarnation, accusers);
+        } else if generation == mine.0 && origin.is_proved && self.bucket.take(self.now) {
+            self.send_news(origin.address, First::Me);
+        }
+    }
+
+    /// Refutes: the next incarnation, to every accuser named, to who told us, and to everyone.
+    fn refute(&mut self, origin: Origin, incarnation: Incarnation, accusers: Accusers) {
+        self.awareness.refuted();
+        self.metrics.refutations += 1;
+        self.speak(incarnation.next(), |_| {});
+        for accuser in accusers.iter() {
+            let slot = self.members.find(accuser).filter(|slot| *slot != self.members.me());
+            if let Some(row) = slot.map(|slot| self.members.row(slot)).filter(|row| row.is_proved()) {
+                self.send_news(row.member.address(), First::Me);
+            }
+        }
+        if origin.is_proved {
+            self.send_news(origin.address, First::Me);
+        }
+    }
+
+    /// Somebody reports a record of our own name.
+    pub(super) fn hear_my_name(&mut self, record: &RecordRef<'_>) {
+        let generation = self.me().generation();
+        if record.generation < generation || (record.generation == generation && record.address == self.me().address())
+        {
+            if record.generation == generation && record.incarnation > self.me().incarnation() {
+                // An old word of ours that we have forgotten saying, or a liar's: ours must be the last.
+                self.speak(record.incarnation.next(), |_| {});
+            }
+            return;
+        }
+        if record.generation == generation || record.address != self.me().address() {
+            self.challenge(record.generation, record.address);
+        } else {
+            self.outlive(record.generation);
+        }
+    }
+
+    /// That was our past: we take the next generation.
+    fn outlive(&mut self, generation: Generation) {
+        if generation.next().0 >= Generation::LIMIT {
+            return;
+        }
+        self.joining.twin = self.joining.twin.filter(|twin| twin.generation > generation);
+        self.members.set_my_generation(generation.next());
+        if self.leaving.is_some() {
+            self.members.set_state(self.members.me(), State::Left);
+        }
+        let me = self.members.me();
+        self.repair.note_news(self.now);
+        self.tell(me, Urgency::Refutation);
+        self.events.push(Event::Updated(self.me().clone()));
+        if self.is_alone() {
+            self.timers.set(Timer::Join, self.now);
+        }
+    }
+
+    /// Another process may bear our name: a live answer means that it does, silence that it is our past.
+    fn challenge(&mut self, generation: Generation, address: SocketAddr) {
+        let is_known = self.joining.twin.is_some_and(|twin| twin.generation >= generation);
+        if !is_known && !address.ip().is_unspecified() {
+            self.joining.twin = Some(Twin { generation, address, until: self.now + self.rules.stall_tolerance });
+            self.challenge_again();
+        }
+    }
+
+    /// Challenges the twin once more, or outlives it. Runs with each tick.
+    pub(super) fn challenge_again(&mut self) {
+        let Some(twin) = self.joining.twin else { return };
+        if twin.until <= self.now {
+            self.joining.twin = None;
+            self.outlive(twin.generation);
+            return;
+        }
+        let target = Digest::of(self.me().id(), twin.generation);
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, target, Errand::Twin);
+        self.send(twin.address, Message::Ping { to: target, nonce }, First::Nothing, Rides::Nothing);
+    }
+
+    /// The twin is alive: the later start stays, and that is not ours.
+    pub(super) fn twin_answered(&mut self, origin: Origin) {
+        if self.joining.twin.is_some_and(|twin| Digest::of(self.me().id(), twin.generation) == origin.digest) {
+            self.events.push(Event::Superseded { by: origin.address });
+            self.stop();
+        }
+    }
+
+    /// Nothing more is done or sent.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+        self.outbox.clear();
+    }
+
+    /// Somebody tells at which address it sees us.
+    pub(super) fn hear_seen(&mut self, origin: Origin, seen: SocketAddr) {
+        if seen.ip().is_unspecified() {
+            return;
+        }
+        if self.me().address().ip().is_unspecified() {
+            let address = SocketAddr::new(seen.ip(), self.me().address().port());
+            let incarnation = self.me().incarnation();
+            self.members.change_my_record(incarnation, |record| record.set_address(address));
+            self.repair.note_news(self.now);
+            self.events.push(Event::Updated(self.me().clone()));
+            self.dial_contacts();
+        } else {
+            self.sightings.note(origin.digest, seen);
+        }
+    }
+}
+
+/// Where others see us, the latest word of each of a few.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sightings(Vec<(Digest, SocketAddr)>);
+
+impl Sightings {
+    fn note(&mut self, by: Digest, at: SocketAddr) {
+        self.0.retain(|(known, _)| *known != by);
+        if self.0.len() >= SIGHTINGS_MAX {
+            self.0.remove(0);
+        }
+        self.0.push((by, at));
+    }
+
+    /// The address that most of those kept report, when it is not `mine` and they are more than half of the others.
+    pub(super) fn elsewhere(&self, mine: SocketAddr, others: usize) -> Option<SocketAddr> {
+        let needed = others.min(SIGHTINGS_MAX) / 2 + 1;
+        let candidates = self.0.iter().map(|(_, at)| *at).filter(|at| *at != mine);
+        candidates.into_iter().find(|at| self.0.iter().filter(|(_, seen)| seen == at).count() >= needed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_must_agree_on_where_we_are_seen() {
+        let at = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let mut sightings = Sightings::default();
+        sightings.note(Digest(1), at(9));
+        sightings.note(Digest(1), at(9));
+        assert_eq!(sightings.elsewhere(at(1), 3), None);
+        sightings.note(Digest(2), at(9));
+        assert_eq!(sightings.elsewhere(at(1), 3), Some(at(9)));
+        assert_eq!(sightings.elsewhere(at(9), 3), None);
+    }
+}

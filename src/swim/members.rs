@@ -1,0 +1,391 @@
+//! The membership table: a row for each member known, the only writer of [`State`].
+//!
+//! Every change of a row goes through [`Members::change`], which takes the row out of all that is derived from it (the ring,
+//! the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere.
+
+use twox_hash::XxHash3_64;
+
+use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
+use crate::swim::index::Index;
+use crate::swim::ring::Ring;
+use crate::swim::rtt::Rtt;
+use crate::time::Instant;
+use crate::wire::Digest;
+
+/// A row's place in the table; reused after the row is removed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Slot(pub u32);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) member: Member,
+    /// When the latest ping that it answered was sent; the origin if it never answered at this address.
+    pub(crate) alive_at: Instant,
+    pub(crate) rtt: Rtt,
+    standing: Presence,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Presence {
+    Free,
+    Certain,
+    Provisional,
+}
+
+impl Row {
+    /// Whether its Dead is provisional: told, not gossiped, and undone by any sign of life.
+    pub(crate) fn is_provisional(&self) -> bool {
+        self.standing == Presence::Provisional
+    }
+
+    /// Whether it counts in n and stands in the ring: neither Left nor certainly Dead.
+    pub(crate) fn is_present(&self) -> bool {
+        self.is_used() && (self.member.state.is_live() || self.is_provisional())
+    }
+
+    /// Whether its state may be told to others and compared with theirs as present.
+    pub(crate) fn is_live(&self) -> bool {
+        self.is_used() && self.member.state.is_live()
+    }
+
+    /// Whether it has answered a nonce of ours at its present address.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.alive_at > Instant::ORIGIN
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.standing != Presence::Free
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(self.member.id(), self.member.generation())
+    }
+}
+
+/// How many members are in which state, this node included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) alive: usize,
+    pub(crate) suspect: usize,
+    pub(crate) provisional: usize,
+}
+
+impl Counts {
+    /// n: ourselves and all that are neither Dead nor Left; a provisional Dead counts.
+    pub(crate) fn present(self) -> usize {
+        self.alive + self.suspect + self.provisional
+    }
+
+    pub(crate) fn live(self) -> usize {
+        self.alive + self.suspect
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Members {
+    rows: Vec<Row>,
+    free: Vec<Slot>,
+    by_id: Index,
+    by_digest: Index,
+    ring: Ring,
+    me: Slot,
+    counts: Counts,
+    hash_key: u64,
+    view_hash: u64,
+}
+
+impl Members {
+    /// A table that holds this node alone.
+    pub(crate) fn new(me: Record, hash_key: u64) -> Self {
+        let mut members = Members {
+            rows: Vec::new(),
+            free: Vec::new(),
+            by_id: Index::default(),
+            by_digest: Index::default(),
+            ring: Ring::default(),
+            me: Slot(0),
+            counts: Counts::default(),
+            hash_key,
+            view_hash: 0,
+        };
+        members.me = members.insert(me);
+        members
+    }
+
+    pub(crate) fn me(&self) -> Slot {
+        self.me
+    }
+
+    pub(crate) fn row(&self, slot: Slot) -> &Row {
+        &self.rows[slot.0 as usize]
+    }
+
+    pub(crate) fn member(&self, slot: Slot) -> &Member {
+        &self.row(slot).member
+    }
+
+    pub(crate) fn find(&self, id: NodeId) -> Option<Slot> {
+        self.by_id.find(id_key(id), |slot| self.row(slot).member.id() == id)
+    }
+
+    /// The member whose present generation has this digest.
+    pub(crate) fn find_digest(&self, digest: Digest) -> Option<Slot> {
+        self.by_digest.find(digest.0, |slot| self.row(slot).digest() == digest)
+    }
+
+    /// Every row in use, in table order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        (0..self.rows.len() as u32).map(Slot).filter(|slot| self.row(*slot).is_used())
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The sum of the live members' terms.
+    pub(crate) fn view_hash(&self) -> u64 {
+        self.view_hash
+    }
+
+    pub(crate) fn ring_len(&self) -> usize {
+        self.ring.len()
+    }
+
+    pub(crate) fn ring_at(&self, place: usize) -> Option<Slot> {
+        self.ring.at(place)
+    }
+
+    /// The member `offset` places after this node.
+    pub(crate) fn ring_after_me(&self, offset: usize) -> Option<Slot> {
+        let me = self.ring.place_of(self.member(self.me).id(), |slot| self.member(slot).id()).ok()?;
+        self.ring.at((me + offset) % self.ring.len().max(1)).filter(|slot| *slot != self.me)
+    }
+
+    /// The live members at ring positions `first..=last`, in ring order.
+    pub(crate) fn live_between(&self, first: u64, last: u64) -> impl Iterator<Item = Slot> + '_ {
+        let present = self.ring.between(first, last, |slot| self.member(slot).id());
+        present.iter().copied().filter(|slot| self.row(*slot).is_live())
+    }
+
+    /// The member's contribution to the view hash: a keyed hash of what its owner last said.
+    pub(crate) fn term(&self, slot: Slot) -> u64 {
+        term(self.hash_key, &self.row(slot).member.record)
+    }
+
+    /// Adds a row, Alive.
+    pub(crate) fn insert(&mut self, record: Record) -> Slot {
+        let id = record.id();
+        let incarnation = record.incarnation();
+        let row = Row {
+            member: Member { record, incarnation, state: State::Alive },
+            alive_at: Instant::ORIGIN,
+            rtt: Rtt::default(),
+            standing: Presence::Certain,
+        };
+        let slot = self.place(row);
+        let rows = &self.rows;
+        self.by_id.insert(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
+        self.enter(slot);
+        slot
+    }
+
+    /// Drops a row.
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        self.exit(slot);
+        let id = self.member(slot).id();
+        let rows = &self.rows;
+        self.by_id.remove(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
+        self.rows[slot.0 as usize].standing = Presence::Free;
+        self.free.push(slot);
+    }
+
+    pub(crate) fn set_state(&mut self, slot: Slot, state: State) {
+        self.change(slot, |row| {
+            row.member.state = state;
+            row.standing = Presence::Certain;
+        });
+    }
+
+    /// Dead by this node's own judgement while it is isolated.
+    pub(crate) fn set_provisionally_dead(&mut self, slot: Slot) {
+        self.change(slot, |row| {
+            row.member.state = State::Dead;
+            row.standing = Presence::Provisional;
+        });
+    }
+
+    /// Raises the incarnation heard of; the record stays until its owner's words arrive.
+    pub(crate) fn raise_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
+        let row = &mut self.rows[slot.0 as usize];
+        row.member.incarnation = row.member.incarnation.max(incarnation);
+    }
+
+    /// Replaces the owner's words; a new address or generation has proved nothing yet.
+    pub(crate) fn set_record(&mut self, slot: Slot, record: Record) {
+        self.change(slot, |row| {
+            let same_place =
+                row.member.address() == record.address() && row.member.generation() == record.generation();
+            if !same_place {
+                row.alive_at = Instant::ORIGIN;
+                row.rtt = Rtt::default();
+            }
+            if row.member.generation() == record.generation() {
+                row.member.incarnation = row.member.incarnation.max(record.incarnation());
+            } else {
+                row.member.incarnation = record.incarnation();
+            }
+            row.member.record = record;
+        });
+    }
+
+    /// Notes that the member answered a ping sent at `sent`.
+    pub(crate) fn note_alive(&mut self, slot: Slot, sent: Instant) {
+        let row = &mut self.rows[slot.0 as usize];
+        row.alive_at = row.alive_at.max(sent).max(Instant::from_nanos(1));
+    }
+
+    pub(crate) fn sample_rtt(&mut self, slot: Slot, rtt: std::time::Duration) {
+        self.rows[slot.0 as usize].rtt.sample(rtt);
+    }
+
+    /// Speaks for this node itself: a new generation.
+    pub(crate) fn set_my_generation(&mut self, generation: Generation) {
+        self.change(self.me, |row| {
+            row.member.record.set_generation(generation);
+            row.member.record.set_incarnation(Incarnation(0));
+            row.member.incarnation = Incarnation(0);
+        });
+    }
+
+    /// Changes this node's own record and stamps it with `incarnation`.
+    pub(crate) fn change_my_record(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut Record)) {
+        self.change(self.me, |row| {
+            change(&mut row.member.record);
+            row.member.record.set_incarnation(incarnation);
+            row.member.incarnation = incarnation;
+        });
+    }
+
+    fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Row)) {
+        self.exit(slot);
+        change(&mut self.rows[slot.0 as usize]);
+        self.enter(slot);
+    }
+
+    fn place(&mut self, row: Row) -> Slot {
+        if let Some(slot) = self.free.pop() {
+            self.rows[slot.0 as usize] = row;
+            return slot;
+        }
+        if self.rows.len() == self.rows.capacity() {
+            self.rows.reserve_exact((self.rows.len() / 32).max(16));
+        }
+        self.rows.push(row);
+        Slot(self.rows.len() as u32 - 1)
+    }
+
+    /// Puts a row into everything derived from it.
+    fn enter(&mut self, slot: Slot) {
+        let (id, digest) = (self.member(slot).id(), self.row(slot).digest());
+        let rows = &self.rows;
+        self.by_digest.insert(digest.0, slot, |slot| rows[slot.0 as usize].digest().0);
+        if self.row(slot).is_present() {
+            self.ring.insert(id, slot, |slot| rows[slot.0 as usize].member.id());
+        }
+        if self.row(slot).is_live() {
+            self.view_hash = self.view_hash.wrapping_add(self.term(slot));
+        }
+        if let Some(count) = self.count_of(slot) {
+            *count += 1;
+        }
+    }
+
+    /// Takes a row out of everything derived from it.
+    fn exit(&mut self, slot: Slot) {
+        let (id, digest) = (self.member(slot).id(), self.row(slot).digest());
+        let rows = &self.rows;
+        self.by_digest.remove(digest.0, slot, |slot| rows[slot.0 as usize].digest().0);
+        if self.row(slot).is_present() {
+            self.ring.remove(id, |slot| rows[slot.0 as usize].member.id());
+        }
+        if self.row(slot).is_live() {
+            self.view_hash = self.view_hash.wrapping_sub(self.term(slot));
+        }
+        if let Some(count) = self.count_of(slot) {
+            *count -= 1;
+        }
+    }
+
+    fn count_of(&mut self, slot: Slot) -> Option<&mut usize> {
+        let row = &self.rows[slot.0 as usize];
+        match (row.member.state, row.standing) {
+            (_, Presence::Free) => None,
+            (State::Alive, _) => Some(&mut self.counts.alive),
+            (State::Suspect, _) => Some(&mut self.counts.suspect),
+            (State::Dead, Presence::Provisional) => Some(&mut self.counts.provisional),
+            (State::Dead | State::Left, _) => None,
+        }
+    }
+}
+
+fn id_key(id: NodeId) -> u64 {
+    crate::swim::ring::position(id)
+}
+
+fn term(key: u64, record: &Record) -> u64 {
+    let mut bytes = [0; 28];
+    bytes[..16].copy_from_slice(&record.id().to_bytes());
+    bytes[16..24].copy_from_slice(&record.generation().0.to_le_bytes());
+    bytes[24..].copy_from_slice(&record.incarnation().0.to_le_bytes());
+    XxHash3_64::oneshot_with_seed(key, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::Identity;
+
+    fn record(n: u64) -> Record {
+        let identity = Identity::named(&format!("n{n}"), Generation(1), "127.0.0.1:1".parse().unwrap());
+        Record::new(&identity, Incarnation(0), &[]).unwrap()
+    }
+
+    #[test]
+    fn derived_facts_follow_the_state() {
+        let mut members = Members::new(record(0), 9);
+        let alone = members.view_hash();
+        let slot = members.insert(record(1));
+        let both = members.view_hash();
+        assert_ne!(alone, both);
+        assert_eq!(members.counts(), Counts { alive: 2, suspect: 0, provisional: 0 });
+
+        members.set_state(slot, State::Suspect);
+        assert_eq!((members.view_hash(), members.ring_len()), (both, 2));
+        members.set_provisionally_dead(slot);
+        assert_eq!((members.view_hash(), members.ring_len(), members.counts().present()), (alone, 2, 2));
+        members.set_state(slot, State::Dead);
+        assert_eq!((members.view_hash(), members.ring_len(), members.counts().present()), (alone, 1, 1));
+        members.set_state(slot, State::Alive);
+        assert_eq!((members.view_hash(), members.ring_len()), (both, 2));
+        members.remove(slot);
+        assert_eq!((members.view_hash(), members.ring_len()), (alone, 1));
+        assert_eq!(members.find(record(1).id()), None);
+    }
+
+    #[test]
+    fn digest_follows_the_generation_and_the_hash_the_record() {
+        let mut members = Members::new(record(0), 9);
+        let slot = members.insert(record(1));
+        let old = members.row(slot).digest();
+        let hash = members.view_hash();
+        members.raise_incarnation(slot, Incarnation(5));
+        assert_eq!((members.view_hash(), members.member(slot).incarnation()), (hash, Incarnation(5)));
+        let mut next = record(1);
+        next.set_generation(Generation(2));
+        members.set_record(slot, next);
+        assert_eq!(members.find_digest(old), None);
+        assert_eq!(members.find_digest(members.row(slot).digest()), Some(slot));
+        assert_eq!(members.member(slot).incarnation(), Incarnation(0));
+        assert_ne!(members.view_hash(), hash);
+    }
+}

@@ -1,0 +1,92 @@
+//! Pings made on behalf of others: forward the target's echo, or say that none came.
+//!
+//! A relay pings once with the prober's own nonce, so that what it forwards is the target's echo and not its own opinion
+//! (SWIM 4.1's indirect probe; the nack is Lifeguard's). It keeps the errand for a while after a nack: a late echo is still worth forwarding.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use crate::swim::members::Slot;
+use crate::time::Instant;
+use crate::wire::{Digest, Nonce};
+
+/// Errands at once; the oldest are dropped.
+const RELAYS_MAX: usize = 256;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Relay {
+    pub(crate) nonce: Nonce,
+    pub(crate) prober: SocketAddr,
+    pub(crate) target: Digest,
+    pub(crate) target_slot: Slot,
+    nack_at: Instant,
+    drop_at: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Relays {
+    errands: VecDeque<Relay>,
+}
+
+impl Relays {
+    pub(crate) fn start(
+        &mut self,
+        (nonce, prober): (Nonce, SocketAddr),
+        (target, target_slot): (Digest, Slot),
+        nack_at: Instant,
+        drop_at: Instant,
+    ) {
+        if self.errands.len() == RELAYS_MAX {
+            self.errands.pop_front();
+        }
+        self.errands.push_back(Relay { nonce, prober, target, target_slot, nack_at, drop_at });
+    }
+
+    /// Takes the errand that this echo from `target` fulfils.
+    pub(crate) fn fulfil(&mut self, nonce: Nonce, target: Digest) -> Option<Relay> {
+        let place = self.errands.iter().position(|relay| relay.nonce == nonce && relay.target == target)?;
+        self.errands.remove(place)
+    }
+
+    /// The next errand that has gone unanswered; asking again gives the next one.
+    pub(crate) fn next_nack(&mut self, now: Instant) -> Option<Relay> {
+        self.errands.retain(|relay| relay.drop_at > now);
+        let relay = self.errands.iter_mut().find(|relay| relay.nack_at <= now)?;
+        relay.nack_at = Instant::NEVER;
+        Some(*relay)
+    }
+
+    /// When `next_nack` is next worth asking.
+    pub(crate) fn next_at(&self) -> Instant {
+        self.errands.iter().map(|relay| relay.nack_at).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// Gives all running errands more time after this node did not run.
+    pub(crate) fn postpone(&mut self, by: std::time::Duration) {
+        for relay in &mut self.errands {
+            relay.nack_at += by;
+            relay.drop_at += by;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwards_or_nacks_each_once() {
+        let at = Instant::from_nanos;
+        let prober = "127.0.0.1:9".parse().unwrap();
+        let mut relays = Relays::default();
+        relays.start((Nonce(1), prober), (Digest(5), Slot(5)), at(80), at(500));
+        relays.start((Nonce(2), prober), (Digest(6), Slot(6)), at(90), at(500));
+        assert_eq!(relays.next_at(), at(80));
+        assert_eq!(relays.fulfil(Nonce(1), Digest(6)), None);
+        assert_eq!(relays.fulfil(Nonce(1), Digest(5)).map(|r| r.nonce), Some(Nonce(1)));
+        assert_eq!(relays.fulfil(Nonce(1), Digest(5)), None);
+        assert_eq!(relays.next_nack(at(90)).map(|r| r.nonce), Some(Nonce(2)));
+        assert_eq!(relays.next_nack(at(90)), None);
+        assert!(relays.fulfil(Nonce(2), Digest(6)).is_some(), "a late echo is still forwarded");
+    }
+}

@@ -1,0 +1,412 @@
+//! When Suspect becomes Dead: the start, the accusers, the last ping and the deadlines of one suspicion.
+//!
+//! Everything here is one observer's own clock and own evidence. The silence counts from the first ping of the failed round;
+//! the verdict is due P after it, needs enough accusers, and comes only after this node's own last ping went unanswered. Without enough
+//! accusers it waits for three times P. An answer moves the deadlines to the moment the answered ping was sent. Nothing here
+//! knows how pings are sent or what the others hold.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::event::SuspectReason;
+use crate::member::{Accusers, NodeId};
+use crate::swim::members::Slot;
+use crate::time::Instant;
+use crate::why::{Cause, STEPS_MAX, Step, Waiting};
+
+/// No observer convicts sooner than this after it heard of the suspicion, or than three retry timeouts.
+const HEARD_MIN: Duration = Duration::from_millis(300);
+/// Tries of the last ping.
+const LAST_PINGS: u8 = 3;
+
+/// The fixed quantities that a suspicion's deadlines follow from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// P.
+    pub(crate) tolerance: Duration,
+    /// The suspect's retry timeout.
+    pub(crate) rto: Duration,
+}
+
+/// Whether others have been told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Publicity {
+    Published,
+    /// Nobody answers us, so it may be our own fault.
+    Private,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// The last ping is planned.
+    Waiting,
+    /// So many tries of it were sent.
+    Asking(u8),
+    /// Everything was asked; the verdict falls at `due` or when what it lacks arrives.
+    Asked,
+}
+
+/// What a suspicion wants done at its moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// The accuser's standing ping.
+    Standing,
+    /// This try (1 to 3) of the last ping, with a self-test at the first.
+    LastPing(u8),
+    /// Judge.
+    Verdict,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Suspicion {
+    pub(crate) reason: SuspectReason,
+    pub(crate) accusers: Accusers,
+    pub(crate) publicity: Publicity,
+    /// When the silence began, as first heard.
+    pub(crate) start: Instant,
+    /// When this node heard.
+    pub(crate) heard: Instant,
+    /// Whether the verdict can only be provisional, because this node stalled for 3 P in all.
+    pub(crate) provisional_only: bool,
+    /// Verdicts that fell through for want of answers.
+    pub(crate) unanswered_verdicts: u8,
+    /// What held the verdict back when it was last due.
+    pub(crate) lacks: Option<Waiting>,
+    /// When the last ping was last begun.
+    pub(crate) asked_at: Instant,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) steps_omitted: u32,
+    /// The start, or the sending of the latest answered ping.
+    base: Instant,
+    shift: Duration,
+    standing: Option<Instant>,
+    stage: Stage,
+    next: Instant,
+    due: Instant,
+}
+
+impl Suspicion {
+    pub(crate) fn new(now: Instant, start: Instant, reason: SuspectReason, publicity: Publicity) -> Self {
+        let mut suspicion = Suspicion {
+            reason,
+            accusers: Accusers::default(),
+            publicity,
+            start,
+            heard: now,
+            provisional_only: false,
+            unanswered_verdicts: 0,
+            lacks: None,
+            asked_at: start,
+            steps: Vec::new(),
+            steps_omitted: 0,
+            base: start,
+            shift: Duration::ZERO,
+            standing: None,
+            stage: Stage::Waiting,
+            next: Instant::NEVER,
+            due: Instant::NEVER,
+        };
+        suspicion.log(now, Cause::Suspected(reason));
+        suspicion
+    }
+
+    pub(crate) fn log(&mut self, at: Instant, what: Cause) {
+        if self.steps.len() < STEPS_MAX {
+            self.steps.push(Step { at, what });
+        } else {
+            // The end of the chain decides: keep the newest step and count what it displaced.
+            self.steps_omitted += 1;
+            if let Some(last) = self.steps.last_mut() {
+                *last = Step { at, what };
+            }
+        }
+    }
+
+    /// The moment from which the silence counts: the start or the latest answer's ping.
+    pub(crate) fn base(&self) -> Instant {
+        self.base
+    }
+
+    /// When the verdict may fall with enough accusers.
+    pub(crate) fn soft_deadline(&self, pace: &Pace) -> Instant {
+        let after_hearing = self.heard + HEARD_MIN.max(pace.rto * 3);
+        (self.base + pace.tolerance).max(after_hearing) + self.shift
+    }
+
+    /// When it falls without them.
+    pub(crate) fn hard_deadline(&self, pace: &Pace) -> Instant {
+        (self.base + pace.tolerance * 3 + self.shift).max(self.soft_deadline(pace))
+    }
+
+    /// Plans the last ping for a verdict at `due`, a random `jitter` after its earliest moment.
+    pub(crate) fn plan(&mut self, now: Instant, due: Instant, pace: &Pace, jitter: Duration) {
+        let lead = (pace.rto * u32::from(LAST_PINGS)).min(pace.tolerance / 2);
+        let first = if due - lead > now { due - lead + jitter } else { now };
+        let least = if due - lead > now { pace.rto * 2 } else { lead };
+        self.stage = Stage::Waiting;
+        self.next = first;
+        self.due = due.max(first + least);
+    }
+
+    /// Nothing is missing that asking again would bring: judge at `due`.
+    pub(crate) fn wait_until(&mut self, due: Instant) {
+        self.stage = Stage::Asked;
+        self.due = due;
+        self.next = Instant::NEVER;
+    }
+
+    /// Begins the standing pings of an accuser, the next an eighth of P from now.
+    pub(crate) fn stand(&mut self, now: Instant, pace: &Pace) {
+        if self.standing.is_none() {
+            self.standing = Some(now + pace.tolerance / 8);
+        }
+    }
+
+    /// The suspect answered a ping sent at `sent`; true if that moves the deadlines.
+    pub(crate) fn answered(&mut self, now: Instant, sent: Instant) -> bool {
+        if sent < self.base {
+            return false;
+        }
+        self.base = sent;
+        self.log(now, Cause::Answered { sent });
+        true
+    }
+
+    /// This node did not run for `gap`: the deadlines move, by 3 P at most in all.
+    pub(crate) fn stalled(&mut self, now: Instant, gap: Duration, pace: &Pace) {
+        self.shift += gap;
+        if self.shift >= pace.tolerance * 3 {
+            self.shift = pace.tolerance * 3;
+            self.provisional_only = true;
+        }
+        self.log(now, Cause::Stalled { gap });
+    }
+
+    /// Others answer us after all: the clock of a private suspicion starts again.
+    pub(crate) fn publish(&mut self, now: Instant) {
+        self.publicity = Publicity::Published;
+        self.start = now;
+        self.base = self.base.max(now);
+        self.log(now, Cause::Published);
+    }
+
+    /// Judgement begins anew, because this node was isolated until now.
+    pub(crate) fn begin_again(&mut self, now: Instant) {
+        self.heard = now;
+        self.unanswered_verdicts = 0;
+        self.lacks = None;
+    }
+
+    /// Judgement begins anew, because our own stalls forbade a certain verdict.
+    pub(crate) fn renew(&mut self, now: Instant) {
+        self.begin_again(now);
+        self.base = now;
+        self.shift = Duration::ZERO;
+        self.provisional_only = false;
+    }
+
+    /// What is due at `now`, once each; ask until there is nothing.
+    pub(crate) fn next_wanted(&mut self, now: Instant, pace: &Pace) -> Option<Wanted> {
+        if let Some(at) = self.standing.filter(|at| *at <= now) {
+            self.standing = Some(at.max(now) + pace.tolerance / 8);
+            return Some(Wanted::Standing);
+        }
+        if self.next <= now {
+            let attempt = if let Stage::Asking(sent) = self.stage { sent + 1 } else { 1 };
+            let last = attempt == LAST_PINGS;
+            self.stage = if last { Stage::Asked } else { Stage::Asking(attempt) };
+            self.next = if last { Instant::NEVER } else { now + pace.rto };
+            return Some(Wanted::LastPing(attempt));
+        }
+        if self.stage == Stage::Asked && self.due <= now {
+            self.due = Instant::NEVER;
+            return Some(Wanted::Verdict);
+        }
+        None
+    }
+
+    /// When `next_wanted` is next worth asking.
+    pub(crate) fn next_at(&self) -> Instant {
+        let verdict = if self.stage == Stage::Asked { self.due } else { Instant::NEVER };
+        self.next.min(verdict).min(self.standing.unwrap_or(Instant::NEVER))
+    }
+}
+
+/// Accusers needed for a verdict at P: min(c, n-2)+1, and one's own evidence alone at n = 2.
+pub(crate) fn accusers_needed(confirmations: usize, present: usize) -> usize {
+    confirmations.min(present.saturating_sub(2)) + 1
+}
+
+/// Answers needed from members that are not suspects themselves: two, or all there are, at least one; none at n = 2.
+pub(crate) fn answers_needed(present: usize, others_alive: usize) -> usize {
+    if present <= 2 { 0 } else { others_alive.clamp(1, 2) }
+}
+
+/// All suspicions by the suspect's slot.
+#[derive(Debug, Default)]
+pub(crate) struct Suspicions {
+    by_slot: BTreeMap<Slot, Suspicion>,
+    soonest: Option<Instant>,
+}
+
+impl Suspicions {
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Suspicion> {
+        self.by_slot.get(&slot)
+    }
+
+    /// The suspicion of `slot`, to be changed.
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Suspicion> {
+        self.soonest = None;
+        self.by_slot.get_mut(&slot)
+    }
+
+    pub(crate) fn insert(&mut self, slot: Slot, suspicion: Suspicion) {
+        self.soonest = None;
+        self.by_slot.insert(slot, suspicion);
+    }
+
+    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Suspicion> {
+        self.soonest = None;
+        self.by_slot.remove(&slot)
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.by_slot.keys().copied()
+    }
+
+    /// The suspects for which something is due.
+    pub(crate) fn due(&self, now: Instant) -> Vec<Slot> {
+        self.by_slot.iter().filter(|(_, suspicion)| suspicion.next_at() <= now).map(|(slot, _)| *slot).collect()
+    }
+
+    /// The soonest moment at which something is due.
+    pub(crate) fn next_at(&mut self) -> Instant {
+        let soonest =
+            || self.by_slot.values().map(Suspicion::next_at).min().unwrap_or(Instant::NEVER);
+        *self.soonest.get_or_insert_with(soonest)
+    }
+}
+
+/// The chain kept of a verdict, so that it can be told and explained.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) start: Instant,
+    pub(crate) accusers: Accusers,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) steps_omitted: u32,
+}
+
+impl From<Suspicion> for Verdict {
+    fn from(suspicion: Suspicion) -> Self {
+        Verdict {
+            start: suspicion.start,
+            accusers: suspicion.accusers,
+            steps: suspicion.steps,
+            steps_omitted: suspicion.steps_omitted,
+        }
+    }
+}
+
+/// Adds the accusers of a rumour; the ones that were new.
+pub(crate) fn unite(suspicion: &mut Suspicion, now: Instant, accusers: impl Iterator<Item = NodeId>) -> usize {
+    let mut added = 0;
+    for accuser in accusers {
+        if suspicion.accusers.insert(accuser) {
+            suspicion.log(now, Cause::Accused(accuser));
+            added += 1;
+        }
+    }
+    added
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { tolerance: Duration::from_secs(3), rto: Duration::from_millis(100) };
+
+    fn at(ms: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_millis(ms)
+    }
+
+    fn heard(now: u64, start: u64) -> Suspicion {
+        Suspicion::new(at(now), at(start), SuspectReason::Accused, Publicity::Published)
+    }
+
+    fn transcript(mut suspicion: Suspicion, until: u64) -> Vec<String> {
+        let mut lines = Vec::new();
+        while suspicion.next_at() <= at(until) {
+            let now = suspicion.next_at();
+            if let Some(wanted) = suspicion.next_wanted(now, &PACE) {
+                lines.push(format!("{} {wanted:?}", now.as_nanos() / 1_000_000));
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn three_last_pings_come_before_the_verdict() {
+        let mut suspicion = heard(1_600, 1_000);
+        let soft = suspicion.soft_deadline(&PACE);
+        assert_eq!(soft, at(4_000));
+        suspicion.plan(at(1_600), soft, &PACE, Duration::from_millis(40));
+        assert_eq!(
+            transcript(suspicion, 60_000),
+            ["3740 LastPing(1)", "3840 LastPing(2)", "3940 LastPing(3)", "4000 Verdict"]
+        );
+    }
+
+    #[test]
+    fn heard_late_it_still_gets_its_last_ping() {
+        let mut suspicion = heard(9_000, 1_000);
+        let soft = suspicion.soft_deadline(&PACE);
+        assert_eq!(soft, at(9_300));
+        suspicion.plan(at(9_000), soft, &PACE, Duration::ZERO);
+        assert_eq!(
+            transcript(suspicion, 60_000),
+            ["9000 LastPing(1)", "9100 LastPing(2)", "9200 LastPing(3)", "9300 Verdict"]
+        );
+    }
+
+    #[test]
+    fn an_accuser_pings_every_eighth_of_p() {
+        let mut suspicion = heard(1_000, 1_000);
+        suspicion.stand(at(1_000), &PACE);
+        suspicion.plan(at(1_000), at(4_000), &PACE, Duration::ZERO);
+        assert_eq!(transcript(suspicion, 2_200), ["1375 Standing", "1750 Standing", "2125 Standing"]);
+    }
+
+    #[test]
+    fn answers_and_stalls_move_the_deadlines() {
+        let mut suspicion = heard(1_000, 1_000);
+        assert!(!suspicion.answered(at(1_100), at(900)), "a ping from before the silence proves nothing");
+        assert!(suspicion.answered(at(2_100), at(2_000)));
+        assert_eq!((suspicion.soft_deadline(&PACE), suspicion.hard_deadline(&PACE)), (at(5_000), at(11_000)));
+        suspicion.stalled(at(3_000), Duration::from_secs(1), &PACE);
+        assert_eq!(suspicion.soft_deadline(&PACE), at(6_000));
+        assert!(!suspicion.provisional_only);
+        suspicion.stalled(at(30_000), Duration::from_secs(20), &PACE);
+        assert_eq!(suspicion.soft_deadline(&PACE), at(14_000));
+        assert!(suspicion.provisional_only);
+    }
+
+    #[test]
+    fn who_must_agree_and_answer() {
+        let accusers: Vec<usize> = (2..7).map(|n| accusers_needed(2, n)).collect();
+        assert_eq!(accusers, [1, 2, 3, 3, 3]);
+        let answers: Vec<usize> = (0..4).map(|alive| answers_needed(5, alive)).collect();
+        assert_eq!(answers, [1, 1, 2, 2]);
+        assert_eq!(answers_needed(2, 1), 0);
+    }
+
+    #[test]
+    fn the_chain_is_bounded_and_keeps_its_end() {
+        let mut suspicion = heard(0, 0);
+        for attempt in 0..100 {
+            suspicion.log(at(attempt), Cause::LastPing { attempt: 1 });
+        }
+        assert_eq!(suspicion.steps.len(), STEPS_MAX);
+        assert_eq!(suspicion.steps[STEPS_MAX - 1].at, at(99));
+        assert_eq!(suspicion.steps_omitted, 37);
+    }
+}
