@@ -1,0 +1,239 @@
+//! Several `Protocol`s over a network in virtual time: latency, loss, cuts, pauses and crashes, from one seed.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, SeedableRng};
+use tidings::config::Config;
+use tidings::event::Event;
+use tidings::member::{Generation, Identity, NodeId, State};
+use tidings::protocol::Protocol;
+use tidings::time::Instant;
+
+/// A datagram on its way, or a host's turn to look at its clock.
+enum Happening {
+    Arrival { to: usize, from: SocketAddr, bytes: Vec<u8> },
+    Wake(usize),
+}
+
+pub struct Host {
+    pub protocol: Protocol,
+    pub address: SocketAddr,
+    pub name: String,
+    pub is_up: bool,
+    /// While paused a host handles nothing; what arrives waits.
+    pub paused_until: Instant,
+    waiting: Vec<(SocketAddr, Vec<u8>)>,
+    pub events: Vec<(Instant, Event)>,
+    pub sent: (u64, u64),
+}
+
+/// Whether a datagram from one host to another is lost.
+pub type Rule = Box<dyn FnMut(usize, usize, &mut Xoshiro256PlusPlus) -> bool>;
+
+pub struct Net {
+    pub now: Instant,
+    pub hosts: Vec<Host>,
+    pub rule: Rule,
+    pub latency: Duration,
+    pub random: Xoshiro256PlusPlus,
+    pub config: Config,
+    queue: BTreeMap<(Instant, u64), Happening>,
+    sequence: u64,
+    seed: u64,
+    /// Every datagram sent: when, from, to, bytes.
+    pub tap: Option<Vec<(Instant, usize, SocketAddr, Vec<u8>)>>,
+}
+
+pub fn name(n: usize) -> String {
+    format!("n{n}")
+}
+
+pub fn id(n: usize) -> NodeId {
+    NodeId::from_name(&name(n))
+}
+
+pub fn secs(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+pub fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+impl Net {
+    pub fn new(config: Config, seed: u64) -> Self {
+        Net {
+            now: Instant::from_nanos(1_000_000_000),
+            hosts: Vec::new(),
+            rule: Box::new(|_, _, _| false),
+            latency: Duration::from_micros(450),
+            random: Xoshiro256PlusPlus::seed_from_u64(seed),
+            config,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            seed,
+            tap: None,
+        }
+    }
+
+    /// A cluster of `n` hosts that all joined through the first and have settled.
+    pub fn cluster(config: Config, seed: u64, n: usize) -> Self {
+        let mut net = Net::new(config, seed);
+        for _ in 0..n {
+            net.add();
+        }
+        let settled = net.run_until(secs(60), |net| net.all_agree());
+        assert!(settled, "{n} hosts did not find each other, seed {seed}");
+        net.run(secs(5));
+        net
+    }
+
+    pub fn add(&mut self) -> usize {
+        let n = self.hosts.len();
+        self.add_as(&name(n), Generation(1_000), n as u16)
+    }
+
+    pub fn add_as(&mut self, name: &str, generation: Generation, port: u16) -> usize {
+        let address = SocketAddr::from(([10, 0, (port >> 8) as u8, port as u8], 7_340));
+        let n = self.hosts.len();
+        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(n as u64);
+        let identity = Identity::named(name, generation, address);
+        let mut protocol = Protocol::new(self.config.clone(), identity, seed, self.now).unwrap();
+        if let Some(first) = self.hosts.first().filter(|first| first.address != address) {
+            protocol.join(self.now, &[first.address]);
+        }
+        let (name, events, waiting) = (name.to_owned(), Vec::new(), Vec::new());
+        let paused_until = Instant::ORIGIN;
+        self.hosts.push(Host { protocol, address, name, is_up: true, paused_until, waiting, events, sent: (0, 0) });
+        self.drain(n);
+        n
+    }
+
+    /// Pulls the plug.
+    pub fn crash(&mut self, n: usize) {
+        self.hosts[n].is_up = false;
+    }
+
+    pub fn pause(&mut self, n: usize, span: Duration) {
+        self.hosts[n].paused_until = self.now + span;
+        self.push(self.now + span, Happening::Wake(n));
+    }
+
+    /// Calls into a host's protocol and carries out what it asks for.
+    pub fn call<T>(&mut self, n: usize, call: impl FnOnce(&mut Protocol, Instant) -> T) -> T {
+        let out = call(&mut self.hosts[n].protocol, self.now);
+        self.drain(n);
+        out
+    }
+
+    pub fn run(&mut self, span: Duration) {
+        self.run_until(span, |_| false);
+    }
+
+    /// Runs until a condition holds, looking after each happening; false if the span is over first.
+    pub fn run_until(&mut self, span: Duration, mut holds: impl FnMut(&Net) -> bool) -> bool {
+        let end = self.now + span;
+        while let Some(((at, _), happening)) = self.queue.pop_first() {
+            if at > end {
+                self.push(at, happening);
+                break;
+            }
+            self.now = at;
+            self.happen(happening);
+            if holds(self) {
+                return true;
+            }
+        }
+        self.now = end;
+        false
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let (n, arrival) = match happening {
+            Happening::Arrival { to, from, bytes } => (to, Some((from, bytes))),
+            Happening::Wake(n) => (n, None),
+        };
+        let now = self.now;
+        let host = &mut self.hosts[n];
+        if !host.is_up {
+            return;
+        }
+        host.waiting.extend(arrival);
+        if host.paused_until > now {
+            return;
+        }
+        for (from, mut bytes) in std::mem::take(&mut host.waiting) {
+            let _ = host.protocol.handle_datagram(now, from, &mut bytes);
+        }
+        if host.protocol.poll_timeout().is_some_and(|at| at <= now) {
+            host.protocol.handle_timeout(now);
+        }
+        self.drain(n);
+    }
+
+    fn drain(&mut self, n: usize) {
+        let mut buf = Vec::new();
+        while let Some(transmit) = self.hosts[n].protocol.poll_transmit(&mut buf) {
+            assert!(buf.len() <= self.config.datagram_bytes_max);
+            self.hosts[n].sent.0 += 1;
+            self.hosts[n].sent.1 += buf.len() as u64;
+            if let Some(tap) = &mut self.tap {
+                tap.push((self.now, n, transmit.to, buf.clone()));
+            }
+            let from = self.hosts[n].address;
+            let receiver = self.hosts.iter().rposition(|host| host.address == transmit.to && host.is_up);
+            if let Some(to) = receiver.filter(|to| !(self.rule)(n, *to, &mut self.random)) {
+                let jitter = Duration::from_nanos(self.random.next_u64() % (self.latency.as_nanos() as u64 / 2 + 1));
+                self.push(self.now + self.latency + jitter, Happening::Arrival { to, from, bytes: buf.clone() });
+            }
+        }
+        while let Some(event) = self.hosts[n].protocol.poll_event() {
+            self.hosts[n].events.push((self.now, event));
+        }
+        if let Some(at) = self.hosts[n].protocol.poll_timeout() {
+            self.push(at.max(self.now), Happening::Wake(n));
+        }
+    }
+
+    fn push(&mut self, at: Instant, happening: Happening) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), happening);
+    }
+
+    /// The state in which host `n` holds host `m`.
+    pub fn state(&self, n: usize, m: usize) -> Option<State> {
+        self.hosts[n].protocol.member(NodeId::from_name(&self.hosts[m].name)).map(|member| member.state())
+    }
+
+    pub fn up(&self) -> Vec<usize> {
+        (0..self.hosts.len()).filter(|n| self.hosts[*n].is_up && !self.hosts[*n].protocol.is_stopped()).collect()
+    }
+
+    /// Whether all hosts that run hold each other Alive and nobody else, at equal view hashes.
+    pub fn all_agree(&self) -> bool {
+        let up = self.up();
+        let hash = |n: &usize| self.hosts[*n].protocol.metrics();
+        up.iter().all(|n| {
+            let metrics = hash(n);
+            metrics.members_alive == up.len() && metrics.members_suspect == 0 && metrics.view_hash == hash(&up[0]).view_hash
+        })
+    }
+
+    /// The events of host `n` about host `m` since a moment.
+    pub fn events_about(&self, n: usize, m: usize, since: Instant) -> Vec<&Event> {
+        let id = NodeId::from_name(&self.hosts[m].name);
+        let about = |event: &Event| event.member().is_some_and(|member| member.id() == id);
+        self.hosts[n].events.iter().filter(|(at, event)| *at >= since && about(event)).map(|(_, event)| event).collect()
+    }
+
+    /// How many Dead events there were since a moment, of members that run.
+    pub fn false_dead(&self, since: Instant) -> usize {
+        let up: Vec<&str> = self.up().into_iter().map(|n| self.hosts[n].name.as_str()).collect();
+        let is_false = |event: &Event| matches!(event, Event::Dead { member, .. } if up.contains(&member.name()));
+        self.up().into_iter().flat_map(|n| &self.hosts[n].events).filter(|(at, e)| *at >= since && is_false(e)).count()
+    }
+}
