@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::swim::attempts::Errand;
+use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::belief::Source;
 use crate::swim::machine::inbound::Origin;
@@ -115,22 +115,17 @@ impl Machine {
         let news = self.news();
         let written = session.write(&self.members, &mut writer, |slot| news.record(slot));
         writer.finish();
-        let patience = self.rules.probe_timeout * 2;
-        session.sent(self.now, patience, written);
+        session.sent(self.now, self.rules.probe_timeout, written);
         self.outbox.push_prepared(session.peer, datagram);
         self.repair.session = Some(session);
     }
 
     /// Answers as many items of a request as fit one datagram, and remembers nothing.
     pub(super) fn answer_sync(&mut self, origin: Origin, heard: &Datagram<'_>, nonce: Nonce) {
-        let Some(slot) = origin.slot else { return };
         self.hear(origin, heard.pulse);
         if !origin.is_proved {
-            // It may ask for more than it sent only after it has shown that it receives there.
-            if self.members.member(slot).address() == origin.address {
-                let errand = Errand::Look;
-                self.ping(slot, errand, First::Nothing);
-            }
+            // It may be told more than it sent only after it has shown that it receives there; then it asks again.
+            self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, First::Nothing);
             return;
         }
         self.repair.give_back.clear();
