@@ -46,6 +46,8 @@ pub struct Net {
     seed: u64,
     /// Every datagram sent: when, from, to, bytes.
     pub tap: Option<Vec<(Instant, usize, SocketAddr, Vec<u8>)>>,
+    /// With a tap: every datagram handled: when, from, by whom, its kind byte.
+    pub handled: Vec<(Instant, SocketAddr, usize, u8)>,
 }
 
 pub fn name(n: usize) -> String {
@@ -77,6 +79,7 @@ impl Net {
             sequence: 0,
             seed,
             tap: None,
+            handled: Vec::new(),
         }
     }
 
@@ -167,6 +170,9 @@ impl Net {
             return;
         }
         for (from, mut bytes) in std::mem::take(&mut host.waiting) {
+            if self.tap.is_some() {
+                self.handled.push((now, from, n, bytes[1]));
+            }
             let _ = host.protocol.handle_datagram(now, from, &mut bytes);
         }
         if host.protocol.poll_timeout().is_some_and(|at| at <= now) {

@@ -19,13 +19,15 @@ pub(super) struct Repair {
     session: Option<Session>,
     news_at: Instant,
     differ_since: Option<Instant>,
+    /// A joiner compares once more with its contact: those who joined with it were not in its pages.
+    follow_up: Option<(Instant, SocketAddr)>,
     /// What the other side of the exchange being answered should hear.
     give_back: Vec<Slot>,
 }
 
 impl Repair {
     pub(super) fn new(now: Instant) -> Self {
-        Repair { session: None, news_at: now, differ_since: None, give_back: Vec::new() }
+        Repair { session: None, news_at: now, differ_since: None, follow_up: None, give_back: Vec::new() }
     }
 
     /// The table changed: while news flows, a difference is no cause for concern.
@@ -38,7 +40,8 @@ impl Repair {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.session.as_ref().map_or(Instant::NEVER, |session| session.deadline)
+        let session = self.session.as_ref().map_or(Instant::NEVER, |session| session.deadline);
+        session.min(self.follow_up.map_or(Instant::NEVER, |(at, _)| at))
     }
 
     /// The other side holds an old word: ours is to be sent with the next step.
@@ -100,12 +103,18 @@ impl Machine {
             }
             Some(_) | None => {}
         }
+        if let Some((_, peer)) = self.repair.follow_up.take_if(|(at, _)| *at <= self.now) {
+            self.begin_repair(peer);
+        }
     }
 
     /// Sends the session's next request, or ends it.
     fn ask(&mut self) {
         let Some(mut session) = self.repair.session.take() else { return };
         if session.is_over() {
+            if session.aim == Aim::Join {
+                self.repair.follow_up = Some((self.now + self.rules.probe_timeout, session.peer));
+            }
             return;
         }
         let mut datagram = Vec::new();
