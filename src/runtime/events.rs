@@ -164,3 +164,6 @@ impl futures_core::Stream for Events {
         self.get_mut().poll(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;
