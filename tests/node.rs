@@ -82,7 +82,8 @@ fn a_leave_is_confirmed_and_seen_as_left_and_the_name_may_return() {
 
     let again = start(node("n3").bind(leaver.local_address()).contacts([nodes[0].local_address()]));
     assert!(again.view().me().unwrap().generation() > Generation(0));
-    assert_eq!(kinds(&read_until(&mut events, "up", "n3"), "n3"), ["up"], "a return after leaving is an Up alone");
+    let read = read_until(&mut events, "up", "n3");
+    assert_eq!(kinds(&read, "n3"), ["up"], "a return after leaving is an Up alone: {read:?}");
 }
 
 #[test]

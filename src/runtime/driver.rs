@@ -110,11 +110,10 @@ impl Driver {
             received: vec![0; RECEIVE_BYTES],
             sent: Vec::new(),
             fresh: Vec::new(),
-            me: me.clone(),
+            me,
             superseded_by: None,
             _alarm: alarm,
         };
-        driver.fresh.push(Event::Up(me));
         driver.flush();
         driver.publish();
         driver
