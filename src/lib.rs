@@ -5,6 +5,8 @@ pub mod event;
 pub mod member;
 pub mod metrics;
 pub mod protocol;
+#[cfg(feature = "node")]
+pub mod runtime;
 mod swim;
 pub mod time;
 pub mod why;
