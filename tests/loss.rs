@@ -12,10 +12,14 @@ fn run(config: Config, seed: u64, n: usize, percent: u64, span: u64) -> (usize, 
     let since = net.now;
     let sent: u64 = net.hosts.iter().map(|h| h.sent.0).sum();
     net.run(secs(span));
-    let total = |count: fn(&tidings::metrics::Metrics) -> u64| net.hosts.iter().map(|h| count(&h.protocol.metrics())).sum();
+    let total =
+        |count: fn(&tidings::metrics::Metrics) -> u64| net.hosts.iter().map(|h| count(&h.protocol.metrics())).sum();
     let rate = (net.hosts.iter().map(|h| h.sent.0).sum::<u64>() - sent) / (n as u64 * span);
     let (suspicions, refutations) = (total(|m| m.suspicions), total(|m| m.refutations));
-    println!("n={n} loss={percent} seed={seed}: dead {}, suspicions {suspicions}, refutations {refutations}, datagrams {rate}/s", net.false_dead(since));
+    println!(
+        "n={n} loss={percent} seed={seed}: dead {}, suspicions {suspicions}, refutations {refutations}, datagrams {rate}/s",
+        net.false_dead(since)
+    );
     (net.false_dead(since), suspicions, refutations)
 }
 

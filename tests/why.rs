@@ -68,9 +68,9 @@ impl Case<'_> {
                 }
                 Cause::LastPing { .. } => self.sent(PING, self.observer, self.dead).any(|t| t == at),
                 Cause::Answered { sent } => {
-                    let asked = self.sent(PING, self.observer, self.dead).chain(
-                        (0..self.net.hosts.len()).flat_map(|relay| self.sent(PING_REQ, self.observer, relay)),
-                    );
+                    let asked = self
+                        .sent(PING, self.observer, self.dead)
+                        .chain((0..self.net.hosts.len()).flat_map(|relay| self.sent(PING_REQ, self.observer, relay)));
                     asked.into_iter().any(|t| t == sent)
                 }
                 Cause::Suspected(_) | Cause::Unpublished | Cause::Published | Cause::Waiting(_) => true,

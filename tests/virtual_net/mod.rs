@@ -34,6 +34,9 @@ pub struct Host {
 /// Whether a datagram from one host to another is lost.
 pub type Rule = Box<dyn FnMut(usize, usize, &mut Xoshiro256PlusPlus) -> bool>;
 
+/// A datagram sent: when, by whom, where to, its bytes.
+pub type Sending = (Instant, usize, SocketAddr, Vec<u8>);
+
 pub struct Net {
     pub now: Instant,
     pub hosts: Vec<Host>,
@@ -44,8 +47,8 @@ pub struct Net {
     queue: BTreeMap<(Instant, u64), Happening>,
     sequence: u64,
     seed: u64,
-    /// Every datagram sent: when, from, to, bytes.
-    pub tap: Option<Vec<(Instant, usize, SocketAddr, Vec<u8>)>>,
+    /// Every datagram sent, once somebody listens.
+    pub tap: Option<Vec<Sending>>,
     /// With a tap: every datagram handled: when, from, by whom, its kind byte.
     pub handled: Vec<(Instant, SocketAddr, usize, u8)>,
 }

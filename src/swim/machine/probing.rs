@@ -114,7 +114,12 @@ impl Machine {
         let slot = round.target;
         let row = self.members.row(slot);
         if row.is_present() && row.digest() == round.digest && self.leaving.is_none() {
-            tracing::debug!(target = row.member.name(), pings = round.pings, nacks = round.nackers.len(), "probe failed");
+            tracing::debug!(
+                target = row.member.name(),
+                pings = round.pings,
+                nacks = round.nackers.len(),
+                "probe failed"
+            );
             self.accuse_by_round(slot, &round);
         }
         self.probe_another(round.occasion);

@@ -63,7 +63,6 @@ impl Machine {
             self.outlive(generation);
         } else if self.leaving.is_some() && (generation, incarnation) == mine {
             // Our own farewell has come round, or is news to somebody who heard less: it stands either way.
-            return;
         } else if generation == mine.0 && incarnation >= mine.1 {
             self.refute(origin, incarnation, accusers);
         } else if generation == mine.0 && origin.is_proved && self.bucket.take(self.now) {
