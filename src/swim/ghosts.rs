@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::member::{Generation, Incarnation, NodeId};
-use crate::swim::members::Slot;
 use crate::swim::random::Random;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 
 /// How long a tombstone is kept. Chosen: longer than any rumour rides.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::event::SuspectReason;
 use crate::member::{Accusers, NodeId};
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::why::{Cause, STEPS_MAX, Step, Waiting};
 

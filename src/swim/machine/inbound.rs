@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use crate::member::{Incarnation, canonical};
 use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
 
@@ -14,19 +13,6 @@ use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
 const AHEAD_MAX: i16 = 64;
 /// So many members further ahead are believed.
 const AHEAD_VOICES: usize = 3;
-
-/// Where a datagram came from, as far as it can be told.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    pub(super) address: SocketAddr,
-    pub(super) digest: Digest,
-    /// The member with that digest.
-    pub(super) slot: Option<Slot>,
-    /// Whether that member has proved that it receives at this address.
-    pub(super) is_proved: bool,
-    /// The datagram's length: what an unproved address may be answered with at most.
-    pub(super) bytes: usize,
-}
 
 impl Machine {
     /// Takes a datagram in.

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::slot::Slot;
 use crate::swim::sync::{Aim, Session, answer};
 use crate::time::Instant;
 use crate::wire::{Datagram, Item, Message, Nonce, Rejected};

@@ -8,7 +8,7 @@ use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Twin;
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
+use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Rides};
 use crate::swim::timers::Timer;
 use crate::time::Instant;
