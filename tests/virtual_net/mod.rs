@@ -1,7 +1,7 @@
 //! Several `Protocol`s over a network in virtual time: latency, loss, cuts, pauses and crashes, from one seed.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub struct Net {
     pub tap: Option<Vec<Sending>>,
     /// With a tap: every datagram handled: when, from, by whom, its kind byte.
     pub handled: Vec<(Instant, SocketAddr, usize, u8)>,
+    /// Crashed hosts that were started again, as others.
+    pub reborn: BTreeSet<usize>,
 }
 
 pub fn name(n: usize) -> String {
@@ -83,6 +85,7 @@ impl Net {
             seed,
             tap: None,
             handled: Vec::new(),
+            reborn: BTreeSet::new(),
         }
     }
 
@@ -109,9 +112,9 @@ impl Net {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(n as u64);
         let identity = Identity::named(name, generation, address);
         let mut protocol = Protocol::new(self.config.clone(), identity, seed, self.now).unwrap();
-        if let Some(first) = self.hosts.first().filter(|first| first.address != address) {
-            protocol.join(self.now, &[first.address]);
-        }
+        let contacts: Vec<_> =
+            self.hosts.iter().filter(|h| h.is_up && h.address != address).map(|h| h.address).take(3).collect();
+        protocol.join(self.now, &contacts);
         let (name, events, waiting) = (name.to_owned(), Vec::new(), Vec::new());
         let paused_until = Instant::ORIGIN;
         self.hosts.push(Host { protocol, address, name, is_up: true, paused_until, waiting, events, sent: (0, 0) });
