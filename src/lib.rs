@@ -5,6 +5,7 @@ pub mod event;
 pub mod member;
 pub mod metrics;
 pub mod protocol;
+mod sabotage;
 mod swim;
 pub mod time;
 pub mod why;

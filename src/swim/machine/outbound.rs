@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::member::State;
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{WasSent, sends_in_all};
 use crate::swim::machine::Machine;
@@ -126,6 +127,7 @@ impl Machine {
     pub(super) fn belief_about(&self, slot: Slot) -> First {
         let row = self.members.row(slot);
         match row.member.state() {
+            _ if sabotage::is_off("buddy") => First::Nothing,
             State::Suspect | State::Dead if !row.is_provisional() => First::About(slot),
             _ => First::Nothing,
         }

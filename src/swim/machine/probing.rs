@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::member::{Accusers, Incarnation};
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
@@ -121,7 +122,10 @@ impl Machine {
     fn accuse_by_round(&mut self, slot: Slot, round: &Round) {
         let me = self.me().id();
         let answered = self.answers.since(round.began, |answerer| answerer != slot) > 0;
-        let is_private = self.members.counts().present() > 2 && round.nackers.is_empty() && !answered;
+        let is_private = self.members.counts().present() > 2
+            && round.nackers.is_empty()
+            && !answered
+            && !sabotage::is_off("self_tests");
         let accusers: Accusers = std::iter::once(me).chain(round.nackers.iter()).collect();
         let is_new = self.suspicions.get(slot).is_none();
         if is_new {
@@ -212,6 +216,9 @@ impl Machine {
 
     /// Forwards what is new to a few random members, as far as the bucket allows.
     pub(super) fn forward(&mut self) {
+        if sabotage::is_off("forwarding") {
+            return;
+        }
         while self.gossip.carriers_due() > 0 {
             if self.is_alone() {
                 return;
