@@ -25,15 +25,20 @@ const BATCH_MAX: usize = 48;
 impl Machine {
     /// Makes the next datagram; the buffer is cleared first.
     pub(crate) fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<SocketAddr> {
-        let to = match self.outbox.pop()? {
-            Outgoing::Intent(intent) => {
-                self.make(&intent, buf);
-                intent.to
-            }
-            Outgoing::Prepared(to, datagram) => {
-                buf.clear();
-                buf.extend_from_slice(&datagram);
-                to
+        let to = loop {
+            match self.outbox.pop()? {
+                Outgoing::Intent(intent) => {
+                    self.make(&intent, buf);
+                    // Even without news it may be longer than an unproved address may be sent: then nothing is said.
+                    if buf.len() <= intent.bytes_max {
+                        break intent.to;
+                    }
+                }
+                Outgoing::Prepared(to, datagram) => {
+                    buf.clear();
+                    buf.extend_from_slice(&datagram);
+                    break to;
+                }
             }
         };
         self.metrics.datagrams_out += 1;

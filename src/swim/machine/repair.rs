@@ -127,7 +127,8 @@ impl Machine {
         self.hear(origin, heard.pulse);
         if !origin.is_proved {
             // It may ask for more than it sent only after it has shown that it receives there.
-            if self.members.member(slot).address() == origin.address {
+            let asks = heard.items().next().is_some();
+            if asks && self.members.member(slot).address() == origin.address {
                 let errand = Errand::Look;
                 self.ping(slot, errand, First::Nothing);
             }
