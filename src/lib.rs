@@ -45,6 +45,7 @@ pub mod metrics;
 pub mod protocol;
 #[cfg(feature = "node")]
 pub mod runtime;
+mod sabotage;
 mod swim;
 pub mod time;
 pub mod why;

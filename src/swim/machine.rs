@@ -26,6 +26,7 @@ use crate::config::Rules;
 use crate::event::Event;
 use crate::member::{Member, NodeId, Record, State};
 use crate::metrics::Metrics;
+use crate::sabotage;
 use crate::swim::answers::Answers;
 use crate::swim::attempts::Attempts;
 use crate::swim::awareness::Awareness;
@@ -153,6 +154,9 @@ impl Machine {
     /// Every call that takes `now` begins here: time never goes back, and lateness is judged first.
     fn enter(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        if sabotage::is_off("late_wake") {
+            return;
+        }
         let soonest = self.timers.soonest();
         if let Some(wake) = self.lateness.judge(self.now, soonest, self.rules.rto_floor()) {
             self.wake_late(wake);

@@ -33,6 +33,8 @@ pub struct Host {
 
 /// Whether a datagram from one host to another is lost.
 pub type Rule = Box<dyn FnMut(usize, usize, &mut Xoshiro256PlusPlus) -> bool>;
+/// The same for a path that treats datagrams by their bytes: from, to, datagram.
+pub type Filter = Box<dyn FnMut(usize, usize, &[u8]) -> bool>;
 
 /// A datagram sent: when, by whom, where to, its bytes.
 pub type Sending = (Instant, usize, SocketAddr, Vec<u8>);
@@ -41,6 +43,7 @@ pub struct Net {
     pub now: Instant,
     pub hosts: Vec<Host>,
     pub rule: Rule,
+    pub filter: Filter,
     pub latency: Duration,
     pub random: Xoshiro256PlusPlus,
     pub config: Config,
@@ -77,6 +80,7 @@ impl Net {
             now: Instant::from_nanos(1_000_000_000),
             hosts: Vec::new(),
             rule: Box::new(|_, _, _| false),
+            filter: Box::new(|_, _, _| false),
             latency: Duration::from_micros(450),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             config,
@@ -115,8 +119,7 @@ impl Net {
         let contacts: Vec<_> =
             self.hosts.iter().filter(|h| h.is_up && h.address != address).map(|h| h.address).take(3).collect();
         protocol.join(self.now, &contacts);
-        let (name, events, waiting) = (name.to_owned(), Vec::new(), Vec::new());
-        let paused_until = Instant::ORIGIN;
+        let (name, events, waiting, paused_until) = (name.to_owned(), vec![], vec![], Instant::ORIGIN);
         self.hosts.push(Host { protocol, address, name, is_up: true, paused_until, waiting, events, sent: (0, 0) });
         self.drain(n);
         n
@@ -198,7 +201,8 @@ impl Net {
             }
             let from = self.hosts[n].address;
             let receiver = self.hosts.iter().rposition(|host| host.address == transmit.to && host.is_up);
-            if let Some(to) = receiver.filter(|to| !(self.rule)(n, *to, &mut self.random)) {
+            let mut is_lost = |to: &usize| (self.rule)(n, *to, &mut self.random) || (self.filter)(n, *to, &buf);
+            if let Some(to) = receiver.filter(|to| !is_lost(to)) {
                 let jitter = Duration::from_nanos(self.random.next_u64() % (self.latency.as_nanos() as u64 / 2 + 1));
                 self.push(self.now + self.latency + jitter, Happening::Arrival { to, from, bytes: buf.clone() });
             }
@@ -227,8 +231,7 @@ impl Net {
 
     /// Whether all hosts that run hold each other Alive and nobody else, at equal view hashes.
     pub fn all_agree(&self) -> bool {
-        let up = self.up();
-        let hash = |n: &usize| self.hosts[*n].protocol.metrics();
+        let (up, hash) = (self.up(), |n: &usize| self.hosts[*n].protocol.metrics());
         up.iter().all(|n| {
             let metrics = hash(n);
             metrics.members_alive == up.len()
@@ -239,8 +242,7 @@ impl Net {
 
     /// The events of host `n` about host `m` since a moment.
     pub fn events_about(&self, n: usize, m: usize, since: Instant) -> Vec<&Event> {
-        let id = NodeId::from_name(&self.hosts[m].name);
-        let about = |event: &Event| event.member().is_some_and(|member| member.id() == id);
+        let about = |event: &Event| event.member().is_some_and(|member| member.name() == self.hosts[m].name);
         self.hosts[n].events.iter().filter(|(at, event)| *at >= since && about(event)).map(|(_, event)| event).collect()
     }
 

@@ -133,7 +133,9 @@ impl Machine {
         self.hear(origin, heard.pulse);
         if !origin.is_proved {
             // It may be told more than it sent only after it has shown that it receives there; then it asks again.
-            self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, First::Nothing);
+            if heard.items().next().is_some() {
+                self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, First::Nothing);
+            }
             return;
         }
         self.repair.give_back.clear();
