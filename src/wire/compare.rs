@@ -40,11 +40,6 @@ impl Range {
         self.prefix | self.below()
     }
 
-    /// Whether a place is in it.
-    pub(crate) const fn contains(self, place: u64) -> bool {
-        self.first() <= place && place <= self.last()
-    }
-
     /// Its sixteen equal parts, in the order of the ring. Those of the finest range are single places, too fine to be
     /// named on the wire.
     pub(crate) fn children(self) -> [Range; 16] {
@@ -111,14 +106,6 @@ impl<'a> Terms<'a> {
     /// Views the tail of an item, which must hold whole terms.
     pub(super) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Rejected> {
         if bytes.len() % TERM_BYTES == 0 { Ok(Terms(Source::Bytes(bytes))) } else { Err(Rejected::Malformed) }
-    }
-
-    /// How many there are.
-    pub(crate) const fn len(&self) -> usize {
-        match self.0 {
-            Source::Bytes(bytes) => bytes.len() / TERM_BYTES,
-            Source::Words(words) => words.len(),
-        }
     }
 
     /// The terms in the order they were written.
