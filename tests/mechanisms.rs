@@ -119,9 +119,8 @@ fn last_ping_a_lost_refutation_kills_nobody() {
         assert!(net.run_until(secs(5), |net| net.state(0, 23) == Some(State::Suspect)));
         net.run(secs(1));
         let why = |net: &Net, n: usize| net.hosts[n].protocol.why(id(23)).unwrap();
-        let asked_itself = |net: &Net, n: usize| {
-            why(net, n).steps.iter().any(|step| matches!(step.what, Cause::Unanswered { .. }))
-        };
+        let asked_itself =
+            |net: &Net, n: usize| why(net, n).steps.iter().any(|step| matches!(step.what, Cause::Unanswered { .. }));
         let bystander = (0..23).find(|n| net.state(*n, 23) == Some(State::Suspect) && !asked_itself(&net, *n)).unwrap();
         heal(&mut net);
         // The member is back, but the bystander hears of it only by an answer to a ping of its own.
@@ -168,7 +167,9 @@ fn isolated_verdicts_are_provisional_and_undone() {
         let since = net.now;
         cut_off(&mut net, 0);
         net.run(secs(60));
-        let own = |net: &Net, kind: &str| net.hosts[0].events.iter().filter(|(at, e)| *at > since && e.kind() == kind).count();
+        let own = |net: &Net, kind: &str| {
+            net.hosts[0].events.iter().filter(|(at, e)| *at > since && e.kind() == kind).count()
+        };
         assert_eq!(own(&net, "isolated"), 1, "seed {seed}");
         let dead: Vec<_> = net.hosts[0].events.iter().filter(|(_, event)| event.kind() == "dead").collect();
         let all_marked = dead.iter().all(|(_, event)| matches!(event, Event::Dead { isolated: true, .. }));
@@ -182,7 +183,8 @@ fn isolated_verdicts_are_provisional_and_undone() {
         assert_eq!(own(&net, "up"), verdicts, "seed {seed}: each provisional verdict is undone once");
         let refuted: u64 = (1..16).map(|n| net.hosts[n].protocol.metrics().refutations).sum();
         assert_eq!(refuted, 0, "seed {seed}: nobody had to answer for what the isolated node thought");
-        let elsewhere: usize = (1..16).map(|m| (1..16).map(|n| net.events_about(n, m, since).len()).sum::<usize>()).sum();
+        let elsewhere: usize =
+            (1..16).map(|m| (1..16).map(|n| net.events_about(n, m, since).len()).sum::<usize>()).sum();
         assert_eq!(elsewhere, 0, "seed {seed}: the others never heard of it");
         assert_eq!(count(&net, "dead", 0, healed), 0, "seed {seed}");
     }
@@ -191,11 +193,11 @@ fn isolated_verdicts_are_provisional_and_undone() {
 /// Ghosts: the dead are dialled, so a partition of ten minutes heals, and each member that returns is Up exactly once.
 #[test]
 fn ghosts_a_ten_minute_partition_heals() {
-    for seed in 0..2 {
-        let mut net = Net::cluster(lan(), seed, 5);
-        net.rule = Box::new(|from, to, _| (from < 2) != (to < 2));
+    for seed in 0..3 {
+        let mut net = Net::cluster(lan(), seed, 10);
+        net.rule = Box::new(|from, to, _| (from < 4) != (to < 4));
         net.run(secs(600));
-        for (n, m) in [(0, 4), (4, 0), (1, 2), (2, 1)] {
+        for (n, m) in [(0, 9), (9, 0), (3, 4), (4, 3)] {
             assert_eq!(net.state(n, m), Some(State::Dead), "seed {seed}");
         }
         let healed = net.now;
@@ -203,8 +205,8 @@ fn ghosts_a_ten_minute_partition_heals() {
         assert!(net.run_until(secs(120), Net::all_agree), "seed {seed}");
         net.run(secs(30));
         assert!(net.all_agree(), "seed {seed}");
-        for n in 0..5 {
-            for m in (0..5).filter(|m| (*m < 2) != (n < 2)) {
+        for n in 0..10 {
+            for m in (0..10).filter(|m| (*m < 4) != (n < 4)) {
                 let kinds: Vec<_> = net.events_about(n, m, healed).iter().map(|event| event.kind()).collect();
                 assert_eq!(kinds, ["up"], "seed {seed}: {n} about {m}");
             }
