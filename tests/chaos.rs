@@ -107,7 +107,7 @@ fn describe(net: &Net) -> String {
 
 #[test]
 fn whatever_happened_the_living_agree_in_the_end() {
-    let seeds = std::env::var("CHAOS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
+    let seeds = std::env::var("CHAOS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     let first = std::env::var("CHAOS_FIRST").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     for seed in first..first + seeds {
         run(seed);
