@@ -6,8 +6,8 @@
 mod answers;
 mod attempts;
 mod awareness;
-mod ghosts;
 mod events;
+mod ghosts;
 mod gossip;
 mod index;
 mod joining;
@@ -21,6 +21,7 @@ mod random;
 mod relays;
 mod ring;
 mod rtt;
+mod slot;
 mod suspicion;
 mod sync;
 mod timers;

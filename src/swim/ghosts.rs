@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::member::{Generation, Incarnation, NodeId};
 use crate::sabotage;
-use crate::swim::members::Slot;
 use crate::swim::random::Random;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 
 /// How long a tombstone is kept. Chosen: longer than any rumour rides.
@@ -90,7 +90,8 @@ impl Ghosts {
     pub(crate) fn is_buried(&self, now: Instant, id: NodeId, generation: Generation, incarnation: Incarnation) -> bool {
         self.tombstones.get(&id).is_some_and(|tombstone| {
             !sabotage::is_off("tombstones")
-                && tombstone.until > now && (generation, incarnation) <= (tombstone.generation, tombstone.incarnation)
+                && tombstone.until > now
+                && (generation, incarnation) <= (tombstone.generation, tombstone.incarnation)
         })
     }
 

@@ -9,12 +9,9 @@ use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
 use crate::swim::index::Index;
 use crate::swim::ring::Ring;
 use crate::swim::rtt::Rtt;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::Digest;
-
-/// A row's place in the table; reused after the row is removed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Slot(pub u32);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -223,8 +220,7 @@ impl Members {
     /// Replaces the owner's words; a new address or generation has proved nothing yet.
     pub(crate) fn set_record(&mut self, slot: Slot, record: Record) {
         self.change(slot, |row| {
-            let same_place =
-                row.member.address() == record.address() && row.member.generation() == record.generation();
+            let same_place = row.member.address() == record.address() && row.member.generation() == record.generation();
             if !same_place {
                 row.alive_at = Instant::ORIGIN;
                 row.rtt = Rtt::default();

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::member::Accusers;
-use crate::swim::members::Slot;
 use crate::swim::picks::Picks;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::Digest;
 
@@ -50,6 +50,7 @@ pub(crate) struct Round {
 
 /// What a round wants done.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack; a box would allocate")]
 pub(crate) enum Wanted {
     /// Another ping to the target; with relays too if they are due.
     Ping { serial: u32, relays_due: bool },
@@ -185,7 +186,10 @@ mod tests {
             ["0 ping", "100 ping+relays", "200 ping", "300 ping", "400 ping", "500 ping", "600 failed after 6"]
         );
         assert_eq!(transcript(Occasion::Scheduled, MS(150)), ["0 ping", "100 ping+relays", "150 failed after 2"]);
-        assert_eq!(transcript(Occasion::Solicited, MS(1_000)), ["0 ping", "100 ping", "200 ping", "300 failed after 3"]);
+        assert_eq!(
+            transcript(Occasion::Solicited, MS(1_000)),
+            ["0 ping", "100 ping", "200 ping", "300 failed after 3"]
+        );
     }
 
     #[test]

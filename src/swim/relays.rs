@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Digest, Nonce};
 

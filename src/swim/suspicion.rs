@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::event::SuspectReason;
 use crate::member::{Accusers, NodeId};
 use crate::sabotage;
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::why::{Cause, STEPS_MAX, Step, Waiting};
 
@@ -287,8 +287,7 @@ impl Suspicions {
 
     /// The soonest moment at which something is due.
     pub(crate) fn next_at(&mut self) -> Instant {
-        let soonest =
-            || self.by_slot.values().map(Suspicion::next_at).min().unwrap_or(Instant::NEVER);
+        let soonest = || self.by_slot.values().map(Suspicion::next_at).min().unwrap_or(Instant::NEVER);
         *self.soonest.get_or_insert_with(soonest)
     }
 }

@@ -7,10 +7,9 @@ use crate::swim::attempts::Errand;
 use crate::swim::ghosts::Dial;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::{First, Intent, Rides};
+use crate::swim::slot::Slot;
 use crate::swim::sync::Aim;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
@@ -144,7 +143,9 @@ impl Machine {
         match purpose {
             Purpose::TakeIn(record) => self.hear_alive(proved, &RecordRef::of(&record), Source::Owner),
             Purpose::TellUs => self.send_news(address, First::Me),
+            Purpose::Serve => {}
         }
+        self.joining.welcome(origin.digest, address);
         let slot = self.members.find_digest(origin.digest);
         if let Some(slot) = slot.filter(|slot| self.members.member(*slot).address() == address) {
             self.members.note_alive(slot, sent);

@@ -6,9 +6,9 @@ use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::lateness::LateWake;
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::First;
+use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, answers_needed};
 use crate::time::Instant;
 

@@ -7,10 +7,9 @@ use crate::member::{NodeId, State};
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::slot::Slot;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 
@@ -121,6 +120,9 @@ impl Machine {
 
     /// A member left by its own word.
     pub(super) fn let_go(&mut self, slot: Slot, source: Source) {
+        if self.members.member(slot).state() == State::Left {
+            return;
+        }
         self.clear_judgement(slot);
         self.members.set_state(slot, State::Left);
         self.ghosts.add(slot, self.now, false);

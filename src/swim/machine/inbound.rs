@@ -6,8 +6,7 @@ use crate::member::{Incarnation, canonical};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
 
@@ -16,30 +15,12 @@ const AHEAD_MAX: i16 = 64;
 /// So many members further ahead are believed.
 const AHEAD_VOICES: usize = 3;
 
-/// Where a datagram came from, as far as it can be told.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    pub(super) address: SocketAddr,
-    pub(super) digest: Digest,
-    /// The member with that digest.
-    pub(super) slot: Option<Slot>,
-    /// Whether that member has proved that it receives at this address.
-    pub(super) is_proved: bool,
-    /// The datagram's length: what an unproved address may be answered with at most.
-    pub(super) bytes: usize,
-}
-
 impl Machine {
     /// Takes a datagram in.
     ///
     /// # Errors
     /// The reason it was rejected; nothing but lateness and the counters changed.
-    pub(crate) fn handle_datagram(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        datagram: &[u8],
-    ) -> Result<(), Rejected> {
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Result<(), Rejected> {
         let outcome = if self.stopped {
             Err(Rejected::Stopped)
         } else {
@@ -63,9 +44,11 @@ impl Machine {
             return Err(Rejected::FromSelf);
         }
         let slot = self.members.find_digest(heard.from);
-        let is_proved = slot.is_some_and(|slot| {
-            self.members.row(slot).is_proved() && self.members.member(slot).address() == address
-        }) || sabotage::is_off("proof_of_address");
+        let is_proved = match slot {
+            Some(slot) => self.members.row(slot).is_proved() && self.members.member(slot).address() == address,
+            None => self.joining.is_guest(heard.from, address),
+        };
+        let is_proved = is_proved || sabotage::is_off("proof_of_address");
         let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
@@ -89,13 +72,7 @@ impl Machine {
         Ok(())
     }
 
-    fn receive_ping(
-        &mut self,
-        origin: Origin,
-        heard: &Datagram<'_>,
-        to: Digest,
-        nonce: Nonce,
-    ) -> Result<(), Rejected> {
+    fn receive_ping(&mut self, origin: Origin, heard: &Datagram<'_>, to: Digest, nonce: Nonce) -> Result<(), Rejected> {
         if to == Digest::NOBODY {
             return self.receive_greeting(origin, heard, nonce);
         }

@@ -7,9 +7,10 @@ use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{WasSent, sends_in_all};
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::{Members, Slot};
+use crate::swim::machine::origin::Origin;
+use crate::swim::members::Members;
 use crate::swim::outbox::{First, Intent, Outgoing, Rides};
+use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicions, Verdict};
 use crate::time::Instant;
 use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
@@ -51,7 +52,8 @@ impl Machine {
         batch.clear();
         let (from, pulse) = (self.my_digest(), self.pulse());
         let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message);
-        let news = News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now };
+        let news =
+            News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now };
         news.write_first(intent.first, &mut writer);
         if intent.rides == Rides::News && self.gossip.len() > 0 {
             let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);

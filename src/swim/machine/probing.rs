@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
+use crate::event::SuspectReason;
 use crate::member::{Accusers, Incarnation};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::picks::Picks;
 use crate::swim::probe::{Occasion, Round, Wanted};
 use crate::swim::relays::{Budget, Relay};
 use crate::swim::ring;
 use crate::swim::rtt::retry_timeout;
+use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicion, unite};
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 use crate::why::Cause;
-use crate::event::SuspectReason;
 use crate::wire::{Digest, Message, Nonce, Rejected};
 
 /// Other targets at once after failed rounds, in one interval.
@@ -60,6 +60,7 @@ impl Machine {
         let longest = self.rules.probe_interval.min(self.rules.stall_tolerance / 3);
         let digest = self.members.row(slot).digest();
         let serial = self.rounds.begin(self.now, (slot, digest), occasion, rto, longest)?;
+        tracing::debug!(target = self.members.member(slot).name(), ?occasion, ?rto, "probe");
         self.run_rounds();
         Some(serial)
     }
@@ -116,6 +117,12 @@ impl Machine {
         let slot = round.target;
         let row = self.members.row(slot);
         if row.is_present() && row.digest() == round.digest && self.leaving.is_none() {
+            tracing::debug!(
+                target = row.member.name(),
+                pings = round.pings,
+                nacks = round.nackers.len(),
+                "probe failed"
+            );
             self.accuse_by_round(slot, &round);
         }
         self.probe_another(round.occasion);

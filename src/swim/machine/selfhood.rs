@@ -8,7 +8,7 @@ use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Twin;
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
+use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Rides};
 use crate::swim::timers::Timer;
 use crate::time::Instant;
@@ -65,6 +65,8 @@ impl Machine {
         let mine = (self.me().generation(), self.me().incarnation());
         if generation > mine.0 {
             self.outlive(generation);
+        } else if self.leaving.is_some() && (generation, incarnation) == mine {
+            // Our own farewell has come round, or is news to somebody who heard less: it stands either way.
         } else if generation == mine.0 && incarnation >= mine.1 {
             self.refute(origin, incarnation, accusers);
         } else if generation == mine.0 && origin.is_proved && self.bucket.take(self.now) {
