@@ -199,11 +199,7 @@ impl Record {
     ///
     /// # Errors
     /// When a part is outside its range; nothing is built.
-    pub fn new(
-        identity: &Identity,
-        incarnation: Incarnation,
-        extra: &[u8],
-    ) -> Result<Self, IdentityError> {
+    pub fn new(identity: &Identity, incarnation: Incarnation, extra: &[u8]) -> Result<Self, IdentityError> {
         identity.check()?;
         if incarnation.0 >= Incarnation::LIMIT || extra.len() > EXTRA_BYTES_MAX {
             return Err(IdentityError::OutOfRange);
@@ -306,14 +302,7 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}@{} {}.{}",
-            self.name(),
-            self.address(),
-            self.generation,
-            self.incarnation
-        )
+        write!(f, "{}@{} {}.{}", self.name(), self.address(), self.generation, self.incarnation)
     }
 }
 
@@ -400,25 +389,13 @@ impl Member {
     /// Where the belief stands in the order of reports.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        Standing {
-            generation: self.record.generation,
-            incarnation: self.incarnation,
-            state: self.state,
-        }
+        Standing { generation: self.record.generation, incarnation: self.incarnation, state: self.state }
     }
 }
 
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} {}@{} {}.{}",
-            self.state,
-            self.name(),
-            self.address(),
-            self.generation(),
-            self.incarnation
-        )
+        write!(f, "{:?} {}@{} {}.{}", self.state, self.name(), self.address(), self.generation(), self.incarnation)
     }
 }
 
@@ -596,11 +573,7 @@ mod tests {
     use super::*;
 
     fn standing(generation: u64, incarnation: u32, state: State) -> Standing {
-        Standing {
-            generation: Generation(generation),
-            incarnation: Incarnation(incarnation),
-            state,
-        }
+        Standing { generation: Generation(generation), incarnation: Incarnation(incarnation), state }
     }
 
     #[test]

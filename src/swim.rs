@@ -6,8 +6,8 @@
 mod answers;
 mod attempts;
 mod awareness;
-mod ghosts;
 mod events;
+mod ghosts;
 mod gossip;
 mod index;
 mod joining;

@@ -47,6 +47,7 @@ fn a_stall_below_p_is_suspected_and_refuted() {
     net.run(secs(12));
     assert_eq!(net.false_dead(since), 0);
     assert!(net.all_agree());
-    let suspects = (0..8).flat_map(|n| net.events_about(n, 5, since)).filter(|e| matches!(e, Event::Suspect { .. })).count();
+    let suspects =
+        (0..8).flat_map(|n| net.events_about(n, 5, since)).filter(|e| matches!(e, Event::Suspect { .. })).count();
     assert!(suspects > 0, "the stall was long enough to be noticed");
 }

@@ -223,8 +223,7 @@ impl Members {
     /// Replaces the owner's words; a new address or generation has proved nothing yet.
     pub(crate) fn set_record(&mut self, slot: Slot, record: Record) {
         self.change(slot, |row| {
-            let same_place =
-                row.member.address() == record.address() && row.member.generation() == record.generation();
+            let same_place = row.member.address() == record.address() && row.member.generation() == record.generation();
             if !same_place {
                 row.alive_at = Instant::ORIGIN;
                 row.rtt = Rtt::default();

@@ -83,8 +83,7 @@ mod tests {
     fn picks_are_distinct_fitting_and_complete() {
         let mut random = Random::fork(5, Purpose::Gossip);
         for wanted in 0..6 {
-            let picks =
-                Picks::choose(&mut random, wanted, 1_000, |n| Some(Slot(n as u32)), |slot| slot.0 % 333 == 1);
+            let picks = Picks::choose(&mut random, wanted, 1_000, |n| Some(Slot(n as u32)), |slot| slot.0 % 333 == 1);
             assert_eq!(picks.len(), wanted.min(3), "three of a thousand fit, and all are found");
             assert!(picks.iter().all(|slot| slot.0 % 333 == 1));
         }

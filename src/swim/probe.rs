@@ -185,7 +185,10 @@ mod tests {
             ["0 ping", "100 ping+relays", "200 ping", "300 ping", "400 ping", "500 ping", "600 failed after 6"]
         );
         assert_eq!(transcript(Occasion::Scheduled, MS(150)), ["0 ping", "100 ping+relays", "150 failed after 2"]);
-        assert_eq!(transcript(Occasion::Solicited, MS(1_000)), ["0 ping", "100 ping", "200 ping", "300 failed after 3"]);
+        assert_eq!(
+            transcript(Occasion::Solicited, MS(1_000)),
+            ["0 ping", "100 ping", "200 ping", "300 failed after 3"]
+        );
     }
 
     #[test]

@@ -33,7 +33,12 @@ impl Rtt {
 }
 
 /// The retry timeout for one member, within its floor and cap.
-pub(crate) fn retry_timeout(own: Option<Duration>, pooled: Option<Duration>, floor: Duration, cap: Duration) -> Duration {
+pub(crate) fn retry_timeout(
+    own: Option<Duration>,
+    pooled: Option<Duration>,
+    floor: Duration,
+    cap: Duration,
+) -> Duration {
     own.or(pooled.map(|pooled| pooled * 2)).unwrap_or(cap).clamp(floor, cap)
 }
 

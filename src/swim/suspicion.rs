@@ -281,8 +281,7 @@ impl Suspicions {
 
     /// The soonest moment at which something is due.
     pub(crate) fn next_at(&mut self) -> Instant {
-        let soonest =
-            || self.by_slot.values().map(Suspicion::next_at).min().unwrap_or(Instant::NEVER);
+        let soonest = || self.by_slot.values().map(Suspicion::next_at).min().unwrap_or(Instant::NEVER);
         *self.soonest.get_or_insert_with(soonest)
     }
 }

@@ -219,7 +219,9 @@ impl Net {
         let hash = |n: &usize| self.hosts[*n].protocol.metrics();
         up.iter().all(|n| {
             let metrics = hash(n);
-            metrics.members_alive == up.len() && metrics.members_suspect == 0 && metrics.view_hash == hash(&up[0]).view_hash
+            metrics.members_alive == up.len()
+                && metrics.members_suspect == 0
+                && metrics.view_hash == hash(&up[0]).view_hash
         })
     }
 

@@ -33,12 +33,7 @@ impl Machine {
     ///
     /// # Errors
     /// The reason it was rejected; nothing but lateness and the counters changed.
-    pub(crate) fn handle_datagram(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        datagram: &[u8],
-    ) -> Result<(), Rejected> {
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Result<(), Rejected> {
         let outcome = if self.stopped {
             Err(Rejected::Stopped)
         } else {
@@ -62,9 +57,8 @@ impl Machine {
             return Err(Rejected::FromSelf);
         }
         let slot = self.members.find_digest(heard.from);
-        let is_proved = slot.is_some_and(|slot| {
-            self.members.row(slot).is_proved() && self.members.member(slot).address() == address
-        });
+        let is_proved = slot
+            .is_some_and(|slot| self.members.row(slot).is_proved() && self.members.member(slot).address() == address);
         let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
@@ -88,13 +82,7 @@ impl Machine {
         Ok(())
     }
 
-    fn receive_ping(
-        &mut self,
-        origin: Origin,
-        heard: &Datagram<'_>,
-        to: Digest,
-        nonce: Nonce,
-    ) -> Result<(), Rejected> {
+    fn receive_ping(&mut self, origin: Origin, heard: &Datagram<'_>, to: Digest, nonce: Nonce) -> Result<(), Rejected> {
         if to == Digest::NOBODY {
             return self.receive_greeting(origin, heard, nonce);
         }

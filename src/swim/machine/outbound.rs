@@ -45,7 +45,8 @@ impl Machine {
         batch.clear();
         let (from, pulse) = (self.my_digest(), self.pulse());
         let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message);
-        let news = News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now };
+        let news =
+            News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now };
         news.write_first(intent.first, &mut writer);
         if intent.rides == Rides::News && self.gossip.len() > 0 {
             let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);

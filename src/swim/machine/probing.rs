@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::event::SuspectReason;
 use crate::member::{Accusers, Incarnation};
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
@@ -17,7 +18,6 @@ use crate::swim::suspicion::{Publicity, Suspicion, unite};
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 use crate::why::Cause;
-use crate::event::SuspectReason;
 use crate::wire::{Digest, Message, Nonce, Rejected};
 
 /// Other targets at once after failed rounds, in one interval.
