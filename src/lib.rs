@@ -1,11 +1,58 @@
-//! `tidings` tells every process of a cluster which others are up, suspect or dead, and why.
+//! `tidings` tells every process of a cluster which others are up, **suspect** or dead, and why.
+//!
+//! Nodes exchange small UDP datagrams in a SWIM-style protocol with indirect probes and suspicion timeouts. Each keeps a
+//! membership list and tells the application of every change, suspicion included. Nobody takes another's word for a
+//! death, a node that did not run kills no one, and partitions heal by themselves.
+//!
+//! ```no_run
+//! use tidings::{Event, Node};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let node = Node::builder("db-1")
+//!         .cluster("orders")
+//!         .bind("0.0.0.0:7340")
+//!         .contacts(["db-0.internal:7340", "db-2.internal:7340"])
+//!         .start()
+//!         .await?;
+//!     let mut events = node.events(); // the present members first, then every change
+//!     while let Some(notice) = events.next().await {
+//!         match &notice.event {
+//!             Event::Suspect { member, dead_after, .. } => println!("{} may die at {dead_after}", member.name()),
+//!             Event::Dead { member, reason, .. } => println!("{} is dead: {reason}", member.name()),
+//!             other => println!("{} {:?}", other.kind(), other.member()),
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Three ways in, the same protocol code behind each:
+//! - [`Node`] (feature `node`, on by default): a tokio task on a thread of its own, a view, an event subscription.
+//! - [`Protocol`]: no socket, no clock, no entropy; bytes and moments in, bytes and events out, for loops of your own.
+//! - a simulator can drive [`Protocol`] in virtual time, because nothing in it decides by a clock or by chance it was not given.
+//!
+//! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]). Without features the core alone
+//! is built.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(feature = "node"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod config;
 pub mod event;
 pub mod member;
 pub mod metrics;
 pub mod protocol;
+#[cfg(feature = "node")]
+pub mod runtime;
 mod swim;
 pub mod time;
 pub mod why;
 pub mod wire;
+
+pub use config::Config;
+pub use event::Event;
+pub use member::{Identity, Member, NodeId, State};
+pub use protocol::Protocol;
+#[cfg(feature = "node")]
+pub use runtime::{Events, Node, View};

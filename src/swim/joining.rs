@@ -8,9 +8,12 @@ use std::net::SocketAddr;
 
 use crate::member::{Generation, Record};
 use crate::time::Instant;
+use crate::wire::Digest;
 
 /// Acquaintances waiting at most.
 const PENDING_MAX: usize = 1_024;
+/// Proved strangers remembered at most.
+const GUESTS_MAX: usize = 64;
 /// Contacts dialled at most.
 const CONTACTS_MAX: usize = 64;
 
@@ -21,6 +24,8 @@ pub(crate) enum Purpose {
     TakeIn(Record),
     /// We tell it who we are: it knew an earlier start of us.
     TellUs,
+    /// Its questions are answered, though we do not know it.
+    Serve,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub(crate) struct Twin {
 
 #[derive(Debug, Default)]
 pub(crate) struct Joining {
+    /// Those who proved an address without being members here, the latest last.
+    guests: VecDeque<(Digest, SocketAddr)>,
     contacts: Vec<SocketAddr>,
     pending: VecDeque<Pending>,
     serial: u32,
@@ -75,6 +82,21 @@ impl Joining {
         }
         self.pending.push_back(Pending { serial: self.serial, address, purpose });
         self.serial
+    }
+
+    /// Remembers that a stranger has proved its address.
+    pub(crate) fn welcome(&mut self, guest: Digest, address: SocketAddr) {
+        if !self.is_guest(guest, address) {
+            if self.guests.len() >= GUESTS_MAX {
+                self.guests.pop_front();
+            }
+            self.guests.push_back((guest, address));
+        }
+    }
+
+    /// Whether a stranger has proved this address.
+    pub(crate) fn is_guest(&self, guest: Digest, address: SocketAddr) -> bool {
+        self.guests.contains(&(guest, address))
     }
 
     /// Takes what was waiting for this proof, with the address that was to be proved.

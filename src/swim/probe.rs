@@ -50,6 +50,7 @@ pub(crate) struct Round {
 
 /// What a round wants done.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack; a box would allocate")]
 pub(crate) enum Wanted {
     /// Another ping to the target; with relays too if they are due.
     Ping { serial: u32, relays_due: bool },

@@ -32,7 +32,7 @@ impl Random {
 
     /// A number below `bound`, or 0 when `bound` is 0; the bias of one part in 2^64 / bound is of no matter here.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.draw()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A duration below `whole`, in nanoseconds.

@@ -34,6 +34,9 @@ pub struct Host {
 /// Whether a datagram from one host to another is lost.
 pub type Rule = Box<dyn FnMut(usize, usize, &mut Xoshiro256PlusPlus) -> bool>;
 
+/// A datagram sent: when, by whom, where to, its bytes.
+pub type Sending = (Instant, usize, SocketAddr, Vec<u8>);
+
 pub struct Net {
     pub now: Instant,
     pub hosts: Vec<Host>,
@@ -44,8 +47,10 @@ pub struct Net {
     queue: BTreeMap<(Instant, u64), Happening>,
     sequence: u64,
     seed: u64,
-    /// Every datagram sent: when, from, to, bytes.
-    pub tap: Option<Vec<(Instant, usize, SocketAddr, Vec<u8>)>>,
+    /// Every datagram sent, once somebody listens.
+    pub tap: Option<Vec<Sending>>,
+    /// With a tap: every datagram handled: when, from, by whom, its kind byte.
+    pub handled: Vec<(Instant, SocketAddr, usize, u8)>,
 }
 
 pub fn name(n: usize) -> String {
@@ -77,6 +82,7 @@ impl Net {
             sequence: 0,
             seed,
             tap: None,
+            handled: Vec::new(),
         }
     }
 
@@ -167,6 +173,9 @@ impl Net {
             return;
         }
         for (from, mut bytes) in std::mem::take(&mut host.waiting) {
+            if self.tap.is_some() {
+                self.handled.push((now, from, n, bytes[1]));
+            }
             let _ = host.protocol.handle_datagram(now, from, &mut bytes);
         }
         if host.protocol.poll_timeout().is_some_and(|at| at <= now) {

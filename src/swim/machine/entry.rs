@@ -144,7 +144,9 @@ impl Machine {
         match purpose {
             Purpose::TakeIn(record) => self.hear_alive(proved, &RecordRef::of(&record), Source::Owner),
             Purpose::TellUs => self.send_news(address, First::Me),
+            Purpose::Serve => {}
         }
+        self.joining.welcome(origin.digest, address);
         let slot = self.members.find_digest(origin.digest);
         if let Some(slot) = slot.filter(|slot| self.members.member(*slot).address() == address) {
             self.members.note_alive(slot, sent);

@@ -121,6 +121,9 @@ impl Machine {
 
     /// A member left by its own word.
     pub(super) fn let_go(&mut self, slot: Slot, source: Source) {
+        if self.members.member(slot).state() == State::Left {
+            return;
+        }
         self.clear_judgement(slot);
         self.members.set_state(slot, State::Left);
         self.ghosts.add(slot, self.now, false);

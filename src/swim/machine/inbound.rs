@@ -57,8 +57,10 @@ impl Machine {
             return Err(Rejected::FromSelf);
         }
         let slot = self.members.find_digest(heard.from);
-        let is_proved = slot
-            .is_some_and(|slot| self.members.row(slot).is_proved() && self.members.member(slot).address() == address);
+        let is_proved = match slot {
+            Some(slot) => self.members.row(slot).is_proved() && self.members.member(slot).address() == address,
+            None => self.joining.is_guest(heard.from, address),
+        };
         let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,

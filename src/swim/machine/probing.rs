@@ -58,6 +58,7 @@ impl Machine {
         let longest = self.rules.probe_interval.min(self.rules.stall_tolerance / 3);
         let digest = self.members.row(slot).digest();
         let serial = self.rounds.begin(self.now, (slot, digest), occasion, rto, longest)?;
+        tracing::debug!(target = self.members.member(slot).name(), ?occasion, ?rto, "probe");
         self.run_rounds();
         Some(serial)
     }
@@ -113,6 +114,12 @@ impl Machine {
         let slot = round.target;
         let row = self.members.row(slot);
         if row.is_present() && row.digest() == round.digest && self.leaving.is_none() {
+            tracing::debug!(
+                target = row.member.name(),
+                pings = round.pings,
+                nacks = round.nackers.len(),
+                "probe failed"
+            );
             self.accuse_by_round(slot, &round);
         }
         self.probe_another(round.occasion);

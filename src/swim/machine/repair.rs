@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::swim::attempts::Errand;
+use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::belief::Source;
 use crate::swim::machine::inbound::Origin;
@@ -19,13 +19,15 @@ pub(super) struct Repair {
     session: Option<Session>,
     news_at: Instant,
     differ_since: Option<Instant>,
+    /// A joiner compares once more with its contact: those who joined with it were not in its pages.
+    follow_up: Option<(Instant, SocketAddr)>,
     /// What the other side of the exchange being answered should hear.
     give_back: Vec<Slot>,
 }
 
 impl Repair {
     pub(super) fn new(now: Instant) -> Self {
-        Repair { session: None, news_at: now, differ_since: None, give_back: Vec::new() }
+        Repair { session: None, news_at: now, differ_since: None, follow_up: None, give_back: Vec::new() }
     }
 
     /// The table changed: while news flows, a difference is no cause for concern.
@@ -38,7 +40,8 @@ impl Repair {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.session.as_ref().map_or(Instant::NEVER, |session| session.deadline)
+        let session = self.session.as_ref().map_or(Instant::NEVER, |session| session.deadline);
+        session.min(self.follow_up.map_or(Instant::NEVER, |(at, _)| at))
     }
 
     /// The other side holds an old word: ours is to be sent with the next step.
@@ -100,12 +103,18 @@ impl Machine {
             }
             Some(_) | None => {}
         }
+        if let Some((_, peer)) = self.repair.follow_up.take_if(|(at, _)| *at <= self.now) {
+            self.begin_repair(peer);
+        }
     }
 
     /// Sends the session's next request, or ends it.
     fn ask(&mut self) {
         let Some(mut session) = self.repair.session.take() else { return };
         if session.is_over() {
+            if session.aim == Aim::Join {
+                self.repair.follow_up = Some((self.now + self.rules.probe_timeout, session.peer));
+            }
             return;
         }
         let mut datagram = Vec::new();
@@ -115,22 +124,17 @@ impl Machine {
         let news = self.news();
         let written = session.write(&self.members, &mut writer, |slot| news.record(slot));
         writer.finish();
-        let patience = self.rules.probe_timeout * 2;
-        session.sent(self.now, patience, written);
+        session.sent(self.now, self.rules.probe_timeout, written);
         self.outbox.push_prepared(session.peer, datagram);
         self.repair.session = Some(session);
     }
 
     /// Answers as many items of a request as fit one datagram, and remembers nothing.
     pub(super) fn answer_sync(&mut self, origin: Origin, heard: &Datagram<'_>, nonce: Nonce) {
-        let Some(slot) = origin.slot else { return };
         self.hear(origin, heard.pulse);
         if !origin.is_proved {
-            // It may ask for more than it sent only after it has shown that it receives there.
-            if self.members.member(slot).address() == origin.address {
-                let errand = Errand::Look;
-                self.ping(slot, errand, First::Nothing);
-            }
+            // It may be told more than it sent only after it has shown that it receives there; then it asks again.
+            self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, First::Nothing);
             return;
         }
         self.repair.give_back.clear();

@@ -61,6 +61,8 @@ impl Machine {
         let mine = (self.me().generation(), self.me().incarnation());
         if generation > mine.0 {
             self.outlive(generation);
+        } else if self.leaving.is_some() && (generation, incarnation) == mine {
+            // Our own farewell has come round, or is news to somebody who heard less: it stands either way.
         } else if generation == mine.0 && incarnation >= mine.1 {
             self.refute(origin, incarnation, accusers);
         } else if generation == mine.0 && origin.is_proved && self.bucket.take(self.now) {

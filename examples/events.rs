@@ -1,0 +1,138 @@
+//! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--profile lan|wan|local]`.
+//!
+//! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view. `t_ms` is Unix time, so
+//! that the output of several processes can be laid side by side.
+
+use std::error::Error;
+use std::io::Write;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tidings::config::Config;
+use tidings::event::Event;
+use tidings::member::Accusers;
+use tidings::runtime::{Node, View};
+
+const USAGE: &str = "usage: events NAME --bind ADDR [--contact ADDR].. [--profile lan|wan|local] [--cluster NAME]";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::read(std::env::args().skip(1))?;
+    let node = Node::builder(args.name).config(args.config).bind(args.bind).contacts(args.contacts).start().await?;
+    let mut events = node.events();
+    let mut interrupt = std::pin::pin!(interrupted());
+    let mut left = None;
+    loop {
+        tokio::select! {
+            notice = events.next() => match notice {
+                Some(notice) => print(line(&notice.event, &node.view()))?,
+                None => break,
+            },
+            () = &mut interrupt, if left.is_none() => left = Some(node.leave().await),
+        }
+    }
+    if let Some(left) = left {
+        left?;
+        let view = node.view();
+        let members: Vec<_> = view.iter().collect();
+        print(json!({ "t_ms": unix_ms(), "event": "view", "members": members }))?;
+    }
+    Ok(())
+}
+
+/// One event as people and tests read it; accusers by name where the name is known.
+fn line(event: &Event, view: &Arc<View>) -> Value {
+    let mut out = json!({ "t_ms": unix_ms(), "event": event.kind() });
+    if let Some(member) = event.member() {
+        out["name"] = json!(member.name());
+        out["generation"] = json!(member.generation());
+        out["address"] = json!(member.address());
+    }
+    match event {
+        Event::Suspect { by, reason, .. } => {
+            out["by"] = names(by, view);
+            out["reason"] = json!(reason);
+        }
+        Event::Dead { by, reason, isolated, .. } => {
+            out["by"] = names(by, view);
+            out["reason"] = json!(reason);
+            out["isolated"] = json!(isolated);
+        }
+        Event::SelfStalled { gap } => out["gap_ms"] = json!(gap.as_millis()),
+        Event::Isolated { reachable, known } => {
+            out["reachable"] = json!(reachable);
+            out["known"] = json!(known);
+        }
+        Event::Superseded { by } => out["address"] = json!(by),
+        Event::Full { members_max } => out["members_max"] = json!(members_max),
+        _ => {}
+    }
+    out
+}
+
+fn names(by: &Accusers, view: &View) -> Value {
+    let name = |id| view.get(id).map_or_else(|| format!("{id}"), |member| member.name().to_owned());
+    by.iter().map(name).collect()
+}
+
+/// Whole lines, at once: whoever reads the pipe waits for them.
+fn print(line: Value) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[allow(clippy::disallowed_types)]
+fn unix_ms() -> u64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+struct Args {
+    name: String,
+    bind: String,
+    contacts: Vec<String>,
+    config: Config,
+}
+
+impl Args {
+    fn read(mut args: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let name = args.next().filter(|name| !name.starts_with('-')).ok_or(USAGE)?;
+        let (mut bind, mut contacts) = ("0.0.0.0:7340".to_owned(), Vec::new());
+        let (mut profile, mut cluster) = ("lan".to_owned(), "events".to_owned());
+        while let Some(flag) = args.next() {
+            let value = args.next().ok_or(USAGE)?;
+            match flag.as_str() {
+                "--bind" => bind = value,
+                "--contact" => contacts.push(value),
+                "--profile" => profile = value,
+                "--cluster" => cluster = value,
+                _ => return Err(format!("unknown option {flag}\n{USAGE}").into()),
+            }
+        }
+        let config = match profile.as_str() {
+            "lan" => Config::lan(&cluster),
+            "wan" => Config::wan(&cluster),
+            "local" => Config::local(&cluster),
+            _ => return Err(format!("unknown profile {profile}\n{USAGE}").into()),
+        };
+        Ok(Args { name, bind, contacts, config })
+    }
+}

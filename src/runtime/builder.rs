@@ -1,0 +1,314 @@
+//! What a node is told before it starts, checked before anything is opened.
+//!
+//! `start` answers when the node runs: its port is bound, its contacts are resolved, its handle works. Whatever is wrong by
+//! then is an error that says what to do; whatever goes wrong later is loss, and the protocol's business.
+
+use std::fmt::{Debug, Display};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::Config;
+use crate::member::{Generation, Identity, NodeId, Record, canonical};
+use crate::protocol::Protocol;
+use crate::runtime::clock::{Clock, generation_now};
+use crate::runtime::contacts::{Contact, keep_resolving, resolve_all, warn_unresolved};
+use crate::runtime::driver::{Driver, Names, Parts};
+use crate::runtime::entropy;
+use crate::runtime::error::StartError;
+use crate::runtime::faults::Faults;
+use crate::runtime::hub::Hub;
+use crate::runtime::node::{Command, Node, Shared};
+use crate::runtime::reporter::Reporter;
+use crate::runtime::socket::{self, NodeSocket, can_reach};
+use crate::runtime::view::View;
+
+/// The UDP port of a node that is not told another.
+pub const DEFAULT_PORT: u16 = 7340;
+/// Requests that wait for the node's task; whoever makes more waits with them.
+const COMMANDS_MAX: usize = 64;
+
+/// A node that does not run yet; made by [`Node::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a node begins with .start()"]
+pub struct Builder {
+    name: String,
+    id: Option<NodeId>,
+    generation: Option<Generation>,
+    metadata: Vec<u8>,
+    cluster: Option<String>,
+    config: Option<Config>,
+    stall_tolerance: Option<Duration>,
+    bind: String,
+    advertise: Option<String>,
+    contacts: Vec<String>,
+    preload: Vec<Record>,
+    seed: Option<u64>,
+    faults: Option<Faults>,
+    on_this_runtime: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(name: String) -> Self {
+        Builder {
+            name,
+            id: None,
+            generation: None,
+            metadata: Vec::new(),
+            cluster: None,
+            config: None,
+            stall_tolerance: None,
+            bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT)).to_string(),
+            advertise: None,
+            contacts: Vec::new(),
+            preload: Vec::new(),
+            seed: None,
+            faults: None,
+            on_this_runtime: false,
+        }
+    }
+
+    /// The cluster's name, 1 to 64 bytes; required, here or in the configuration.
+    pub fn cluster(mut self, name: impl Into<String>) -> Self {
+        self.cluster = Some(name.into());
+        self
+    }
+
+    /// The whole configuration, in place of [`Config::lan`]. A cluster name given to the builder goes before its own.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// P: how long a member may be silent and never be declared dead; goes before that of the configuration.
+    pub fn stall_tolerance(mut self, tolerance: Duration) -> Self {
+        self.stall_tolerance = Some(tolerance);
+        self
+    }
+
+    /// The socket's address, such as `0.0.0.0:7340` (the default) or `[::]:7340` for both families. Port 0 takes any.
+    pub fn bind(mut self, address: impl Display) -> Self {
+        self.bind = address.to_string();
+        self
+    }
+
+    /// Where others reach this node, an address or `host:port`, resolved once; without a port, the bound one. Without this a
+    /// specific bind address is told, and after a wildcard bind the address that the first contact sees.
+    pub fn advertise(mut self, address: impl Display) -> Self {
+        self.advertise = Some(address.to_string());
+        self
+    }
+
+    /// Addresses to join by, such as `10.0.0.1:7340` or `db-0.example`; the port is 7340 unless given. One that answers is
+    /// enough; this node's own may be among them. Names are resolved again while the node is alone.
+    pub fn contacts(mut self, contacts: impl IntoIterator<Item = impl Display>) -> Self {
+        self.contacts.extend(contacts.into_iter().map(|contact| contact.to_string()));
+        self
+    }
+
+    /// Up to 512 bytes for the application, which all members see.
+    pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+
+    /// An id of one's own in place of the name's hash; the same at every start.
+    pub fn id(mut self, id: NodeId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The start of this process, higher each time; by default Unix milliseconds.
+    pub fn generation(mut self, generation: Generation) -> Self {
+        self.generation = Some(generation);
+        self
+    }
+
+    /// Records saved from an earlier view: those members are pinged at once, without a contact.
+    pub fn preload(mut self, records: Vec<Record>) -> Self {
+        self.preload = records;
+        self
+    }
+
+    /// The seed of every random choice; by default the operating system's entropy.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Puts faults between the node and its socket, for tests and demonstrations.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
+    /// Runs the node's task on the tokio runtime that calls `start`, in place of a thread of its own. A runtime whose workers
+    /// the application blocks then keeps the node from running, and others suspect it.
+    pub fn on_this_runtime(mut self) -> Self {
+        self.on_this_runtime = true;
+        self
+    }
+
+    /// Starts the node. Runs on any executor.
+    ///
+    /// # Errors
+    /// When an input is out of its range, the port is taken, or none of the contacts resolves; nothing keeps running.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let on_this_runtime = self.on_this_runtime;
+        let plan = self.plan()?;
+        let (ready, started) = oneshot::channel();
+        if on_this_runtime {
+            Handle::try_current().map_err(|_| StartError::NoRuntime)?.spawn(launch(plan, ready));
+        } else {
+            let thread = std::thread::Builder::new().name("tidings".to_owned());
+            thread.spawn(move || run_thread(plan, ready)).map_err(StartError::Thread)?;
+        }
+        started.await.unwrap_or(Err(StartError::TaskEnded))
+    }
+
+    /// Checks everything that can be checked without waiting, and binds the socket last.
+    fn plan(self) -> Result<Plan, StartError> {
+        let mut config = self.config.unwrap_or_else(|| Config::lan(""));
+        config.cluster = self.cluster.unwrap_or(config.cluster);
+        config.stall_tolerance = self.stall_tolerance.unwrap_or(config.stall_tolerance);
+        if config.cluster.is_empty() {
+            return Err(StartError::NoCluster);
+        }
+        config.clone().check().map_err(StartError::Config)?;
+        let bind = parse_bind(&self.bind)?;
+        let contacts = self.contacts.iter().map(|text| Contact::parse("contact", text, DEFAULT_PORT));
+        let contacts: Vec<_> = contacts.collect::<Result<_, _>>()?;
+        if let Some(text) = contacts.iter().find_map(|contact| contact.unreachable_from(bind)) {
+            let why =
+                format!("a socket bound to {bind} cannot send there; bind [::]:{} for both families", bind.port());
+            return Err(StartError::Address { given_as: "contact", text, why });
+        }
+        let mut identity = Identity::named(&self.name, self.generation.unwrap_or_else(generation_now), bind);
+        identity.id = self.id.unwrap_or(identity.id);
+        identity.metadata = self.metadata;
+        identity.check().map_err(StartError::Identity)?;
+        let seed = self.seed.map_or_else(entropy::seed, Ok)?;
+        let socket = socket::open(bind)?;
+        let local = canonical(socket.local_addr().map_err(|error| StartError::Bind(bind, error))?);
+        identity.address = local;
+        let advertise = match &self.advertise {
+            Some(text) => Some(Contact::parse("advertise", text, local.port())?),
+            None => None,
+        };
+        let (preload, faults) = (self.preload, self.faults);
+        Ok(Plan { config, identity, seed, socket, local, advertise, contacts, preload, faults })
+    }
+}
+
+/// A checked builder with its socket bound.
+struct Plan {
+    config: Config,
+    identity: Identity,
+    seed: u64,
+    socket: std::net::UdpSocket,
+    local: SocketAddr,
+    advertise: Option<Contact>,
+    contacts: Vec<Contact>,
+    preload: Vec<Record>,
+    faults: Option<Faults>,
+}
+
+type Ready = oneshot::Sender<Result<Node, StartError>>;
+
+fn run_thread(plan: Plan, ready: Ready) {
+    match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => {
+            runtime.block_on(launch(plan, ready));
+            // A name server that does not answer must not hold the thread.
+            runtime.shutdown_background();
+        }
+        Err(error) => {
+            let _ = ready.send(Err(StartError::Thread(error)));
+        }
+    }
+}
+
+/// Prepares the node, hands its handle over, and runs it. Nobody waiting means nobody wants it.
+async fn launch(plan: Plan, ready: Ready) {
+    match prepare(plan).await {
+        Ok((node, driver)) => {
+            if ready.send(Ok(node)).is_ok() {
+                driver.run().await;
+            }
+        }
+        Err(error) => {
+            let _ = ready.send(Err(error));
+        }
+    }
+}
+
+async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
+    let Plan { config, mut identity, seed, socket, local, advertise, contacts, preload, faults } = plan;
+    let socket = NodeSocket::new(socket).map_err(|error| StartError::Bind(local, error))?;
+    if let Some(advertise) = advertise {
+        let resolved = advertise.resolve(local).await.first().copied();
+        identity.address = resolved.ok_or_else(|| StartError::UnresolvedAdvertise(advertise.to_string()))?;
+    }
+    let (mut addresses, failed) = resolve_all(&contacts, local).await;
+    if addresses.is_empty() && !failed.is_empty() {
+        return Err(StartError::UnresolvedContacts(failed));
+    }
+    if !failed.is_empty() {
+        warn_unresolved(&failed);
+    }
+    addresses.retain(|address| *address != identity.address && *address != local);
+
+    let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
+    let clock = Clock::start();
+    let now = clock.now();
+    let mut protocol = Protocol::new(config, identity, seed, now).map_err(StartError::Config)?;
+    if !preload.is_empty() {
+        protocol.preload(now, &preload);
+    }
+    protocol.join(now, &addresses);
+
+    let reporter = Reporter::new(&name);
+    reporter.started(protocol.me(), local, addresses.len());
+    let hub = Arc::new(Hub::new(View::empty(id), events_max));
+    let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
+    let names = watch_names(contacts, local, seed);
+    let parts = Parts { socket, clock, hub: Arc::clone(&hub), commands: requests, names, faults, reporter };
+    let driver = Driver::new(protocol, parts);
+    let node = Node::new(Arc::new(Shared { id, name, local, clock, hub }), commands);
+    Ok((node, driver))
+}
+
+/// Starts the task that resolves names, if there are any.
+fn watch_names(contacts: Vec<Contact>, local: SocketAddr, seed: u64) -> Option<Names> {
+    if !contacts.iter().any(|contact| matches!(contact, Contact::Name(..))) {
+        return None;
+    }
+    let (alone, is_alone) = watch::channel(true);
+    let (send, found) = mpsc::channel(1);
+    tokio::spawn(keep_resolving(contacts, local, seed, is_alone, send));
+    Some(Names { alone, found })
+}
+
+fn parse_bind(text: &str) -> Result<SocketAddr, StartError> {
+    let parsed = text.parse::<SocketAddr>().ok();
+    let without_port = || text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    let address = parsed.or_else(|| without_port().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)));
+    address.ok_or_else(|| StartError::Address {
+        given_as: "bind",
+        text: text.to_owned(),
+        why: "no socket address; write 0.0.0.0:7340, or [::]:7340 for both families".to_owned(),
+    })
+}
+
+impl Contact {
+    /// Its text, if it is an address that a socket bound to `bind` can never send to.
+    fn unreachable_from(&self, bind: SocketAddr) -> Option<String> {
+        match self {
+            Contact::Address(peer) if !can_reach(bind, *peer) => Some(peer.to_string()),
+            _ => None,
+        }
+    }
+}

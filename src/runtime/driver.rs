@@ -1,0 +1,308 @@
+//! The one task of a node: it owns the socket and the protocol, and nothing else runs on it.
+//!
+//! A turn reads the socket dry, then does what the handles ask, then fires timers, and publishes. The order matters: a node
+//! that did not run for a while finds the answers to its own questions in its socket, and has to read them before it judges
+//! who did not answer. The clock is read once a turn, at its beginning, so that lateness is that of the wake and not that of
+//! the work.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Sleep;
+
+use crate::event::Event;
+use crate::member::Member;
+use crate::protocol::{ForgetError, Protocol};
+use crate::runtime::clock::Clock;
+use crate::runtime::error::Stopped;
+use crate::runtime::faults::Faults;
+use crate::runtime::hub::Hub;
+use crate::runtime::node::{Command, NodeMetrics};
+use crate::runtime::reporter::Reporter;
+use crate::runtime::socket::NodeSocket;
+use crate::time::Instant;
+
+/// Datagrams read in one turn at most, so that timers and requests have their turn in a flood.
+const DATAGRAMS_MAX: usize = 1_024;
+/// Requests done in one turn at most.
+const COMMANDS_MAX: usize = 64;
+/// Events published together at most.
+const EVENTS_MAX: usize = 256;
+/// Any UDP payload fits.
+const RECEIVE_BYTES: usize = 65_535;
+/// How long a socket that only gives errors is left alone.
+const ERROR_REST: Duration = Duration::from_millis(10);
+
+/// Everything the task owns.
+pub(crate) struct Driver {
+    protocol: Protocol,
+    socket: NodeSocket,
+    clock: Clock,
+    hub: Arc<Hub>,
+    commands: mpsc::Receiver<Command>,
+    /// A request that ended the last wait.
+    command: Option<Command>,
+    /// Whether every handle is gone.
+    abandoned: bool,
+    names: Option<Names>,
+    /// Addresses that ended the last wait.
+    found: Option<Vec<SocketAddr>>,
+    faults: Option<Faults>,
+    reporter: Reporter,
+    received: Vec<u8>,
+    sent: Vec<u8>,
+    fresh: Vec<Event>,
+    /// This node's own row as it was last published.
+    me: Member,
+    superseded_by: Option<SocketAddr>,
+    /// Last, so that a panic closes the socket before it tells.
+    _alarm: Alarm,
+}
+
+/// Tells whoever waits if the task ends without a reason; otherwise it comes too late to matter.
+struct Alarm(Arc<Hub>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.close(Stopped::Failed, NodeMetrics::default());
+    }
+}
+
+/// The channels to the task that resolves host names.
+pub(crate) struct Names {
+    pub(crate) alone: watch::Sender<bool>,
+    pub(crate) found: mpsc::Receiver<Vec<SocketAddr>>,
+}
+
+/// What a driver is made of besides its protocol.
+pub(crate) struct Parts {
+    pub(crate) socket: NodeSocket,
+    pub(crate) clock: Clock,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) names: Option<Names>,
+    pub(crate) faults: Option<Faults>,
+    pub(crate) reporter: Reporter,
+}
+
+impl Driver {
+    pub(crate) fn new(protocol: Protocol, parts: Parts) -> Self {
+        let Parts { socket, clock, hub, commands, names, faults, reporter } = parts;
+        let me = protocol.me().clone();
+        let alarm = Alarm(Arc::clone(&hub));
+        let mut driver = Driver {
+            protocol,
+            socket,
+            clock,
+            hub,
+            commands,
+            command: None,
+            abandoned: false,
+            names,
+            found: None,
+            faults,
+            reporter,
+            received: vec![0; RECEIVE_BYTES],
+            sent: Vec::new(),
+            fresh: Vec::new(),
+            me,
+            superseded_by: None,
+            _alarm: alarm,
+        };
+        driver.flush();
+        driver.publish();
+        driver
+    }
+
+    /// Runs until the node stops, and says why it did.
+    pub(crate) async fn run(mut self) {
+        let now = self.clock.now();
+        let mut timer = Box::pin(tokio::time::sleep_until(self.clock.timer(None, now)));
+        loop {
+            if let Some(faults) = &self.faults {
+                faults.thawed().await;
+            }
+            let now = self.clock.now();
+            self.read_socket(now);
+            self.take_commands(now);
+            self.fire_timers(now);
+            self.publish();
+            if let Some(reason) = self.end() {
+                return self.stop(reason);
+            }
+            if self.socket.take_exhausted() {
+                tokio::time::sleep(ERROR_REST).await;
+            }
+            let deadline = self.clock.timer(self.protocol.poll_timeout(), now);
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            self.rest(timer.as_mut()).await;
+        }
+    }
+
+    fn read_socket(&mut self, now: Instant) {
+        let due = self.protocol.poll_timeout().is_some_and(|deadline| deadline <= now);
+        for _ in 0..DATAGRAMS_MAX {
+            let Some((length, from)) = self.socket.receive(&mut self.received, due) else { return };
+            if self.faults.as_ref().is_some_and(|faults| !faults.lets_in(from)) {
+                continue;
+            }
+            tracing::trace!(target: "tidings::datagram", %from, length, "in");
+            let Some(datagram) = self.received.get_mut(..length) else { continue };
+            if let Err(reason) = self.protocol.handle_datagram(now, from, datagram) {
+                self.reporter.rejected(now, from, reason);
+            }
+            self.flush();
+        }
+    }
+
+    fn take_commands(&mut self, now: Instant) {
+        for _ in 0..COMMANDS_MAX {
+            let Some(command) = self.command.take().or_else(|| self.commands.try_recv().ok()) else { break };
+            self.obey(now, command);
+            self.flush();
+        }
+        if let Some(addresses) = self.found.take() {
+            self.protocol.join(now, &addresses);
+            self.flush();
+        }
+    }
+
+    /// An answer means that the view shows what was done. Nobody waits for one whose receiver is gone, so a failed send is no
+    /// error.
+    fn obey(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Why(who, answer) => {
+                let why = who.find(&self.hub.view()).and_then(|id| self.protocol.why(id));
+                let _ = answer.send(why);
+            }
+            Command::SetMetadata(metadata, answer) => {
+                let done = self.protocol.set_metadata(now, &metadata);
+                self.flush();
+                self.publish();
+                let _ = answer.send(done);
+            }
+            Command::Forget(who, answer) => {
+                let id = who.find(&self.hub.view()).ok_or(ForgetError::Unknown);
+                let done = id.and_then(|id| self.protocol.forget(now, id));
+                self.flush();
+                self.publish();
+                let _ = answer.send(done);
+            }
+            Command::Metrics(answer) => {
+                let _ = answer.send(self.metrics());
+            }
+            Command::Leave => self.protocol.leave(now),
+        }
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        if self.protocol.poll_timeout().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        self.protocol.handle_timeout(now);
+        self.flush();
+        self.reporter.seen_elsewhere(now, self.protocol.seen_elsewhere(), self.protocol.me().address());
+        if let Some(names) = &self.names {
+            let alone = self.protocol.is_alone();
+            names.alone.send_if_modified(|known| std::mem::replace(known, alone) != alone);
+        }
+    }
+
+    /// Sends what the protocol has to send, and gathers what it has to tell.
+    fn flush(&mut self) {
+        while let Some(transmit) = self.protocol.poll_transmit(&mut self.sent) {
+            if self.faults.as_ref().is_none_or(|faults| faults.lets_out(transmit.to)) {
+                tracing::trace!(target: "tidings::datagram", to = %transmit.to, length = self.sent.len(), "out");
+                self.socket.send(transmit.to, &self.sent);
+            }
+        }
+        while let Some(event) = self.protocol.poll_event() {
+            if let Event::Superseded { by } = event {
+                self.superseded_by = Some(by);
+            }
+            self.fresh.push(event);
+            if self.fresh.len() >= EVENTS_MAX {
+                self.publish();
+            }
+        }
+    }
+
+    /// Makes the gathered events visible, and this node's own row with them.
+    fn publish(&mut self) {
+        for event in &self.fresh {
+            self.reporter.event(event);
+            if let Some(own) = event.member().filter(|member| member.id() == self.me.id()) {
+                self.me = own.clone();
+            }
+        }
+        let me = self.protocol.me();
+        if *me != self.me && me.state().is_live() {
+            self.me = me.clone();
+            self.fresh.push(Event::Updated(self.me.clone()));
+        }
+        if !self.fresh.is_empty() {
+            self.hub.publish(self.fresh.drain(..));
+        }
+    }
+
+    fn end(&self) -> Option<Stopped> {
+        if let Some(by) = self.superseded_by {
+            return Some(Stopped::Superseded { by });
+        }
+        match self.protocol.leave_progress() {
+            Some(leave) if leave.done => Some(Stopped::Left { confirmed: leave.confirmed, asked: leave.asked }),
+            Some(_) => None,
+            None if self.protocol.is_stopped() => Some(Stopped::Failed),
+            None => self.abandoned.then_some(Stopped::Dropped),
+        }
+    }
+
+    /// The port is free again before anyone hears that the node has stopped.
+    fn stop(self, reason: Stopped) {
+        self.reporter.stopped(&reason);
+        let metrics = self.metrics();
+        let hub = Arc::clone(&self.hub);
+        drop(self.socket);
+        hub.close(reason, metrics);
+    }
+
+    fn metrics(&self) -> NodeMetrics {
+        NodeMetrics {
+            protocol: self.protocol.metrics(),
+            view_version: self.hub.view().version(),
+            receives_failed: self.socket.receives_failed(),
+            sends_failed: self.socket.sends_failed(),
+        }
+    }
+
+    /// Waits for the socket, the timer or a request.
+    async fn rest(&mut self, mut timer: Pin<&mut Sleep>) {
+        poll_fn(|cx| {
+            let mut ready = timer.as_mut().poll(cx).is_ready();
+            ready |= self.socket.poll_readable(cx).is_ready();
+            if self.command.is_none() && !self.abandoned {
+                match self.commands.poll_recv(cx) {
+                    Poll::Ready(Some(command)) => self.command = Some(command),
+                    Poll::Ready(None) => self.abandoned = true,
+                    Poll::Pending => {}
+                }
+                ready |= self.command.is_some() || self.abandoned;
+            }
+            if let (Some(names), None) = (&mut self.names, &self.found) {
+                if let Poll::Ready(found) = names.found.poll_recv(cx) {
+                    self.found = found;
+                    ready |= self.found.is_some();
+                }
+            }
+            if ready { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}

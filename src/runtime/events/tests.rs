@@ -1,0 +1,258 @@
+//! The contract of the subscription, checked over random histories and readers of random speed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, SeedableRng};
+
+use super::{Events, Notice};
+use crate::event::{DeadReason, Event, SuspectReason};
+use crate::member::{Accusers, Generation, Identity, Incarnation, Member, NodeId, Record, State};
+use crate::runtime::error::Stopped;
+use crate::runtime::hub::Hub;
+use crate::runtime::node::NodeMetrics;
+use crate::runtime::view::{View, in_state};
+use crate::time::Instant;
+
+const RING: usize = 16;
+
+fn member(id: u128, generation: u64, incarnation: u32, metadata: &[u8]) -> Member {
+    let mut identity = Identity::named(&format!("n{id}"), Generation(generation), "127.0.0.1:1".parse().unwrap());
+    identity.id = NodeId::from_u128(id);
+    identity.metadata = metadata.to_vec();
+    let record = Record::new(&identity, Incarnation(incarnation), &[]).unwrap();
+    Member { record, incarnation: Incarnation(incarnation), state: State::Alive }
+}
+
+fn suspect(of: &Member, accusers: u64) -> Event {
+    let by: Accusers = (0..accusers).map(|n| NodeId::from_u128(u128::from(n) + 900)).collect();
+    let (dead_after, dead_by) = (Instant::from_nanos(accusers), Instant::from_nanos(3 * accusers));
+    let member = in_state(of, State::Suspect);
+    Event::Suspect { member, by, reason: SuspectReason::Accused, dead_after, dead_by }
+}
+
+fn dead(of: &Member, reason: DeadReason) -> Event {
+    Event::Dead { member: in_state(of, State::Dead), by: Accusers::default(), reason, isolated: false }
+}
+
+/// A world in which members come, fall silent, refute, restart and go, as the protocol would tell it.
+struct World {
+    random: Xoshiro256PlusPlus,
+    rows: BTreeMap<u128, Member>,
+    isolated: bool,
+    ids: u64,
+}
+
+impl World {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random.next_u64() % bound
+    }
+
+    fn step(&mut self) -> Vec<Event> {
+        if self.below(40) == 0 {
+            self.isolated = !self.isolated;
+            let known = self.rows.len();
+            return vec![if self.isolated { Event::Isolated { reachable: 0, known } } else { Event::Reconnected }];
+        }
+        let id = u128::from(self.below(self.ids));
+        let Some(old) = self.rows.get(&id).cloned() else {
+            let new = member(id, 1 + self.below(3), 0, &[]);
+            self.rows.insert(id, new.clone());
+            return vec![Event::Up(new)];
+        };
+        let (generation, incarnation) = (old.generation().0, old.incarnation().0);
+        let restarted = member(id, generation + 1, 0, old.metadata());
+        let lives_on = member(id, generation, incarnation + 1, old.metadata());
+        let updated = Member { state: old.state(), ..member(id, generation, incarnation + 1, &[self.below(9) as u8]) };
+        let choice = self.below(6);
+        let (new, events) = match (old.state(), choice) {
+            (State::Dead, 0) => (None, vec![Event::Left(in_state(&old, State::Left))]),
+            (State::Dead, 1..3) => (Some(restarted.clone()), vec![Event::Up(restarted)]),
+            (State::Dead, _) => (Some(lives_on.clone()), vec![Event::Up(lives_on)]),
+            (_, 0) => (None, vec![Event::Left(in_state(&old, State::Left))]),
+            (_, 1) => (Some(restarted.clone()), vec![dead(&old, DeadReason::Restarted), Event::Up(restarted)]),
+            (_, 2) => (Some(updated.clone()), vec![Event::Updated(updated)]),
+            (State::Suspect, 3) => (Some(lives_on.clone()), vec![Event::Refuted(lives_on)]),
+            (State::Suspect, 4) => (Some(in_state(&old, State::Dead)), vec![dead(&old, DeadReason::Silent)]),
+            (_, accusers) => (Some(in_state(&old, State::Suspect)), vec![suspect(&old, accusers - 2)]),
+        };
+        self.rows.remove(&id);
+        self.rows.extend(new.map(|new| (id, new)));
+        events
+    }
+}
+
+/// A subscriber that folds what it reads and refuses an order that no member could go through.
+struct Reader {
+    events: Events,
+    folded: View,
+    initial: bool,
+    coalesced: usize,
+}
+
+impl Reader {
+    fn new(hub: &Arc<Hub>) -> Self {
+        let folded = View::empty(hub.view().id());
+        Reader { events: Events::new(Arc::clone(hub)), folded, initial: true, coalesced: 0 }
+    }
+
+    /// Whether there was something to read.
+    fn read(&mut self, told: &[Event], initial_until: u64) -> bool {
+        let Some(notice) = self.events.try_next() else { return false };
+        self.initial &= notice.number <= initial_until;
+        self.coalesced += usize::from(notice.coalesced);
+        if !notice.coalesced && !self.initial {
+            assert_eq!(notice.event, told[notice.number as usize - 1], "an exact event is what happened");
+        }
+        if let Some(member) = notice.event.member() {
+            let known = self.folded.get(member.id()).map(|known| (known.state(), known.generation()));
+            let own = member.id() == self.folded.id();
+            assert!(is_legal(known, &notice.event, member.generation()) || own, "{known:?} then {notice:?}");
+        }
+        self.folded.apply(&notice.event);
+        true
+    }
+}
+
+fn is_legal(known: Option<(State, Generation)>, event: &Event, generation: Generation) -> bool {
+    let same = known.is_none_or(|(_, known)| known == generation);
+    match (known.map(|(state, _)| state), event) {
+        (None, Event::Up(_) | Event::Dead { .. }) => true,
+        (Some(State::Alive), Event::Updated(_) | Event::Suspect { .. } | Event::Dead { .. } | Event::Left(_)) => same,
+        (Some(State::Suspect), Event::Up(_)) => false,
+        (Some(State::Suspect), _) => same,
+        (Some(State::Dead), Event::Up(_) | Event::Dead { .. }) => true,
+        (Some(State::Dead), Event::Left(_)) => same,
+        _ => false,
+    }
+}
+
+fn run(seed: u64) -> usize {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let ids = [3, 30, 300][(random.next_u64() % 3) as usize];
+    let mut world = World { random, rows: BTreeMap::new(), isolated: false, ids };
+    let hub = Arc::new(Hub::new(View::empty(NodeId::from_u128(7_777)), RING));
+    let mut told = Vec::new();
+    let mut readers: Vec<(Reader, u64, u64)> = Vec::new();
+    for _ in 0..600 {
+        if readers.len() < 5 && world.below(60) == 0 {
+            let speed = [0, 1, 3, 40][world.below(4) as usize];
+            readers.push((Reader::new(&hub), speed, told.len() as u64));
+        }
+        let mut batch = Vec::new();
+        for _ in 0..1 + world.below(3) {
+            batch.extend(world.step());
+        }
+        told.extend(batch.clone());
+        let before = hub.view();
+        hub.publish(batch);
+        assert!(hub.view().version() >= before.version());
+        for (reader, speed, since) in &mut readers {
+            for _ in 0..world.below(*speed + 1) {
+                if !reader.read(&told, *since) {
+                    assert!(reader.folded.says_the_same(&hub.view()), "seed {seed}: fold differs from the view");
+                    break;
+                }
+            }
+        }
+    }
+    hub.close(Stopped::Dropped, NodeMetrics::default());
+    let mut coalesced = 0;
+    for (reader, _, since) in &mut readers {
+        while reader.read(&told, *since) {}
+        assert!(reader.folded.says_the_same(&hub.view()), "seed {seed}: fold differs from the view at the end");
+        coalesced += reader.coalesced;
+    }
+    coalesced
+}
+
+#[test]
+fn folding_the_events_gives_the_view_whatever_the_readers_speed() {
+    let coalesced: usize = (0..150).map(run).sum();
+    assert!(coalesced > 3_000, "the slow readers were never behind: {coalesced}");
+}
+
+fn drain(events: &mut Events) -> Vec<Notice> {
+    std::iter::from_fn(|| events.try_next()).collect()
+}
+
+#[test]
+fn one_that_reads_only_at_the_end_gets_exactly_the_present() {
+    let hub = Arc::new(Hub::new(View::empty(NodeId::from_u128(0)), RING));
+    let old = member(1, 1, 0, &[]);
+    hub.publish([Event::Up(member(0, 1, 0, &[])), Event::Up(old.clone())]);
+    let mut late = Events::new(Arc::clone(&hub));
+    let new = member(1, 2, 0, &[]);
+    hub.publish([dead(&old, DeadReason::Restarted), Event::Up(new.clone())]);
+    for id in 0..100 {
+        hub.publish([Event::Up(member(100 + id % 3, 1, 0, &[])), Event::Left(member(100 + id % 3, 1, 0, &[]))]);
+    }
+    hub.publish([Event::Up(member(5, 1, 0, &[])), suspect(&member(5, 1, 0, &[]), 2)]);
+    hub.publish([Event::Up(member(6, 1, 0, &[])), dead(&member(6, 1, 0, &[]), DeadReason::Silent)]);
+    let notices = drain(&mut late);
+    let (first, then): (Vec<_>, Vec<_>) = notices.into_iter().partition(|notice| !notice.coalesced);
+    let events = |notices: Vec<Notice>| notices.into_iter().map(|notice| notice.event).collect::<Vec<_>>();
+    assert_eq!(events(first), [Event::Up(member(0, 1, 0, &[])), Event::Up(old.clone())]);
+    let expected = [
+        dead(&old, DeadReason::Restarted),
+        Event::Up(new),
+        Event::Up(member(5, 1, 0, &[])),
+        suspect(&member(5, 1, 0, &[]), 2),
+        dead(&member(6, 1, 0, &[]), DeadReason::Silent),
+    ];
+    assert_eq!(events(then), expected);
+}
+
+#[test]
+fn a_reader_that_caught_up_keeps_no_pages_of_its_own() {
+    let hub = Arc::new(Hub::new(View::empty(NodeId::from_u128(0)), RING));
+    hub.publish((0..200).map(|id| Event::Up(member(id, 1, 0, &[]))));
+    let mut events = Events::new(Arc::clone(&hub));
+    drain(&mut events);
+    hub.publish([suspect(&member(3, 1, 0, &[]), 1), Event::Refuted(member(3, 1, 1, &[]))]);
+    drain(&mut events);
+    assert!(Arc::ptr_eq(&events.seen, &hub.view()));
+}
+
+#[test]
+fn the_version_moves_on_visible_change_only() {
+    let hub = Hub::new(View::empty(NodeId::from_u128(0)), RING);
+    hub.publish([Event::Up(member(1, 1, 0, &[]))]);
+    let version = hub.view().version();
+    hub.publish([Event::SelfStalled { gap: std::time::Duration::from_secs(1) }, Event::Full { members_max: 2 }]);
+    hub.publish([Event::Up(member(1, 1, 0, &[])), Event::Left(member(9, 1, 0, &[])), Event::Reconnected]);
+    assert_eq!(hub.view().version(), version);
+    hub.publish([Event::Updated(member(1, 1, 1, &[7]))]);
+    assert_eq!(hub.view().version(), version + 1);
+}
+
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_waiting_reader_is_woken_by_news_and_by_the_end() {
+    let hub = Arc::new(Hub::new(View::empty(NodeId::from_u128(0)), RING));
+    let mut events = Events::new(Arc::clone(&hub));
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&count));
+    let mut cx = Context::from_waker(&waker);
+    assert!(events.poll(&mut cx).is_pending() && events.poll(&mut cx).is_pending());
+    hub.publish([Event::Up(member(1, 1, 0, &[]))]);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1, "one wake for one reader, however often it polled");
+    assert!(matches!(events.poll(&mut cx), Poll::Ready(Some(notice)) if notice.event.kind() == "up"));
+    assert!(events.poll(&mut cx).is_pending());
+    let mut gone = events.clone();
+    assert!(gone.poll(&mut cx).is_pending());
+    drop(gone);
+    hub.close(Stopped::Dropped, NodeMetrics::default());
+    assert_eq!(count.0.load(Ordering::SeqCst), 2, "a reader that is gone is not woken");
+    assert_eq!(events.poll(&mut cx), Poll::Ready(None));
+}

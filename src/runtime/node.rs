@@ -1,0 +1,260 @@
+//! The handle: everything an application asks of a running node.
+//!
+//! A handle holds no lock while it waits and needs no particular executor; a request travels to the node's task through a
+//! bounded channel, a view is read where it was published.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::{fmt, future};
+
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::member::{IdentityError, NodeId};
+use crate::metrics::Metrics;
+use crate::protocol::ForgetError;
+use crate::runtime::builder::Builder;
+use crate::runtime::clock::Clock;
+use crate::runtime::error::{RequestError, Stopped};
+use crate::runtime::events::Events;
+use crate::runtime::hub::{Hub, Listener};
+use crate::runtime::view::View;
+use crate::time::Instant;
+use crate::why::Why;
+
+/// A running node. Clones are handles on the same node; when the last is dropped the node falls silent and stops, which the
+/// others take for a crash: call [`Node::leave`] first.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) id: NodeId,
+    pub(crate) name: String,
+    pub(crate) local: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) hub: Arc<Hub>,
+}
+
+/// A request to the node's task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Why(Who, oneshot::Sender<Option<Why>>),
+    SetMetadata(Vec<u8>, oneshot::Sender<Result<(), IdentityError>>),
+    Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
+    Metrics(oneshot::Sender<NodeMetrics>),
+    Leave,
+}
+
+/// A member, by id or by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// By its id.
+    Id(NodeId),
+    /// By its name.
+    Name(String),
+}
+
+/// How a leave went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Members that confirmed they heard it.
+    pub confirmed: usize,
+    /// Members that were asked to confirm.
+    pub asked: usize,
+}
+
+/// A node's counters and gauges: the protocol's, and those of what is around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NodeMetrics {
+    /// The protocol's own.
+    pub protocol: Metrics,
+    /// The version of the present view.
+    pub view_version: u64,
+    /// Errors of the socket while reading.
+    pub receives_failed: u64,
+    /// Datagrams that the socket did not take: lost, like on the way.
+    pub sends_failed: u64,
+}
+
+impl Node {
+    /// Describes a node of this name (1 to 64 bytes, unique in the cluster) before it starts.
+    #[must_use]
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>) -> Self {
+        Node { shared, commands }
+    }
+
+    /// This node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.shared.id
+    }
+
+    /// This node's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Where its socket is bound; the port is the real one even if 0 was asked for.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.shared.local
+    }
+
+    /// Where others are told to reach it. After a wildcard bind the address is unspecified until a first contact has told
+    /// this node how it is seen.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.view().me().map_or(self.shared.local, |me| me.address())
+    }
+
+    /// The present moment on the timeline that this node's events and reasons are dated by.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.shared.clock.now()
+    }
+
+    /// The members as they are now known; of a stopped node, as they were last known.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.shared.hub.view()
+    }
+
+    /// Subscribes: first the present members, then every change. Does not keep the node running.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(Arc::clone(&self.shared.hub))
+    }
+
+    /// Waits until the view is as `wanted`; it is asked about the present view, then about later ones, perhaps not each.
+    ///
+    /// # Errors
+    /// When the node has stopped and its last view is not as wanted.
+    pub async fn wait_until(&self, mut wanted: impl FnMut(&View) -> bool) -> Result<Arc<View>, Stopped> {
+        let listener = Listener::new(Arc::clone(&self.shared.hub));
+        let mut asked_about = None;
+        loop {
+            let (view, stopped) = future::poll_fn(|cx| {
+                listener.poll(cx, |board| {
+                    let news = asked_about != Some(board.view.version()) || board.stopped.is_some();
+                    news.then(|| (Arc::clone(&board.view), board.stopped))
+                })
+            })
+            .await;
+            asked_about = Some(view.version());
+            if wanted(&view) {
+                return Ok(view);
+            }
+            if let Some(stopped) = stopped {
+                return Err(stopped);
+            }
+        }
+    }
+
+    /// Why a member is Suspect or Dead: probes, relays, accusers and deadlines, in order. None if nothing is held against it,
+    /// if it is not known, or if this node has stopped.
+    pub async fn why(&self, who: impl Into<Who>) -> Option<Why> {
+        let who = who.into();
+        self.ask(|answer| Command::Why(who, answer)).await.ok().flatten()
+    }
+
+    /// Changes this node's metadata, which the others then see as `Updated`.
+    ///
+    /// # Errors
+    /// When it is longer than 512 bytes, or the node has stopped; nothing is changed.
+    pub async fn set_metadata(&self, metadata: impl Into<Vec<u8>>) -> Result<(), RequestError> {
+        let metadata = metadata.into();
+        let done = self.ask(|answer| Command::SetMetadata(metadata, answer)).await;
+        done.map_err(RequestError::Stopped)?.map_err(RequestError::Metadata)
+    }
+
+    /// Drops a dead member from this node's view (told as `Left`) and stops dialling it. Other nodes keep their own opinion.
+    ///
+    /// # Errors
+    /// When it is not known or not dead, or this node has stopped; nothing is changed.
+    pub async fn forget(&self, who: impl Into<Who>) -> Result<(), RequestError> {
+        let who = who.into();
+        let done = self.ask(|answer| Command::Forget(who, answer)).await;
+        done.map_err(RequestError::Stopped)?.map_err(RequestError::Forget)
+    }
+
+    /// Tells the others that this node leaves, and waits until enough have confirmed it or `leave_timeout` is over; then the
+    /// node stops. Once begun it goes on, even if the future or every handle is dropped.
+    ///
+    /// # Errors
+    /// When the node had stopped for another reason.
+    pub async fn leave(&self) -> Result<Departure, Stopped> {
+        // A closed channel means that it has stopped already, which the next line tells.
+        let _ = self.commands.send(Command::Leave).await;
+        match self.stopped().await {
+            Stopped::Left { confirmed, asked } => Ok(Departure { confirmed, asked }),
+            other => Err(other),
+        }
+    }
+
+    /// Waits until the node has stopped, its port free again, and says why. The future does not keep the node running.
+    pub fn stopped(&self) -> impl Future<Output = Stopped> + Send + use<> {
+        let listener = Listener::new(Arc::clone(&self.shared.hub));
+        future::poll_fn(move |cx| listener.poll(cx, |board| board.stopped))
+    }
+
+    /// The node's counters and gauges; of a stopped node, as they last stood.
+    pub async fn metrics(&self) -> NodeMetrics {
+        match self.ask(Command::Metrics).await {
+            Ok(metrics) => metrics,
+            Err(_stopped) => self.shared.hub.last_metrics(),
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        if self.commands.send(command(answer)).await.is_ok() {
+            if let Ok(answer) = answered.await {
+                return Ok(answer);
+            }
+        }
+        Err(self.stopped().await)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("name", &self.name()).field("local_address", &self.local_address()).finish()
+    }
+}
+
+impl Who {
+    /// The id of the listed member meant. An id is taken at its word: a member that is not listed may still be known.
+    pub(crate) fn find(&self, view: &View) -> Option<NodeId> {
+        match self {
+            Who::Id(id) => Some(*id),
+            Who::Name(name) => view.by_name(name).map(|member| member.id()),
+        }
+    }
+}
+
+impl From<NodeId> for Who {
+    fn from(id: NodeId) -> Self {
+        Who::Id(id)
+    }
+}
+
+impl From<&str> for Who {
+    fn from(name: &str) -> Self {
+        Who::Name(name.to_owned())
+    }
+}
+
+impl From<String> for Who {
+    fn from(name: String) -> Self {
+        Who::Name(name)
+    }
+}

@@ -1,0 +1,103 @@
+//! What a node writes to the log: one line per change of state, and a bounded number about everything else.
+//!
+//! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted and told at most once
+//! in their interval.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::event::Event;
+use crate::member::Member;
+use crate::time::Instant;
+use crate::wire::Rejected;
+
+/// Rejected datagrams are told at most this often.
+const REJECTED_EVERY: Duration = Duration::from_secs(1);
+/// A doubtful advertised address is told at most this often.
+const ADDRESS_EVERY: Duration = Duration::from_secs(60);
+
+/// Remembers what was told, and when.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    node: String,
+    rejected: u64,
+    rejected_told: Option<Instant>,
+    seen_at: Option<SocketAddr>,
+    seen_told: Option<Instant>,
+}
+
+impl Reporter {
+    pub(crate) fn new(node: &str) -> Self {
+        Reporter { node: node.to_owned(), rejected: 0, rejected_told: None, seen_at: None, seen_told: None }
+    }
+
+    pub(crate) fn started(&self, me: &Member, local: SocketAddr, contacts: usize) {
+        let node = self.node.as_str();
+        info!(target: "tidings::node", node, generation = me.generation().0, %local, address = %me.address(), contacts, "started");
+    }
+
+    pub(crate) fn stopped(&self, reason: &dyn std::fmt::Display) {
+        info!(target: "tidings::node", node = self.node.as_str(), "stopped: {reason}");
+    }
+
+    /// One line per change of state.
+    pub(crate) fn event(&self, event: &Event) {
+        let node = self.node.as_str();
+        match event {
+            Event::Suspect { member, by, reason, .. } => {
+                let (peer, generation) = (member.name(), member.generation().0);
+                info!(target: "tidings::member", node, peer, generation, address = %member.address(), ?by, "suspect: {reason}");
+            }
+            Event::Dead { member, by, reason, isolated } => {
+                let (peer, generation) = (member.name(), member.generation().0);
+                info!(target: "tidings::member", node, peer, generation, address = %member.address(), ?by, provisional = *isolated, "dead: {reason}");
+            }
+            Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
+                let (peer, generation) = (member.name(), member.generation().0);
+                info!(target: "tidings::member", node, peer, generation, address = %member.address(), "{}", event.kind());
+            }
+            Event::SelfStalled { gap } => {
+                info!(target: "tidings::node", node, ?gap, "this node did not run; it judges nobody until others answered");
+            }
+            Event::Isolated { reachable, known } => {
+                warn!(target: "tidings::node", node, reachable, known, "too few members answer this node; its verdicts are provisional");
+            }
+            Event::Reconnected => info!(target: "tidings::node", node, "enough members answer again"),
+            Event::Superseded { by } => tracing::error!(
+                target: "tidings::node", node, %by,
+                "a later start of this name is alive at {by}: this node stops; stop one of the two, or give one another name"
+            ),
+            Event::Full { members_max } => {
+                warn!(target: "tidings::node", node, members_max, "the table is full, a new member was refused; raise members_max");
+            }
+        }
+    }
+
+    /// Counts a rejected datagram, and tells of it unless that was done a moment ago.
+    pub(crate) fn rejected(&mut self, now: Instant, from: SocketAddr, reason: Rejected) {
+        self.rejected += 1;
+        if is_due(self.rejected_told, now, REJECTED_EVERY) {
+            debug!(target: "tidings::node", node = self.node.as_str(), %from, count = self.rejected, "rejected datagrams; the last was {reason}");
+            self.rejected = 0;
+            self.rejected_told = Some(now);
+        }
+    }
+
+    /// Warns when most others see this node elsewhere than it says.
+    pub(crate) fn seen_elsewhere(&mut self, now: Instant, seen_at: Option<SocketAddr>, own: SocketAddr) {
+        if seen_at == self.seen_at || !is_due(self.seen_told, now, ADDRESS_EVERY) {
+            return;
+        }
+        self.seen_at = seen_at;
+        if let Some(seen_at) = seen_at {
+            self.seen_told = Some(now);
+            warn!(target: "tidings::node", node = self.node.as_str(), %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
+        }
+    }
+}
+
+fn is_due(told: Option<Instant>, now: Instant, every: Duration) -> bool {
+    told.is_none_or(|told| now.since(told) >= every)
+}

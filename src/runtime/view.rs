@@ -1,0 +1,243 @@
+//! The membership list as the application sees it: an immutable snapshot, cheap to share and to publish.
+//!
+//! A view is nothing but the sum of the events: [`View::apply`] is the only way it changes, so that an application which
+//! folds the events it reads holds, at each moment, a view the node once published. Pages keep publishing cheap.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::ser::{SerializeSeq, SerializeStruct};
+use serde::{Serialize, Serializer};
+
+use crate::event::{DeadReason, Event, SuspectReason};
+use crate::member::{Accusers, Member, NodeId, State};
+use crate::runtime::pages::{Pages, Row};
+use crate::time::Instant;
+
+/// The members this node knows, itself included: Alive, Suspect and Dead ones, sorted by id. Who left is not listed.
+#[derive(Clone, Debug)]
+pub struct View {
+    me: NodeId,
+    version: u64,
+    rows: Pages,
+    isolated: Option<(usize, usize)>,
+    superseded_by: Option<SocketAddr>,
+}
+
+/// Why a listed member is Suspect or Dead: the words of the event that made it so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Its silence is being judged.
+    Suspect {
+        /// The members whose own ping to it went unanswered, so far.
+        by: Accusers,
+        /// How this node came to suspect it.
+        reason: SuspectReason,
+        /// When it is declared dead if enough members agree and it stays silent.
+        dead_after: Instant,
+        /// When it is declared dead even without that agreement.
+        dead_by: Instant,
+    },
+    /// This node's own verdict.
+    Dead {
+        /// The members whose own ping to it went unanswered.
+        by: Accusers,
+        /// Why the verdict fell.
+        reason: DeadReason,
+        /// Whether the verdict is provisional.
+        isolated: bool,
+    },
+}
+
+impl View {
+    /// A view of nobody, as the node `me` would have it before its first event; for folding events by hand.
+    #[must_use]
+    pub fn empty(me: NodeId) -> Self {
+        View { me, version: 0, rows: Pages::default(), isolated: None, superseded_by: None }
+    }
+
+    /// Counts the visible changes so far. Two views of one node with one version are the same.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// This node's own row; none after it left.
+    #[must_use]
+    pub fn me(&self) -> Option<&Member> {
+        self.get(self.me)
+    }
+
+    /// The member of this id.
+    #[must_use]
+    pub fn get(&self, id: NodeId) -> Option<&Member> {
+        self.rows.get(id).map(|row| &row.member)
+    }
+
+    /// The member of this name. Quick when its id is the name's; otherwise all rows are looked at.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Member> {
+        let hashed = self.get(NodeId::from_name(name)).filter(|member| member.name() == name);
+        hashed.or_else(|| self.iter().find(|member| member.name() == name))
+    }
+
+    /// Why a member is Suspect or Dead; none for one that is Alive or not listed.
+    #[must_use]
+    pub fn judgement(&self, id: NodeId) -> Option<&Judgement> {
+        self.rows.get(id)?.judgement.as_deref()
+    }
+
+    /// All members, sorted by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.rows.iter().map(|row| &row.member)
+    }
+
+    /// The members that nobody suspects.
+    pub fn alive(&self) -> impl Iterator<Item = &Member> {
+        self.iter().filter(|member| member.state() == State::Alive)
+    }
+
+    /// The members that count as present: Alive and Suspect.
+    pub fn live(&self) -> impl Iterator<Item = &Member> {
+        self.iter().filter(|member| member.state().is_live())
+    }
+
+    /// How many members are listed, the dead among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether nobody is listed; true only of a view made by hand, and of a node that left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether too few members answer this node, so that its verdicts are provisional.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.isolated.is_some()
+    }
+
+    /// Where the later start of this name lives, if one has taken this node's place.
+    #[must_use]
+    pub fn superseded_by(&self) -> Option<SocketAddr> {
+        self.superseded_by
+    }
+
+    /// Whether two views say the same, whatever their versions.
+    #[must_use]
+    pub fn says_the_same(&self, other: &View) -> bool {
+        self.isolated == other.isolated
+            && self.superseded_by == other.superseded_by
+            && self.len() == other.len()
+            && self.rows.iter().eq(other.rows.iter())
+    }
+
+    /// Takes in one event; whether anything visible changed, in which case the version moved.
+    pub fn apply(&mut self, event: &Event) -> bool {
+        let changed = match event {
+            Event::Up(member) | Event::Refuted(member) | Event::Updated(member) => self.put(member.clone(), None),
+            Event::Suspect { member, .. } => self.put(in_state(member, State::Suspect), Judgement::of(event)),
+            Event::Dead { member, .. } => self.put(in_state(member, State::Dead), Judgement::of(event)),
+            Event::Left(member) => self.rows.remove(member.id()),
+            Event::Isolated { reachable, known } => {
+                self.isolated.replace((*reachable, *known)) != Some((*reachable, *known))
+            }
+            Event::Reconnected => self.isolated.take().is_some(),
+            Event::Superseded { by } => self.superseded_by.replace(*by) != Some(*by),
+            Event::SelfStalled { .. } | Event::Full { .. } => false,
+        };
+        self.version += u64::from(changed);
+        changed
+    }
+
+    pub(crate) fn rows(&self) -> &Pages {
+        &self.rows
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.me
+    }
+
+    pub(crate) fn isolation(&self) -> Option<(usize, usize)> {
+        self.isolated
+    }
+
+    fn put(&mut self, member: Member, judgement: Option<Judgement>) -> bool {
+        let known = self.rows.get(member.id());
+        let kept = || known.and_then(|row| row.judgement.clone()).filter(|kept| kept.state() == member.state());
+        let judgement = match judgement {
+            Some(judgement) => Some(Arc::new(judgement)),
+            None => kept().or_else(|| Judgement::unexplained(member.state()).map(Arc::new)),
+        };
+        let row = Row { member, judgement };
+        let changed = known != Some(&row);
+        if changed {
+            self.rows.put(row);
+        }
+        changed
+    }
+}
+
+impl Judgement {
+    /// The state that this judgement belongs to.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Judgement::Suspect { .. } => State::Suspect,
+            Judgement::Dead { .. } => State::Dead,
+        }
+    }
+
+    fn of(event: &Event) -> Option<Self> {
+        match *event {
+            Event::Suspect { by, reason, dead_after, dead_by, .. } => {
+                Some(Judgement::Suspect { by, reason, dead_after, dead_by })
+            }
+            Event::Dead { by, reason, isolated, .. } => Some(Judgement::Dead { by, reason, isolated }),
+            _ => None,
+        }
+    }
+
+    /// Stands in when a row turns up Suspect or Dead without the event that says why, so that every such row has one.
+    fn unexplained(state: State) -> Option<Self> {
+        let by = Accusers::default();
+        match state {
+            State::Suspect => {
+                let never = Instant::NEVER;
+                Some(Judgement::Suspect { by, reason: SuspectReason::Accused, dead_after: never, dead_by: never })
+            }
+            State::Dead => Some(Judgement::Dead { by, reason: DeadReason::Silent, isolated: false }),
+            State::Alive | State::Left => None,
+        }
+    }
+}
+
+/// The same member in another state.
+pub(crate) fn in_state(member: &Member, state: State) -> Member {
+    Member { state, ..member.clone() }
+}
+
+/// `version`, `me` (an id), `isolated` and `members`, sorted by id.
+impl Serialize for View {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Members<'a>(&'a View);
+        impl Serialize for Members<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+                for member in self.0.iter() {
+                    list.serialize_element(member)?;
+                }
+                list.end()
+            }
+        }
+        let mut out = serializer.serialize_struct("View", 4)?;
+        out.serialize_field("version", &self.version)?;
+        out.serialize_field("me", &self.me)?;
+        out.serialize_field("isolated", &self.is_isolated())?;
+        out.serialize_field("members", &Members(self))?;
+        out.end()
+    }
+}

@@ -1,0 +1,288 @@
+//! Nodes over real loopback UDP, asked through nothing but their public handle.
+
+mod support;
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::Duration;
+
+use support::{block_on, cluster, drain, is, kinds, node, read_until, start, state, until, within};
+use tidings::config::Config;
+use tidings::event::{DeadReason, Event};
+use tidings::member::{Generation, State};
+use tidings::runtime::{Faults, Node, RequestError, Stopped, View};
+
+fn says_the_same(a: &Node, b: &Node) -> bool {
+    let rows =
+        |view: &View| view.iter().map(|member| (member.id(), member.generation(), member.state())).collect::<Vec<_>>();
+    rows(&a.view()) == rows(&b.view())
+}
+
+#[test]
+fn three_nodes_see_each_other() {
+    let nodes = cluster(3);
+    for node in &nodes {
+        let names: Vec<_> = node.view().iter().map(|member| member.name().to_owned()).collect();
+        assert_eq!(names.len(), 3);
+        assert!(
+            names.contains(&"n1".to_owned()) && names.contains(&"n2".to_owned()) && names.contains(&"n3".to_owned())
+        );
+        assert_eq!(node.view().me().unwrap().name(), node.name());
+        assert_eq!(node.view().get(node.id()).unwrap().address(), node.local_address());
+        assert!(says_the_same(&nodes[0], node));
+    }
+    let mut events = nodes[0].events();
+    let first = drain(&mut events);
+    assert_eq!(first.iter().filter(|notice| notice.event.kind() == "up" && !notice.coalesced).count(), 3);
+}
+
+#[test]
+fn a_killed_node_is_suspect_then_dead_and_can_be_forgotten() {
+    let mut nodes = cluster(3);
+    let mut events = nodes[0].events();
+    let killed = nodes.pop().unwrap();
+    assert!(matches!(block_on(nodes[0].forget("n3")), Err(RequestError::Forget(_))), "it lives");
+    drop(killed);
+    let read = read_until(&mut events, "dead", "n3");
+    assert_eq!(kinds(&read, "n3"), ["up", "suspect", "dead"]);
+    let suspect = read.iter().find(|notice| is(notice, "suspect", "n3")).unwrap();
+    let Event::Suspect { by, dead_after, .. } = &suspect.event else { panic!("{suspect:?}") };
+    assert!(!by.is_empty());
+    assert!(nodes[0].now() >= *dead_after, "declared dead before its time");
+    let Event::Dead { reason, member, .. } = &read.last().unwrap().event else { panic!() };
+    assert!(matches!(reason, DeadReason::Silent | DeadReason::SilentUnconfirmed) && member.state() == State::Dead);
+
+    let why = block_on(nodes[0].why("n3")).unwrap();
+    assert_eq!((why.name.as_str(), why.state), ("n3", State::Dead));
+    assert_eq!(block_on(nodes[0].why(why.member)).unwrap(), why);
+    assert!(block_on(nodes[0].why("n2")).is_none_or(|why| why.state == State::Alive));
+    assert_eq!(state(&nodes[0].view(), "n3"), Some(State::Dead));
+
+    block_on(nodes[0].forget("n3")).unwrap();
+    assert_eq!(state(&nodes[0].view(), "n3"), None, "the answer means that the view shows it");
+    assert_eq!(kinds(&read_until(&mut events, "left", "n3"), "n3").last(), Some(&"left"));
+    assert!(matches!(block_on(nodes[0].forget("n3")), Err(RequestError::Forget(_))));
+}
+
+#[test]
+fn a_leave_is_confirmed_and_seen_as_left_and_the_name_may_return() {
+    let mut nodes = cluster(3);
+    let mut events = nodes[0].events();
+    drain(&mut events);
+    let leaver = nodes.pop().unwrap();
+    let mut last_words = leaver.events();
+    let left = block_on(leaver.leave()).unwrap();
+    assert!(left.asked >= 1 && left.confirmed >= 1 && left.confirmed <= left.asked, "{left:?}");
+    let read = read_until(&mut events, "left", "n3");
+    assert_eq!(kinds(&read, "n3"), ["left"], "never suspected, never dead");
+    assert_eq!(block_on(leaver.stopped()), Stopped::Left { confirmed: left.confirmed, asked: left.asked });
+    assert_eq!(block_on(leaver.leave()).unwrap(), left, "asked again, it says how it went");
+    while block_on(last_words.next()).is_some() {}
+    until(&nodes[1], |view| view.len() == 2);
+
+    let again = start(node("n3").bind(leaver.local_address()).contacts([nodes[0].local_address()]));
+    assert!(again.view().me().unwrap().generation() > Generation(0));
+    let read = read_until(&mut events, "up", "n3");
+    assert_eq!(kinds(&read, "n3"), ["up"], "a return after leaving is an Up alone: {read:?}");
+}
+
+#[test]
+fn metadata_travels() {
+    let nodes = cluster(2);
+    let mut events = nodes[0].events();
+    drain(&mut events);
+    block_on(nodes[1].set_metadata("zone=a")).unwrap();
+    assert_eq!(nodes[1].view().me().unwrap().metadata(), b"zone=a", "the answer means that the view shows it");
+    let read = read_until(&mut events, "updated", "n2");
+    assert_eq!(read.last().unwrap().event.member().unwrap().metadata(), b"zone=a");
+    assert_eq!(nodes[0].view().by_name("n2").unwrap().metadata(), b"zone=a");
+    let refused = block_on(nodes[1].set_metadata(vec![0; 513])).unwrap_err();
+    assert!(matches!(refused, RequestError::Metadata(_)), "{refused}");
+    assert_eq!(nodes[1].view().me().unwrap().metadata(), b"zone=a");
+}
+
+#[test]
+fn two_clusters_in_one_process_do_not_mix() {
+    let nodes = cluster(2);
+    let everyone = [nodes[0].local_address(), nodes[1].local_address()];
+    let stranger = start(node("x1").cluster("other").contacts(everyone));
+    let friend = start(node("x2").cluster("other").contacts([stranger.local_address()]).contacts(everyone));
+    until(&stranger, |view| view.alive().count() == 2);
+    until(&friend, |view| view.alive().count() == 2);
+    assert!(block_on(nodes[0].metrics()).protocol.rejected.total() > 0, "the strangers knocked");
+    assert!(nodes.iter().all(|node| node.view().len() == 2 && state(&node.view(), "x1").is_none()));
+    assert!(state(&friend.view(), "n1").is_none() && state(&stranger.view(), "n1").is_none());
+}
+
+#[test]
+fn what_is_wrong_at_the_start_says_what_to_do() {
+    let taken = start(node("n1"));
+    let refused = |builder: tidings::runtime::Builder| block_on(builder.start()).unwrap_err().to_string();
+    let port = taken.local_address().port();
+    assert_eq!(
+        refused(node("n2").bind(taken.local_address())),
+        format!("{port}/udp is in use on 127.0.0.1; try port 0")
+    );
+    for (builder, hints) in [
+        (Node::builder("n2").bind("127.0.0.1:0"), ["cluster name is required", ".cluster("]),
+        (node(""), ["1 to 64 bytes", "choose another"]),
+        (node("a\nb"), ["1 to 64 bytes", "choose another"]),
+        (node("n2").metadata(vec![0; 513]), ["513 bytes", "at most 512"]),
+        (node("n2").stall_tolerance(Duration::from_millis(1)), ["stall_tolerance", "too low"]),
+        (node("n2").bind("here"), ["bind \"here\"", "write 0.0.0.0:7340"]),
+        (node("n2").bind("192.0.2.1:0"), ["192.0.2.1:0/udp", "bind 0.0.0.0"]),
+        (node("n2").contacts(["db 0"]), ["contact \"db 0\"", "write 10.0.0.1:7340"]),
+        (node("n2").contacts(["[::1]:7340"]), ["contact \"[::1]:7340\"", "bind [::]:0"]),
+        (node("n2").advertise("0.0.0.0:1"), ["advertise", "reach"]),
+        (node("n2").contacts(["no-such-host.invalid"]), ["no-such-host.invalid:7340", "check the names"]),
+        (node("n2").advertise("no-such-host.invalid"), ["no-such-host.invalid", "check the name"]),
+        (node("n2").on_this_runtime(), ["no tokio runtime", ".on_this_runtime()"]),
+    ] {
+        let error = refused(builder);
+        assert!(hints.iter().all(|hint| error.contains(hint)), "{error}");
+    }
+}
+
+#[test]
+fn one_good_contact_among_bad_ones_is_enough() {
+    let first = start(node("n1"));
+    let contacts = ["no-such-host.invalid:1".to_owned(), first.local_address().to_string()];
+    let second = start(node("n2").contacts(contacts));
+    until(&second, |view| view.alive().count() == 2);
+}
+
+#[test]
+fn a_name_is_resolved() {
+    let first = start(node("n1"));
+    let second = start(node("n2").contacts([format!("localhost:{}", first.local_address().port())]));
+    until(&second, |view| view.alive().count() == 2);
+}
+
+#[test]
+fn the_last_handle_dropped_stops_the_node() {
+    let node = start(node("n1"));
+    let (clone, mut events, stopped) = (node.clone(), node.events(), node.stopped());
+    drop(node);
+    assert!(block_on(clone.metrics()).view_version > 0, "a clone keeps it running");
+    let address = clone.local_address();
+    drop(clone);
+    assert_eq!(block_on(stopped), Stopped::Dropped);
+    while block_on(events.next()).is_some() {}
+    UdpSocket::bind(address).expect("its port is free again");
+}
+
+#[test]
+fn a_stopped_node_answers_with_the_reason() {
+    let node = start(node("n1"));
+    let left = block_on(node.leave()).unwrap();
+    let reason = Stopped::Left { confirmed: left.confirmed, asked: left.asked };
+    assert_eq!(block_on(node.wait_until(|view| view.len() == 9)).unwrap_err(), reason);
+    assert_eq!(block_on(node.set_metadata("x")).unwrap_err(), RequestError::Stopped(reason));
+    assert_eq!(block_on(node.why("n1")), None);
+    assert!(block_on(node.metrics()).view_version > 0);
+}
+
+#[test]
+fn of_two_processes_of_one_name_the_older_stops() {
+    let nodes = cluster(2);
+    let mut events = nodes[1].events();
+    let newer = start(node("n2").contacts([nodes[0].local_address()]));
+    let Stopped::Superseded { by } = block_on(nodes[1].stopped()) else { panic!("stopped otherwise") };
+    assert_eq!(by, newer.local_address());
+    assert!(Stopped::Superseded { by }.to_string().contains(&by.to_string()));
+    assert_eq!(nodes[1].view().superseded_by(), Some(by));
+    let mut last = None;
+    while let Some(notice) = block_on(events.next()) {
+        last = Some(notice.event);
+    }
+    assert_eq!(last, Some(Event::Superseded { by }));
+    until(&newer, |view| view.alive().count() == 2);
+    let generation = newer.view().me().unwrap().generation();
+    until(&nodes[0], |view| {
+        view.by_name("n2").is_some_and(|n2| n2.generation() == generation && n2.state() == State::Alive)
+    });
+}
+
+#[test]
+fn a_wildcard_bind_learns_its_address_from_a_contact() {
+    let first = start(node("n1"));
+    let port = |node: &Node| node.local_address().port();
+    for (name, bind) in [("n2", "0.0.0.0:0"), ("n3", "[::]:0")] {
+        let learner = start(node(name).bind(bind).contacts([first.local_address()]));
+        until(&learner, |view| view.me().is_some_and(|me| !me.address().ip().is_unspecified()));
+        assert_eq!(learner.address(), support::any(port(&learner)));
+        until(&first, |view| view.by_name(name).is_some_and(|member| member.address() == support::any(port(&learner))));
+    }
+}
+
+#[test]
+fn an_advertised_address_is_told() {
+    let first = start(node("n1"));
+    let second = start(node("n2").bind("0.0.0.0:0").advertise("127.0.0.1").contacts([first.local_address()]));
+    let told = support::any(second.local_address().port());
+    assert_eq!(second.address(), told);
+    until(&first, |view| view.by_name("n2").is_some_and(|member| member.address() == told));
+}
+
+#[test]
+fn a_frozen_node_is_suspected_and_refutes_when_it_goes_on() {
+    let first = start(node("n1").stall_tolerance(Duration::from_secs(20)));
+    let faults = Faults::new(1);
+    let patient = |name| node(name).stall_tolerance(Duration::from_secs(20)).contacts([first.local_address()]);
+    let (second, frozen) = (start(patient("n2")), start(patient("n3").faults(faults.clone())));
+    for node in [&first, &second, &frozen] {
+        until(node, |view| view.alive().count() == 3);
+    }
+    let (mut events, mut own) = (first.events(), frozen.events());
+    drain(&mut events);
+    faults.freeze();
+    read_until(&mut events, "suspect", "n3");
+    faults.thaw();
+    let read = read_until(&mut events, "refuted", "n3");
+    assert!(!kinds(&read, "n3").contains(&"dead"));
+    let own = read_until(&mut own, "self_stalled", "n3");
+    assert!(own.iter().all(|notice| notice.event.kind() != "dead"), "who did not run judges nobody");
+}
+
+#[test]
+fn a_flood_of_nonsense_changes_nothing() {
+    let nodes = cluster(2);
+    let (view, before) = (nodes[0].view(), block_on(nodes[0].metrics()).protocol.rejected.total());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for n in 0..5_000_u32 {
+        let nonsense: Vec<u8> =
+            (0..n % 200).map(|k| (n.wrapping_mul(2_654_435_761).wrapping_add(k * 40_503) >> 8) as u8).collect();
+        let _ = socket.send_to(&nonsense, nodes[0].local_address());
+    }
+    let rejected = || block_on(nodes[0].metrics()).protocol.rejected.total() - before;
+    assert!(within(Duration::from_secs(20), async { while rejected() < 100 {} }).is_some());
+    block_on(nodes[1].set_metadata("still here")).unwrap();
+    until(&nodes[0], |view| view.by_name("n2").is_some_and(|n2| n2.metadata() == b"still here"));
+    assert_eq!(nodes[0].view().len(), view.len());
+}
+
+#[test]
+fn a_node_on_the_callers_runtime_works_the_same() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let first = runtime.block_on(node("n1").on_this_runtime().start()).unwrap();
+    let second = runtime.block_on(node("n2").on_this_runtime().contacts([first.local_address()]).start()).unwrap();
+    until(&first, |view| view.alive().count() == 2);
+    until(&second, |view| view.alive().count() == 2);
+    drop(runtime);
+    assert_eq!(block_on(first.stopped()), Stopped::Failed, "its runtime is gone");
+}
+
+#[test]
+fn views_are_shared_not_copied() {
+    let node = start(node("n1"));
+    assert!(Arc::ptr_eq(&node.view(), &node.view()));
+    let json = serde_json::to_value(&*node.view()).unwrap();
+    assert_eq!((&json["members"][0]["name"], &json["isolated"]), (&"n1".into(), &false.into()));
+}
+
+#[test]
+fn configurations_of_all_profiles_start() {
+    for config in [Config::lan("test"), Config::wan("test"), Config::local("test")] {
+        start(Node::builder("n1").config(config).bind("127.0.0.1:0"));
+    }
+}
