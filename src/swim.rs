@@ -21,6 +21,7 @@ mod random;
 mod relays;
 mod ring;
 mod rtt;
+mod slot;
 mod suspicion;
 mod sync;
 mod timers;

@@ -82,7 +82,6 @@ pub struct NodeMetrics {
 
 impl Node {
     /// Describes a node of this name (1 to 64 bytes, unique in the cluster) before it starts.
-    #[must_use]
     pub fn builder(name: impl Into<String>) -> Builder {
         Builder::new(name.into())
     }

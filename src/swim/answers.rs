@@ -3,7 +3,7 @@
 //! A node that nobody answers has no business judging others. What counts is an answer to a ping sent after the moment in
 //! question; the table of the sixteen most recent answerers is enough, because no rule asks for more than two.
 
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 
 const KEPT: usize = 16;

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::swim::members::Slot;
 use crate::swim::random::Random;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Digest, Nonce};
 

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 
 /// How urgent an unsent news is; the first goes first.

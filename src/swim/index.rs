@@ -3,7 +3,7 @@
 //! Open addressing over 4-byte slots: 6 to 9 bytes a member where a map of keys would take 30. Nothing iterates it, so its order
 //! decides nothing. The keys live in the table it points into; callers pass a way to read them.
 
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 
 const EMPTY: u32 = u32::MAX;
 

@@ -9,6 +9,7 @@ mod evidence;
 mod farewell;
 mod inbound;
 mod judging;
+mod origin;
 mod outbound;
 mod probing;
 mod repair;
@@ -25,6 +26,7 @@ use crate::config::Rules;
 use crate::event::Event;
 use crate::member::{Member, NodeId, Record, State};
 use crate::metrics::Metrics;
+use crate::sabotage;
 use crate::swim::answers::Answers;
 use crate::swim::attempts::Attempts;
 use crate::swim::awareness::Awareness;
@@ -33,12 +35,13 @@ use crate::swim::ghosts::Ghosts;
 use crate::swim::gossip::{Bucket, Gossip};
 use crate::swim::joining::Joining;
 use crate::swim::lateness::Lateness;
-use crate::swim::members::{Members, Slot};
+use crate::swim::members::Members;
 use crate::swim::outbox::Outbox;
 use crate::swim::probe::Rounds;
 use crate::swim::random::{Purpose, Random};
 use crate::swim::relays::Relays;
 use crate::swim::rtt::Rtt;
+use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Suspicions, Verdict};
 use crate::swim::timers::{Timer, Timers};
 use crate::time::Instant;
@@ -154,6 +157,9 @@ impl Machine {
     /// Every call that takes `now` begins here: time never goes back, and lateness is judged first.
     fn enter(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        if sabotage::is_off("late_wake") {
+            return;
+        }
         let soonest = self.timers.soonest();
         if let Some(wake) = self.lateness.judge(self.now, soonest, self.rules.rto_floor()) {
             self.wake_late(wake);

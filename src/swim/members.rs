@@ -9,12 +9,9 @@ use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
 use crate::swim::index::Index;
 use crate::swim::ring::Ring;
 use crate::swim::rtt::Rtt;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::Digest;
-
-/// A row's place in the table; reused after the row is removed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Slot(pub u32);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Row {

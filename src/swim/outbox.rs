@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 use crate::wire::{Accusation, Message};
 
 /// Intents waiting at most.

@@ -1,7 +1,7 @@
 //! A few members chosen at random, without allocating.
 
-use crate::swim::members::Slot;
 use crate::swim::random::Random;
+use crate::swim::slot::Slot;
 
 /// Members that can be picked at once.
 pub(crate) const PICKS_MAX: usize = 16;

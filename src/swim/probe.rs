@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::member::Accusers;
-use crate::swim::members::Slot;
 use crate::swim::picks::Picks;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::Digest;
 

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use twox_hash::XxHash3_64;
 
 use crate::member::NodeId;
-use crate::swim::members::Slot;
+use crate::swim::slot::Slot;
 
 /// How many predecessors share the near rounds' watch over a member. Chosen: 16 gives a p99 wait of 1.6 intervals and
 /// degrades least (2.2 and 3.4) when 1 % and 5 % of views differ.

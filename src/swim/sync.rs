@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::swim::members::{Members, Slot};
+use crate::swim::members::Members;
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Item, Nonce, Range, Terms, Writer};
 

@@ -10,10 +10,10 @@ use crate::member::{Accusers, Generation, Incarnation, NodeId, Record, State};
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
 use crate::swim::probe::Occasion;
+use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicion, unite};
 use crate::time::Instant;
 use crate::wire::{Accusation, Departure, Digest, RecordRef};
@@ -22,19 +22,6 @@ use crate::wire::{Accusation, Departure, Digest, RecordRef};
 const GENERATION_LEAP: u64 = 24 * 3_600 * 1_000;
 /// How far ahead of what is known an incarnation may be before its owner is asked.
 const INCARNATION_LEAP: u32 = 1 << 16;
-
-/// How a report reached us.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Source {
-    /// From the member itself, whose address is proved.
-    Owner,
-    /// Riding on a datagram.
-    Gossip,
-    /// In a comparison of views.
-    Sync,
-    /// In a joiner's first pages or a saved view; it is no news.
-    Bulk,
-}
 
 impl Machine {
     pub(super) fn hear_alive(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
@@ -287,6 +274,11 @@ impl Machine {
             return;
         }
         let Some(slot) = self.members.find(departure.id) else { return };
+        if self.leaps(departure.id, departure.generation, departure.incarnation) {
+            // No room would be left above it in which the owner could contradict.
+            self.begin_round(slot, Occasion::Look);
+            return;
+        }
         let member = self.members.member(slot);
         let known = (member.generation(), member.incarnation());
         let heard = (departure.generation, departure.incarnation);

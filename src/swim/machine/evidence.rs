@@ -6,9 +6,9 @@ use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::lateness::LateWake;
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::First;
+use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, answers_needed};
 use crate::time::Instant;
 
@@ -165,12 +165,8 @@ impl Machine {
     pub(super) fn after_answer(&mut self, origin: Origin, errand: Errand) {
         match errand {
             Errand::Farewell => self.note_farewell(origin),
-            Errand::Round(_)
-            | Errand::Relay { .. }
-            | Errand::Look
-            | Errand::Proof(_)
-            | Errand::Twin
-            | Errand::Introduction => {}
+            Errand::Introduction => self.send_news(origin.address, First::Me),
+            Errand::Round(_) | Errand::Relay { .. } | Errand::Look | Errand::Proof(_) | Errand::Twin => {}
         }
         let is_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
         if is_ghost {

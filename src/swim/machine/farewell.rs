@@ -7,10 +7,9 @@ use crate::member::{NodeId, State};
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::slot::Slot;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 

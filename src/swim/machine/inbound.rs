@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::member::{Incarnation, canonical};
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
 
@@ -14,19 +14,6 @@ use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
 const AHEAD_MAX: i16 = 64;
 /// So many members further ahead are believed.
 const AHEAD_VOICES: usize = 3;
-
-/// Where a datagram came from, as far as it can be told.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    pub(super) address: SocketAddr,
-    pub(super) digest: Digest,
-    /// The member with that digest.
-    pub(super) slot: Option<Slot>,
-    /// Whether that member has proved that it receives at this address.
-    pub(super) is_proved: bool,
-    /// The datagram's length: what an unproved address may be answered with at most.
-    pub(super) bytes: usize,
-}
 
 impl Machine {
     /// Takes a datagram in.
@@ -61,6 +48,7 @@ impl Machine {
             Some(slot) => self.members.row(slot).is_proved() && self.members.member(slot).address() == address,
             None => self.joining.is_guest(heard.from, address),
         };
+        let is_proved = is_proved || sabotage::is_off("proof_of_address");
         let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
@@ -133,7 +121,7 @@ impl Machine {
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
         self.after_answer(origin, attempt.errand);
-        if is_proved && !was_proved {
+        if is_proved && !was_proved && attempt.errand != Errand::Introduction {
             self.tell_what_could_not_ride(origin);
         }
         self.compare_views(origin, heard.pulse.view_hash);

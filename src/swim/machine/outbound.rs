@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use crate::member::State;
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{WasSent, sends_in_all};
 use crate::swim::machine::Machine;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::{Members, Slot};
+use crate::swim::machine::origin::Origin;
+use crate::swim::members::Members;
 use crate::swim::outbox::{First, Intent, Outgoing, Rides};
+use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicions, Verdict};
 use crate::time::Instant;
 use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
@@ -24,15 +26,20 @@ const BATCH_MAX: usize = 48;
 impl Machine {
     /// Makes the next datagram; the buffer is cleared first.
     pub(crate) fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<SocketAddr> {
-        let to = match self.outbox.pop()? {
-            Outgoing::Intent(intent) => {
-                self.make(&intent, buf);
-                intent.to
-            }
-            Outgoing::Prepared(to, datagram) => {
-                buf.clear();
-                buf.extend_from_slice(&datagram);
-                to
+        let to = loop {
+            match self.outbox.pop()? {
+                Outgoing::Intent(intent) => {
+                    self.make(&intent, buf);
+                    // Even without news it may be longer than an unproved address may be sent: then nothing is said.
+                    if buf.len() <= intent.bytes_max {
+                        break intent.to;
+                    }
+                }
+                Outgoing::Prepared(to, datagram) => {
+                    buf.clear();
+                    buf.extend_from_slice(&datagram);
+                    break to;
+                }
             }
         };
         self.metrics.datagrams_out += 1;
@@ -127,6 +134,7 @@ impl Machine {
     pub(super) fn belief_about(&self, slot: Slot) -> First {
         let row = self.members.row(slot);
         match row.member.state() {
+            _ if sabotage::is_off("buddy") => First::Nothing,
             State::Suspect | State::Dead if !row.is_provisional() => First::About(slot),
             _ => First::Nothing,
         }

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::Source;
-use crate::swim::machine::inbound::Origin;
-use crate::swim::members::Slot;
+use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::slot::Slot;
 use crate::swim::sync::{Aim, Session, answer};
 use crate::time::Instant;
 use crate::wire::{Datagram, Item, Message, Nonce, Rejected};
@@ -134,7 +133,9 @@ impl Machine {
         self.hear(origin, heard.pulse);
         if !origin.is_proved {
             // It may be told more than it sent only after it has shown that it receives there; then it asks again.
-            self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, First::Nothing);
+            if heard.items().next().is_some() {
+                self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, First::Nothing);
+            }
             return;
         }
         self.repair.give_back.clear();
