@@ -1,7 +1,7 @@
 //! Several `Protocol`s over a network in virtual time: latency, loss, cuts, pauses and crashes, from one seed.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,8 +57,6 @@ pub struct Net {
     pub tap: Option<Vec<Sending>>,
     /// With a tap: every datagram handled: when, from, by whom, its kind byte.
     pub handled: Vec<(Instant, SocketAddr, usize, u8)>,
-    /// Crashed hosts that were started again, as others.
-    pub reborn: BTreeSet<usize>,
 }
 
 pub fn name(n: usize) -> String {
@@ -92,7 +90,6 @@ impl Net {
             seed,
             tap: None,
             handled: Vec::new(),
-            reborn: BTreeSet::new(),
         }
     }
 
