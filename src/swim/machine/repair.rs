@@ -62,7 +62,7 @@ impl Repair {
 }
 
 impl Machine {
-    /// A member's ping or ack told its view hash.
+    /// A member's ack told its view hash. Who was pinged leaves it to the pinger, or both would begin.
     pub(super) fn compare_views(&mut self, origin: Origin, theirs: u64) {
         let is_live = origin.slot.is_some_and(|slot| self.members.row(slot).is_live());
         if !is_live || !origin.is_proved || self.leaving.is_some() {
