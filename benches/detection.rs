@@ -61,12 +61,20 @@ fn kills(count: u64, forward_fanout: usize) -> Result<[Table; 2], Box<dyn Error>
             config: Config { forward_fanout, ..Config::lan("bench") },
             limits: [ms(1_400), ms(3_900), ms(5_000), ms(150)],
         },
-        Kills { profile: "local", nodes: 16, config: Config { forward_fanout, ..Config::local("bench") }, limits: [None, ms(1_400), None, None] },
+        Kills {
+            profile: "local",
+            nodes: 16,
+            config: Config { forward_fanout, ..Config::local("bench") },
+            limits: [None, ms(1_400), None, None],
+        },
     ];
     let title = format!("Seconds from a crash, over {count} crashes at random phases (virtual time, no loss)");
     let mut times =
         Table::new(&title, &["profile", "nodes", "what", "min", "median", "p99", "max", "limit", "verdict"]);
-    let mut wrong = Table::new("Of those crashes", &["profile", "not found by all", "false deaths", "spread over 150 ms", "datagrams/node"]);
+    let mut wrong = Table::new(
+        "Of those crashes",
+        &["profile", "not found by all", "false deaths", "spread over 150 ms", "datagrams/node"],
+    );
     for case in cases {
         let mut found = Found::default();
         for seed in 0..count {
@@ -86,7 +94,13 @@ fn kills(count: u64, forward_fanout: usize) -> Result<[Table; 2], Box<dyn Error>
         let spans = spread(&mut found.spread);
         let limit = last.map_or(String::new(), |limit| format!("max {:.2}", limit.as_secs_f64()));
         times.row(row(&case, "last Dead - first", spans, limit, last.is_none_or(|limit| spans[3] <= limit)));
-        wrong.row([Cell::from(case.profile), found.missed.into(), found.false_deaths.into(), found.spread.iter().filter(|s| **s > Duration::from_millis(150)).count().into(), number(found.sent as f64 / count as f64 / case.nodes as f64)]);
+        wrong.row([
+            Cell::from(case.profile),
+            found.missed.into(),
+            found.false_deaths.into(),
+            found.spread.iter().filter(|s| **s > Duration::from_millis(150)).count().into(),
+            number(found.sent as f64 / count as f64 / case.nodes as f64),
+        ]);
     }
     Ok([times, wrong])
 }

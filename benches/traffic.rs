@@ -19,7 +19,8 @@ const BYTES_MAX: f64 = 90.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Some(arguments) = Arguments::read() else { return Ok(()) };
-    let title = "Sent for each node and second over 60 s after 30 s of quiet (virtual time); limits 2.1 datagrams and 90 bytes";
+    let title =
+        "Sent for each node and second over 60 s after 30 s of quiet (virtual time); limits 2.1 datagrams and 90 bytes";
     let mut table = Table::new(title, &["nodes", "formed in s", "datagrams", "bytes", "events", "verdict"]);
     for n in [2, 16, 128, 1_000] {
         let Some(mut cluster) = Cluster::formed(Config::lan("bench"), 7, n)? else {
