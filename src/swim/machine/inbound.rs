@@ -86,7 +86,6 @@ impl Machine {
         if origin.slot.is_none() {
             self.pull_from_contact(origin.address);
         }
-        self.compare_views(origin, heard.pulse.view_hash);
         Ok(())
     }
 
