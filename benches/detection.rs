@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Some(arguments) = Arguments::read() else { return Ok(()) };
     let mut tables = Vec::new();
     if arguments.wants("kills") {
-        tables.extend(kills(arguments.number("kills", 300))?);
+        tables.extend(kills(arguments.number("kills", 300), arguments.number("fanout", 4) as usize)?);
     }
     if arguments.wants("loss") {
         tables.push(loss(arguments.number("nodes", 64) as usize, arguments.number("seeds", 20))?);
@@ -48,23 +48,33 @@ struct Found {
     spread: Vec<Duration>,
     missed: u64,
     false_deaths: u64,
+    /// Datagrams sent from the crash until everyone held the verdict.
+    sent: u64,
 }
 
-fn kills(count: u64) -> Result<[Table; 2], Box<dyn Error>> {
+fn kills(count: u64, forward_fanout: usize) -> Result<[Table; 2], Box<dyn Error>> {
     let ms = |ms| Some(Duration::from_millis(ms));
     let cases = [
         Kills {
             profile: "lan",
             nodes: 64,
-            config: Config::lan("bench"),
+            config: Config { forward_fanout, ..Config::lan("bench") },
             limits: [ms(1_400), ms(3_900), ms(5_000), ms(150)],
         },
-        Kills { profile: "local", nodes: 16, config: Config::local("bench"), limits: [None, ms(1_400), None, None] },
+        Kills {
+            profile: "local",
+            nodes: 16,
+            config: Config { forward_fanout, ..Config::local("bench") },
+            limits: [None, ms(1_400), None, None],
+        },
     ];
     let title = format!("Seconds from a crash, over {count} crashes at random phases (virtual time, no loss)");
     let mut times =
         Table::new(&title, &["profile", "nodes", "what", "min", "median", "p99", "max", "limit", "verdict"]);
-    let mut wrong = Table::new("Of those crashes", &["profile", "not found by all", "false deaths"]);
+    let mut wrong = Table::new(
+        "Of those crashes",
+        &["profile", "not found by all", "false deaths", "spread over 150 ms", "datagrams/node"],
+    );
     for case in cases {
         let mut found = Found::default();
         for seed in 0..count {
@@ -84,7 +94,13 @@ fn kills(count: u64) -> Result<[Table; 2], Box<dyn Error>> {
         let spans = spread(&mut found.spread);
         let limit = last.map_or(String::new(), |limit| format!("max {:.2}", limit.as_secs_f64()));
         times.row(row(&case, "last Dead - first", spans, limit, last.is_none_or(|limit| spans[3] <= limit)));
-        wrong.row([Cell::from(case.profile), found.missed.into(), found.false_deaths.into()]);
+        wrong.row([
+            Cell::from(case.profile),
+            found.missed.into(),
+            found.false_deaths.into(),
+            found.spread.iter().filter(|s| **s > Duration::from_millis(150)).count().into(),
+            number(found.sent as f64 / count as f64 / case.nodes as f64),
+        ]);
     }
     Ok([times, wrong])
 }
@@ -106,7 +122,7 @@ fn kill_one(case: &Kills, seed: u64, found: &mut Found) -> Result<(), Box<dyn Er
     cluster.events.clear();
     // Never the contact, and over the seeds every other place.
     let victim = 1 + seed as usize * 7 % (case.nodes - 1);
-    let killed_at = cluster.now;
+    let (killed_at, sent) = (cluster.now, cluster.sent_in_all());
     cluster.crash(victim);
     while cluster.holding(victim, State::Dead) < case.nodes - 1 {
         if cluster.now.since(killed_at) > KILL_PATIENCE {
@@ -115,6 +131,7 @@ fn kill_one(case: &Kills, seed: u64, found: &mut Found) -> Result<(), Box<dyn Er
         }
         cluster.run(Duration::from_millis(100));
     }
+    found.sent += cluster.sent_in_all().since(sent).datagrams;
     let is_about = |event: &Event| event.member().is_some_and(|member| host_at(member.address()) == victim);
     let times = |kind: &str| -> Vec<Instant> {
         let told = cluster.events.iter().filter(|(_, _, event)| event.kind() == kind && is_about(event));
