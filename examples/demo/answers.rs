@@ -1,45 +1,59 @@
 //! Answers to questions at the prompt: who is what, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidings::member::{NodeId, State};
 use tidings::time::Instant;
 use tidings::why::{Cause, Why};
 
-use crate::cluster::{Cluster, Phase};
+use crate::cluster::{Cluster, Phase, Present};
 use crate::commands::Number;
 use crate::feed::Clock;
 use crate::ledger::Ledger;
 use crate::names::{list, name};
 
+/// Nodes that have a line each.
+const ROWS_MAX: usize = 12;
 /// How long one node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What each node is, and what the others think of it.
+/// What each node is, and what the others think of it: a line a node, or, if there are many, a line for all that are alike.
 pub fn members(cluster: &Cluster, ledger: &Ledger) -> Vec<String> {
     let present = cluster.present();
-    let mut lines = vec![format!("{:<5} {:<9} {:<16} {:<14} {}", "node", "is", "address", "generation", "to the others")];
-    for (number, phase, address) in cluster.phases() {
-        let mut opinions: BTreeMap<&str, std::collections::BTreeSet<Number>> = BTreeMap::new();
-        for observer in present.iter().map(|present| present.node).filter(|observer| *observer != number) {
-            opinions.entry(word(ledger.state(observer, number))).or_default().insert(observer);
-        }
-        let opinions: Vec<_> = match opinions.len() {
-            1 => opinions.into_keys().map(str::to_owned).collect(),
-            _ => opinions.iter().map(|(opinion, by)| format!("{opinion} ({})", list(by))).collect(),
-        };
+    let rows = cluster.phases().map(|(number, phase, address)| {
         let generation = present.iter().find(|present| present.node == number).map(|present| present.generation);
-        lines.push(format!(
-            "{:<5} {:<9} {:<16} {:<14} {}",
-            name(number),
-            phase_word(phase),
-            address.to_string(),
-            generation.map_or_else(String::new, |generation| generation.to_string()),
-            opinions.join(", ")
-        ));
+        let process = generation.map_or_else(String::new, |generation| generation.to_string());
+        (number, phase_word(phase), opinions(&present, ledger, number), format!("{address:<16} {process}"))
+    });
+    let mut groups: Vec<(BTreeSet<Number>, &str, String, String)> = Vec::new();
+    let many = cluster.phases().count() > ROWS_MAX;
+    for (number, is, opinions, details) in rows {
+        match groups.iter_mut().find(|(_, as_is, alike, _)| many && *as_is == is && *alike == opinions) {
+            Some((numbers, ..)) => drop(numbers.insert(number)),
+            None => groups.push((BTreeSet::from([number]), is, opinions, if many { String::new() } else { details })),
+        }
     }
-    lines
+    let line = |(numbers, is, opinions, details): &(BTreeSet<Number>, &str, String, String)| {
+        format!("{:<12} {is:<8} {:<20} {details}", list(numbers), if opinions.is_empty() { "-" } else { opinions })
+    };
+    let details = if many { "" } else { "address          generation" };
+    let head = format!("{:<12} {:<8} {:<20} {details}", "node", "is", "to the others");
+    std::iter::once(head).chain(groups.iter().map(line)).collect()
+}
+
+fn opinions(present: &[Present], ledger: &Ledger, number: Number) -> String {
+    let mut opinions: BTreeMap<&str, BTreeSet<Number>> = BTreeMap::new();
+    for observer in present.iter().map(|present| present.node).filter(|observer| *observer != number) {
+        opinions.entry(word(ledger.state(observer, number))).or_default().insert(observer);
+    }
+    match opinions.len() {
+        1 => opinions.into_keys().collect(),
+        _ => {
+            let each = opinions.iter().map(|(opinion, by)| format!("{opinion} ({})", list(by)));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 fn word(state: Option<State>) -> &'static str {

@@ -15,13 +15,15 @@ use tokio::task::JoinHandle;
 
 use crate::commands::Number;
 use crate::feed::{Clock, Happening, listen};
-use crate::names::{list, name};
+use crate::names::name;
 use crate::options::NODES_MAX;
 
 /// Running nodes that a new one is told of.
 const CONTACTS: usize = 3;
 /// How long the nodes may take to say goodbye when the demo is interrupted.
-const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYE: Duration = Duration::from_millis(500);
+
+mod roster;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -215,55 +217,6 @@ impl Cluster {
         }
         let all = async { while leaving.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(GOODBYE, all).await;
-    }
-
-    /// The nodes that run, the frozen among them.
-    pub fn present(&self) -> Vec<Present> {
-        let running = self.hosts.iter().filter_map(|(node, host)| Some((*node, host.node.as_ref()?)));
-        let present = running.filter_map(|(node, handle)| {
-            let generation = handle.view().me()?.generation();
-            Some(Present { node, id: handle.id(), generation })
-        });
-        present.collect()
-    }
-
-    /// Every node there ever was, and how it is.
-    pub fn phases(&self) -> impl Iterator<Item = (Number, Phase, SocketAddr)> {
-        self.hosts.iter().map(|(number, host)| (*number, host.phase, host.address))
-    }
-
-    /// The handles of the nodes that can answer.
-    pub fn handles(&self) -> impl Iterator<Item = (Number, &Node)> {
-        let awake = self.hosts.iter().filter(|(_, host)| host.phase == Phase::Running);
-        awake.filter_map(|(number, host)| Some((*number, host.node.as_ref()?)))
-    }
-
-    pub fn starts(&self, number: Number) -> u32 {
-        self.hosts.get(&number).map_or(0, |host| host.starts)
-    }
-
-    pub fn is_cut(&self, one: Number, other: Number) -> bool {
-        self.side.contains(&one) != self.side.contains(&other)
-    }
-
-    pub fn knows(&self, number: Number) -> Result<(), String> {
-        self.host(number).map(|_| ())
-    }
-
-    fn host(&self, number: Number) -> Result<&Host, String> {
-        let all = || list(&self.hosts.keys().copied().collect());
-        self.hosts.get(&number).ok_or_else(|| format!("there is no {}; there are {}", name(number), all()))
-    }
-
-    fn running(&mut self, number: Number, phases: &[Phase]) -> Result<&mut Host, String> {
-        let phase = self.host(number)?.phase;
-        let host = self.hosts.get_mut(&number).filter(|host| phases.contains(&host.phase));
-        host.ok_or_else(|| match phase {
-            Phase::Running => format!("{} runs", name(number)),
-            Phase::Frozen => format!("{} is frozen; wait until it runs again", name(number)),
-            Phase::Leaving => format!("{} is leaving", name(number)),
-            Phase::Left | Phase::Killed => format!("{} does not run; try restart {number}", name(number)),
-        })
     }
 
     fn contacts(&self, number: Number) -> Vec<SocketAddr> {

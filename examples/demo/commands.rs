@@ -119,6 +119,23 @@ fn numbers(words: &[&str]) -> Result<BTreeSet<Number>, String> {
     if all.is_empty() { Err("which nodes? write partition 1,2".to_owned()) } else { Ok(all) }
 }
 
+/// `1,2` or `1-20`.
+pub fn runs(numbers: &BTreeSet<Number>) -> String {
+    let mut runs: Vec<(Number, Number)> = Vec::new();
+    for number in numbers.iter().copied() {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let parts = runs.into_iter().map(|(first, last)| match last - first {
+        0 => format!("{first}"),
+        1 => format!("{first},{last}"),
+        _ => format!("{first}-{last}"),
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
 fn percentage(text: &str) -> Result<u8, String> {
     let percent = text.trim_end_matches('%').parse().ok().filter(|percent| *percent <= 100);
     percent.ok_or_else(|| format!("\"{}\" is no percentage; write loss 20, and loss 0 to end it", shown(text)))
@@ -163,10 +180,7 @@ impl fmt::Display for Command {
             Command::Kill(node) => write!(f, "kill {node}"),
             Command::Restart(node) => write!(f, "restart {node}"),
             Command::Freeze(node, time) => write!(f, "freeze {node} {time:?}"),
-            Command::Partition(side) => {
-                let side: Vec<_> = side.iter().map(ToString::to_string).collect();
-                write!(f, "partition {}", side.join(","))
-            }
+            Command::Partition(side) => write!(f, "partition {}", runs(side)),
             Command::Heal => f.write_str("heal"),
             Command::Loss(percent) => write!(f, "loss {percent}"),
             Command::Leave(node) => write!(f, "leave {node}"),

@@ -45,7 +45,12 @@ pub struct Told {
 }
 
 /// Passes on what one start of a node tells, until it stops.
-pub async fn listen(mut events: Events, feed: UnboundedSender<Happening>, clock: Clock, (observer, start): (Number, u32)) {
+pub async fn listen(
+    mut events: Events,
+    feed: UnboundedSender<Happening>,
+    clock: Clock,
+    (observer, start): (Number, u32),
+) {
     while let Some(notice) = events.next().await {
         let told = Told { at: clock.now(), observer, start, notice };
         if feed.send(Happening::Told(told)).is_err() {

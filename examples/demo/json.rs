@@ -14,7 +14,7 @@ use crate::report::{Opening, Report};
 pub struct Json;
 
 impl Report for Json {
-    fn open(&mut self, opening: &Opening<'_>) -> io::Result<()> {
+    fn open(&mut self, opening: &Opening) -> io::Result<()> {
         let mut out = described(opening);
         out.insert("t_ms".to_owned(), json!(0));
         out.insert("event".to_owned(), json!("demo"));
@@ -29,7 +29,7 @@ impl Report for Json {
         print(&json!({ "t_ms": ms(at), "event": "command", "command": command }))
     }
 
-    fn seen(&mut self, seen: &Seen) -> io::Result<()> {
+    fn seen(&mut self, _now: Duration, seen: &Seen) -> io::Result<()> {
         let mut out = json!({ "t_ms": ms(seen.at), "observer": name(seen.observer), "event": seen.event.kind() });
         if let Some(member) = seen.event.member() {
             out["name"] = json!(member.name());
@@ -80,7 +80,7 @@ impl Report for Json {
         print(&json!({ "t_ms": ms(at), "event": "refused", "reason": reason }))
     }
 
-    fn summary(&mut self, at: Duration, opening: &Opening<'_>, figures: &Figures) -> io::Result<()> {
+    fn summary(&mut self, at: Duration, opening: &Opening, figures: &Figures) -> io::Result<()> {
         let mut out = described(opening);
         out.insert("t_ms".to_owned(), json!(ms(at)));
         out.insert("event".to_owned(), json!("summary"));
@@ -95,8 +95,8 @@ impl Report for Json {
     }
 }
 
-fn described(opening: &Opening<'_>) -> Map<String, Value> {
-    let config = opening.config;
+fn described(opening: &Opening) -> Map<String, Value> {
+    let config = &opening.config;
     let parts = [
         ("nodes", json!(opening.nodes)),
         ("profile", json!("local")),

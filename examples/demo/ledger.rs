@@ -17,7 +17,7 @@ use crate::names;
 use crate::options::NODES_MAX;
 use crate::outcome::{Outcome, given_up, reached};
 use crate::truth::Truth;
-use crate::watch::{Goal, Pair, Watch, is_verdict};
+use crate::watch::{Goal, Watch, is_verdict};
 
 /// One event as a subscriber received it, beside what that subscriber knew before.
 pub struct Seen {
@@ -174,11 +174,5 @@ impl Ledger {
     pub fn state(&self, observer: Number, member: Number) -> Option<State> {
         let (_, view) = self.views.get(&observer)?;
         view.get(NodeId::from_name(&names::name(member))).map(|row| row.state())
-    }
-
-    /// The pairs of running nodes of which the first has the second dead.
-    pub fn dead_pairs(&self, present: &[Present]) -> Vec<Pair> {
-        let pairs = present.iter().flat_map(|one| present.iter().map(move |other| (one.node, other.node)));
-        pairs.filter(|(observer, member)| self.state(*observer, *member) == Some(State::Dead)).collect()
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod cluster;
 mod commands;
+mod deeds;
 mod feed;
 mod groups;
 mod json;
@@ -17,6 +18,7 @@ mod text;
 mod tour;
 mod truth;
 mod watch;
+mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -92,7 +94,6 @@ async fn play(stage: &mut Stage, options: &Options) -> io::Result<Result<bool, S
     if options.interactive {
         prompt::serve(stage).await?;
         stage.summary()?;
-        stage.close().await;
         return Ok(Ok(true));
     }
     let watched = !options.json && io::stdout().is_terminal();

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::commands::Number;
+use crate::commands::{Number, runs};
 
 /// Longer lists are counted instead.
-const LIST_MAX: usize = 20;
+const LIST_MAX: usize = 16;
 
 pub fn name(number: Number) -> String {
     format!("n{number}")
@@ -18,19 +18,10 @@ pub fn number(name: &str) -> Option<Number> {
 
 /// `n1 n2 n5`, `n1-n20`, or `23 nodes`.
 pub fn list(numbers: &BTreeSet<Number>) -> String {
-    let mut runs: Vec<(Number, Number)> = Vec::new();
-    for number in numbers.iter().copied() {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == number => *last = number,
-            _ => runs.push((number, number)),
-        }
+    if numbers.is_empty() {
+        return "nobody".to_owned();
     }
-    let parts = runs.into_iter().map(|(first, last)| match last - first {
-        0 => name(first),
-        1 => format!("{} {}", name(first), name(last)),
-        _ => format!("{}-{}", name(first), name(last)),
-    });
-    let text = parts.collect::<Vec<_>>().join(" ");
+    let text = runs(numbers).split(',').map(|run| format!("n{}", run.replace('-', "-n"))).collect::<Vec<_>>().join(" ");
     if text.len() > LIST_MAX { format!("{} nodes", numbers.len()) } else { text }
 }
 
@@ -43,6 +34,7 @@ mod tests {
         assert_eq!(list(&[1, 2, 4, 5].into()), "n1 n2 n4 n5");
         assert_eq!(list(&(1..=50).collect()), "n1-n50");
         assert_eq!(list(&[1, 3, 4, 5].into()), "n1 n3-n5");
+        assert_eq!(list(&[].into()), "nobody");
         assert_eq!(list(&(1..=50).step_by(2).collect()), "25 nodes");
         assert_eq!((number("n12"), number("x"), number("n")), (Some(12), None, None));
     }

@@ -41,7 +41,7 @@ pub fn reached(watch: &Watch) -> Outcome {
     let (key, mut text) = match &watch.goal {
         Goal::Formed => ("formed_ms", format!("everyone sees everyone {} after the first start", secs(took))),
         Goal::Healed(ups) => {
-            let once = if ups.is_empty() { "" } else { "; each member that was dead came up once" };
+            let once = if ups.is_empty() { "" } else { "; each member came up once" };
             ("heal_ms", format!("all views are equal {} after the heal{once}", secs(took)))
         }
         Goal::Killed { .. } => {
@@ -58,7 +58,8 @@ pub fn reached(watch: &Watch) -> Outcome {
         Goal::Arrived { .. } => ("join_ms", format!("everyone sees the new node {} after the command", secs(took))),
         Goal::Frozen { thawed, .. } => return refuted(watch, thawed.unwrap_or(watch.last)),
         Goal::Left { stopped, .. } => {
-            let confirmed = stopped.flatten().map(|(confirmed, asked)| format!("; {confirmed} of {asked} confirmed it"));
+            let confirmed =
+                stopped.flatten().map(|(confirmed, asked)| format!("; {confirmed} of {asked} confirmed it"));
             ("leave_ms", format!("everyone knows {} after the farewell{}", secs(took), confirmed.unwrap_or_default()))
         }
     };
@@ -100,7 +101,13 @@ pub fn given_up(watch: &Watch, waited: Duration) -> Outcome {
             let observers: BTreeSet<Number> = pending.iter().map(|(observer, _)| *observer).collect();
             format!("{} did not call all of the other side dead", list(&observers))
         }
-        Goal::Arrived { node, pending, .. } => format!("{} did not see {} come up", list(pending), name(*node)),
+        Goal::Arrived { node, pending, .. } => {
+            let blind: BTreeSet<Number> = pending.iter().map(|(observer, _)| *observer).collect();
+            match blind.contains(node) {
+                true => format!("{} did not see all others", name(*node)),
+                false => format!("{} did not see {} come up", list(&blind), name(*node)),
+            }
+        }
         Goal::Frozen { node, thawed: None, .. } => format!("{} is still frozen", name(*node)),
         Goal::Frozen { node, .. } => format!("not everyone sees {} alive, and all others", name(*node)),
         Goal::Left { node, pending, .. } if pending.is_empty() => format!("{} did not stop", name(*node)),
@@ -125,7 +132,12 @@ fn first(time: Option<Duration>) -> String {
     time.map_or_else(|| "never".to_owned(), secs)
 }
 
-/// `0.31 s`.
+/// `310 ms`, `1 s`, `1.31 s`.
 pub fn secs(time: Duration) -> String {
-    format!("{:.2} s", time.as_secs_f64())
+    match time.as_millis() {
+        0 => "under 1 ms".to_owned(),
+        ms if ms < 1_000 => format!("{ms} ms"),
+        ms if ms % 1_000 == 0 => format!("{} s", ms / 1_000),
+        _ => format!("{:.2} s", time.as_secs_f64()),
+    }
 }

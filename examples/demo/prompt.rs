@@ -16,6 +16,7 @@ pub async fn serve(stage: &mut Stage) -> io::Result<()> {
             turned = stage.turn() => turned?,
             line = input.next_segment() => {
                 let Some(line) = line? else { return Ok(()) };
+                stage.report.entered();
                 match parse(&String::from_utf8_lossy(&line)) {
                     Ok(Some(command)) => {
                         if stage.obey(command).await? == Flow::Quit {

@@ -18,7 +18,7 @@ use crate::ledger::Ledger;
 use crate::options::Options;
 use crate::report::{Opening, Report};
 use crate::truth::{Silent, Truth};
-use crate::watch::{Goal, Limits};
+use crate::watch::Goal;
 
 /// Whether to go on after a command.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,14 +30,13 @@ pub enum Flow {
 
 pub struct Stage {
     pub report: Box<dyn Report>,
-    clock: Clock,
-    cluster: Cluster,
-    ledger: Ledger,
+    pub clock: Clock,
+    pub cluster: Cluster,
+    pub ledger: Ledger,
     feed: UnboundedReceiver<Happening>,
-    side: BTreeSet<Number>,
-    nodes: usize,
-    config: Config,
-    seed: u64,
+    /// One side of the partition.
+    pub side: BTreeSet<Number>,
+    pub opening: Opening,
 }
 
 impl Stage {
@@ -48,8 +47,9 @@ impl Stage {
         let clock = Clock::start();
         let cluster = Cluster::new(config.clone(), options.seed, clock, send);
         let ledger = Ledger::new(Truth::new(config.stall_tolerance, config.probe_interval));
-        let (nodes, seed) = (options.nodes, options.seed);
-        Stage { report, clock, cluster, ledger, feed, side: BTreeSet::new(), nodes, config, seed }
+        let Options { nodes, interactive, seed, .. } = *options;
+        let opening = Opening { nodes, interactive, config, seed };
+        Stage { report, clock, cluster, ledger, feed, side: BTreeSet::new(), opening }
     }
 
     /// Starts the first nodes.
@@ -57,10 +57,9 @@ impl Stage {
     /// # Errors
     /// That of the output; or, within, why a node could not start.
     pub async fn open(&mut self) -> io::Result<Result<(), String>> {
-        let opening = Opening { nodes: self.nodes, config: &self.config, seed: self.seed };
-        self.report.open(&opening)?;
+        self.report.open(&self.opening)?;
         let began = self.clock.now();
-        for _ in 0..self.nodes {
+        for _ in 0..self.opening.nodes {
             match self.cluster.add().await {
                 Ok(number) => self.ledger.starts(number, self.cluster.starts(number)),
                 Err(reason) => return Ok(Err(reason)),
@@ -86,7 +85,8 @@ impl Stage {
             Command::Add => self.add(text).await,
             Command::Loss(percent) => {
                 self.cluster.lose(percent);
-                Ok(())
+                let says = format!("every node loses {percent} % of what it sends");
+                return self.report.answer(at, &text, &[says]).map(|()| Flow::On);
             }
             Command::Members => {
                 let lines = answers::members(&self.cluster, &self.ledger);
@@ -119,99 +119,6 @@ impl Stage {
     /// Something that should have gone otherwise.
     pub fn fail(&mut self, reason: String) {
         self.ledger.figures.failed.push(reason);
-    }
-
-    async fn kill(&mut self, text: String, node: Number) -> Result<(), String> {
-        let at = self.clock.now();
-        self.cluster.kill(node).await?;
-        self.stopped(node, at);
-        let pending = self.observers(node);
-        self.ledger.watch(text, at, Goal::Killed { node, pending });
-        Ok(())
-    }
-
-    async fn restart(&mut self, text: String, node: Number) -> Result<(), String> {
-        let at = self.clock.now();
-        self.cluster.restart(node).await?;
-        self.ledger.truth.ends(&Silent::Gone(node), self.clock.now());
-        self.arrived(text, at, node, true);
-        Ok(())
-    }
-
-    async fn add(&mut self, text: String) -> Result<(), String> {
-        let at = self.clock.now();
-        let node = self.cluster.add().await?;
-        self.arrived(text, at, node, false);
-        Ok(())
-    }
-
-    fn arrived(&mut self, text: String, at: Duration, node: Number, restarted: bool) {
-        self.ledger.forget_node(node);
-        self.ledger.starts(node, self.cluster.starts(node));
-        let present = self.cluster.present().into_iter().find(|present| present.node == node);
-        let generation = present.map(|present| present.generation).unwrap_or_default();
-        let pending = self.observers(node);
-        let goal = Goal::Arrived { node, generation, restarted, pending, seen: BTreeSet::new() };
-        self.ledger.watch(text, at, goal);
-    }
-
-    fn freeze(&mut self, text: String, node: Number, time: Duration) -> Result<(), String> {
-        let at = self.clock.now();
-        self.cluster.freeze(node, time)?;
-        self.ledger.forget_node(node);
-        self.ledger.truth.ends(&Silent::Frozen(node), at);
-        self.ledger.truth.begins(Silent::Frozen(node), at);
-        let tolerance = self.config.stall_tolerance;
-        let limits = Limits { suspect_expected: time * 2 >= tolerance, dead_allowed: time >= tolerance };
-        self.ledger.watch(text, at, Goal::Frozen { node, limits, thawed: None });
-        Ok(())
-    }
-
-    fn partition(&mut self, text: String, side: BTreeSet<Number>) -> Result<(), String> {
-        let at = self.clock.now();
-        self.cluster.partition(&side)?;
-        self.ledger.forget_cuts();
-        self.ledger.truth.ends(&Silent::Cut(self.side.clone()), at);
-        self.ledger.truth.begins(Silent::Cut(side.clone()), at);
-        self.side = side;
-        let nodes: Vec<Number> = self.cluster.present().iter().map(|present| present.node).collect();
-        let pairs = nodes.iter().flat_map(|one| nodes.iter().map(move |other| (*one, *other)));
-        let pending = pairs.filter(|(one, other)| self.cluster.is_cut(*one, *other)).collect();
-        self.ledger.watch(text, at, Goal::Cut { pending });
-        Ok(())
-    }
-
-    fn heal(&mut self, text: String) -> Result<(), String> {
-        let dead = self.ledger.dead_pairs(&self.cluster.present());
-        let at = self.clock.now();
-        self.cluster.heal()?;
-        self.ledger.forget_cuts();
-        self.ledger.truth.ends(&Silent::Cut(std::mem::take(&mut self.side)), self.clock.now());
-        let ups = dead.into_iter().map(|pair| (pair, 0)).collect();
-        self.ledger.watch(text, at, Goal::Healed(ups));
-        Ok(())
-    }
-
-    fn leave(&mut self, text: String, node: Number) -> Result<(), String> {
-        let at = self.clock.now();
-        self.cluster.leave(node)?;
-        self.stopped(node, at);
-        let pending = self.observers(node);
-        self.ledger.watch(text, at, Goal::Left { node, pending, stopped: None });
-        Ok(())
-    }
-
-    fn stopped(&mut self, node: Number, at: Duration) {
-        self.ledger.forget_node(node);
-        self.ledger.stops(node);
-        self.ledger.truth.ends(&Silent::Frozen(node), at);
-        self.ledger.truth.begins(Silent::Gone(node), at);
-    }
-
-    /// Who can see what happens to this node now: those that run, on its side if it was cut off.
-    fn observers(&self, node: Number) -> BTreeSet<Number> {
-        let others = self.cluster.present().into_iter().map(|present| present.node);
-        others.filter(|other| *other != node && !self.cluster.is_cut(node, *other)).collect()
     }
 
     /// Until the others have seen all that was done, or so long.
@@ -257,7 +164,7 @@ impl Stage {
         match happening {
             Happening::Told(told) => {
                 if let Some(seen) = self.ledger.take(told) {
-                    self.report.seen(&seen)?;
+                    self.report.seen(self.clock.now(), &seen)?;
                 }
             }
             Happening::Thawed { at, node } => {
@@ -278,8 +185,7 @@ impl Stage {
 
     /// Tells the figures; whether everything was as expected.
     pub fn summary(&mut self) -> io::Result<bool> {
-        let opening = Opening { nodes: self.nodes, config: &self.config, seed: self.seed };
-        self.report.summary(self.clock.now(), &opening, &self.ledger.figures)?;
+        self.report.summary(self.clock.now(), &self.opening, &self.ledger.figures)?;
         Ok(self.ledger.figures.passed())
     }
 

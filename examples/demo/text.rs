@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use tidings::event::{DeadReason, Event};
+use tidings::event::{Event, SuspectReason};
 use tidings::member::State;
 
 use crate::groups::{Groups, Item, Line};
@@ -11,18 +11,10 @@ use crate::ledger::{Figures, Seen};
 use crate::names::list;
 use crate::outcome::{FIGURES, Outcome, secs};
 use crate::report::{Opening, Report};
+use crate::words::{BOLD, CYAN, DIM, GREEN, RED, colour, kind, note, said};
 
 /// Columns of a heading's rule.
 const WIDTH: usize = 88;
-
-const BOLD: &str = "1";
-const DIM: &str = "2";
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const BLUE: &str = "34";
-const MAGENTA: &str = "35";
-const CYAN: &str = "36";
 
 pub struct Text {
     coloured: bool,
@@ -50,7 +42,7 @@ impl Text {
         let mut out = io::stdout().lock();
         let mut all = String::new();
         if std::mem::take(&mut self.prompted) {
-            all.push_str("\r  \r");
+            all.push_str("\r\x1b[K");
         }
         for line in lines {
             all.push_str(line.trim_end());
@@ -84,36 +76,38 @@ impl Text {
         let after = |at: Duration| at.saturating_sub(self.since).as_secs_f64();
         let (first, last) = (after(line.first), after(line.last));
         let delta = if last - first < 0.01 { format!("+{first:.2} s") } else { format!("+{first:.2}-{last:.2} s") };
-        let mut notes = vec![line.note.clone()];
-        if !line.by.is_empty() {
-            notes.push(format!("by {}", list(&line.by)));
+        let mut note = said(line);
+        if let Some((told, all)) = line.partly {
+            let space = if note.is_empty() { "" } else { " " };
+            note = format!("{note}{space}({told} of {all})");
         }
-        notes.extend(line.partly.map(|told| format!("{told} of {} pairs", line.observers.len() * line.members.len())));
-        notes.retain(|note| !note.is_empty());
+        let members = if line.members.is_empty() { String::new() } else { list(&line.members) };
         format!(
-            "{}  {:<12} {} {:<9} {}  {}",
+            "{}  {:<12} {} {members:<12} {} {note}",
             self.paint(DIM, &format!("{:>7.2}s", line.first.as_secs_f64())),
             list(&line.observers),
             self.paint(colour(line.kind), &format!("{:<8}", line.kind)),
-            list(&line.members),
-            self.paint(DIM, &format!("{delta:<13}")),
-            notes.join("; "),
+            self.paint(DIM, &format!("{delta:<12}")),
         )
     }
 }
 
 impl Report for Text {
-    fn open(&mut self, opening: &Opening<'_>) -> io::Result<()> {
-        let Opening { nodes, config, seed } = opening;
+    fn open(&mut self, opening: &Opening) -> io::Result<()> {
+        let Opening { nodes, interactive, config, seed } = opening;
         let plural = if *nodes == 1 { "node" } else { "nodes" };
         let title = format!("tidings: {nodes} real {plural} on 127.0.0.1, in this process");
-        let lines = [
+        let mut lines = vec![
             self.heading(&title),
             format!(
-                "   profile local: everyone is pinged every {:?}, stall tolerance P = {:?}; seed {seed}",
-                config.probe_interval, config.stall_tolerance
+                "   profile local: everyone is pinged every {}, stall tolerance P = {}; seed {seed}",
+                secs(config.probe_interval),
+                secs(config.stall_tolerance)
             ),
         ];
+        if *interactive {
+            lines.push("   help lists the commands, quit ends".to_owned());
+        }
         self.print(&lines)
     }
 
@@ -127,14 +121,13 @@ impl Report for Text {
     fn command(&mut self, at: Duration, command: &str) -> io::Result<()> {
         self.tell(None)?;
         self.since = at;
-        if self.interactive && self.prompted {
-            self.prompted = false; // it stands there as it was typed
-            return Ok(());
+        if self.interactive {
+            return Ok(()); // it stands there as it was typed
         }
         self.print(&[self.paint(CYAN, &format!("   > {command}"))])
     }
 
-    fn seen(&mut self, seen: &Seen) -> io::Result<()> {
+    fn seen(&mut self, now: Duration, seen: &Seen) -> io::Result<()> {
         if seen.member == Some(seen.observer) {
             return Ok(());
         }
@@ -144,8 +137,10 @@ impl Report for Text {
             return Ok(());
         }
         let (shade, note) = note(seen);
-        let item = Item { at: seen.at, observer: seen.observer, member: seen.member, by: seen.by.clone(), note };
-        self.groups.add(kind(&seen.event), shade, item);
+        let noticed = matches!(seen.event, Event::Suspect { reason: SuspectReason::ProbeFailed, .. });
+        let Seen { at, observer, member, .. } = *seen;
+        let item = Item { at, observer, member, by: seen.by.clone(), noticed, note };
+        self.groups.add(now, (kind(&seen.event), shade), item);
         Ok(())
     }
 
@@ -164,27 +159,31 @@ impl Report for Text {
 
     fn refused(&mut self, _at: Duration, reason: &str) -> io::Result<()> {
         self.tell(None)?;
-        self.prompted = false;
         self.print(&[format!("   {} {reason}", self.paint(RED, "!"))])
     }
 
-    fn summary(&mut self, at: Duration, _opening: &Opening<'_>, figures: &Figures) -> io::Result<()> {
+    fn summary(&mut self, at: Duration, opening: &Opening, figures: &Figures) -> io::Result<()> {
         self.tell(None)?;
         let mut lines = vec![String::new(), self.heading("measured at the other nodes' subscribers")];
         let mut told = "";
         for (key, command, label) in FIGURES {
             let Some(time) = figures.times.get(key) else { continue };
             let command = if std::mem::replace(&mut told, command) == command { "" } else { command };
-            lines.push(format!("   {command:<10} {label:<36} {:>8}", secs(*time)));
+            let ms = if time.as_millis() == 0 { "<1".to_owned() } else { time.as_millis().to_string() };
+            lines.push(format!("   {command:<11} {label:<36} {ms:>6} ms"));
         }
-        let none = if figures.false_dead == 0 { GREEN } else { RED };
-        let count = self.paint(none, &format!("{:>6}", figures.false_dead));
-        lines.push(format!("   {:<10} {:<36} {count}", "always", "false deaths"));
+        let count = format!("{:>6}", figures.false_dead);
+        let count = self.paint(if figures.false_dead == 0 { GREEN } else { RED }, &count);
+        lines.push(format!("   {:<11} {:<36} {count}", "all along", "false deaths"));
         lines.push(String::new());
         lines.extend(figures.failed.iter().map(|failed| format!("   {} {failed}", self.paint(RED, "✗"))));
         let (met, all) = (figures.met, figures.met + figures.failed.len() as u64);
         let verdict = format!("{met} of {all} expectations met in {}", secs(at));
         lines.push(format!("   {}", self.paint(if figures.passed() { GREEN } else { RED }, &verdict)));
+        if !opening.interactive {
+            let more = "next: --interactive (the same commands by hand), --nodes 50, --json, --help";
+            lines.push(format!("   {}", self.paint(DIM, more)));
+        }
         self.print(&lines)
     }
 
@@ -198,53 +197,15 @@ impl Report for Text {
         Ok(())
     }
 
+    fn entered(&mut self) {
+        self.prompted = false;
+    }
+
     fn due(&self) -> Option<Duration> {
         self.groups.due()
     }
 
     fn tick(&mut self, now: Duration) -> io::Result<()> {
         self.tell(Some(now))
-    }
-}
-
-fn kind(event: &Event) -> &'static str {
-    match event {
-        Event::SelfStalled { .. } => "stalled",
-        Event::Reconnected => "reached",
-        _ => event.kind(),
-    }
-}
-
-fn colour(kind: &str) -> &'static str {
-    match kind {
-        "up" | "reached" => GREEN,
-        "suspect" => YELLOW,
-        "refuted" => CYAN,
-        "dead" => RED,
-        "left" => BLUE,
-        _ => MAGENTA,
-    }
-}
-
-/// What keeps the event apart from others of its kind, and what is said of it.
-fn note(seen: &Seen) -> (&'static str, String) {
-    match (&seen.event, seen.was) {
-        (Event::Suspect { reason, .. }, _) => ("", reason.to_string()),
-        (Event::Dead { isolated: true, .. }, _) => ("provisional", "provisional: nobody answers it".to_owned()),
-        (Event::Dead { reason: DeadReason::Silent, .. }, _) => ("silent", "silent for P".to_owned()),
-        (Event::Dead { reason: DeadReason::SilentUnconfirmed, .. }, _) => {
-            ("unconfirmed", "silent for 3 P, too few to agree sooner".to_owned())
-        }
-        (Event::Dead { reason, .. }, _) => ("restarted", reason.to_string()),
-        (Event::Up(member), Some((generation, _))) if member.generation() > generation => {
-            ("new process", format!("a new process, generation {}", member.generation()))
-        }
-        (Event::Up(_), Some((_, State::Dead))) => ("back", "back from the dead".to_owned()),
-        (Event::Refuted(member), _) => ("", format!("it lives, and says so: incarnation {}", member.incarnation())),
-        (Event::Left(_), _) => ("", "by its own word".to_owned()),
-        (Event::SelfStalled { gap }, _) => ("", format!("it did not run for {}, so it judges nobody", secs(*gap))),
-        (Event::Isolated { reachable, known }, _) => ("", format!("{reachable} of {known} others answer it")),
-        (Event::Reconnected, _) => ("", "enough others answer it again".to_owned()),
-        _ => ("", String::new()),
     }
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::commands::parse;
+use crate::commands::{parse, runs};
 use crate::names::{list, name};
 use crate::stage::{Flow, Stage};
 
@@ -60,31 +60,34 @@ fn tour(nodes: usize) -> Vec<Step> {
         step(
             &format!("2. {} is killed", name(killed)),
             &[
-                "Its process ends without a word. Watch who suspects it first, and who agrees; nobody calls it",
-                "dead on another's word, nor before it was silent for P.",
+                "Its process ends without a word. Watch who notices first, and who agrees; nobody",
+                "calls it dead on another's word, nor before it has been silent for P.",
             ],
             &[format!("kill {killed}"), wait(), format!("why {killed}")],
         ),
         step(
             &format!("3. {} restarts", name(killed)),
-            &["A new process on the old address. Its generation is higher, so nobody takes it for the dead one."],
+            &[
+                "A new process on the old address. Watch its generation: it is higher, so nobody",
+                "takes it for the one that died.",
+            ],
             &[format!("restart {killed}"), wait()],
         ),
         step(
             &format!("4. {} stalls for less than P", name(frozen)),
             &[
-                "It does not run for 0.7 s, as in a long garbage collection. Watch it being suspected, and not",
-                "called dead; it refutes as soon as it runs again.",
+                "It does not run for 700 ms, as in a long garbage collection. Watch it be suspected,",
+                "and refute as soon as it runs again; nobody calls it dead.",
             ],
             &[format!("freeze {frozen} 700ms"), wait()],
         ),
         step(
             &format!("5. the network splits: {one} | {other}"),
             &[
-                "Nothing passes between the two sides. Each side ends up with itself; a verdict at P needs three",
-                "accusers, and a side of fewer waits for 3 P.",
+                "Nothing passes between the two sides. Watch each side call the other dead; a verdict",
+                "at P takes three accusers, and a side that has fewer waits for 3 P.",
             ],
-            &[format!("partition {}", (1..=side).map(|node| node.to_string()).collect::<Vec<_>>().join(",")), wait()],
+            &[format!("partition {}", runs(&(1..=side).collect())), wait()],
         ),
         step(
             "6. the network heals",

@@ -66,12 +66,20 @@ impl Truth {
         }
     }
 
-    /// Whether `observer` may call `member` dead at this moment: there is a silence of P, and it is not long over.
+    /// Whether `observer` may call `member` dead at this moment: there is a silence of P, whatever made it, and it is not
+    /// long over.
     pub fn excuses(&self, observer: Number, member: Number, at: Duration) -> bool {
-        self.silences.iter().filter(|silence| silence.of.hides(observer, member)).any(|silence| {
-            let end = silence.to.unwrap_or(at).min(at);
-            let lasted = end.saturating_sub(silence.from) + self.leeway;
-            lasted >= self.tolerance && at.saturating_sub(end) <= self.tolerance
+        let hiding = self.silences.iter().filter(|silence| silence.of.hides(observer, member) && silence.from <= at);
+        let mut spans: Vec<_> = hiding.map(|silence| (silence.from, silence.to.unwrap_or(at).min(at))).collect();
+        spans.sort_unstable();
+        let mut whole: Option<(Duration, Duration)> = None;
+        spans.into_iter().any(|(from, to)| {
+            let (from, to) = match whole {
+                Some((began, end)) if from <= end => (began, end.max(to)),
+                _ => (from, to),
+            };
+            whole = Some((from, to));
+            to - from + self.leeway >= self.tolerance && at - to <= self.tolerance
         })
     }
 }
@@ -104,5 +112,9 @@ mod tests {
         truth.begins(Silent::Cut([1, 2].into()), ms(0));
         assert!(truth.excuses(1, 3, ms(2_000)) && truth.excuses(3, 1, ms(2_000)));
         assert!(!truth.excuses(1, 2, ms(2_000)) && !truth.excuses(3, 4, ms(2_000)));
+        truth.ends(&Silent::Cut([1, 2].into()), ms(2_500));
+        truth.begins(Silent::Cut([1].into()), ms(2_500));
+        assert!(truth.excuses(1, 3, ms(2_600)), "one cut took the place of another");
+        assert!(!truth.excuses(1, 2, ms(3_000)), "cut off only since");
     }
 }

@@ -33,14 +33,14 @@ pub struct Watch {
 pub enum Goal {
     /// Everyone lists everyone who runs, and nobody else, as alive.
     Formed,
-    /// The same, after a partition; of each pair that was dead, how often it came up.
-    Healed(BTreeMap<Pair, u32>),
+    /// The same, after a partition; how often which process of a member came up at each observer.
+    Healed(BTreeMap<(Pair, Generation), u32>),
     /// These observers call it dead.
     Killed { node: Number, pending: BTreeSet<Number> },
     /// The first of each pair calls the second dead.
     Cut { pending: BTreeSet<Pair> },
-    /// These see the new process, once.
-    Arrived { node: Number, generation: Generation, restarted: bool, pending: BTreeSet<Number>, seen: BTreeSet<Number> },
+    /// The others see the new process, and it sees them.
+    Arrived { node: Number, generation: Generation, restarted: bool, pending: BTreeSet<Pair> },
     /// It is suspected if the freeze is long enough, and dead only if it is as long as P; afterwards all see it alive.
     Frozen { node: Number, limits: Limits, thawed: Option<Duration> },
     /// These hear that it left; it stops, and says how many of how many confirmed it.
@@ -71,8 +71,10 @@ impl Watch {
     /// A node stops: nothing more is expected of it.
     pub fn without(&mut self, gone: Number) {
         match &mut self.goal {
-            Goal::Cut { pending } => pending.retain(|(observer, member)| *observer != gone && *member != gone),
-            Goal::Killed { pending, .. } | Goal::Arrived { pending, .. } | Goal::Left { pending, .. } => {
+            Goal::Cut { pending } | Goal::Arrived { pending, .. } => {
+                pending.retain(|(observer, member)| *observer != gone && *member != gone);
+            }
+            Goal::Killed { pending, .. } | Goal::Left { pending, .. } => {
                 pending.remove(&gone);
             }
             Goal::Formed | Goal::Healed(_) | Goal::Frozen { .. } => {}
@@ -115,7 +117,7 @@ impl Watch {
 
     fn is_about(&self, observer: Number, member: Number) -> bool {
         match &self.goal {
-            Goal::Cut { pending } => pending.contains(&(observer, member)),
+            Goal::Cut { pending } | Goal::Arrived { pending, .. } => pending.contains(&(observer, member)),
             _ => self.node().is_none_or(|node| node == member),
         }
     }
@@ -125,8 +127,8 @@ impl Watch {
         let (observer, verdict) = (seen.observer, is_verdict(&seen.event));
         match (&mut self.goal, &seen.event) {
             (Goal::Formed, _) => true,
-            (Goal::Healed(dead), Event::Up(_)) => {
-                let ups = dead.entry((observer, member)).or_default();
+            (Goal::Healed(ups), Event::Up(up)) => {
+                let ups = ups.entry(((observer, member), up.generation())).or_default();
                 *ups += 1;
                 if *ups == 2 {
                     self.wrong.push(format!("{} saw {} come up twice", name(observer), name(member)));
@@ -136,11 +138,13 @@ impl Watch {
             (Goal::Healed(_), _) => true,
             (Goal::Killed { pending, .. }, _) => verdict && pending.remove(&observer),
             (Goal::Cut { pending }, _) => verdict && pending.remove(&(observer, member)),
-            (Goal::Arrived { generation, pending, seen, .. }, Event::Up(up)) if up.generation() >= *generation => {
-                if !seen.insert(observer) {
-                    self.wrong.push(format!("{} saw it come up twice", name(observer)));
-                }
-                pending.remove(&observer)
+            (Goal::Arrived { node, pending, .. }, Event::Up(_)) if *node == observer => {
+                // What it learns is waited for, but is not what is measured.
+                pending.remove(&(observer, member));
+                false
+            }
+            (Goal::Arrived { generation, pending, .. }, Event::Up(up)) if up.generation() >= *generation => {
+                pending.remove(&(observer, member))
             }
             (Goal::Arrived { .. }, _) => false,
             (Goal::Left { pending, .. }, Event::Left(_)) => pending.remove(&observer),
@@ -167,8 +171,8 @@ impl Watch {
     pub fn is_done(&self, agreed: bool) -> bool {
         match &self.goal {
             Goal::Formed | Goal::Healed(_) => agreed,
-            Goal::Killed { pending, .. } | Goal::Arrived { pending, .. } => pending.is_empty(),
-            Goal::Cut { pending } => pending.is_empty(),
+            Goal::Killed { pending, .. } => pending.is_empty(),
+            Goal::Cut { pending } | Goal::Arrived { pending, .. } => pending.is_empty(),
             Goal::Frozen { thawed, .. } => thawed.is_some() && agreed,
             Goal::Left { pending, stopped, .. } => pending.is_empty() && stopped.is_some(),
         }
