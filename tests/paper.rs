@@ -24,7 +24,7 @@ fn lan() -> Config {
     Config::lan("c")
 }
 
-fn of_kind<'a>(tap: &'a [Sending], kind: u8) -> impl Iterator<Item = &'a Sending> {
+fn of_kind(tap: &[Sending], kind: u8) -> impl Iterator<Item = &Sending> {
     tap.iter().filter(move |sending| sending.3[1] == kind)
 }
 
@@ -388,7 +388,7 @@ fn a_liar_with_a_hundred_dead_rumours_kills_nobody() {
             for m in 0..10_usize {
                 let item =
                     who(&net, m).accused(DEAD, 5_000, false, &[id((m + 1) % 10), id((m + 2) % 10), id((m + 3) % 10)]);
-                (0..10).filter(|n| *n != m).for_each(|n| tell(&mut net, 10, n, &[item.clone()]));
+                (0..10).filter(|n| *n != m).for_each(|n| tell(&mut net, 10, n, std::slice::from_ref(&item)));
                 told += 1;
             }
             net.run(ms(150 * round));
