@@ -47,6 +47,7 @@ fn line(event: &Event, view: &Arc<View>) -> Value {
         out["name"] = json!(member.name());
         out["generation"] = json!(member.generation());
         out["address"] = json!(member.address());
+        out["by"] = json!([]);
     }
     match event {
         Event::Suspect { by, reason, .. } => {

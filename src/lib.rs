@@ -4,7 +4,8 @@
 //! membership list and tells the application of every change, suspicion included. Nobody takes another's word for a
 //! death, a node that did not run kills no one, and partitions heal by themselves.
 //!
-//! ```no_run
+#![cfg_attr(feature = "node", doc = "```no_run")]
+#![cfg_attr(not(feature = "node"), doc = "```ignore")]
 //! use tidings::{Event, Node};
 //!
 //! #[tokio::main]
@@ -45,6 +46,7 @@ pub mod metrics;
 pub mod protocol;
 #[cfg(feature = "node")]
 pub mod runtime;
+mod sabotage;
 mod swim;
 pub mod time;
 pub mod why;

@@ -1,6 +1,6 @@
 //! The tokio driver: the only room that reads a clock, opens a socket or starts a thread.
 //!
-//! One task owns the socket and the protocol ([`driver`]); everything the application touches ([`Node`], [`Events`],
+//! One task owns the socket and the protocol; everything the application touches ([`Node`], [`Events`],
 //! [`View`]) talks to it through a bounded channel and one short-held lock, so that nothing the application does can make
 //! its node look dead.
 
@@ -14,9 +14,12 @@ mod error;
 mod events;
 mod faults;
 mod hub;
+mod judgement;
 mod node;
+mod node_metrics;
 mod pages;
 mod reporter;
+mod request;
 mod socket;
 mod view;
 
@@ -24,5 +27,8 @@ pub use builder::{Builder, DEFAULT_PORT};
 pub use error::{RequestError, StartError, Stopped};
 pub use events::{Events, Notice};
 pub use faults::Faults;
-pub use node::{Departure, Node, NodeMetrics, Who};
-pub use view::{Judgement, View};
+pub use judgement::Judgement;
+pub use node::{Departure, Node};
+pub use node_metrics::NodeMetrics;
+pub use request::Who;
+pub use view::View;

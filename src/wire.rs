@@ -1,20 +1,37 @@
 //! Datagrams to bytes and back: total, strict and bounded; the only room that knows bytes.
 //!
 //! `docs/wire.md` describes every byte. A datagram is verified whole before any of it is handed out, so that a caller that
-//! gets a [`Datagram`] may apply it item by item without meeting an error half way.
+//! gets a `Datagram` may apply it item by item without meeting an error half way.
 
+mod bytes;
 mod codec;
 mod compare;
 mod fields;
 mod head;
 mod items;
 mod message;
+mod record;
+mod start;
+mod tag;
 mod varint;
+mod writer;
 
-pub(crate) use codec::{Codec, Datagram, Writer};
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod ranges;
+#[cfg(test)]
+mod strict;
+
+pub(crate) use codec::{Codec, Datagram};
 pub(crate) use compare::{Range, Terms};
-pub(crate) use items::{Accusation, Departure, Item, RecordRef};
+pub(crate) use items::{Accusation, Item};
 pub(crate) use message::{Digest, Message, Nonce, Pulse};
+pub(crate) use record::RecordRef;
+pub(crate) use start::Departure;
+pub(crate) use writer::Writer;
 
 use std::fmt;
 

@@ -126,3 +126,14 @@ fn a_waiting_reader_hears_at_once_and_keeps_nothing_alive() {
         assert!(!notice.coalesced);
     }
 }
+
+#[cfg(feature = "stream")]
+#[test]
+fn a_subscription_is_a_stream() {
+    use futures_core::Stream;
+    use std::pin::Pin;
+    let node = start(node("n1"));
+    let mut events = node.events();
+    let next = std::future::poll_fn(|cx| Stream::poll_next(Pin::new(&mut events), cx));
+    assert!(is(&block_on(next).unwrap(), "up", "n1"));
+}

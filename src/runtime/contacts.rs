@@ -206,4 +206,21 @@ mod tests {
             assert!(jittered >= wait * 3 / 4 && jittered < wait * 5 / 4, "{jittered:?}");
         }
     }
+
+    #[test]
+    fn names_are_resolved_again_while_alone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (alone, is_alone) = watch::channel(true);
+            let (send, mut found) = mpsc::channel(1);
+            let contacts = vec![parsed("localhost:7").unwrap()];
+            let local = "127.0.0.1:1".parse().unwrap();
+            let task = tokio::spawn(keep_resolving(contacts, local, 1, is_alone, send));
+            let expected = Some(vec!["127.0.0.1:7".parse().unwrap()]);
+            assert_eq!(tokio::time::timeout(LOOKUP_TIMEOUT, found.recv()).await.unwrap(), expected);
+            assert_eq!(tokio::time::timeout(LOOKUP_TIMEOUT, found.recv()).await.unwrap(), expected, "and again");
+            drop(alone);
+            tokio::time::timeout(LOOKUP_TIMEOUT, task).await.unwrap().unwrap();
+        });
+    }
 }

@@ -66,7 +66,7 @@ impl Events {
     /// Waits for the next event; none after the node stopped and all was read. Runs on any executor; dropping the future
     /// loses nothing.
     pub async fn next(&mut self) -> Option<Notice> {
-        poll_fn(|cx| self.poll(cx)).await
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// The next event if there is one now.
@@ -84,7 +84,7 @@ impl Events {
     }
 
     /// Polls for the next event; what [`Events::next`] and the `Stream` of feature `stream` are made of.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
         loop {
             if let Some(notice) = self.tell() {
                 return Poll::Ready(Some(notice));
@@ -161,7 +161,7 @@ impl futures_core::Stream for Events {
     type Item = Notice;
 
     fn poll_next(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
-        self.get_mut().poll(cx)
+        Events::poll_next(self.get_mut(), cx)
     }
 }
 

@@ -101,3 +101,60 @@ impl Reporter {
 fn is_due(told: Option<Instant>, now: Instant, every: Duration) -> bool {
     told.is_none_or(|told| now.since(told) >= every)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Metadata, Subscriber};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<AtomicUsize>);
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    /// How many lines ten minutes of something make, told a hundred times a second.
+    fn lines_of_ten_minutes(mut tell: impl FnMut(&mut Reporter, Instant, u64)) -> usize {
+        let (lines, mut reporter) = (Lines::default(), Reporter::new("n1"));
+        tracing::subscriber::with_default(lines.clone(), || {
+            for ms in (0..600_000).step_by(10) {
+                tell(&mut reporter, Instant::from_nanos(ms * 1_000_000), ms);
+            }
+        });
+        lines.0.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn a_flood_of_bad_datagrams_makes_one_line_a_second() {
+        let from = "127.0.0.1:1".parse().unwrap();
+        let lines = lines_of_ten_minutes(|reporter, now, _| reporter.rejected(now, from, Rejected::Tag));
+        assert_eq!(lines, 600);
+    }
+
+    #[test]
+    fn a_flapping_address_makes_one_line_a_minute_and_a_steady_one_a_single_line() {
+        let at = |port| std::net::SocketAddr::from(([10, 0, 0, 1], port));
+        let flapping = |ms: u64| Some(at(1 + (ms % 7) as u16)).filter(|_| ms % 30 > 0);
+        let lines = lines_of_ten_minutes(|reporter, now, ms| reporter.seen_elsewhere(now, flapping(ms), at(9)));
+        assert_eq!(lines, 10);
+        assert_eq!(lines_of_ten_minutes(|reporter, now, _| reporter.seen_elsewhere(now, Some(at(1)), at(9))), 1);
+    }
+}

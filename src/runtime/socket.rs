@@ -143,3 +143,40 @@ pub(crate) fn can_reach(local: SocketAddr, peer: SocketAddr) -> bool {
         (IpAddr::V4(_), IpAddr::V6(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound() -> NodeSocket {
+        NodeSocket::new(open("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn reads_what_the_runtime_has_not_noticed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let (mut receiver, mut sender) = (bound(), bound());
+            let to = receiver.direct.local_addr().unwrap();
+            sender.send(to, b"answer");
+            // The runtime has not polled the socket since, as after a signal.
+            let mut buffer = [0; 64];
+            assert_eq!(receiver.receive(&mut buffer, false), None);
+            let from = sender.direct.local_addr().unwrap();
+            assert_eq!(receiver.receive(&mut buffer, true), Some((6, from)));
+            assert_eq!(receiver.receive(&mut buffer, true), None);
+            sender.send(to, b"news");
+            std::future::poll_fn(|cx| receiver.poll_readable(cx)).await;
+            assert_eq!(receiver.receive(&mut buffer, false), Some((4, from)), "later datagrams still wake the node");
+            assert_eq!((receiver.receives_failed(), sender.sends_failed()), (0, 0));
+        });
+    }
+
+    #[test]
+    fn both_families_are_reached_from_a_wildcard_only() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert!(can_reach(at("[::]:1"), at("10.0.0.1:1")) && can_reach(at("[::]:1"), at("[::1]:1")));
+        assert!(!can_reach(at("[::1]:1"), at("10.0.0.1:1")) && !can_reach(at("0.0.0.0:1"), at("[::1]:1")));
+        assert_eq!(mapped(at("10.0.0.1:1")), at("[::ffff:10.0.0.1]:1"));
+    }
+}

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::member::{Generation, Incarnation, NodeId};
+use crate::sabotage;
 use crate::swim::random::Random;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
@@ -88,7 +89,9 @@ impl Ghosts {
     /// Whether a tombstone holds down this report.
     pub(crate) fn is_buried(&self, now: Instant, id: NodeId, generation: Generation, incarnation: Incarnation) -> bool {
         self.tombstones.get(&id).is_some_and(|tombstone| {
-            tombstone.until > now && (generation, incarnation) <= (tombstone.generation, tombstone.incarnation)
+            !sabotage::is_off("tombstones")
+                && tombstone.until > now
+                && (generation, incarnation) <= (tombstone.generation, tombstone.incarnation)
         })
     }
 
@@ -96,7 +99,7 @@ impl Ghosts {
     /// a quarter a contact, a quarter anyone dead.
     pub(crate) fn dial(&self, random: &mut Random, present: usize) -> Option<Dial> {
         let lot = random.below(present.max(320) as u64);
-        if lot >= 64 {
+        if lot >= 64 || sabotage::is_off("ghosts") {
             return None;
         }
         let dialled: Vec<Slot> = self.gone.iter().rev().filter(|gone| gone.is_dialled).map(|gone| gone.slot).collect();

@@ -26,6 +26,7 @@ use crate::config::Rules;
 use crate::event::Event;
 use crate::member::{Member, NodeId, Record, State};
 use crate::metrics::Metrics;
+use crate::sabotage;
 use crate::swim::answers::Answers;
 use crate::swim::attempts::Attempts;
 use crate::swim::awareness::Awareness;
@@ -78,6 +79,8 @@ pub(crate) struct Machine {
     rounding: Rounding,
     sightings: Sightings,
     pooled: Rtt,
+    /// A member that pinged us from an address that is not proved while there was news for it.
+    unmet: Option<Slot>,
     outbox: Outbox,
     events: Events,
     timers: Timers,
@@ -133,6 +136,7 @@ impl Machine {
             rounding: Rounding::default(),
             sightings: Sightings::default(),
             pooled: Rtt::default(),
+            unmet: None,
             outbox: Outbox::default(),
             events: Events::default(),
             timers,
@@ -153,6 +157,9 @@ impl Machine {
     /// Every call that takes `now` begins here: time never goes back, and lateness is judged first.
     fn enter(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        if sabotage::is_off("late_wake") {
+            return;
+        }
         let soonest = self.timers.soonest();
         if let Some(wake) = self.lateness.judge(self.now, soonest, self.rules.rto_floor()) {
             self.wake_late(wake);

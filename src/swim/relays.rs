@@ -17,10 +17,21 @@ const RELAYS_MAX: usize = 256;
 pub(crate) struct Relay {
     pub(crate) nonce: Nonce,
     pub(crate) prober: SocketAddr,
+    /// What the prober may be answered with: if its address is unproved, one report within the length of its request.
+    pub(crate) budget: Budget,
     pub(crate) target: Digest,
     pub(crate) target_slot: Slot,
     nack_at: Instant,
     drop_at: Instant,
+}
+
+/// How much a prober may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Budget {
+    /// Its address is proved.
+    Free,
+    /// One report of so many bytes at most.
+    Once(usize),
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +42,7 @@ pub(crate) struct Relays {
 impl Relays {
     pub(crate) fn start(
         &mut self,
-        (nonce, prober): (Nonce, SocketAddr),
+        (nonce, prober, budget): (Nonce, SocketAddr, Budget),
         (target, target_slot): (Digest, Slot),
         nack_at: Instant,
         drop_at: Instant,
@@ -39,13 +50,14 @@ impl Relays {
         if self.errands.len() == RELAYS_MAX {
             self.errands.pop_front();
         }
-        self.errands.push_back(Relay { nonce, prober, target, target_slot, nack_at, drop_at });
+        self.errands.push_back(Relay { nonce, prober, budget, target, target_slot, nack_at, drop_at });
     }
 
     /// Takes the errand that this echo from `target` fulfils.
     pub(crate) fn fulfil(&mut self, nonce: Nonce, target: Digest) -> Option<Relay> {
         let place = self.errands.iter().position(|relay| relay.nonce == nonce && relay.target == target)?;
-        self.errands.remove(place)
+        let is_spent = |relay: &Relay| relay.nack_at == Instant::NEVER && relay.budget != Budget::Free;
+        self.errands.remove(place).filter(|relay| !is_spent(relay))
     }
 
     /// The next errand that has gone unanswered; asking again gives the next one.
@@ -79,8 +91,8 @@ mod tests {
         let at = Instant::from_nanos;
         let prober = "127.0.0.1:9".parse().unwrap();
         let mut relays = Relays::default();
-        relays.start((Nonce(1), prober), (Digest(5), Slot(5)), at(80), at(500));
-        relays.start((Nonce(2), prober), (Digest(6), Slot(6)), at(90), at(500));
+        relays.start((Nonce(1), prober, Budget::Free), (Digest(5), Slot(5)), at(80), at(500));
+        relays.start((Nonce(2), prober, Budget::Free), (Digest(6), Slot(6)), at(90), at(500));
         assert_eq!(relays.next_at(), at(80));
         assert_eq!(relays.fulfil(Nonce(1), Digest(6)), None);
         assert_eq!(relays.fulfil(Nonce(1), Digest(5)).map(|r| r.nonce), Some(Nonce(1)));
@@ -88,5 +100,8 @@ mod tests {
         assert_eq!(relays.next_nack(at(90)).map(|r| r.nonce), Some(Nonce(2)));
         assert_eq!(relays.next_nack(at(90)), None);
         assert!(relays.fulfil(Nonce(2), Digest(6)).is_some(), "a late echo is still forwarded");
+        relays.start((Nonce(3), prober, Budget::Once(55)), (Digest(6), Slot(6)), at(90), at(500));
+        assert!(relays.next_nack(at(90)).is_some());
+        assert!(relays.fulfil(Nonce(3), Digest(6)).is_none(), "but one report is all that an unproved prober gets");
     }
 }

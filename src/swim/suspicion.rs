@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::event::SuspectReason;
 use crate::member::{Accusers, NodeId};
+use crate::sabotage;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::why::{Cause, STEPS_MAX, Step, Waiting};
@@ -130,7 +131,8 @@ impl Suspicion {
     /// When the verdict may fall with enough accusers.
     pub(crate) fn soft_deadline(&self, pace: &Pace) -> Instant {
         let after_hearing = self.heard + HEARD_MIN.max(pace.rto * 3);
-        (self.base + pace.tolerance).max(after_hearing) + self.shift
+        let tolerance = if sabotage::is_off("stall_tolerance") { Duration::ZERO } else { pace.tolerance };
+        (self.base + tolerance).max(after_hearing) + self.shift
     }
 
     /// When it falls without them.
@@ -140,6 +142,10 @@ impl Suspicion {
 
     /// Plans the last ping for a verdict at `due`, a random `jitter` after its earliest moment.
     pub(crate) fn plan(&mut self, now: Instant, due: Instant, pace: &Pace, jitter: Duration) {
+        if sabotage::is_off("last_ping") {
+            self.wait_until(due);
+            return;
+        }
         let lead = (pace.rto * u32::from(LAST_PINGS)).min(pace.tolerance / 2);
         let first = if due - lead > now { due - lead + jitter } else { now };
         let least = if due - lead > now { pace.rto * 2 } else { lead };
@@ -234,7 +240,7 @@ impl Suspicion {
 
 /// Accusers needed for a verdict at P: min(c, n-2)+1, and one's own evidence alone at n = 2.
 pub(crate) fn accusers_needed(confirmations: usize, present: usize) -> usize {
-    confirmations.min(present.saturating_sub(2)) + 1
+    if sabotage::is_off("accusers") { 1 } else { confirmations.min(present.saturating_sub(2)) + 1 }
 }
 
 /// Answers needed from members that are not suspects themselves: two, or all there are, at least one; none at n = 2.

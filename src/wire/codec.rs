@@ -1,26 +1,24 @@
-//! Whole datagrams: verified before anything of them is believed, written so that they never outgrow their limit.
+//! Whole datagrams: their tag, and their reading, which verifies everything before anything is believed.
 //!
-//! The tag keeps out other clusters and damage; it is no secret and stops no attacker. It is checked before the bytes behind
-//! it are looked at, and every item is read once before the first is handed out. Nothing here allocates but the buffer the
-//! caller keeps.
+//! The tag keeps out other clusters and damage; it is no secret and stops no attacker. It is checked before the bytes
+//! behind it are looked at, and every item is read once before the first is handed out. Reading allocates nothing.
 
-use bincode::enc::write::{SizeWriter, Writer as ByteWriter};
-use bincode::error::EncodeError;
-use bincode::{Encode, encode_into_writer};
 use twox_hash::XxHash3_64;
 
-use super::fields::{CONFIG, Wire, take};
+use super::bytes::take;
+use super::fields::Wire;
 use super::head;
 use super::items::Item;
 use super::message::{Digest, Message, Pulse};
+use super::tag::{TAG_END, tag};
 use super::varint::Varint;
+use super::writer::Writer;
 use super::{Rejected, WIRE_VERSION};
 
-/// Version, kind and tag.
-const TAG_END: usize = 10;
-const TAG_START: usize = 2;
 /// What every version keeps: version, kind, tag, sender and count.
 const DATAGRAM_BYTES_MIN: usize = 19;
+/// The longest payload of UDP over IPv4.
+const DATAGRAM_BYTES_MAX: usize = 65_507;
 
 /// Reads and writes the datagrams of one cluster.
 #[derive(Clone, Debug)]
@@ -31,6 +29,7 @@ pub(crate) struct Codec {
 
 impl Codec {
     pub(crate) fn new(cluster: &str, datagram_bytes_max: usize) -> Self {
+        let datagram_bytes_max = datagram_bytes_max.min(DATAGRAM_BYTES_MAX);
         Codec { seed: XxHash3_64::oneshot(cluster.as_bytes()), datagram_bytes_max }
     }
 
@@ -42,7 +41,7 @@ impl Codec {
         if datagram.len() > self.datagram_bytes_max {
             return Err(Rejected::Oversized);
         }
-        let (&[version, kind, tag @ ..], tagged) =
+        let (&[version, kind, its_tag @ ..], tagged) =
             datagram.split_first_chunk::<TAG_END>().ok_or(Rejected::Truncated)?;
         if datagram.len() < DATAGRAM_BYTES_MIN {
             return Err(Rejected::Truncated);
@@ -53,7 +52,7 @@ impl Codec {
         if !Message::knows(kind) {
             return Err(Rejected::Kind);
         }
-        if self.tag(kind, tagged) != tag {
+        if tag(self.tag_seed(kind), tagged) != its_tag {
             return Err(Rejected::Tag);
         }
         let mut rest = tagged;
@@ -64,15 +63,18 @@ impl Codec {
         let items = rest;
         for _ in 0..count {
             let (kind, body) = next_item(&mut rest)?;
-            if let Some(item) = Item::decode(kind, body)? {
-                item.check()?;
+            // By reference: an item is big, and moving it costs more than reading it.
+            match &Item::decode(kind, body) {
+                Ok(Some(item)) => item.check()?,
+                Ok(None) => {}
+                Err(rejected) => return Err(*rejected),
             }
         }
         if rest.is_empty() { Ok(Datagram { from, pulse, message, items }) } else { Err(Rejected::Malformed) }
     }
 
-    /// Begins a datagram in `buf`, whose contents are dropped: the header and the message are always written, and items never
-    /// beyond `limit` or the codec's own limit.
+    /// Begins a datagram in `buf`, whose contents are dropped: the header and the message are always written, and items
+    /// never beyond `limit` or the codec's own limit.
     pub(crate) fn writer<'b>(
         &self,
         buf: &'b mut Vec<u8>,
@@ -81,19 +83,11 @@ impl Codec {
         pulse: Pulse,
         message: Message,
     ) -> Writer<'b> {
-        buf.clear();
-        buf.extend_from_slice(&[WIRE_VERSION, message.kind(), 0, 0, 0, 0, 0, 0, 0, 0]);
-        append(buf, &(Wire(from), message, pulse));
-        let count_at = buf.len();
-        buf.push(0);
-        let limit = limit.min(self.datagram_bytes_max);
-        Writer { codec: self.clone(), buf, limit, kind: message.kind(), count: 0, count_at }
+        Writer::begin(self.tag_seed(message.kind()), buf, limit.min(self.datagram_bytes_max), from, pulse, message)
     }
 
-    /// The hash of everything behind it, and through the seed of everything before it and of the cluster's name.
-    fn tag(&self, kind: u8, tagged: &[u8]) -> [u8; 8] {
-        let seed = self.seed ^ u64::from(u16::from_be_bytes([WIRE_VERSION, kind]));
-        XxHash3_64::oneshot_with_seed(seed, tagged).to_le_bytes()
+    fn tag_seed(&self, kind: u8) -> u64 {
+        self.seed ^ u64::from(u16::from_be_bytes([WIRE_VERSION, kind]))
     }
 }
 
@@ -137,81 +131,10 @@ impl<'a> Iterator for Items<'a> {
 
 /// Kind and body of the item at the front of `rest`, which moves behind it.
 fn next_item<'a>(rest: &mut &'a [u8]) -> Result<(u8, &'a [u8]), Rejected> {
-    let (kind, Varint(length)) = take::<(u8, Varint)>(rest)?;
+    let Wire(kind) = take(rest)?;
+    let Varint(length) = take(rest)?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let (body, behind) = rest.split_at_checked(length).ok_or(Rejected::Truncated)?;
     *rest = behind;
     Ok((kind, body))
-}
-
-/// A datagram under way; no datagram until [`Writer::finish`].
-#[derive(Debug)]
-#[must_use = "without `finish` the buffer holds no datagram"]
-pub(crate) struct Writer<'b> {
-    codec: Codec,
-    buf: &'b mut Vec<u8>,
-    limit: usize,
-    kind: u8,
-    count: u8,
-    count_at: usize,
-}
-
-impl Writer<'_> {
-    /// Appends an item. False, with the bytes as they were, if there is no room, if there are 255 items already, or if a
-    /// value is outside its range, so that the receiver would refuse the whole datagram.
-    pub(crate) fn item(&mut self, item: &Item<'_>) -> bool {
-        let Some(count) = self.count.checked_add(1) else { return false };
-        if item.check().is_err() {
-            return false;
-        }
-        let mut body = SizeWriter::default();
-        if encode_into_writer(item, &mut body, CONFIG).is_err() {
-            return false;
-        }
-        let length = Varint(body.bytes_written as u64);
-        if 1 + length.size() + body.bytes_written > self.room() {
-            return false;
-        }
-        append(self.buf, &(item.kind(), length, item));
-        self.count = count;
-        true
-    }
-
-    /// Bytes still free under the limit.
-    pub(crate) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.buf.len())
-    }
-
-    /// Items so far.
-    pub(crate) fn count(&self) -> u8 {
-        self.count
-    }
-
-    /// Fills in the count and the tag.
-    pub(crate) fn finish(self) {
-        if let Some(count) = self.buf.get_mut(self.count_at) {
-            *count = self.count;
-        }
-        if let Some((head, tagged)) = self.buf.split_at_mut_checked(TAG_END) {
-            let tag = self.codec.tag(self.kind, tagged);
-            if let Some(place) = head.get_mut(TAG_START..) {
-                place.copy_from_slice(&tag);
-            }
-        }
-    }
-}
-
-struct Tail<'b>(&'b mut Vec<u8>);
-
-impl ByteWriter for Tail<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-/// Encodes onto the end of a buffer, which grows as needed: this cannot fail.
-fn append<T: Encode>(buf: &mut Vec<u8>, value: &T) {
-    let written = encode_into_writer(value, Tail(buf), CONFIG);
-    debug_assert!(written.is_ok(), "{written:?}");
 }

@@ -40,11 +40,6 @@ impl Range {
         self.prefix | self.below()
     }
 
-    /// Whether a place is in it.
-    pub(crate) const fn contains(self, place: u64) -> bool {
-        self.first() <= place && place <= self.last()
-    }
-
     /// Its sixteen equal parts, in the order of the ring. Those of the finest range are single places, too fine to be
     /// named on the wire.
     pub(crate) fn children(self) -> [Range; 16] {
@@ -69,6 +64,7 @@ impl Range {
 
 /// The shared bits are written as a number, so that a coarse range is short.
 impl Encode for Wire<Range> {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         let Range { bits, prefix } = self.0;
         let number = prefix.checked_shr(64_u32.saturating_sub(u32::from(bits))).unwrap_or_default();
@@ -77,6 +73,7 @@ impl Encode for Wire<Range> {
 }
 
 impl<C> Decode<C> for Wire<Range> {
+    #[inline]
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let (bits, Varint(number)) = Decode::decode(decoder)?;
         if bits > Range::BITS_MAX || number >> bits != 0 {
@@ -111,14 +108,6 @@ impl<'a> Terms<'a> {
         if bytes.len() % TERM_BYTES == 0 { Ok(Terms(Source::Bytes(bytes))) } else { Err(Rejected::Malformed) }
     }
 
-    /// How many there are.
-    pub(crate) const fn len(&self) -> usize {
-        match self.0 {
-            Source::Bytes(bytes) => bytes.len() / TERM_BYTES,
-            Source::Words(words) => words.len(),
-        }
-    }
-
     /// The terms in the order they were written.
     pub(crate) fn iter(&self) -> TermsIter<'a> {
         match self.0 {
@@ -144,6 +133,7 @@ impl fmt::Debug for Terms<'_> {
 
 /// Up to the end of the item; how many follows from the item's length.
 impl Encode for Terms<'_> {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         match self.0 {
             Source::Bytes(bytes) => encoder.writer().write(bytes),
@@ -176,3 +166,60 @@ impl Iterator for TermsIter<'_> {
 }
 
 impl ExactSizeIterator for TermsIter<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_parts_make_the_whole() {
+        let ranges = [
+            Range::whole(),
+            Range { bits: 4, prefix: 0xf << 60 },
+            Range { bits: 7, prefix: 0x7a << 56 },
+            Range { bits: 60, prefix: !0 << 4 },
+        ];
+        for range in ranges {
+            let children = range.children();
+            assert_eq!((children[0].first(), children[15].last()), (range.first(), range.last()));
+            for pair in children.windows(2) {
+                assert_eq!(pair[0].last().wrapping_add(1), pair[1].first());
+                assert_eq!(pair[0].bits, range.bits + 4);
+                assert_eq!(pair[1].prefix & pair[1].below(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_holds_its_ends_and_not_its_neighbours() {
+        let range = Range { bits: 12, prefix: 0xabc << 52 };
+        assert_eq!((range.first(), range.last()), (0xabc0_0000_0000_0000, 0xabcf_ffff_ffff_ffff));
+        assert_eq!((Range::whole().first(), Range::whole().last()), (0, u64::MAX));
+        assert_eq!(Range { bits: 64, prefix: 7 }.last(), 7);
+    }
+
+    #[test]
+    fn only_what_can_be_named_passes() {
+        for bits in 0..=u8::MAX {
+            let named = bits <= Range::BITS_MAX;
+            assert_eq!(Range { bits, prefix: 0 }.check().is_ok(), named, "{bits}");
+            let highest = Range { bits: bits.min(64), prefix: u64::MAX }.below();
+            assert_eq!(Range { bits, prefix: !highest }.check().is_ok(), named, "{bits}");
+            assert!(!named || Range { bits, prefix: 1 }.check().is_err(), "{bits}");
+        }
+        assert_eq!(Range { bits: 200, prefix: 1 }.children()[15].bits, 64, "absurd, but total");
+    }
+
+    #[test]
+    fn terms_are_the_same_from_bytes_and_words() {
+        let (words, bytes) = ([1, 0xfffe_0000], [1, 0, 0, 0, 0, 0, 0xfe, 0xff]);
+        let (from, of) = (Terms::from_bytes(&bytes).unwrap(), Terms::of(&words));
+        assert_eq!(from, of);
+        assert_eq!((from.iter().len(), of.iter().len()), (2, 2));
+        assert_ne!(from, Terms::of(&words[..1]));
+        for length in [1, 2, 3, 5, 7] {
+            assert_eq!(Terms::from_bytes(&bytes[..length]), Err(Rejected::Malformed));
+        }
+        assert_eq!(format!("{from:?}"), "[1, 4294836224]");
+    }
+}

@@ -1,40 +1,21 @@
 //! The fields that messages and items are built of: the library's words in their one permitted form of bytes.
 //!
-//! A word of the library is never encoded by itself, or the encoder's traits would become part of our public types: it is
-//! put in a [`Wire`] first, which stays in this room. Here the *form* is checked; which *values* may be said at all is
-//! [`Item::check`](super::items::Item::check)'s business, for what comes in and what goes out alike.
+//! A word of the library is never encoded by itself, or the encoder's traits would become part of our public types: it
+//! is put in a [`Wire`] first, which stays in this room. Here the *form* is checked; which *values* may be said at all
+//! is [`Item::check`](super::items::Item::check)'s business, for what comes in and what goes out alike.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use bincode::config::{Configuration, Limit, LittleEndian, Varint as VariableLength};
-use bincode::de::{BorrowDecoder, Decoder, read::BorrowReader};
+use bincode::de::{BorrowDecoder, Decoder};
 use bincode::enc::{Encoder, write::Writer as _};
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 
-use super::Rejected;
+use super::bytes::{array, slice};
 use super::message::{Digest, Nonce};
 use super::varint::Varint;
-use crate::member::canonical;
-use crate::member::{ACCUSERS_MAX, Accusers, Generation, Incarnation, METADATA_BYTES_MAX, NAME_BYTES_MAX, NodeId};
-
-/// Little-endian, numbers of variable length, and no field beyond what a UDP datagram can hold.
-pub(super) const CONFIG: Configuration<LittleEndian, VariableLength, Limit<65_536>> =
-    bincode::config::standard().with_limit::<65_536>();
-
-/// Reads one `T` from the front of `rest` and moves `rest` behind it.
-pub(super) fn take<'a, T: BorrowDecode<'a, ()>>(rest: &mut &'a [u8]) -> Result<T, Rejected> {
-    match bincode::borrow_decode_from_slice(rest, CONFIG) {
-        Ok((value, used)) => {
-            *rest = rest.get(used..).unwrap_or_default();
-            Ok(value)
-        }
-        Err(DecodeError::UnexpectedEnd { .. }) => Err(Rejected::Truncated),
-        Err(DecodeError::LimitExceeded) => Err(Rejected::Oversized),
-        Err(_) => Err(Rejected::Malformed),
-    }
-}
+use crate::member::{Accusers, Generation, Incarnation, NodeId, canonical};
 
 /// A word of the library as the wire carries it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,14 +25,16 @@ pub(super) struct Wire<T>(pub(super) T);
 macro_rules! plain {
     ($($word:ty: $into:expr, $from:expr;)*) => {$(
         impl Encode for Wire<$word> {
+            #[inline]
             fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-                $into(self.0).encode(encoder)
+                encoder.writer().write(&$into(self.0))
             }
         }
 
         impl<C> Decode<C> for Wire<$word> {
+            #[inline]
             fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-                Ok(Wire($from(Decode::decode(decoder)?)))
+                Ok(Wire($from(array(decoder)?)))
             }
         }
 
@@ -60,28 +43,31 @@ macro_rules! plain {
 }
 
 plain! {
+    u8: u8::to_le_bytes, u8::from_le_bytes;
     u16: u16::to_le_bytes, u16::from_le_bytes;
     u32: u32::to_le_bytes, u32::from_le_bytes;
     u64: u64::to_le_bytes, u64::from_le_bytes;
     NodeId: NodeId::to_bytes, NodeId::from_bytes;
-    Digest: |digest: Digest| Wire(digest.0), |Wire(bits)| Digest(bits);
-    Nonce: |nonce: Nonce| Wire(nonce.0), |Wire(bits)| Nonce(bits);
+    Digest: |digest: Digest| digest.0.to_le_bytes(), |bytes| Digest(u64::from_le_bytes(bytes));
+    Nonce: |nonce: Nonce| nonce.0.to_le_bytes(), |bytes| Nonce(u64::from_le_bytes(bytes));
 }
 
 /// Words that are usually small numbers, and what a number must be to be one.
 macro_rules! numbers {
     ($($word:ty: $into:expr, $from:expr;)*) => {$(
         impl Encode for Wire<$word> {
+            #[inline]
             fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
                 Varint($into(self.0)).encode(encoder)
             }
         }
 
         impl<C> Decode<C> for Wire<$word> {
+            #[inline]
             fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
                 let Varint(number) = Varint::decode(decoder)?;
                 let word: Option<$word> = $from(number);
-                word.map(Wire).ok_or(DecodeError::Other("a number beyond its field's width"))
+                word.map(Wire).ok_or_else(|| DecodeError::Other("a number beyond its field's width"))
             }
         }
 
@@ -102,21 +88,29 @@ fn millis(duration: Duration) -> u64 {
 
 /// 4 or 6, the address, the port: an IPv4 address inside an IPv6 one is written as what it is.
 impl Encode for Wire<SocketAddr> {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         let address = canonical(self.0);
         match address.ip() {
-            IpAddr::V4(ip) => (4u8, ip.octets()).encode(encoder)?,
-            IpAddr::V6(ip) => (6u8, ip.octets()).encode(encoder)?,
+            IpAddr::V4(ip) => {
+                encoder.writer().write(&[4])?;
+                encoder.writer().write(&ip.octets())?;
+            }
+            IpAddr::V6(ip) => {
+                encoder.writer().write(&[6])?;
+                encoder.writer().write(&ip.octets())?;
+            }
         }
         Wire(address.port()).encode(encoder)
     }
 }
 
 impl<C> Decode<C> for Wire<SocketAddr> {
+    #[inline]
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let ip = match u8::decode(decoder)? {
-            4 => IpAddr::from(<[u8; 4]>::decode(decoder)?),
-            6 => IpAddr::from(<[u8; 16]>::decode(decoder)?),
+        let ip = match array(decoder)? {
+            [4] => IpAddr::from(array::<4, D>(decoder)?),
+            [6] => IpAddr::from(array::<16, D>(decoder)?),
             _ => return Err(DecodeError::Other("an address of no known family")),
         };
         if ip != ip.to_canonical() {
@@ -129,25 +123,24 @@ impl<C> Decode<C> for Wire<SocketAddr> {
 
 bincode::impl_borrow_decode!(Wire<SocketAddr>);
 
-/// How many, then each, none twice.
+/// How many, then each, none twice: a set has no other way to hold them.
 impl Encode for Wire<Accusers> {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        (self.0.len() as u8).encode(encoder)?;
+        encoder.writer().write(&[self.0.len() as u8])?;
         self.0.iter().try_for_each(|id| Wire(id).encode(encoder))
     }
 }
 
 impl<C> Decode<C> for Wire<Accusers> {
+    #[inline]
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let count = u8::decode(decoder)?;
-        if usize::from(count) > ACCUSERS_MAX {
-            return Err(DecodeError::Other("more accusers than a suspicion carries"));
-        }
+        let [count]: [u8; 1] = array(decoder)?;
         let mut accusers = Accusers::default();
         for _ in 0..count {
             let Wire(id) = Wire::<NodeId>::decode(decoder)?;
             if !accusers.insert(id) {
-                return Err(DecodeError::Other("an accuser named twice"));
+                return Err(DecodeError::Other("an accuser named twice, or one more than there is room for"));
             }
         }
         Ok(Wire(accusers))
@@ -161,16 +154,17 @@ bincode::impl_borrow_decode!(Wire<Accusers>);
 pub(super) struct Name<'a>(pub(super) &'a str);
 
 impl Encode for Name<'_> {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        (self.0.len() as u8).encode(encoder)?;
+        encoder.writer().write(&[self.0.len() as u8])?;
         encoder.writer().write(self.0.as_bytes())
     }
 }
 
 impl<'de, C> BorrowDecode<'de, C> for Name<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let length = usize::from(u8::decode(decoder)?);
-        let bytes = bytes(decoder, length, NAME_BYTES_MAX)?;
+        let [length]: [u8; 1] = array(decoder)?;
+        let bytes = slice(decoder, u64::from(length))?;
         std::str::from_utf8(bytes).map(Name).map_err(|inner| DecodeError::Utf8 { inner })
     }
 }
@@ -180,6 +174,7 @@ impl<'de, C> BorrowDecode<'de, C> for Name<'de> {
 pub(super) struct Metadata<'a>(pub(super) &'a [u8]);
 
 impl Encode for Metadata<'_> {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         Varint(self.0.len() as u64).encode(encoder)?;
         encoder.writer().write(self.0)
@@ -189,7 +184,7 @@ impl Encode for Metadata<'_> {
 impl<'de, C> BorrowDecode<'de, C> for Metadata<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let Varint(length) = Varint::decode(decoder)?;
-        bytes(decoder, usize::try_from(length).unwrap_or(usize::MAX), METADATA_BYTES_MAX).map(Metadata)
+        slice(decoder, length).map(Metadata)
     }
 }
 
@@ -197,15 +192,8 @@ impl<'de, C> BorrowDecode<'de, C> for Metadata<'de> {
 pub(super) struct Tail<'a>(pub(super) &'a [u8]);
 
 impl Encode for Tail<'_> {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         encoder.writer().write(self.0)
     }
-}
-
-fn bytes<'de, D: BorrowDecoder<'de>>(decoder: &mut D, length: usize, max: usize) -> Result<&'de [u8], DecodeError> {
-    if length > max {
-        return Err(DecodeError::LimitExceeded);
-    }
-    decoder.claim_bytes_read(length)?;
-    decoder.borrow_reader().take_bytes(length)
 }

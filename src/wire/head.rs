@@ -5,7 +5,8 @@ use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 
 use super::Rejected;
-use super::fields::{Wire, take};
+use super::bytes::take;
+use super::fields::Wire;
 use super::message::{Digest, Message, Nonce, Pulse};
 use super::varint::Varint;
 use crate::member::Incarnation;

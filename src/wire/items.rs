@@ -1,7 +1,8 @@
 //! The items a datagram carries after its message: news of members, and the steps of a comparison.
 //!
-//! An item is a kind, a length and a body, so that a release may skip what a later one says. A body of a kind we know is read
-//! whole or refused; only a member's own record may end in fields that we do not know, and those are passed on as they came.
+//! An item is a kind, a length and a body, so that a release may skip what a later one says. A body of a kind we know
+//! is read whole or refused; only a member's own record may end in fields that we do not know, and those are passed on
+//! as they came.
 
 use std::mem;
 use std::net::SocketAddr;
@@ -9,16 +10,16 @@ use std::time::Duration;
 
 use bincode::enc::Encoder;
 use bincode::error::EncodeError;
-use bincode::{BorrowDecode, Decode, Encode};
+use bincode::{Decode, Encode};
 
 use super::Rejected;
+use super::bytes::take;
 use super::compare::{Range, Terms};
-use super::fields::{Metadata, Name, Tail, Wire, take};
+use super::fields::Wire;
+use super::record::RecordRef;
+use super::start::{Departure, Start, check_start};
 use super::varint::Varint;
-use crate::member::{
-    Accusers, EXTRA_BYTES_MAX, Generation, Incarnation, METADATA_BYTES_MAX, NAME_BYTES_MAX, NodeId, Record, canonical,
-    name_is_valid,
-};
+use crate::member::{Accusers, Generation, Incarnation, NodeId, canonical};
 
 /// One thing that a datagram says.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -47,58 +48,6 @@ pub(crate) enum Item<'a> {
     Page { next: Option<u64>, round: u64 },
 }
 
-/// A member's own record, borrowed from a datagram or from a [`Record`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct RecordRef<'a> {
-    pub id: NodeId,
-    pub generation: Generation,
-    pub incarnation: Incarnation,
-    /// Its IP may be unspecified: a joiner need not know its own.
-    pub address: SocketAddr,
-    pub name: &'a str,
-    pub metadata: &'a [u8],
-    /// Fields that this release does not know, well formed, in ascending order of their kinds.
-    pub extra: &'a [u8],
-}
-
-impl<'a> RecordRef<'a> {
-    pub(crate) fn of(record: &'a Record) -> Self {
-        RecordRef {
-            id: record.id(),
-            generation: record.generation(),
-            incarnation: record.incarnation(),
-            address: record.address(),
-            name: record.name(),
-            metadata: record.metadata(),
-            extra: record.extra(),
-        }
-    }
-
-    pub(crate) fn to_record(self) -> Record {
-        Record::from_parts(
-            (self.id, self.generation, self.incarnation),
-            self.address,
-            self.name,
-            self.metadata,
-            self.extra,
-        )
-    }
-
-    fn check(&self) -> Result<(), Rejected> {
-        if self.name.len() > NAME_BYTES_MAX
-            || self.metadata.len() > METADATA_BYTES_MAX
-            || self.extra.len() > EXTRA_BYTES_MAX
-        {
-            return Err(Rejected::Oversized);
-        }
-        if self.address.port() == 0 || !name_is_valid(self.name) {
-            return Err(Rejected::Malformed);
-        }
-        check_start(self.generation, self.incarnation)?;
-        check_fields(self.extra)
-    }
-}
-
 /// What is held against a member, for a suspicion and for a verdict alike.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Accusation {
@@ -110,14 +59,6 @@ pub(crate) struct Accusation {
     /// Asks the receiver to probe the member at once.
     pub probe: bool,
     pub accusers: Accusers,
-}
-
-/// A member's word that it leaves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Departure {
-    pub id: NodeId,
-    pub generation: Generation,
-    pub incarnation: Incarnation,
 }
 
 mod kind {
@@ -155,12 +96,11 @@ impl<'a> Item<'a> {
     pub(super) fn decode(kind: u8, body: &'a [u8]) -> Result<Option<Self>, Rejected> {
         let mut rest = body;
         let item = match kind {
-            kind::ALIVE => {
-                let record: RecordBody<'a> = take(&mut rest)?;
-                Item::Alive(record.with(mem::take(&mut rest)))
+            kind::ALIVE => Item::Alive(RecordRef::decode(mem::take(&mut rest))?),
+            kind::SUSPECT | kind::DEAD => {
+                let accusation = take::<AccusationBody>(&mut rest)?.read()?;
+                if kind == kind::DEAD { Item::Dead(accusation) } else { Item::Suspect(accusation) }
             }
-            kind::SUSPECT => Item::Suspect(take::<AccusationBody>(&mut rest)?.read()?),
-            kind::DEAD => Item::Dead(take::<AccusationBody>(&mut rest)?.read()?),
             kind::LEFT => Item::Left(take::<Start>(&mut rest)?.into()),
             kind::SEEN => Item::Seen(take::<Wire<SocketAddr>>(&mut rest)?.0),
             kind::RANGE => {
@@ -214,7 +154,7 @@ impl<'a> Item<'a> {
 impl Encode for Item<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         match *self {
-            Item::Alive(record) => (RecordBody::from(record), Tail(record.extra)).encode(encoder),
+            Item::Alive(record) => record.encode(encoder),
             Item::Suspect(accusation) | Item::Dead(accusation) => AccusationBody::from(accusation).encode(encoder),
             Item::Left(departure) => Start::from(departure).encode(encoder),
             Item::Seen(address) => Wire(address).encode(encoder),
@@ -227,32 +167,13 @@ impl Encode for Item<'_> {
     }
 }
 
-/// Whom an item speaks of, and which of its words it answers.
 #[derive(Encode, Decode)]
-struct Start {
+struct AccusationBody {
     id: Wire<NodeId>,
     generation: Wire<Generation>,
     incarnation: Wire<Incarnation>,
-}
-
-impl From<Departure> for Start {
-    fn from(departure: Departure) -> Self {
-        let Departure { id, generation, incarnation } = departure;
-        Start { id: Wire(id), generation: Wire(generation), incarnation: Wire(incarnation) }
-    }
-}
-
-impl From<Start> for Departure {
-    fn from(start: Start) -> Self {
-        Departure { id: start.id.0, generation: start.generation.0, incarnation: start.incarnation.0 }
-    }
-}
-
-#[derive(Encode, Decode)]
-struct AccusationBody {
-    start: Start,
     age: Wire<Duration>,
-    flags: u8,
+    flags: Wire<u8>,
     accusers: Wire<Accusers>,
 }
 
@@ -263,9 +184,11 @@ impl From<Accusation> for AccusationBody {
     fn from(accusation: Accusation) -> Self {
         let Accusation { id, generation, incarnation, age, probe, accusers } = accusation;
         AccusationBody {
-            start: Departure { id, generation, incarnation }.into(),
+            id: Wire(id),
+            generation: Wire(generation),
+            incarnation: Wire(incarnation),
             age: Wire(age),
-            flags: if probe { FLAG_PROBE } else { 0 },
+            flags: Wire(if probe { FLAG_PROBE } else { 0 }),
             accusers: Wire(accusers),
         }
     }
@@ -273,59 +196,16 @@ impl From<Accusation> for AccusationBody {
 
 impl AccusationBody {
     fn read(self) -> Result<Accusation, Rejected> {
-        if self.flags & !FLAG_PROBE != 0 {
+        if self.flags.0 & !FLAG_PROBE != 0 {
             return Err(Rejected::Malformed);
         }
-        let Departure { id, generation, incarnation } = self.start.into();
-        let (Wire(age), Wire(accusers)) = (self.age, self.accusers);
-        Ok(Accusation { id, generation, incarnation, age, probe: self.flags & FLAG_PROBE != 0, accusers })
+        Ok(Accusation {
+            id: self.id.0,
+            generation: self.generation.0,
+            incarnation: self.incarnation.0,
+            age: self.age.0,
+            probe: self.flags.0 & FLAG_PROBE != 0,
+            accusers: self.accusers.0,
+        })
     }
-}
-
-#[derive(Encode, BorrowDecode)]
-struct RecordBody<'a> {
-    start: Start,
-    address: Wire<SocketAddr>,
-    name: Name<'a>,
-    metadata: Metadata<'a>,
-}
-
-impl<'a> From<RecordRef<'a>> for RecordBody<'a> {
-    fn from(record: RecordRef<'a>) -> Self {
-        let RecordRef { id, generation, incarnation, address, name, metadata, extra: _ } = record;
-        RecordBody {
-            start: Departure { id, generation, incarnation }.into(),
-            address: Wire(address),
-            name: Name(name),
-            metadata: Metadata(metadata),
-        }
-    }
-}
-
-impl<'a> RecordBody<'a> {
-    fn with(self, extra: &'a [u8]) -> RecordRef<'a> {
-        let Departure { id, generation, incarnation } = self.start.into();
-        let (Wire(address), Name(name), Metadata(metadata)) = (self.address, self.name, self.metadata);
-        RecordRef { id, generation, incarnation, address, name, metadata, extra }
-    }
-}
-
-fn check_start(generation: Generation, incarnation: Incarnation) -> Result<(), Rejected> {
-    let in_range = generation.0 < Generation::LIMIT && incarnation.0 < Incarnation::LIMIT;
-    if in_range { Ok(()) } else { Err(Rejected::Malformed) }
-}
-
-/// Whether a record's unknown fields are kind, length, bytes each, with ascending kinds: a repeated field has no one meaning.
-fn check_fields(mut rest: &[u8]) -> Result<(), Rejected> {
-    let mut least = 0;
-    while !rest.is_empty() {
-        let (kind, Varint(length)) = take::<(u8, Varint)>(&mut rest)?;
-        if u16::from(kind) < least {
-            return Err(Rejected::Malformed);
-        }
-        least = u16::from(kind) + 1;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        rest = rest.get(length..).ok_or(Rejected::Truncated)?;
-    }
-    Ok(())
 }

@@ -1,12 +1,14 @@
 //! A number in as few bytes as it needs, and in no other form.
 //!
-//! The encoding is bincode's standard one; what this file adds is the refusal of a longer form than needed, so that one
+//! The form is the encoder's standard one. What is ours is the refusal of a longer one than needed, so that one
 //! meaning has one datagram and nobody can vary bytes that a tag, a hash or a copy of an unknown field covers.
 
 use bincode::de::Decoder;
-use bincode::enc::Encoder;
+use bincode::enc::{Encoder, write::Writer as _};
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
+
+use super::bytes::array;
 
 /// Up to 250: the byte itself. Above: 251, 252 or 253, then 2, 4 or 8 bytes, least significant first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,18 +27,35 @@ impl Varint {
 }
 
 impl Encode for Varint {
+    #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.0.encode(encoder)
+        let writer = encoder.writer();
+        match self.0 {
+            byte @ 0..=250 => writer.write(&[byte as u8]),
+            short @ 251..=0xffff => {
+                writer.write(&[251])?;
+                writer.write(&(short as u16).to_le_bytes())
+            }
+            word @ 0x1_0000..=0xffff_ffff => {
+                writer.write(&[252])?;
+                writer.write(&(word as u32).to_le_bytes())
+            }
+            long => {
+                writer.write(&[253])?;
+                writer.write(&long.to_le_bytes())
+            }
+        }
     }
 }
 
 impl<C> Decode<C> for Varint {
+    #[inline]
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let (value, least) = match u8::decode(decoder)? {
-            byte @ 0..=250 => return Ok(Varint(u64::from(byte))),
-            251 => (u64::from(u16::from_le_bytes(Decode::decode(decoder)?)), 251),
-            252 => (u64::from(u32::from_le_bytes(Decode::decode(decoder)?)), 1 << 16),
-            253 => (u64::from_le_bytes(Decode::decode(decoder)?), 1 << 32),
+        let (value, least) = match array(decoder)? {
+            [byte @ 0..=250] => return Ok(Varint(u64::from(byte))),
+            [251] => (u64::from(u16::from_le_bytes(array(decoder)?)), 251),
+            [252] => (u64::from(u32::from_le_bytes(array(decoder)?)), 1 << 16),
+            [253] => (u64::from_le_bytes(array(decoder)?), 1 << 32),
             _ => return Err(DecodeError::Other("a number of more than 64 bits")),
         };
         if value < least {
@@ -52,7 +71,7 @@ bincode::impl_borrow_decode!(Varint);
 mod tests {
     use super::*;
     use crate::wire::Rejected;
-    use crate::wire::fields::{CONFIG, take};
+    use crate::wire::bytes::{put, take};
 
     fn decode(mut bytes: &[u8]) -> Result<u64, Rejected> {
         let value = take::<Varint>(&mut bytes)?;
@@ -74,7 +93,10 @@ mod tests {
             (u64::MAX, &[253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
         ];
         for (value, bytes) in table {
-            assert_eq!(bincode::encode_to_vec(Varint(value), CONFIG).unwrap(), bytes);
+            let mut written = [0xee; 9];
+            assert_eq!(put(&mut written, &Varint(value)), Some(bytes.len()));
+            assert_eq!(&written[..bytes.len()], bytes);
+            assert_eq!(bincode::encode_to_vec(value, bincode::config::standard()).unwrap(), bytes, "the standard form");
             assert_eq!(decode(bytes), Ok(value));
             assert_eq!(Varint(value).size(), bytes.len());
         }

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use tidings::config::Config;
 use tidings::event::Event;
 use tidings::member::{Generation, Identity, NodeId, State};
+use tidings::metrics::Metrics;
 use tidings::protocol::Protocol;
 use tidings::time::Instant;
 
@@ -26,6 +27,8 @@ pub struct Host {
     pub is_up: bool,
     /// While paused a host handles nothing; what arrives waits.
     pub paused_until: Instant,
+    /// When it is woken next: one wake at a time, or each datagram would begin another chain of them.
+    wakes_at: Instant,
     waiting: Vec<(SocketAddr, Vec<u8>)>,
     pub events: Vec<(Instant, Event)>,
     pub sent: (u64, u64),
@@ -33,6 +36,8 @@ pub struct Host {
 
 /// Whether a datagram from one host to another is lost.
 pub type Rule = Box<dyn FnMut(usize, usize, &mut Xoshiro256PlusPlus) -> bool>;
+/// The same for a path that treats datagrams by their bytes: from, to, datagram.
+pub type Filter = Box<dyn FnMut(usize, usize, &[u8]) -> bool>;
 
 /// A datagram sent: when, by whom, where to, its bytes.
 pub type Sending = (Instant, usize, SocketAddr, Vec<u8>);
@@ -41,6 +46,7 @@ pub struct Net {
     pub now: Instant,
     pub hosts: Vec<Host>,
     pub rule: Rule,
+    pub filter: Filter,
     pub latency: Duration,
     pub random: Xoshiro256PlusPlus,
     pub config: Config,
@@ -75,6 +81,7 @@ impl Net {
             now: Instant::from_nanos(1_000_000_000),
             hosts: Vec::new(),
             rule: Box::new(|_, _, _| false),
+            filter: Box::new(|_, _, _| false),
             latency: Duration::from_micros(450),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             config,
@@ -92,15 +99,13 @@ impl Net {
         for _ in 0..n {
             net.add();
         }
-        let settled = net.run_until(secs(60), |net| net.all_agree());
-        assert!(settled, "{n} hosts did not find each other, seed {seed}");
+        assert!(net.run_until(secs(60), Net::all_agree), "{n} hosts did not find each other, seed {seed}");
         net.run(secs(5));
         net
     }
 
     pub fn add(&mut self) -> usize {
-        let n = self.hosts.len();
-        self.add_as(&name(n), Generation(1_000), n as u16)
+        self.add_as(&name(self.hosts.len()), Generation(1_000), self.hosts.len() as u16)
     }
 
     pub fn add_as(&mut self, name: &str, generation: Generation, port: u16) -> usize {
@@ -109,12 +114,11 @@ impl Net {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(n as u64);
         let identity = Identity::named(name, generation, address);
         let mut protocol = Protocol::new(self.config.clone(), identity, seed, self.now).unwrap();
-        if let Some(first) = self.hosts.first().filter(|first| first.address != address) {
-            protocol.join(self.now, &[first.address]);
-        }
-        let (name, events, waiting) = (name.to_owned(), Vec::new(), Vec::new());
-        let paused_until = Instant::ORIGIN;
-        self.hosts.push(Host { protocol, address, name, is_up: true, paused_until, waiting, events, sent: (0, 0) });
+        let others = self.hosts.iter().filter(|host| host.is_up && host.address != address);
+        protocol.join(self.now, &others.map(|host| host.address).take(3).collect::<Vec<_>>());
+        let (name, events, waiting, sent) = (name.to_owned(), vec![], vec![], (0, 0));
+        let (is_up, paused_until, wakes_at) = (true, Instant::ORIGIN, Instant::ORIGIN);
+        self.hosts.push(Host { protocol, address, name, is_up, paused_until, wakes_at, waiting, events, sent });
         self.drain(n);
         n
     }
@@ -163,13 +167,9 @@ impl Net {
             Happening::Arrival { to, from, bytes } => (to, Some((from, bytes))),
             Happening::Wake(n) => (n, None),
         };
-        let now = self.now;
-        let host = &mut self.hosts[n];
-        if !host.is_up {
-            return;
-        }
+        let (now, host) = (self.now, &mut self.hosts[n]);
         host.waiting.extend(arrival);
-        if host.paused_until > now {
+        if !host.is_up || host.paused_until > now {
             return;
         }
         for (from, mut bytes) in std::mem::take(&mut host.waiting) {
@@ -178,9 +178,7 @@ impl Net {
             }
             let _ = host.protocol.handle_datagram(now, from, &mut bytes);
         }
-        if host.protocol.poll_timeout().is_some_and(|at| at <= now) {
-            host.protocol.handle_timeout(now);
-        }
+        host.protocol.handle_timeout(now);
         self.drain(n);
     }
 
@@ -190,21 +188,22 @@ impl Net {
             assert!(buf.len() <= self.config.datagram_bytes_max);
             self.hosts[n].sent.0 += 1;
             self.hosts[n].sent.1 += buf.len() as u64;
-            if let Some(tap) = &mut self.tap {
-                tap.push((self.now, n, transmit.to, buf.clone()));
-            }
-            let from = self.hosts[n].address;
+            self.tap.iter_mut().for_each(|tap| tap.push((self.now, n, transmit.to, buf.clone())));
+            let (from, sent) = (self.hosts[n].address, self.now + self.latency);
             let receiver = self.hosts.iter().rposition(|host| host.address == transmit.to && host.is_up);
-            if let Some(to) = receiver.filter(|to| !(self.rule)(n, *to, &mut self.random)) {
+            let mut is_lost = |to: &usize| (self.rule)(n, *to, &mut self.random) || (self.filter)(n, *to, &buf);
+            if let Some(to) = receiver.filter(|to| !is_lost(to)) {
                 let jitter = Duration::from_nanos(self.random.next_u64() % (self.latency.as_nanos() as u64 / 2 + 1));
-                self.push(self.now + self.latency + jitter, Happening::Arrival { to, from, bytes: buf.clone() });
+                self.push(sent + jitter, Happening::Arrival { to, from, bytes: buf.clone() });
             }
         }
         while let Some(event) = self.hosts[n].protocol.poll_event() {
             self.hosts[n].events.push((self.now, event));
         }
-        if let Some(at) = self.hosts[n].protocol.poll_timeout() {
-            self.push(at.max(self.now), Happening::Wake(n));
+        let (now, wakes_at) = (self.now, self.hosts[n].wakes_at);
+        if let Some(at) = self.hosts[n].protocol.poll_timeout().filter(|at| *at < wakes_at || wakes_at <= now) {
+            self.hosts[n].wakes_at = at.max(now);
+            self.push(at.max(now), Happening::Wake(n));
         }
     }
 
@@ -224,20 +223,14 @@ impl Net {
 
     /// Whether all hosts that run hold each other Alive and nobody else, at equal view hashes.
     pub fn all_agree(&self) -> bool {
-        let up = self.up();
-        let hash = |n: &usize| self.hosts[*n].protocol.metrics();
-        up.iter().all(|n| {
-            let metrics = hash(n);
-            metrics.members_alive == up.len()
-                && metrics.members_suspect == 0
-                && metrics.view_hash == hash(&up[0]).view_hash
-        })
+        let (up, metrics) = (self.up(), |n: &usize| self.hosts[*n].protocol.metrics());
+        let sees = |m: &Metrics| (m.members_alive, m.members_suspect, m.view_hash);
+        up.iter().all(|n| sees(&metrics(n)) == (up.len(), 0, metrics(&up[0]).view_hash))
     }
 
     /// The events of host `n` about host `m` since a moment.
     pub fn events_about(&self, n: usize, m: usize, since: Instant) -> Vec<&Event> {
-        let id = NodeId::from_name(&self.hosts[m].name);
-        let about = |event: &Event| event.member().is_some_and(|member| member.id() == id);
+        let about = |event: &Event| event.member().is_some_and(|member| member.name() == self.hosts[m].name);
         self.hosts[n].events.iter().filter(|(at, event)| *at >= since && about(event)).map(|(_, event)| event).collect()
     }
 

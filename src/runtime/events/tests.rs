@@ -13,7 +13,7 @@ use crate::event::{DeadReason, Event, SuspectReason};
 use crate::member::{Accusers, Generation, Identity, Incarnation, Member, NodeId, Record, State};
 use crate::runtime::error::Stopped;
 use crate::runtime::hub::Hub;
-use crate::runtime::node::NodeMetrics;
+use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::view::{View, in_state};
 use crate::time::Instant;
 
@@ -244,15 +244,15 @@ fn a_waiting_reader_is_woken_by_news_and_by_the_end() {
     let count = Arc::new(Count(AtomicUsize::new(0)));
     let waker = Waker::from(Arc::clone(&count));
     let mut cx = Context::from_waker(&waker);
-    assert!(events.poll(&mut cx).is_pending() && events.poll(&mut cx).is_pending());
+    assert!(events.poll_next(&mut cx).is_pending() && events.poll_next(&mut cx).is_pending());
     hub.publish([Event::Up(member(1, 1, 0, &[]))]);
     assert_eq!(count.0.load(Ordering::SeqCst), 1, "one wake for one reader, however often it polled");
-    assert!(matches!(events.poll(&mut cx), Poll::Ready(Some(notice)) if notice.event.kind() == "up"));
-    assert!(events.poll(&mut cx).is_pending());
+    assert!(matches!(events.poll_next(&mut cx), Poll::Ready(Some(notice)) if notice.event.kind() == "up"));
+    assert!(events.poll_next(&mut cx).is_pending());
     let mut gone = events.clone();
-    assert!(gone.poll(&mut cx).is_pending());
+    assert!(gone.poll_next(&mut cx).is_pending());
     drop(gone);
     hub.close(Stopped::Dropped, NodeMetrics::default());
     assert_eq!(count.0.load(Ordering::SeqCst), 2, "a reader that is gone is not woken");
-    assert_eq!(events.poll(&mut cx), Poll::Ready(None));
+    assert_eq!(events.poll_next(&mut cx), Poll::Ready(None));
 }

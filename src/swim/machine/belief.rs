@@ -274,6 +274,11 @@ impl Machine {
             return;
         }
         let Some(slot) = self.members.find(departure.id) else { return };
+        if self.leaps(departure.id, departure.generation, departure.incarnation) {
+            // No room would be left above it in which the owner could contradict.
+            self.begin_round(slot, Occasion::Look);
+            return;
+        }
         let member = self.members.member(slot);
         let known = (member.generation(), member.incarnation());
         let heard = (departure.generation, departure.incarnation);

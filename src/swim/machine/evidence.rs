@@ -165,7 +165,7 @@ impl Machine {
     pub(super) fn after_answer(&mut self, origin: Origin, errand: Errand) {
         match errand {
             Errand::Farewell => self.note_farewell(origin),
-            Errand::Introduction => self.send_news(origin.address, First::Nothing),
+            Errand::Introduction => self.send_news(origin.address, First::Me),
             Errand::Round(_) | Errand::Relay { .. } | Errand::Look | Errand::Proof(_) | Errand::Twin => {}
         }
         let is_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);

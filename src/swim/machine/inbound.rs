@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::member::{Incarnation, canonical};
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
@@ -47,6 +48,7 @@ impl Machine {
             Some(slot) => self.members.row(slot).is_proved() && self.members.member(slot).address() == address,
             None => self.joining.is_guest(heard.from, address),
         };
+        let is_proved = is_proved || sabotage::is_off("proof_of_address");
         let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
@@ -84,7 +86,6 @@ impl Machine {
         if origin.slot.is_none() {
             self.pull_from_contact(origin.address);
         }
-        self.compare_views(origin, heard.pulse.view_hash);
         Ok(())
     }
 
@@ -112,12 +113,16 @@ impl Machine {
             }
             self.note_evidence(slot, attempt.sent, attempt.errand);
         }
+        let was_proved = origin.is_proved;
         // The evidence may have proved the address.
         let is_proved = origin.slot.is_some_and(|slot| self.members.row(slot).is_proved());
         let origin = Origin { is_proved, ..origin };
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
         self.after_answer(origin, attempt.errand);
+        if is_proved && !was_proved && attempt.errand != Errand::Introduction {
+            self.tell_what_could_not_ride(origin);
+        }
         self.compare_views(origin, heard.pulse.view_hash);
         Ok(())
     }

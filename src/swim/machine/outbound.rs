@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::member::State;
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{WasSent, sends_in_all};
 use crate::swim::machine::Machine;
@@ -25,15 +26,20 @@ const BATCH_MAX: usize = 48;
 impl Machine {
     /// Makes the next datagram; the buffer is cleared first.
     pub(crate) fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<SocketAddr> {
-        let to = match self.outbox.pop()? {
-            Outgoing::Intent(intent) => {
-                self.make(&intent, buf);
-                intent.to
-            }
-            Outgoing::Prepared(to, datagram) => {
-                buf.clear();
-                buf.extend_from_slice(&datagram);
-                to
+        let to = loop {
+            match self.outbox.pop()? {
+                Outgoing::Intent(intent) => {
+                    self.make(&intent, buf);
+                    // Even without news it may be longer than an unproved address may be sent: then nothing is said.
+                    if buf.len() <= intent.bytes_max {
+                        break intent.to;
+                    }
+                }
+                Outgoing::Prepared(to, datagram) => {
+                    buf.clear();
+                    buf.extend_from_slice(&datagram);
+                    break to;
+                }
             }
         };
         self.metrics.datagrams_out += 1;
@@ -128,6 +134,7 @@ impl Machine {
     pub(super) fn belief_about(&self, slot: Slot) -> First {
         let row = self.members.row(slot);
         match row.member.state() {
+            _ if sabotage::is_off("buddy") => First::Nothing,
             State::Suspect | State::Dead if !row.is_provisional() => First::About(slot),
             _ => First::Nothing,
         }
@@ -143,6 +150,26 @@ impl Machine {
             bytes_max: self.reply_bytes_max(origin),
             rides: Rides::News,
         });
+        if !origin.is_proved && !elsewhere && self.gossip.len() > 0 {
+            self.unmet = origin.slot.or(self.unmet);
+        }
+    }
+
+    /// Pings a member that pinged us while its address was not proved, so that the news that could not ride on our ack reach it. Waits
+    /// for the tick: more at once would be a reply longer than the ping.
+    pub(super) fn meet_pinger(&mut self) {
+        let Some(slot) = self.unmet.take() else { return };
+        let row = self.members.row(slot);
+        if row.is_live() && !row.is_proved() && self.gossip.len() > 0 {
+            self.ping(slot, Errand::Introduction, First::Nothing);
+        }
+    }
+
+    /// The address was proved just now: what could not ride on our ping to it goes after it.
+    pub(super) fn tell_what_could_not_ride(&mut self, origin: Origin) {
+        if self.gossip.len() > 0 {
+            self.send_news(origin.address, First::Nothing);
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use crate::event::SuspectReason;
 use crate::member::{Accusers, Incarnation};
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::{First, Rides};
+use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::picks::Picks;
 use crate::swim::probe::{Occasion, Round, Wanted};
+use crate::swim::relays::{Budget, Relay};
 use crate::swim::ring;
 use crate::swim::rtt::retry_timeout;
 use crate::swim::slot::Slot;
@@ -36,6 +38,7 @@ impl Machine {
         self.evict_ghosts();
         self.challenge_again();
         self.dial_somebody();
+        self.meet_pinger();
         if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             self.begin_round(target, Occasion::Scheduled);
         }
@@ -86,7 +89,8 @@ impl Machine {
             let errand = Errand::Relay { round: serial, relay };
             let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
             let to = self.members.member(relay).address();
-            self.send(to, Message::PingReq { nonce, target: digest }, First::Nothing, Rides::News);
+            // Telling the relay where we see it makes the request as long as the longest report of it.
+            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(to), Rides::News);
         }
         if let Some(round) = self.rounds.get_mut(serial) {
             round.relays = relays;
@@ -128,7 +132,10 @@ impl Machine {
     fn accuse_by_round(&mut self, slot: Slot, round: &Round) {
         let me = self.me().id();
         let answered = self.answers.since(round.began, |answerer| answerer != slot) > 0;
-        let is_private = self.members.counts().present() > 2 && round.nackers.is_empty() && !answered;
+        let is_private = self.members.counts().present() > 2
+            && round.nackers.is_empty()
+            && !answered
+            && !sabotage::is_off("self_tests");
         let accusers: Accusers = std::iter::once(me).chain(round.nackers.iter()).collect();
         let is_new = self.suspicions.get(slot).is_none();
         if is_new {
@@ -182,11 +189,13 @@ impl Machine {
         let Some(asker) = origin.slot.filter(|slot| self.members.member(*slot).address() == origin.address) else {
             return;
         };
-        let Some(slot) = self.members.find_digest(target).filter(|slot| *slot != self.members.me()) else { return };
+        let is_third = |slot: &Slot| *slot != self.members.me() && *slot != asker;
+        let Some(slot) = self.members.find_digest(target).filter(is_third) else { return };
         let rto = self.rto(slot);
         let (nack_at, drop_at) = (self.now + rto * 4 / 5, self.now + self.rules.stall_tolerance);
         let prober = self.members.member(asker).address();
-        self.relays.start((nonce, prober), (target, slot), nack_at, drop_at);
+        let budget = if origin.is_proved { Budget::Free } else { Budget::Once(origin.bytes) };
+        self.relays.start((nonce, prober, budget), (target, slot), nack_at, drop_at);
         let to = self.members.member(slot).address();
         let first = self.belief_about(slot);
         self.send(to, Message::Ping { to: target, nonce }, first, Rides::Nothing);
@@ -194,8 +203,17 @@ impl Machine {
 
     pub(super) fn run_relays(&mut self) {
         while let Some(relay) = self.relays.next_nack(self.now) {
-            self.send(relay.prober, Message::Nack { nonce: relay.nonce }, First::Nothing, Rides::News);
+            self.report(&relay, Message::Nack { nonce: relay.nonce });
         }
+    }
+
+    /// Tells a prober how its errand went.
+    fn report(&mut self, relay: &Relay, message: Message) {
+        let (bytes_max, rides) = match relay.budget {
+            Budget::Free => (self.rules.datagram_bytes_max, Rides::News),
+            Budget::Once(bytes) => (bytes, Rides::Nothing),
+        };
+        self.outbox.push(Intent { to: relay.prober, message, first: First::Nothing, bytes_max, rides });
     }
 
     /// An echo of a nonce that is not ours: if we pinged for somebody, it is passed on to them.
@@ -207,7 +225,7 @@ impl Machine {
     ) -> Result<(), Rejected> {
         let relay = self.relays.fulfil(nonce, origin.digest).ok_or(Rejected::UnknownNonce)?;
         let message = Message::Relayed { nonce, target: relay.target, incarnation };
-        self.send(relay.prober, message, First::Nothing, Rides::News);
+        self.report(&relay, message);
         self.hear_incarnation(relay.target_slot, incarnation);
         Ok(())
     }
@@ -219,6 +237,9 @@ impl Machine {
 
     /// Forwards what is new to a few random members, as far as the bucket allows.
     pub(super) fn forward(&mut self) {
+        if sabotage::is_off("forwarding") {
+            return;
+        }
         while self.gossip.carriers_due() > 0 {
             if self.is_alone() {
                 return;
@@ -251,7 +272,7 @@ impl Machine {
         if self.members.row(target).is_proved() {
             self.send_news(self.members.member(target).address(), First::Nothing);
         } else {
-            self.ping(target, Errand::Introduction, First::Me);
+            self.ping(target, Errand::Introduction, First::Nothing);
         }
     }
 }

@@ -39,7 +39,11 @@ impl Machine {
     /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
     fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         let me = self.members.me();
-        let incarnation = if incarnation.0 >= Incarnation::LIMIT {
+        let is_last = self.me().generation().next().0 >= Generation::LIMIT;
+        let incarnation = if incarnation.0 >= Incarnation::LIMIT && is_last {
+            // Anything higher would be rejected as malformed: better unheard this once than mute for ever.
+            self.me().incarnation()
+        } else if incarnation.0 >= Incarnation::LIMIT {
             self.members.set_my_generation(self.me().generation().next());
             Incarnation(0)
         } else {

@@ -1,0 +1,64 @@
+//! Switches each mechanism off, one at a time, and demands that the test named for it then fails.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg tidings_sabotage" cargo test --target-dir target/sabotage --test sabotage each_fault
+//! ```
+//!
+//! A target directory of its own keeps the ordinary build. Each named test runs twice as a child process: untouched, when it
+//! must pass, and with `TIDINGS_SABOTAGE` naming the fault, when it must fail. In an ordinary build this file is empty.
+#![cfg(tidings_sabotage)]
+#![allow(clippy::unwrap_used)]
+
+#[path = "bad_input.rs"]
+mod bad_input;
+#[path = "mechanisms.rs"]
+mod mechanisms;
+
+use std::process::{Command, Stdio};
+
+/// Each fault and the test that must notice it.
+const FAULTS: [(&str, &str); 11] = [
+    ("late_wake", "mechanisms::late_wake_a_driver_that_stops_for_ten_seconds_declares_nobody_dead"),
+    ("stall_tolerance", "mechanisms::stall_tolerance_a_stall_below_p_is_never_a_death"),
+    ("accusers", "mechanisms::accusers_one_observer_alone_waits_for_three_p"),
+    ("last_ping", "mechanisms::last_ping_a_lost_refutation_kills_nobody"),
+    ("self_tests", "mechanisms::self_tests_a_deaf_node_accuses_nobody_aloud"),
+    ("isolated", "mechanisms::isolated_verdicts_are_provisional_and_undone"),
+    ("ghosts", "mechanisms::ghosts_a_ten_minute_partition_heals"),
+    ("tombstones", "mechanisms::tombstones_an_old_rumour_does_not_raise_the_forgotten"),
+    ("buddy", "mechanisms::buddy_a_ping_to_a_suspect_carries_the_suspicion"),
+    ("forwarding", "mechanisms::forwarding_spreads_a_suspicion_within_100_ms"),
+    ("proof_of_address", "bad_input::no_reply_to_an_unproved_address_is_larger_than_what_provoked_it"),
+];
+
+/// How the one test of this name ends in a process of its own, and what it said.
+fn run(test: &str, fault: Option<&str>) -> (bool, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", test, "--test-threads=1"]).env_remove("TIDINGS_SABOTAGE").stdin(Stdio::null());
+    if let Some(fault) = fault {
+        child.env("TIDINGS_SABOTAGE", fault);
+    }
+    let output = child.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("running 1 test"), "there is no test {test}");
+    (output.status.success(), said)
+}
+
+#[test]
+fn each_fault_fails_the_test_named_for_it() {
+    let mut wrong = Vec::new();
+    for (fault, test) in FAULTS {
+        let (sound, _) = run(test, None);
+        let (faulty, said) = run(test, Some(fault));
+        let why = said.lines().skip_while(|line| !line.contains("panicked at")).skip(1).take(1).next().unwrap_or("-");
+        eprintln!("{fault:<17} untouched: {:<6} switched off: {:<6} {why}", word(sound), word(faulty));
+        if !sound || faulty {
+            wrong.push(fault);
+        }
+    }
+    assert!(wrong.is_empty(), "not as they should be: {wrong:?}");
+}
+
+fn word(passes: bool) -> &'static str {
+    if passes { "passes" } else { "fails" }
+}
