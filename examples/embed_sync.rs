@@ -87,10 +87,8 @@ impl Node {
 }
 
 /// Any clock that never goes back will do.
-#[allow(clippy::disallowed_types)]
 struct Clock(std::time::Instant);
 
-#[allow(clippy::disallowed_types)]
 impl Clock {
     fn start() -> Self {
         Clock(std::time::Instant::now())

@@ -18,7 +18,6 @@ fn runtime() -> Runtime {
 }
 
 /// Keeps every worker of a runtime busy without a single await.
-#[allow(clippy::disallowed_types)]
 fn burn(runtime: &Runtime, time: Duration) -> Vec<tokio::task::JoinHandle<()>> {
     let until = Instant::now() + time;
     let spin = move || {
