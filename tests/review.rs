@@ -2,13 +2,40 @@
 //! for more than it is.
 #![allow(clippy::unwrap_used)]
 
+mod forge;
+mod virtual_net;
+
+use forge::{ACK, PING, Who, fields};
 use tidings::config::Config;
-use tidings::member::{Generation, Identity};
+use tidings::member::{Generation, Identity, State};
 use tidings::protocol::Protocol;
 use tidings::time::Instant;
+use tidings::why::{Cause, Waiting};
+use virtual_net::{Net, id, ms, secs};
 
 fn lan() -> Config {
     Config::lan("c")
+}
+
+fn who(net: &Net, n: usize) -> Who {
+    Who::is(net.hosts[n].protocol.me())
+}
+
+/// Hands host `n` a datagram from the address of host `from`.
+fn hand(net: &mut Net, n: usize, from: usize, mut datagram: Vec<u8>) {
+    let from = net.hosts[from].address;
+    net.call(n, |protocol, now| protocol.handle_datagram(now, from, &mut datagram)).unwrap();
+}
+
+fn causes(net: &Net, n: usize, m: usize) -> Vec<Cause> {
+    net.hosts[n].protocol.why(id(m)).map_or(vec![], |why| why.steps.iter().map(|step| step.what).collect())
+}
+
+/// The nonces of the pings that `n` sent to `m`, with their moments, the latest last.
+fn nonces(net: &Net, n: usize, m: usize) -> Vec<(Instant, u64)> {
+    let (to, sent) = (net.hosts[m].address, net.tap.iter().flatten());
+    let pings = sent.filter(|(_, from, at, bytes)| *from == n && *at == to && bytes[1] == PING);
+    pings.map(|(at, _, _, bytes)| (*at, forge::read(bytes).words[1])).collect()
 }
 
 #[test]
@@ -17,4 +44,42 @@ fn one_that_left_alone_may_be_asked_where_it_is_seen() {
     let mut protocol = Protocol::new(lan(), identity, 1, Instant::ORIGIN).unwrap();
     protocol.leave(Instant::ORIGIN);
     assert_eq!(protocol.seen_elsewhere(), None);
+}
+
+/// A late wake holds a verdict; while it is held the suspect answers. That moves the deadline, whatever releases the hold.
+#[test]
+fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_release() {
+    let mut tried = 0;
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 8);
+        net.tap = Some(Vec::new());
+        net.rule = Box::new(|from, to, _| from == 7 || to == 7);
+        let has = |net: &Net, n: usize, wanted: fn(&Cause) -> bool| causes(net, n, 7).iter().any(wanted);
+        let asked = |net: &Net, n: usize| has(net, n, |cause| matches!(cause, Cause::Unanswered { .. }));
+        assert!(net.run_until(secs(5), |net| (0..7).any(|n| asked(net, n))));
+        let h = (0..7).find(|n| asked(&net, *n)).unwrap();
+        let start = net.hosts[h].protocol.why(id(7)).unwrap().start;
+        let (sent, late) = nonces(&net, h, 7).into_iter().rfind(|(at, _)| *at > start && *at < net.now).unwrap();
+        assert!(net.run_until(secs(5), |net| has(net, h, |cause| matches!(cause, Cause::LastPing { attempt: 3 }))));
+        net.rule = Box::new(move |from, to, _| from == 7 || to == 7 || to == h);
+        net.pause(h, ms(300));
+        let held = |net: &Net| has(net, h, |cause| *cause == Cause::Waiting(Waiting::LateWake));
+        if !net.run_until(secs(5), held) {
+            continue;
+        }
+        tried += 1;
+        // An answer of the suspect that was long under way, and then two of others.
+        let suspect = who(&net, 7);
+        hand(&mut net, h, 7, suspect.says("c", ACK, &fields(&[late]), &[]));
+        for other in (0..7).filter(|n| *n != h) {
+            if let Some((_, nonce)) = nonces(&net, h, other).pop() {
+                let ack = who(&net, other).says("c", ACK, &fields(&[nonce]), &[]);
+                hand(&mut net, h, other, ack);
+            }
+        }
+        net.run(ms(1));
+        assert!(net.now < sent + secs(3) + ms(300), "seed {seed}: P after the answered ping is not over");
+        assert_eq!(net.state(h, 7), Some(State::Suspect), "seed {seed}: {:?}", net.hosts[h].protocol.why(id(7)));
+    }
+    assert!(tried > 0);
 }

@@ -116,6 +116,11 @@ impl Machine {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let soft = suspicion.soft_deadline(&pace);
         let hard = suspicion.hard_deadline(&pace);
+        if self.now < soft {
+            // The deadline has moved since this was planned: nobody is judged before P is over.
+            self.plan_for(slot, soft);
+            return;
+        }
         if self.is_barred(soft + pace.tolerance * 2) {
             self.hold(slot, Waiting::LateWake, soft + pace.tolerance * 2);
             return;
