@@ -5,7 +5,7 @@
 mod forge;
 mod virtual_net;
 
-use forge::{ACK, PING, Who, fields};
+use forge::{ACK, NEWS, PING, SUSPECT, Who, fields};
 use tidings::config::Config;
 use tidings::member::{Generation, Identity, State};
 use tidings::protocol::Protocol;
@@ -82,4 +82,29 @@ fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_rele
         assert_eq!(net.state(h, 7), Some(State::Suspect), "seed {seed}: {:?}", net.hosts[h].protocol.why(id(7)));
     }
     assert!(tried > 0);
+}
+
+/// A suspicion of a later incarnation is another suspicion: the member has spoken since the first.
+#[test]
+fn a_later_incarnation_suspected_has_a_clock_of_its_own() {
+    for seed in 0..6 {
+        let mut net = Net::cluster(lan(), seed, 8);
+        net.rule = Box::new(|from, to, _| (from, to) == (0, 7) || (from, to) == (7, 0));
+        net.filter = Box::new(|_, to, datagram| {
+            let read = forge::read(datagram);
+            to == 0 && (read.kind == forge::RELAYED || read.items.iter().any(|item| item.1 == Some(id(7))))
+        });
+        let (old, teller) = (who(&net, 7), who(&net, 1));
+        let by = [id(1), id(2), id(3)];
+        let first = old.accused(SUSPECT, 2_500, false, &by);
+        hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[first]));
+        net.run(ms(100));
+        let later = Who { incarnation: old.incarnation + 1, ..old };
+        hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[later.accused(SUSPECT, 0, false, &by)]));
+        let heard = net.now;
+        net.run(ms(2_900));
+        assert_eq!(net.state(0, 7), Some(State::Suspect), "seed {seed}");
+        let start = net.hosts[0].protocol.why(id(7)).unwrap().start;
+        assert!(start >= heard, "seed {seed}: silent since {start}, but it spoke before {heard}");
+    }
 }

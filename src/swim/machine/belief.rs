@@ -227,10 +227,10 @@ impl Machine {
             return None;
         }
         if incarnation > member.incarnation() {
-            let was_gone = !member.state().is_live() && !self.members.row(slot).is_provisional();
+            let was_well = member.state() == State::Alive;
             self.members.raise_incarnation(slot, incarnation);
-            if was_gone {
-                // It has spoken since it was convicted, or left: that was an earlier incarnation.
+            if !was_well {
+                // It has spoken since it was suspected, convicted or gone: what is held against it now has a clock of its own.
                 self.revive(slot);
             }
         }
