@@ -17,6 +17,11 @@ fn lan() -> Config {
     Config::lan("c")
 }
 
+fn heal(net: &mut Net) {
+    net.rule = Box::new(|_, _, _| false);
+    net.filter = Box::new(|_, _, _| false);
+}
+
 fn who(net: &Net, n: usize) -> Who {
     Who::is(net.hosts[n].protocol.me())
 }
@@ -106,5 +111,22 @@ fn a_later_incarnation_suspected_has_a_clock_of_its_own() {
         assert_eq!(net.state(0, 7), Some(State::Suspect), "seed {seed}");
         let start = net.hosts[0].protocol.why(id(7)).unwrap().start;
         assert!(start >= heard, "seed {seed}: silent since {start}, but it spoke before {heard}");
+    }
+}
+
+/// Three members: two are lost to one of them for a moment, and one of the two for ever. The other answers again.
+#[test]
+fn one_that_answers_again_is_not_suspect_for_ever() {
+    for seed in 0..8 {
+        let mut net = Net::cluster(lan(), seed, 3);
+        net.rule = Box::new(|from, to, _| from == 0 || to == 0);
+        net.run(ms(2_600));
+        net.crash(2);
+        heal(&mut net);
+        let settled = net.run_until(secs(90), |net| {
+            let sees = |n: usize, m: usize| (net.state(n, m), net.state(n, 2)) == (Some(State::Alive), Some(State::Dead));
+            sees(0, 1) && sees(1, 0)
+        });
+        assert!(settled, "seed {seed}: {:?} {:?}", net.state(0, 1), net.hosts[0].protocol.metrics());
     }
 }

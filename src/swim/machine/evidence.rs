@@ -93,10 +93,13 @@ impl Machine {
         for slot in private {
             let Some(suspicion) = self.suspicions.get(slot) else { continue };
             let start = suspicion.start;
-            if self.answers.since(start, |answerer| answerer != slot) == 0 {
+            let others = self.answers.since(start, |answerer| answerer != slot);
+            let all = self.answers.since(start, |_| true);
+            if all == 0 {
                 continue;
             }
-            if self.now.since(start) > PRIVATE_MAX {
+            // It may have answered itself: nobody was told, so there is nothing that it would have to refute.
+            if all > others || self.now.since(start) > PRIVATE_MAX {
                 self.revive(slot);
                 continue;
             }
