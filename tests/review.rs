@@ -7,11 +7,12 @@ mod virtual_net;
 
 use forge::{ACK, NEWS, PING, SUSPECT, Who, fields};
 use tidings::config::Config;
+use tidings::event::Event;
 use tidings::member::{Generation, Identity, State};
 use tidings::protocol::Protocol;
 use tidings::time::Instant;
 use tidings::why::{Cause, Waiting};
-use virtual_net::{Net, id, ms, secs};
+use virtual_net::{Net, id, ms, name, secs};
 
 fn lan() -> Config {
     Config::lan("c")
@@ -128,5 +129,33 @@ fn one_that_answers_again_is_not_suspect_for_ever() {
             sees(0, 1) && sees(1, 0)
         });
         assert!(settled, "seed {seed}: {:?} {:?}", net.state(0, 1), net.hosts[0].protocol.metrics());
+    }
+}
+
+/// Three members: one dies, and while that is judged the other two are cut from each other for long. When they meet again they
+/// are not isolated, and what waited for that is judged.
+#[test]
+fn isolation_ends_though_a_third_is_really_dead() {
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 3);
+        net.crash(2);
+        assert!(net.run_until(secs(10), |net| (0..2).all(|n| net.state(n, 2) == Some(State::Suspect))));
+        net.rule = Box::new(|_, _, _| true);
+        net.run(secs(40));
+        heal(&mut net);
+        let healed = net.now;
+        let settled = |net: &Net, n: usize| {
+            let isolation = net.hosts[n].events.iter().rev().find(|(_, event)| {
+                matches!(event, Event::Isolated { .. } | Event::Reconnected)
+            });
+            let is_isolated = matches!(isolation, Some((_, Event::Isolated { .. })));
+            let dead = net.hosts[n].events.iter().rev().find(|(_, event)| {
+                matches!(event, Event::Dead { member, .. } if member.name() == "n2")
+            });
+            let is_certain = matches!(dead, Some((_, Event::Dead { isolated: false, .. })));
+            !is_isolated && is_certain && net.state(n, 2) == Some(State::Dead)
+        };
+        let found = net.run_until(secs(60), |net| (0..2).all(|n| settled(net, n)) && net.all_agree());
+        assert!(found, "seed {seed}, {healed}: {:?}", net.hosts[0].events);
     }
 }

@@ -47,8 +47,8 @@ impl Machine {
     /// Somebody answered: what waited for answers looks again.
     fn answers_changed(&mut self) {
         if let Some(since) = self.isolated {
-            let wanted = self.members.counts().present().saturating_sub(1).clamp(1, 2);
-            if self.answers.since(since, |_| true) >= wanted {
+            // As many as a verdict needs: those that are held for dead cannot be waited for.
+            if self.answers.since(since, |_| true) >= self.answers_needed().max(1) {
                 self.reconnect();
             }
         }
