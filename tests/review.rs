@@ -159,3 +159,18 @@ fn isolation_ends_though_a_third_is_really_dead() {
         assert!(found, "seed {seed}, {healed}: {:?}", net.hosts[0].events);
     }
 }
+
+/// A long stall makes a verdict provisional; it does not mean that nobody answers.
+#[test]
+fn a_long_stall_is_not_isolation() {
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 8);
+        net.crash(7);
+        assert!(net.run_until(secs(10), |net| net.state(0, 7) == Some(State::Suspect)));
+        // The others must not tell of their verdicts, nor be asked for one.
+        net.pause(0, secs(12));
+        net.run(secs(60));
+        let isolated = net.hosts[0].events.iter().filter(|(_, event)| matches!(event, Event::Isolated { .. })).count();
+        assert_eq!((isolated, net.state(0, 7)), (0, Some(State::Dead)), "seed {seed}");
+    }
+}

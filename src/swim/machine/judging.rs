@@ -136,9 +136,10 @@ impl Machine {
             } else {
                 self.convict_provisionally(slot);
             }
-        } else if answered && !enough {
+        } else if answered {
+            // Too few agree, or our own stalls forbid a certain verdict: no answer would change that.
             self.plan_for(slot, hard);
-            self.note_lack(slot, Waiting::Accusers);
+            self.note_lack(slot, if enough { Waiting::LateWake } else { Waiting::Accusers });
         } else {
             self.ask_again(slot, hard);
         }
