@@ -160,6 +160,25 @@ fn isolation_ends_though_a_third_is_really_dead() {
     }
 }
 
+/// One whose last contact left is alone, and dials its contacts again: the one that comes back there knows nobody.
+#[test]
+fn one_left_alone_dials_its_contacts_again() {
+    let mut net = Net::new(lan(), 3);
+    net.add();
+    net.add();
+    assert!(net.run_until(secs(10), Net::all_agree));
+    net.run(secs(5));
+    net.call(0, |protocol, now| protocol.leave(now));
+    net.run(secs(5));
+    net.crash(0);
+    net.run(secs(20));
+    // The contact comes back without contacts of its own.
+    net.hosts[1].is_up = false;
+    net.add_as(&name(0), Generation(2_000), 0);
+    net.hosts[1].is_up = true;
+    assert!(net.run_until(secs(30), Net::all_agree), "{:?}", net.hosts[1].protocol.metrics());
+}
+
 /// A long stall makes a verdict provisional; it does not mean that nobody answers.
 #[test]
 fn a_long_stall_is_not_isolation() {
