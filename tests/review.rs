@@ -5,10 +5,10 @@
 mod forge;
 mod virtual_net;
 
-use forge::{ACK, NEWS, PING, SUSPECT, Who, fields};
+use forge::{ACK, NEWS, PING, PING_REQ, SUSPECT, Who, fields};
 use tidings::config::Config;
 use tidings::event::Event;
-use tidings::member::{Generation, Identity, State};
+use tidings::member::{Generation, Identity, Incarnation, State};
 use tidings::protocol::Protocol;
 use tidings::time::Instant;
 use tidings::why::{Cause, Waiting};
@@ -192,4 +192,19 @@ fn a_long_stall_is_not_isolation() {
         let isolated = net.hosts[0].events.iter().filter(|(_, event)| matches!(event, Event::Isolated { .. })).count();
         assert_eq!((isolated, net.state(0, 7)), (0, Some(State::Dead)), "seed {seed}");
     }
+}
+
+/// What a relay is told of an earlier start is not said of the later one.
+#[test]
+fn a_late_echo_of_an_earlier_start_says_nothing_of_the_later() {
+    let mut net = Net::cluster(lan(), 1, 4);
+    let (old, prober, address) = (who(&net, 3), who(&net, 1), net.hosts[3].address);
+    net.rule = Box::new(|_, _, _| true);
+    hand(&mut net, 0, 1, prober.says("c", PING_REQ, &fields(&[77, old.digest()]), &[]));
+    let new = Who { generation: old.generation + 1, incarnation: 0, ..old };
+    hand(&mut net, 0, 1, prober.says("c", NEWS, &[], &[new.alive(address, "n3", &[])]));
+    let late = Who { incarnation: old.incarnation + 5, ..old };
+    hand(&mut net, 0, 3, late.says("c", ACK, &fields(&[77]), &[]));
+    let known = net.hosts[0].protocol.member(id(3)).unwrap();
+    assert_eq!((known.generation(), known.incarnation()), (Generation(new.generation), Incarnation(0)));
 }

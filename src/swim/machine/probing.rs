@@ -195,7 +195,7 @@ impl Machine {
         let (nack_at, drop_at) = (self.now + rto * 4 / 5, self.now + self.rules.stall_tolerance);
         let prober = self.members.member(asker).address();
         let budget = if origin.is_proved { Budget::Free } else { Budget::Once(origin.bytes) };
-        self.relays.start((nonce, prober, budget), (target, slot), nack_at, drop_at);
+        self.relays.start((nonce, prober, budget), target, nack_at, drop_at);
         let to = self.members.member(slot).address();
         let first = self.belief_about(slot);
         self.send(to, Message::Ping { to: target, nonce }, first, Rides::Nothing);
@@ -226,7 +226,10 @@ impl Machine {
         let relay = self.relays.fulfil(nonce, origin.digest).ok_or(Rejected::UnknownNonce)?;
         let message = Message::Relayed { nonce, target: relay.target, incarnation };
         self.report(&relay, message);
-        self.hear_incarnation(relay.target_slot, incarnation);
+        // Not the row it was when we were asked: that may be another member's by now, or a later start's.
+        if let Some(slot) = origin.slot {
+            self.hear_incarnation(slot, incarnation);
+        }
         Ok(())
     }
 
