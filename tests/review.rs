@@ -208,3 +208,30 @@ fn a_late_echo_of_an_earlier_start_says_nothing_of_the_later() {
     let known = net.hosts[0].protocol.member(id(3)).unwrap();
     assert_eq!((known.generation(), known.incarnation()), (Generation(new.generation), Incarnation(0)));
 }
+
+/// That a later start of our name is suspected does not say that it is our past.
+#[test]
+fn a_suspicion_of_a_later_twin_starts_no_tug_of_war() {
+    let mut net = Net::cluster(lan(), 1, 4);
+    let (me, teller) = (who(&net, 0), who(&net, 1));
+    let later = Who { generation: me.generation + 9, ..me };
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[later.accused(SUSPECT, 100, false, &[])]));
+    assert_eq!(net.hosts[0].protocol.me().generation(), Generation(me.generation));
+    // Said to be dead or to come from our own address, it is.
+    let address = net.hosts[0].address;
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[later.alive(address, "n0", &[])]));
+    assert_eq!(net.hosts[0].protocol.me().generation(), Generation(later.generation + 1));
+}
+
+/// A restart whose clock is behind outranks its past also when that was only suspected.
+#[test]
+fn a_restart_with_the_clock_behind_outranks_a_suspected_past() {
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 5);
+        net.crash(2);
+        assert!(net.run_until(secs(10), |net| [0, 1, 3, 4].iter().all(|n| net.state(*n, 2) == Some(State::Suspect))));
+        let reborn = net.add_as(&name(2), Generation(10), 2);
+        assert!(net.run_until(secs(10), Net::all_agree), "seed {seed}");
+        assert_eq!(net.hosts[reborn].protocol.me().generation(), Generation(1_001));
+    }
+}

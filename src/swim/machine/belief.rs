@@ -181,7 +181,10 @@ impl Machine {
 
     pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
         if accusation.id == self.me().id() {
-            self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            // A later start of our name that is suspected may yet be a living twin: its record or its death will tell.
+            if accusation.generation <= self.me().generation() {
+                self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            }
             return;
         }
         let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
