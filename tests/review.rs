@@ -5,7 +5,7 @@
 mod forge;
 mod virtual_net;
 
-use forge::{ACK, NEWS, PING, PING_REQ, SUSPECT, Who, fields};
+use forge::{ACK, NEWS, PING, PING_REQ, SUSPECT, SYNC_REQUEST, Who, fields};
 use tidings::config::Config;
 use tidings::event::Event;
 use tidings::member::{Generation, Identity, Incarnation, State};
@@ -234,4 +234,26 @@ fn a_restart_with_the_clock_behind_outranks_a_suspected_past() {
         assert!(net.run_until(secs(10), Net::all_agree), "seed {seed}");
         assert_eq!(net.hosts[reborn].protocol.me().generation(), Generation(1_001));
     }
+}
+
+/// Whoever was dead and answers is asked for its view at once.
+#[test]
+fn the_answer_of_a_ghost_starts_a_comparison() {
+    let mut net = Net::cluster(lan(), 2, 5);
+    net.crash(4);
+    assert!(net.run_until(secs(20), |net| net.state(0, 4) == Some(State::Dead)));
+    net.run(secs(30));
+    net.tap = Some(Vec::new());
+    assert!(net.run_until(secs(120), |net| !nonces(net, 0, 4).is_empty()));
+    let (_, nonce) = nonces(&net, 0, 4).pop().unwrap();
+    // Other news has just come, which is a reason to wait with comparisons that only repair.
+    let (news, teller) = (Who { incarnation: who(&net, 2).incarnation + 1, ..who(&net, 2) }, who(&net, 1));
+    let of = net.hosts[2].address;
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[news.alive(of, "n2", b"new")]));
+    let back = Who { incarnation: who(&net, 4).incarnation + 1, ..who(&net, 4) };
+    hand(&mut net, 0, 4, back.says("c", ACK, &fields(&[nonce]), &[]));
+    assert_eq!(net.state(0, 4), Some(State::Alive));
+    let address = net.hosts[4].address;
+    let asked = net.tap.iter().flatten().filter(|(_, n, to, bytes)| (*n, *to, bytes[1]) == (0, address, SYNC_REQUEST));
+    assert_eq!(asked.count(), 1);
 }

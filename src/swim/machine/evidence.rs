@@ -171,9 +171,5 @@ impl Machine {
             Errand::Introduction => self.send_news(origin.address, First::Me),
             Errand::Round(_) | Errand::Relay { .. } | Errand::Look | Errand::Proof(_) | Errand::Twin => {}
         }
-        let is_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
-        if is_ghost {
-            self.begin_repair(origin.address);
-        }
     }
 }
