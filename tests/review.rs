@@ -5,10 +5,10 @@
 mod forge;
 mod virtual_net;
 
-use forge::{ACK, NEWS, PING, PING_REQ, SUSPECT, SYNC_REQUEST, Who, fields};
+use forge::{ACK, ALIVE, NEWS, PING, PING_REQ, SEEN, SUSPECT, SYNC_REQUEST, Who, fields};
 use tidings::config::Config;
 use tidings::event::Event;
-use tidings::member::{Generation, Identity, Incarnation, State};
+use tidings::member::{Generation, Identity, Incarnation, NodeId, State};
 use tidings::protocol::Protocol;
 use tidings::time::Instant;
 use tidings::why::{Cause, Waiting};
@@ -256,4 +256,27 @@ fn the_answer_of_a_ghost_starts_a_comparison() {
     let address = net.hosts[4].address;
     let asked = net.tap.iter().flatten().filter(|(_, n, to, bytes)| (*n, *to, bytes[1]) == (0, address, SYNC_REQUEST));
     assert_eq!(asked.count(), 1);
+}
+
+/// An address that has proved nothing gets pings and what concerns itself, whatever else there is to tell.
+#[test]
+fn an_unproved_member_is_told_of_nobody_else() {
+    for seed in 0..40 {
+        let mut net = Net::cluster(Config { indirect_checks: (seed % 2) as usize * 3, ..lan() }, seed, 6);
+        let victim = "192.0.2.9:9".parse().unwrap();
+        let forged = Who { id: NodeId::from_name("victim"), generation: 1_000, incarnation: 0 };
+        let teller = who(&net, 1);
+        net.tap = Some(Vec::new());
+        net.crash(5);
+        hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[forged.alive(victim, "victim", &[])]));
+        for step in 0..40_u8 {
+            net.call(2, |protocol, now| protocol.set_metadata(now, &[step])).unwrap();
+            net.run(ms(100));
+        }
+        for (at, n, _, bytes) in net.tap.iter().flatten().filter(|(_, _, to, _)| *to == victim) {
+            let read = forge::read(bytes);
+            let strange = read.items.iter().find(|item| item.0 != SEEN && item.1 != Some(forged.id) && item.0 >= ALIVE);
+            assert!(strange.is_none(), "seed {seed}: {n} at {at} sent kind {} with {strange:?}", read.kind);
+        }
+    }
 }

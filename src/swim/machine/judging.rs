@@ -16,6 +16,8 @@ use crate::why::{Cause, Waiting};
 
 /// Others pinged with the last ping, to see whether it is us.
 const LAST_PING_SELF_TESTS: usize = 2;
+/// Others asked to probe a suspect too, when too few relays could say anything.
+const SECOND_OPINIONS: usize = 3;
 /// How far the first last ping is spread for each member, so that not everyone asks at once.
 const SPREAD_PER_MEMBER: Duration = Duration::from_micros(50);
 /// Members that must answer after a late wake before this node judges.
@@ -250,7 +252,7 @@ impl Machine {
         if nacks >= self.rules.confirmations || self.members.counts().present() <= 2 {
             return;
         }
-        for other in self.pick_others(3, Some(slot)).iter() {
+        for other in self.pick_proved(SECOND_OPINIONS, slot).iter() {
             self.send_news(self.members.member(other).address(), First::ProbeThis(slot));
         }
     }

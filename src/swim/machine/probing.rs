@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::SuspectReason;
-use crate::member::{Accusers, Incarnation};
+use crate::member::{Accusers, Incarnation, State};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
@@ -90,7 +90,7 @@ impl Machine {
             let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
             let to = self.members.member(relay).address();
             // Telling the relay where we see it makes the request as long as the longest report of it.
-            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(to), Rides::News);
+            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(to), self.rides_to(relay));
         }
         if let Some(round) = self.rounds.get_mut(serial) {
             round.relays = relays;
@@ -101,13 +101,24 @@ impl Machine {
     pub(super) fn pick_others(&mut self, wanted: usize, except: Option<Slot>) -> Picks {
         let members = &self.members;
         let is_other = |slot: Slot| slot != members.me() && Some(slot) != except;
-        let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == crate::member::State::Alive;
+        let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == State::Alive;
         let count = members.ring_len();
         let well = Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_well);
         if well.len() > 0 {
             return well;
         }
         Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_other)
+    }
+
+    /// Others to tell of a suspicion: at random, Alive, and at an address that is proved, for it is not about them.
+    pub(super) fn pick_proved(&mut self, wanted: usize, except: Slot) -> Picks {
+        let members = &self.members;
+        let fits = |slot: Slot| {
+            let row = members.row(slot);
+            slot != members.me() && slot != except && row.member.state() == State::Alive && row.is_proved()
+        };
+        let count = members.ring_len();
+        Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
     }
 
     /// A round went unanswered: that is first of all evidence about ourselves, unless somebody else answers us.
