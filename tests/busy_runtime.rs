@@ -3,6 +3,8 @@
 //! Its liveness is a health check's business. The control below shows that the check can fail: a node put on the burned
 //! runtime is suspected.
 
+#![allow(clippy::disallowed_types)]
+
 mod support;
 
 use std::time::{Duration, Instant};
