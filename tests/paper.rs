@@ -24,7 +24,7 @@ fn lan() -> Config {
     Config::lan("c")
 }
 
-fn of_kind<'a>(tap: &'a [Sending], kind: u8) -> impl Iterator<Item = &'a Sending> {
+fn of_kind(tap: &[Sending], kind: u8) -> impl Iterator<Item = &Sending> {
     tap.iter().filter(move |sending| sending.3[1] == kind)
 }
 
@@ -92,9 +92,32 @@ fn swim_3_1_silence_makes_k_others_ping_and_their_answer_counts() {
     }
 }
 
-/// SWIM 4.1: membership news ride on pings and acks. Each is sent λ·⌈log2(n+1)⌉ times by each member, the least sent first.
+/// SWIM 4.1: membership news ride on pings and acks, each λ·⌈log2(n+1)⌉ times from each member.
 #[test]
-fn swim_4_1_each_news_rides_lambda_log_n_times_least_sent_first() {
+fn swim_4_1_each_news_rides_lambda_log_n_times() {
+    for (n, sends) in [(4, 2 * 2), (8, 2 * 3), (16, 2 * 4)] {
+        let mut net = Net::cluster(lan(), 3, n);
+        net.tap = Some(Vec::new());
+        net.crash(n - 1);
+        net.run(secs(90));
+        let (tap, dead) = (net.tap.take().unwrap(), net.hosts[n - 1].address);
+        for sender in 0..n - 1 {
+            let is_it = |item: &&(u8, Option<_>, &[u8])| item.0 == DEAD && item.1 == Some(id(n - 1));
+            let rides = |sending: &Sending| {
+                let told = forge::read(&sending.3).items.iter().filter(is_it).count();
+                // A dial of the dead itself also says it once in front of what rides (the Buddy System).
+                told.saturating_sub(usize::from(sending.2 == dead))
+            };
+            let told: usize = tap.iter().filter(|sending| sending.1 == sender).map(rides).sum();
+            assert_eq!(told, sends, "{sender} of {n}");
+        }
+    }
+}
+
+/// SWIM 4.1: what was sent least goes first. A record that everybody is seen to hold stops riding before its last send: a
+/// deviation.
+#[test]
+fn swim_4_1_the_least_sent_goes_first() {
     for (n, sends) in [(3, 2 * 2), (7, 2 * 3), (12, 2 * 4)] {
         // With almost no forwarding at once, so that what is seen is the riding.
         let riding = Config { forward_fanout: 1, forward_rate: 1, forward_burst: 1, ..lan() };
@@ -133,7 +156,7 @@ fn check_sends(tap: &[Sending], (sender, n): (usize, usize), sends: usize) -> us
             *sent.entry(id).or_insert(0) += 1;
         }
     }
-    assert!(sent.values().all(|count| *count == sends), "{sender} sent each {sent:?} times, not {sends}");
+    assert!(sent.values().all(|count| (1..=sends).contains(count)), "{sender} sent each {sent:?} times, of {sends}");
     choices
 }
 
@@ -388,7 +411,7 @@ fn a_liar_with_a_hundred_dead_rumours_kills_nobody() {
             for m in 0..10_usize {
                 let item =
                     who(&net, m).accused(DEAD, 5_000, false, &[id((m + 1) % 10), id((m + 2) % 10), id((m + 3) % 10)]);
-                (0..10).filter(|n| *n != m).for_each(|n| tell(&mut net, 10, n, &[item.clone()]));
+                (0..10).filter(|n| *n != m).for_each(|n| tell(&mut net, 10, n, std::slice::from_ref(&item)));
                 told += 1;
             }
             net.run(ms(150 * round));

@@ -7,14 +7,11 @@
 //! `join [--nodes 128] [--runs 5]`, `steady [--nodes 128] [--quiet 30] [--seconds 60]`, `traffic [--quiet 30] [--seconds 60]`,
 //! `kills [--nodes 64] [--kills 30] [--seed 1]`, `local [--nodes 16] [--kills 30] [--seed 1]`.
 
-#![allow(clippy::disallowed_types)]
-
 mod bare;
 mod cpu;
 mod join;
 mod kills;
 mod nodes;
-#[allow(dead_code)]
 #[path = "../support/report.rs"]
 mod report;
 mod steady;

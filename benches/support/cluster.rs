@@ -3,6 +3,8 @@
 //! The simulator will replace it, as it will the loop in `tests/`; this one counts what is sent by kind, finds a receiver by its
 //! address alone and keeps one wake for each host. Latency is that of a data centre: 450 to 675 µs one way.
 
+#![allow(dead_code)]
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, SocketAddr};
@@ -55,6 +57,9 @@ struct Parcel {
     bytes: Vec<u8>,
 }
 
+/// Sees each datagram: from, to, bytes.
+pub type Tap = Box<dyn FnMut(usize, usize, &[u8])>;
+
 /// A host's turn: a datagram that arrives, or its wake.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
@@ -73,6 +78,12 @@ pub struct Cluster {
     pub sent: [Traffic; KINDS.len()],
     /// Datagrams lost of a thousand.
     pub loss_permille: u64,
+    /// Which datagrams are dropped besides: from, to and the bytes.
+    pub drops: fn(usize, usize, &[u8]) -> bool,
+    /// Makes every call into a protocol, so that the allocations of a call can be counted.
+    pub around: fn(&mut dyn FnMut()),
+    /// Sees every datagram that is sent: from, to and the bytes.
+    pub tap: Option<Tap>,
     config: Config,
     seed: u64,
     random: Xoshiro256PlusPlus,
@@ -110,6 +121,9 @@ impl Cluster {
             events: Vec::new(),
             sent: Default::default(),
             loss_permille: 0,
+            drops: |_, _, _| false,
+            around: |call| call(),
+            tap: None,
             config,
             seed,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -136,9 +150,14 @@ impl Cluster {
 
     /// Starts one more host, which joins through the first.
     pub fn start(&mut self) -> Result<usize, ConfigError> {
+        self.start_with(self.config.clone())
+    }
+
+    /// Starts a host that is configured otherwise.
+    pub fn start_with(&mut self, config: Config) -> Result<usize, ConfigError> {
         let n = self.hosts.len();
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(n as u64);
-        let protocol = Protocol::new(self.config.clone(), identity(n, 0), seed, self.now)?;
+        let protocol = Protocol::new(config, identity(n, 0), seed, self.now)?;
         self.hosts.push(Host { protocol, is_up: true, starts: 0, wake_at: Instant::NEVER });
         self.call(n, |protocol, now| {
             if n > 0 {
@@ -199,7 +218,9 @@ impl Cluster {
         } else {
             let parcel = &mut self.parcels[turn.parcel as usize];
             if host.is_up {
-                let _ = host.protocol.handle_datagram(now, parcel.from, &mut parcel.bytes);
+                (self.around)(&mut || {
+                    let _ = host.protocol.handle_datagram(now, parcel.from, &mut parcel.bytes);
+                });
             }
             self.free.push(turn.parcel);
         }
@@ -207,18 +228,26 @@ impl Cluster {
             return;
         }
         if host.protocol.poll_timeout().is_some_and(|at| at <= now) {
-            host.protocol.handle_timeout(now);
+            (self.around)(&mut || host.protocol.handle_timeout(now));
         }
         self.drain(n);
     }
 
     fn drain(&mut self, n: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some(transmit) = self.hosts[n].protocol.poll_transmit(&mut buffer) {
+        loop {
+            let mut transmit = None;
+            let protocol = &mut self.hosts[n].protocol;
+            (self.around)(&mut || transmit = protocol.poll_transmit(&mut buffer));
+            let Some(transmit) = transmit else { break };
             let kind = buffer.get(1).map_or(0, |kind| usize::from(*kind));
             self.sent[if kind < KINDS.len() { kind } else { 0 }].add(buffer.len());
             let to = host_at(transmit.to);
+            if let Some(tap) = &mut self.tap {
+                tap(n, to, &buffer);
+            }
             let is_lost = self.loss_permille > 0 && self.random.next_u64() % 1_000 < self.loss_permille;
+            let is_lost = is_lost || (self.drops)(n, to, &buffer);
             if to < self.hosts.len() && !is_lost {
                 self.post(n, to, &buffer);
             }

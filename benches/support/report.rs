@@ -1,5 +1,7 @@
 //! Tables for people, one JSON object for programs, and the quantiles both hold.
 
+#![allow(dead_code)]
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
