@@ -26,7 +26,6 @@ impl Clock {
 }
 
 /// What comes in from the cluster.
-#[expect(clippy::large_enum_variant, reason = "one at a time, and a box would buy nothing")]
 pub enum Happening {
     /// A node's subscriber received something.
     Told(Box<Told>),
