@@ -59,7 +59,8 @@ impl Identity {
 /// Whether a text may be a member's name: 1 to 64 bytes, no control characters.
 #[must_use]
 pub fn name_is_valid(name: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+    let is_plain = || name.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && (is_plain() || !name.chars().any(char::is_control))
 }
 
 /// Why an identity cannot be used.

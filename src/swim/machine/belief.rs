@@ -32,11 +32,12 @@ impl Machine {
         if record.address.ip().is_unspecified() {
             return;
         }
-        if source != Source::Owner && self.leaps(record.id, record.generation, record.incarnation) {
+        let known = self.members.find(record.id);
+        if source != Source::Owner && self.leaps(known, record.generation, record.incarnation) {
             self.ask_owner(record);
             return;
         }
-        match self.members.find(record.id) {
+        match known {
             None if self.ghosts.is_buried(self.now, record.id, record.generation, record.incarnation) => {
                 self.answer_the_buried(origin, record);
             }
@@ -277,7 +278,7 @@ impl Machine {
             return;
         }
         let Some(slot) = self.members.find(departure.id) else { return };
-        if self.leaps(departure.id, departure.generation, departure.incarnation) {
+        if self.leaps(Some(slot), departure.generation, departure.incarnation) {
             // No room would be left above it in which the owner could contradict.
             self.begin_round(slot, Occasion::Look);
             return;
@@ -299,20 +300,22 @@ impl Machine {
     }
 
     /// Whether a third party's claim is too far from what we know to be stored before its owner was asked.
-    fn leaps(&self, id: NodeId, generation: Generation, incarnation: Incarnation) -> bool {
+    fn leaps(&self, known: Option<Slot>, generation: Generation, incarnation: Incarnation) -> bool {
+        let known = known.map(|slot| self.members.member(slot)).filter(|member| member.generation() == generation);
+        if let Some(member) = known {
+            return incarnation.0.saturating_sub(member.incarnation().0) > INCARNATION_LEAP;
+        }
         let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
         let present = self.me().generation().0.saturating_add(running);
-        if generation.0 > present.saturating_add(GENERATION_LEAP) {
-            let known = self.members.find(id).map(|slot| self.members.member(slot).generation());
-            return known != Some(generation);
-        }
-        let known = self.members.find(id).map(|slot| self.members.member(slot));
-        let base = known.filter(|member| member.generation() == generation).map_or(0, |member| member.incarnation().0);
-        incarnation.0.saturating_sub(base) > INCARNATION_LEAP
+        generation.0 > present.saturating_add(GENERATION_LEAP) || incarnation.0 > INCARNATION_LEAP
     }
 
-    /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word.
+    /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word. One datagram can hold
+    /// many such records, so the bucket bounds what is asked.
     fn ask_owner(&mut self, record: &RecordRef<'_>) {
+        if !self.bucket.take(self.now) {
+            return;
+        }
         let purpose = Purpose::TakeIn(record.to_record());
         let target = Digest::of(record.id, record.generation);
         self.ask_for_proof(record.address, target, purpose, self.rules.datagram_bytes_max, First::Nothing);
