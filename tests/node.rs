@@ -263,8 +263,10 @@ fn a_cut_off_node_is_isolated_and_returns_when_the_cut_heals() {
     }
     let (mut events, mut own) = (first.events(), cut.events());
     faults.cut([first.local_address(), second.local_address()]);
+    block_on(first.set_metadata("unheard")).unwrap();
     read_until(&mut events, "dead", "n3");
     read_until(&mut own, "isolated", "");
+    assert_eq!(cut.view().by_name("n1").unwrap().metadata(), b"", "a cut goes both ways");
     until(&cut, |view| view.is_isolated() && view.live().count() == 1);
     assert_eq!(second.view().alive().filter(|member| member.name() != "n3").count(), 2, "the others saw nothing else");
     faults.cut([]);
