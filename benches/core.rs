@@ -3,6 +3,8 @@
 //! Real datagrams of a small cluster, one of whose nodes also knows a thousand or ten thousand members that never speak. Its peers'
 //! pings are recorded and handed in again; only answers that hold six updates count.
 
+#![allow(missing_docs)] // criterion's macro makes a public function
+
 mod support;
 
 use std::cell::RefCell;

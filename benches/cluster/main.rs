@@ -12,7 +12,6 @@ mod cpu;
 mod join;
 mod kills;
 mod nodes;
-#[allow(dead_code)]
 #[path = "../support/report.rs"]
 mod report;
 mod steady;

@@ -57,6 +57,9 @@ struct Parcel {
     bytes: Vec<u8>,
 }
 
+/// Sees each datagram: from, to, bytes.
+pub type Tap = Box<dyn FnMut(usize, usize, &[u8])>;
+
 /// A host's turn: a datagram that arrives, or its wake.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
@@ -80,7 +83,7 @@ pub struct Cluster {
     /// Makes every call into a protocol, so that the allocations of a call can be counted.
     pub around: fn(&mut dyn FnMut()),
     /// Sees every datagram that is sent: from, to and the bytes.
-    pub tap: Option<Box<dyn FnMut(usize, usize, &[u8])>>,
+    pub tap: Option<Tap>,
     config: Config,
     seed: u64,
     random: Xoshiro256PlusPlus,

@@ -26,10 +26,9 @@ impl Clock {
 }
 
 /// What comes in from the cluster.
-#[expect(clippy::large_enum_variant, reason = "one at a time, and a box would buy nothing")]
 pub enum Happening {
     /// A node's subscriber received something.
-    Told(Told),
+    Told(Box<Told>),
     /// A freeze is over.
     Thawed { at: Duration, node: Number },
     /// A node has left, or stopped otherwise when it should have.
@@ -54,7 +53,7 @@ pub async fn listen(
 ) {
     while let Some(notice) = events.next().await {
         let told = Told { at: clock.now(), observer, start, notice };
-        if feed.send(Happening::Told(told)).is_err() {
+        if feed.send(Happening::Told(Box::new(told))).is_err() {
             return;
         }
     }

@@ -1,6 +1,6 @@
 //! The demo's command line.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::commands::duration;
 
@@ -80,6 +80,7 @@ fn seed(text: &str) -> Result<u64, String> {
 
 /// Another one each time; it is printed, so that it can be given again.
 fn any_seed() -> u64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64 % 1_000_000)
 }
 

@@ -163,7 +163,7 @@ impl Stage {
     fn take(&mut self, happening: Happening) -> io::Result<()> {
         match happening {
             Happening::Told(told) => {
-                if let Some(seen) = self.ledger.take(told) {
+                if let Some(seen) = self.ledger.take(*told) {
                     self.report.seen(self.clock.now(), &seen)?;
                 }
             }

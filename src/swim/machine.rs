@@ -271,8 +271,13 @@ impl Machine {
         }
     }
 
+    /// How many other members are Alive or Suspect here; a node that leaves is not counted itself.
+    fn others(&self) -> usize {
+        self.members.counts().live().saturating_sub(usize::from(self.me().state().is_live()))
+    }
+
     /// The address that most others report seeing this node at, when it is not its own.
     pub(crate) fn seen_elsewhere(&self) -> Option<SocketAddr> {
-        self.sightings.elsewhere(self.me().address(), self.members.counts().live() - 1)
+        self.sightings.elsewhere(self.me().address(), self.others())
     }
 }

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Digest, Nonce};
 
@@ -20,7 +19,6 @@ pub(crate) struct Relay {
     /// What the prober may be answered with: if its address is unproved, one report within the length of its request.
     pub(crate) budget: Budget,
     pub(crate) target: Digest,
-    pub(crate) target_slot: Slot,
     nack_at: Instant,
     drop_at: Instant,
 }
@@ -43,14 +41,14 @@ impl Relays {
     pub(crate) fn start(
         &mut self,
         (nonce, prober, budget): (Nonce, SocketAddr, Budget),
-        (target, target_slot): (Digest, Slot),
+        target: Digest,
         nack_at: Instant,
         drop_at: Instant,
     ) {
         if self.errands.len() == RELAYS_MAX {
             self.errands.pop_front();
         }
-        self.errands.push_back(Relay { nonce, prober, budget, target, target_slot, nack_at, drop_at });
+        self.errands.push_back(Relay { nonce, prober, budget, target, nack_at, drop_at });
     }
 
     /// Takes the errand that this echo from `target` fulfils.
@@ -91,8 +89,8 @@ mod tests {
         let at = Instant::from_nanos;
         let prober = "127.0.0.1:9".parse().unwrap();
         let mut relays = Relays::default();
-        relays.start((Nonce(1), prober, Budget::Free), (Digest(5), Slot(5)), at(80), at(500));
-        relays.start((Nonce(2), prober, Budget::Free), (Digest(6), Slot(6)), at(90), at(500));
+        relays.start((Nonce(1), prober, Budget::Free), Digest(5), at(80), at(500));
+        relays.start((Nonce(2), prober, Budget::Free), Digest(6), at(90), at(500));
         assert_eq!(relays.next_at(), at(80));
         assert_eq!(relays.fulfil(Nonce(1), Digest(6)), None);
         assert_eq!(relays.fulfil(Nonce(1), Digest(5)).map(|r| r.nonce), Some(Nonce(1)));
@@ -100,7 +98,7 @@ mod tests {
         assert_eq!(relays.next_nack(at(90)).map(|r| r.nonce), Some(Nonce(2)));
         assert_eq!(relays.next_nack(at(90)), None);
         assert!(relays.fulfil(Nonce(2), Digest(6)).is_some(), "a late echo is still forwarded");
-        relays.start((Nonce(3), prober, Budget::Once(55)), (Digest(6), Slot(6)), at(90), at(500));
+        relays.start((Nonce(3), prober, Budget::Once(55)), Digest(6), at(90), at(500));
         assert!(relays.next_nack(at(90)).is_some());
         assert!(relays.fulfil(Nonce(3), Digest(6)).is_none(), "but one report is all that an unproved prober gets");
     }

@@ -174,6 +174,8 @@ impl Suspicion {
             return false;
         }
         self.base = sent;
+        // Whatever held a verdict back, that verdict is off.
+        self.lacks = None;
         self.log(now, Cause::Answered { sent });
         true
     }

@@ -181,7 +181,10 @@ impl Machine {
 
     pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
         if accusation.id == self.me().id() {
-            self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            // A later start of our name that is suspected may yet be a living twin: its record or its death will tell.
+            if accusation.generation <= self.me().generation() {
+                self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            }
             return;
         }
         let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
@@ -227,10 +230,10 @@ impl Machine {
             return None;
         }
         if incarnation > member.incarnation() {
-            let was_gone = !member.state().is_live() && !self.members.row(slot).is_provisional();
+            let was_well = member.state() == State::Alive;
             self.members.raise_incarnation(slot, incarnation);
-            if was_gone {
-                // It has spoken since it was convicted, or left: that was an earlier incarnation.
+            if !was_well {
+                // It has spoken since it was suspected, convicted or gone: what is held against it now has a clock of its own.
                 self.revive(slot);
             }
         }

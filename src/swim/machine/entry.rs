@@ -160,6 +160,14 @@ impl Machine {
         }
     }
 
+    /// Whoever is alone again, because the others left or died, dials its contacts as if it had just begun.
+    pub(super) fn dial_when_alone(&mut self) {
+        if self.is_alone() && self.timers.at(Timer::Join) == Instant::NEVER {
+            self.joining.dials = 0;
+            self.set_join_timer();
+        }
+    }
+
     /// Now and then a dead member or a contact is dialled, so that a partition that is over is noticed.
     pub(super) fn dial_somebody(&mut self) {
         let present = self.members.counts().present();

@@ -47,8 +47,8 @@ impl Machine {
     /// Somebody answered: what waited for answers looks again.
     fn answers_changed(&mut self) {
         if let Some(since) = self.isolated {
-            let wanted = self.members.counts().present().saturating_sub(1).clamp(1, 2);
-            if self.answers.since(since, |_| true) >= wanted {
+            // As many as a verdict needs: those that are held for dead cannot be waited for.
+            if self.answers.since(since, |_| true) >= self.answers_needed().max(1) {
                 self.reconnect();
             }
         }
@@ -93,10 +93,13 @@ impl Machine {
         for slot in private {
             let Some(suspicion) = self.suspicions.get(slot) else { continue };
             let start = suspicion.start;
-            if self.answers.since(start, |answerer| answerer != slot) == 0 {
+            let others = self.answers.since(start, |answerer| answerer != slot);
+            let all = self.answers.since(start, |_| true);
+            if all == 0 {
                 continue;
             }
-            if self.now.since(start) > PRIVATE_MAX {
+            // It may have answered itself: nobody was told, so there is nothing that it would have to refute.
+            if all > others || self.now.since(start) > PRIVATE_MAX {
                 self.revive(slot);
                 continue;
             }
@@ -167,10 +170,6 @@ impl Machine {
             Errand::Farewell => self.note_farewell(origin),
             Errand::Introduction => self.send_news(origin.address, First::Me),
             Errand::Round(_) | Errand::Relay { .. } | Errand::Look | Errand::Proof(_) | Errand::Twin => {}
-        }
-        let is_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
-        if is_ghost {
-            self.begin_repair(origin.address);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::member::{Incarnation, canonical};
+use crate::member::{Incarnation, State, canonical};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
@@ -105,6 +105,7 @@ impl Machine {
             self.twin_answered(origin);
             return Ok(());
         }
+        let was_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
         if let Some(slot) = origin.slot {
             if !attempt.answered && self.members.member(slot).address() == origin.address {
                 let rtt = self.now.since(attempt.sent);
@@ -122,6 +123,9 @@ impl Machine {
         self.after_answer(origin, attempt.errand);
         if is_proved && !was_proved && attempt.errand != Errand::Introduction {
             self.tell_what_could_not_ride(origin);
+        }
+        if was_ghost {
+            self.begin_repair(origin.address);
         }
         self.compare_views(origin, heard.pulse.view_hash);
         Ok(())

@@ -16,6 +16,8 @@ use crate::why::{Cause, Waiting};
 
 /// Others pinged with the last ping, to see whether it is us.
 const LAST_PING_SELF_TESTS: usize = 2;
+/// Others asked to probe a suspect too, when too few relays could say anything.
+const SECOND_OPINIONS: usize = 3;
 /// How far the first last ping is spread for each member, so that not everyone asks at once.
 const SPREAD_PER_MEMBER: Duration = Duration::from_micros(50);
 /// Members that must answer after a late wake before this node judges.
@@ -116,6 +118,11 @@ impl Machine {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let soft = suspicion.soft_deadline(&pace);
         let hard = suspicion.hard_deadline(&pace);
+        if self.now < soft {
+            // The deadline has moved since this was planned: nobody is judged before P is over.
+            self.plan_for(slot, soft);
+            return;
+        }
         if self.is_barred(soft + pace.tolerance * 2) {
             self.hold(slot, Waiting::LateWake, soft + pace.tolerance * 2);
             return;
@@ -131,9 +138,10 @@ impl Machine {
             } else {
                 self.convict_provisionally(slot);
             }
-        } else if answered && !enough {
+        } else if answered {
+            // Too few agree, or our own stalls forbid a certain verdict: no answer would change that.
             self.plan_for(slot, hard);
-            self.note_lack(slot, Waiting::Accusers);
+            self.note_lack(slot, if enough { Waiting::LateWake } else { Waiting::Accusers });
         } else {
             self.ask_again(slot, hard);
         }
@@ -244,7 +252,7 @@ impl Machine {
         if nacks >= self.rules.confirmations || self.members.counts().present() <= 2 {
             return;
         }
-        for other in self.pick_others(3, Some(slot)).iter() {
+        for other in self.pick_proved(SECOND_OPINIONS, slot).iter() {
             self.send_news(self.members.member(other).address(), First::ProbeThis(slot));
         }
     }

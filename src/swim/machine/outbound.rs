@@ -122,12 +122,16 @@ impl Machine {
     /// Pings a member; what is held against it goes with the ping (Lifeguard's Buddy System). An unproved address gets no news.
     pub(super) fn ping(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
         let row = self.members.row(slot);
-        let (to, digest, is_proved) = (row.member.address(), row.digest(), row.is_proved());
+        let (to, digest) = (row.member.address(), row.digest());
         let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
         let first = if first == First::Nothing { self.belief_about(slot) } else { first };
-        let rides = if is_proved { Rides::News } else { Rides::Nothing };
-        self.send(to, Message::Ping { to: digest, nonce }, first, rides);
+        self.send(to, Message::Ping { to: digest, nonce }, first, self.rides_to(slot));
         nonce
+    }
+
+    /// What may ride on a datagram that a member did not ask for: nothing until its address is proved.
+    pub(super) fn rides_to(&self, slot: Slot) -> Rides {
+        if self.members.row(slot).is_proved() { Rides::News } else { Rides::Nothing }
     }
 
     /// What a ping to a member says of it: our suspicion or verdict, so that it hears first.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::SuspectReason;
-use crate::member::{Accusers, Incarnation};
+use crate::member::{Accusers, Incarnation, State};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
@@ -39,6 +39,7 @@ impl Machine {
         self.challenge_again();
         self.dial_somebody();
         self.meet_pinger();
+        self.dial_when_alone();
         if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             self.begin_round(target, Occasion::Scheduled);
         }
@@ -90,7 +91,7 @@ impl Machine {
             let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
             let to = self.members.member(relay).address();
             // Telling the relay where we see it makes the request as long as the longest report of it.
-            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(to), Rides::News);
+            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(to), self.rides_to(relay));
         }
         if let Some(round) = self.rounds.get_mut(serial) {
             round.relays = relays;
@@ -101,13 +102,24 @@ impl Machine {
     pub(super) fn pick_others(&mut self, wanted: usize, except: Option<Slot>) -> Picks {
         let members = &self.members;
         let is_other = |slot: Slot| slot != members.me() && Some(slot) != except;
-        let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == crate::member::State::Alive;
+        let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == State::Alive;
         let count = members.ring_len();
         let well = Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_well);
         if well.len() > 0 {
             return well;
         }
         Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_other)
+    }
+
+    /// Others to tell of a suspicion: at random, Alive, and at an address that is proved, for it is not about them.
+    pub(super) fn pick_proved(&mut self, wanted: usize, except: Slot) -> Picks {
+        let members = &self.members;
+        let fits = |slot: Slot| {
+            let row = members.row(slot);
+            slot != members.me() && slot != except && row.member.state() == State::Alive && row.is_proved()
+        };
+        let count = members.ring_len();
+        Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
     }
 
     /// A round went unanswered: that is first of all evidence about ourselves, unless somebody else answers us.
@@ -195,7 +207,7 @@ impl Machine {
         let (nack_at, drop_at) = (self.now + rto * 4 / 5, self.now + self.rules.stall_tolerance);
         let prober = self.members.member(asker).address();
         let budget = if origin.is_proved { Budget::Free } else { Budget::Once(origin.bytes) };
-        self.relays.start((nonce, prober, budget), (target, slot), nack_at, drop_at);
+        self.relays.start((nonce, prober, budget), target, nack_at, drop_at);
         let to = self.members.member(slot).address();
         let first = self.belief_about(slot);
         self.send(to, Message::Ping { to: target, nonce }, first, Rides::Nothing);
@@ -226,7 +238,10 @@ impl Machine {
         let relay = self.relays.fulfil(nonce, origin.digest).ok_or(Rejected::UnknownNonce)?;
         let message = Message::Relayed { nonce, target: relay.target, incarnation };
         self.report(&relay, message);
-        self.hear_incarnation(relay.target_slot, incarnation);
+        // Not the row it was when we were asked: that may be another member's by now, or a later start's.
+        if let Some(slot) = origin.slot {
+            self.hear_incarnation(slot, incarnation);
+        }
         Ok(())
     }
 

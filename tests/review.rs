@@ -1,0 +1,287 @@
+//! What a hostile reading of the core found, one test each: a verdict before its time, a state that never ends, a rumour taken
+//! for more than it is.
+#![allow(clippy::unwrap_used)]
+
+mod forge;
+mod virtual_net;
+
+use forge::{ACK, ALIVE, NEWS, PING, PING_REQ, SEEN, SUSPECT, SYNC_REQUEST, Who, fields};
+use tidings::config::Config;
+use tidings::event::Event;
+use tidings::member::{Generation, Identity, Incarnation, NodeId, State};
+use tidings::protocol::Protocol;
+use tidings::time::Instant;
+use tidings::why::{Cause, Waiting};
+use virtual_net::{Net, id, ms, name, secs};
+
+fn lan() -> Config {
+    Config::lan("c")
+}
+
+fn heal(net: &mut Net) {
+    net.rule = Box::new(|_, _, _| false);
+    net.filter = Box::new(|_, _, _| false);
+}
+
+fn who(net: &Net, n: usize) -> Who {
+    Who::is(net.hosts[n].protocol.me())
+}
+
+/// Hands host `n` a datagram from the address of host `from`.
+fn hand(net: &mut Net, n: usize, from: usize, mut datagram: Vec<u8>) {
+    let from = net.hosts[from].address;
+    net.call(n, |protocol, now| protocol.handle_datagram(now, from, &mut datagram)).unwrap();
+}
+
+fn causes(net: &Net, n: usize, m: usize) -> Vec<Cause> {
+    net.hosts[n].protocol.why(id(m)).map_or(vec![], |why| why.steps.iter().map(|step| step.what).collect())
+}
+
+/// The nonces of the pings that `n` sent to `m`, with their moments, the latest last.
+fn nonces(net: &Net, n: usize, m: usize) -> Vec<(Instant, u64)> {
+    let (to, sent) = (net.hosts[m].address, net.tap.iter().flatten());
+    let pings = sent.filter(|(_, from, at, bytes)| *from == n && *at == to && bytes[1] == PING);
+    pings.map(|(at, _, _, bytes)| (*at, forge::read(bytes).words[1])).collect()
+}
+
+#[test]
+fn one_that_left_alone_may_be_asked_where_it_is_seen() {
+    let identity = Identity::named("a", Generation(1), "127.0.0.1:1".parse().unwrap());
+    let mut protocol = Protocol::new(lan(), identity, 1, Instant::ORIGIN).unwrap();
+    protocol.leave(Instant::ORIGIN);
+    assert_eq!(protocol.seen_elsewhere(), None);
+}
+
+/// A late wake holds a verdict; while it is held the suspect answers. That moves the deadline, whatever releases the hold.
+#[test]
+fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_release() {
+    let mut tried = 0;
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 8);
+        net.tap = Some(Vec::new());
+        net.rule = Box::new(|from, to, _| from == 7 || to == 7);
+        let has = |net: &Net, n: usize, wanted: fn(&Cause) -> bool| causes(net, n, 7).iter().any(wanted);
+        let asked = |net: &Net, n: usize| has(net, n, |cause| matches!(cause, Cause::Unanswered { .. }));
+        assert!(net.run_until(secs(5), |net| (0..7).any(|n| asked(net, n))));
+        let h = (0..7).find(|n| asked(&net, *n)).unwrap();
+        let start = net.hosts[h].protocol.why(id(7)).unwrap().start;
+        let (sent, late) = nonces(&net, h, 7).into_iter().rfind(|(at, _)| *at > start && *at < net.now).unwrap();
+        assert!(net.run_until(secs(5), |net| has(net, h, |cause| matches!(cause, Cause::LastPing { attempt: 3 }))));
+        net.rule = Box::new(move |from, to, _| from == 7 || to == 7 || to == h);
+        net.pause(h, ms(300));
+        let held = |net: &Net| has(net, h, |cause| *cause == Cause::Waiting(Waiting::LateWake));
+        if !net.run_until(secs(5), held) {
+            continue;
+        }
+        tried += 1;
+        // An answer of the suspect that was long under way, and then two of others.
+        let suspect = who(&net, 7);
+        hand(&mut net, h, 7, suspect.says("c", ACK, &fields(&[late]), &[]));
+        for other in (0..7).filter(|n| *n != h) {
+            if let Some((_, nonce)) = nonces(&net, h, other).pop() {
+                let ack = who(&net, other).says("c", ACK, &fields(&[nonce]), &[]);
+                hand(&mut net, h, other, ack);
+            }
+        }
+        net.run(ms(1));
+        assert!(net.now < sent + secs(3) + ms(300), "seed {seed}: P after the answered ping is not over");
+        assert_eq!(net.state(h, 7), Some(State::Suspect), "seed {seed}: {:?}", net.hosts[h].protocol.why(id(7)));
+    }
+    assert!(tried > 0);
+}
+
+/// A suspicion of a later incarnation is another suspicion: the member has spoken since the first.
+#[test]
+fn a_later_incarnation_suspected_has_a_clock_of_its_own() {
+    for seed in 0..6 {
+        let mut net = Net::cluster(lan(), seed, 8);
+        net.rule = Box::new(|from, to, _| (from, to) == (0, 7) || (from, to) == (7, 0));
+        net.filter = Box::new(|_, to, datagram| {
+            let read = forge::read(datagram);
+            to == 0 && (read.kind == forge::RELAYED || read.items.iter().any(|item| item.1 == Some(id(7))))
+        });
+        let (old, teller) = (who(&net, 7), who(&net, 1));
+        let by = [id(1), id(2), id(3)];
+        let first = old.accused(SUSPECT, 2_500, false, &by);
+        hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[first]));
+        net.run(ms(100));
+        let later = Who { incarnation: old.incarnation + 1, ..old };
+        hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[later.accused(SUSPECT, 0, false, &by)]));
+        let heard = net.now;
+        net.run(ms(2_900));
+        assert_eq!(net.state(0, 7), Some(State::Suspect), "seed {seed}");
+        let start = net.hosts[0].protocol.why(id(7)).unwrap().start;
+        assert!(start >= heard, "seed {seed}: silent since {start}, but it spoke before {heard}");
+    }
+}
+
+/// Three members: two are lost to one of them for a moment, and one of the two for ever. The other answers again.
+#[test]
+fn one_that_answers_again_is_not_suspect_for_ever() {
+    for seed in 0..8 {
+        let mut net = Net::cluster(lan(), seed, 3);
+        net.rule = Box::new(|from, to, _| from == 0 || to == 0);
+        net.run(ms(2_600));
+        net.crash(2);
+        heal(&mut net);
+        let settled = net.run_until(secs(90), |net| {
+            let sees =
+                |n: usize, m: usize| (net.state(n, m), net.state(n, 2)) == (Some(State::Alive), Some(State::Dead));
+            sees(0, 1) && sees(1, 0)
+        });
+        assert!(settled, "seed {seed}: {:?} {:?}", net.state(0, 1), net.hosts[0].protocol.metrics());
+    }
+}
+
+/// Three members: one dies, and while that is judged the other two are cut from each other for long. When they meet again they
+/// are not isolated, and what waited for that is judged.
+#[test]
+fn isolation_ends_though_a_third_is_really_dead() {
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 3);
+        net.crash(2);
+        assert!(net.run_until(secs(10), |net| (0..2).all(|n| net.state(n, 2) == Some(State::Suspect))));
+        net.rule = Box::new(|_, _, _| true);
+        net.run(secs(40));
+        heal(&mut net);
+        let healed = net.now;
+        let settled = |net: &Net, n: usize| {
+            let isolation = net.hosts[n]
+                .events
+                .iter()
+                .rev()
+                .find(|(_, event)| matches!(event, Event::Isolated { .. } | Event::Reconnected));
+            let is_isolated = matches!(isolation, Some((_, Event::Isolated { .. })));
+            let dead = net.hosts[n]
+                .events
+                .iter()
+                .rev()
+                .find(|(_, event)| matches!(event, Event::Dead { member, .. } if member.name() == "n2"));
+            let is_certain = matches!(dead, Some((_, Event::Dead { isolated: false, .. })));
+            !is_isolated && is_certain && net.state(n, 2) == Some(State::Dead)
+        };
+        let found = net.run_until(secs(60), |net| (0..2).all(|n| settled(net, n)) && net.all_agree());
+        assert!(found, "seed {seed}, {healed}: {:?}", net.hosts[0].events);
+    }
+}
+
+/// One whose last contact left is alone, and dials its contacts again: the one that comes back there knows nobody.
+#[test]
+fn one_left_alone_dials_its_contacts_again() {
+    let mut net = Net::new(lan(), 3);
+    net.add();
+    net.add();
+    assert!(net.run_until(secs(10), Net::all_agree));
+    net.run(secs(5));
+    net.call(0, |protocol, now| protocol.leave(now));
+    net.run(secs(5));
+    net.crash(0);
+    net.run(secs(20));
+    // The contact comes back without contacts of its own.
+    net.hosts[1].is_up = false;
+    net.add_as(&name(0), Generation(2_000), 0);
+    net.hosts[1].is_up = true;
+    assert!(net.run_until(secs(30), Net::all_agree), "{:?}", net.hosts[1].protocol.metrics());
+}
+
+/// A long stall makes a verdict provisional; it does not mean that nobody answers.
+#[test]
+fn a_long_stall_is_not_isolation() {
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 8);
+        net.crash(7);
+        assert!(net.run_until(secs(10), |net| net.state(0, 7) == Some(State::Suspect)));
+        // The others must not tell of their verdicts, nor be asked for one.
+        net.pause(0, secs(12));
+        net.run(secs(60));
+        let isolated = net.hosts[0].events.iter().filter(|(_, event)| matches!(event, Event::Isolated { .. })).count();
+        assert_eq!((isolated, net.state(0, 7)), (0, Some(State::Dead)), "seed {seed}");
+    }
+}
+
+/// What a relay is told of an earlier start is not said of the later one.
+#[test]
+fn a_late_echo_of_an_earlier_start_says_nothing_of_the_later() {
+    let mut net = Net::cluster(lan(), 1, 4);
+    let (old, prober, address) = (who(&net, 3), who(&net, 1), net.hosts[3].address);
+    net.rule = Box::new(|_, _, _| true);
+    hand(&mut net, 0, 1, prober.says("c", PING_REQ, &fields(&[77, old.digest()]), &[]));
+    let new = Who { generation: old.generation + 1, incarnation: 0, ..old };
+    hand(&mut net, 0, 1, prober.says("c", NEWS, &[], &[new.alive(address, "n3", &[])]));
+    let late = Who { incarnation: old.incarnation + 5, ..old };
+    hand(&mut net, 0, 3, late.says("c", ACK, &fields(&[77]), &[]));
+    let known = net.hosts[0].protocol.member(id(3)).unwrap();
+    assert_eq!((known.generation(), known.incarnation()), (Generation(new.generation), Incarnation(0)));
+}
+
+/// That a later start of our name is suspected does not say that it is our past.
+#[test]
+fn a_suspicion_of_a_later_twin_starts_no_tug_of_war() {
+    let mut net = Net::cluster(lan(), 1, 4);
+    let (me, teller) = (who(&net, 0), who(&net, 1));
+    let later = Who { generation: me.generation + 9, ..me };
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[later.accused(SUSPECT, 100, false, &[])]));
+    assert_eq!(net.hosts[0].protocol.me().generation(), Generation(me.generation));
+    // Said to be dead or to come from our own address, it is.
+    let address = net.hosts[0].address;
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[later.alive(address, "n0", &[])]));
+    assert_eq!(net.hosts[0].protocol.me().generation(), Generation(later.generation + 1));
+}
+
+/// A restart whose clock is behind outranks its past also when that was only suspected.
+#[test]
+fn a_restart_with_the_clock_behind_outranks_a_suspected_past() {
+    for seed in 0..4 {
+        let mut net = Net::cluster(lan(), seed, 5);
+        net.crash(2);
+        assert!(net.run_until(secs(10), |net| [0, 1, 3, 4].iter().all(|n| net.state(*n, 2) == Some(State::Suspect))));
+        let reborn = net.add_as(&name(2), Generation(10), 2);
+        assert!(net.run_until(secs(10), Net::all_agree), "seed {seed}");
+        assert_eq!(net.hosts[reborn].protocol.me().generation(), Generation(1_001));
+    }
+}
+
+/// Whoever was dead and answers is asked for its view at once.
+#[test]
+fn the_answer_of_a_ghost_starts_a_comparison() {
+    let mut net = Net::cluster(lan(), 2, 5);
+    net.crash(4);
+    assert!(net.run_until(secs(20), |net| net.state(0, 4) == Some(State::Dead)));
+    net.run(secs(30));
+    net.tap = Some(Vec::new());
+    assert!(net.run_until(secs(120), |net| !nonces(net, 0, 4).is_empty()));
+    let (_, nonce) = nonces(&net, 0, 4).pop().unwrap();
+    // Other news has just come, which is a reason to wait with comparisons that only repair.
+    let (news, teller) = (Who { incarnation: who(&net, 2).incarnation + 1, ..who(&net, 2) }, who(&net, 1));
+    let of = net.hosts[2].address;
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[news.alive(of, "n2", b"new")]));
+    let back = Who { incarnation: who(&net, 4).incarnation + 1, ..who(&net, 4) };
+    hand(&mut net, 0, 4, back.says("c", ACK, &fields(&[nonce]), &[]));
+    assert_eq!(net.state(0, 4), Some(State::Alive));
+    let address = net.hosts[4].address;
+    let asked = net.tap.iter().flatten().filter(|(_, n, to, bytes)| (*n, *to, bytes[1]) == (0, address, SYNC_REQUEST));
+    assert_eq!(asked.count(), 1);
+}
+
+/// An address that has proved nothing gets pings and what concerns itself, whatever else there is to tell.
+#[test]
+fn an_unproved_member_is_told_of_nobody_else() {
+    for seed in 0..40 {
+        let mut net = Net::cluster(Config { indirect_checks: (seed % 2) as usize * 3, ..lan() }, seed, 6);
+        let victim = "192.0.2.9:9".parse().unwrap();
+        let forged = Who { id: NodeId::from_name("victim"), generation: 1_000, incarnation: 0 };
+        let teller = who(&net, 1);
+        net.tap = Some(Vec::new());
+        net.crash(5);
+        hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[forged.alive(victim, "victim", &[])]));
+        for step in 0..40_u8 {
+            net.call(2, |protocol, now| protocol.set_metadata(now, &[step])).unwrap();
+            net.run(ms(100));
+        }
+        for (at, n, _, bytes) in net.tap.iter().flatten().filter(|(_, _, to, _)| *to == victim) {
+            let read = forge::read(bytes);
+            let strange = read.items.iter().find(|item| item.0 != SEEN && item.1 != Some(forged.id) && item.0 >= ALIVE);
+            assert!(strange.is_none(), "seed {seed}: {n} at {at} sent kind {} with {strange:?}", read.kind);
+        }
+    }
+}
