@@ -19,8 +19,8 @@ use tidings::member::{Incarnation, Record};
 
 /// The members that have something to tell.
 const TELLERS: std::ops::Range<usize> = 1..7;
-/// Pings answered between two renewals of the news, each of which is sent a hundred times in all.
-const PINGS_PER_RENEWAL: u64 = 64;
+/// Pings answered between two renewals of the news, each of which is sent 40 times or more.
+const PINGS_PER_RENEWAL: u64 = 24;
 /// The place of the count of items in a ping and in an ack, while the sender's incarnation takes one byte.
 const COUNT_IN_PING: usize = 45;
 const COUNT_IN_ACK: usize = 37;
@@ -49,7 +49,7 @@ impl Bench {
             ..Config::lan("bench")
         };
         // Nor is anybody to look whether those live.
-        let idle = Config { probe_interval: hour, stall_tolerance: hour, ..quiet.clone() };
+        let idle = Config { probe_interval: hour, stall_tolerance: hour, retransmit_mult: 4, ..quiet.clone() };
         let mut cluster = Cluster::new(quiet, 1);
         for _ in 0..TELLERS.end {
             cluster.start()?;
