@@ -59,7 +59,8 @@ fn main() -> ExitCode {
 
 /// Runs until the end or until Ctrl-C. Colours never outlast a write, so there is nothing to reset.
 async fn run(options: &Options) -> ExitCode {
-    let report: Box<dyn Report> = if options.json { Box::new(json::Json) } else { Box::new(text::Text::new()) };
+    let report: Box<dyn Report> =
+        if options.json { Box::new(json::Json) } else { Box::new(text::Text::new(options.interactive)) };
     let mut stage = Stage::new(options, report);
     let ended = tokio::select! {
         biased;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::commands::{Number, runs};
 
 /// Longer lists are counted instead.
-const LIST_MAX: usize = 16;
+const LIST_MAX: usize = 12;
 
 pub fn name(number: Number) -> String {
     format!("n{number}")

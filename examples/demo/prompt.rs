@@ -1,15 +1,20 @@
 //! The prompt: reads commands from standard input until it ends.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::commands::parse;
 use crate::stage::{Flow, Stage};
 
+/// How long the first nodes may take to find each other before the first command is read.
+const FORMING: Duration = Duration::from_secs(10);
+
 /// Reads and obeys; whatever happens in between is told as it comes.
 pub async fn serve(stage: &mut Stage) -> io::Result<()> {
     let mut input = BufReader::new(tokio::io::stdin()).split(b'\n');
+    stage.wait(FORMING).await?;
     stage.report.prompt()?;
     loop {
         tokio::select! {

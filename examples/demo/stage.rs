@@ -122,7 +122,7 @@ impl Stage {
     }
 
     /// Until the others have seen all that was done, or so long.
-    async fn wait(&mut self, time: Duration) -> io::Result<()> {
+    pub async fn wait(&mut self, time: Duration) -> io::Result<()> {
         let deadline = self.clock.at(self.clock.now() + time);
         while self.ledger.is_waiting() {
             tokio::select! {

@@ -18,7 +18,8 @@ const WIDTH: usize = 88;
 
 pub struct Text {
     coloured: bool,
-    interactive: bool,
+    /// Whether somebody types at a prompt, and sees what was typed.
+    typed: bool,
     /// Whether a prompt stands on the last line.
     prompted: bool,
     /// When the last command began; later events are dated from it.
@@ -28,13 +29,13 @@ pub struct Text {
 
 impl Text {
     /// Colours only for a terminal, and not where `NO_COLOR` asks for none.
-    pub fn new() -> Self {
+    pub fn new(interactive: bool) -> Self {
         let terminal = io::stdout().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let interactive = terminal && io::stdin().is_terminal();
+        let typed = interactive && terminal && io::stdin().is_terminal();
         let groups = Groups::default();
-        Text { coloured: terminal && !plain && !dumb, interactive, prompted: false, since: Duration::ZERO, groups }
+        Text { coloured: terminal && !plain && !dumb, typed, prompted: false, since: Duration::ZERO, groups }
     }
 
     /// Colour is begun and ended within the one write, so that whatever interrupts the demo leaves the terminal as it was.
@@ -121,7 +122,7 @@ impl Report for Text {
     fn command(&mut self, at: Duration, command: &str) -> io::Result<()> {
         self.tell(None)?;
         self.since = at;
-        if self.interactive {
+        if self.typed {
             return Ok(()); // it stands there as it was typed
         }
         self.print(&[self.paint(CYAN, &format!("   > {command}"))])
@@ -188,7 +189,7 @@ impl Report for Text {
     }
 
     fn prompt(&mut self) -> io::Result<()> {
-        if self.interactive {
+        if self.typed {
             self.prompted = true;
             let mut out = io::stdout().lock();
             out.write_all(b"> ")?;
