@@ -141,7 +141,9 @@ impl Driver {
             }
             let deadline = self.clock.timer(self.protocol.poll_timeout(), now);
             if timer.deadline() != deadline {
-                timer.as_mut().reset(deadline);
+                // A reset to a later moment would leave the old one in tokio's wheel, to wake this task for nothing: each
+                // round's retry, once the ack has put it off.
+                timer.set(tokio::time::sleep_until(deadline));
             }
             self.rest(timer.as_mut()).await;
         }
