@@ -125,7 +125,8 @@ fn one_that_answers_again_is_not_suspect_for_ever() {
         net.crash(2);
         heal(&mut net);
         let settled = net.run_until(secs(90), |net| {
-            let sees = |n: usize, m: usize| (net.state(n, m), net.state(n, 2)) == (Some(State::Alive), Some(State::Dead));
+            let sees =
+                |n: usize, m: usize| (net.state(n, m), net.state(n, 2)) == (Some(State::Alive), Some(State::Dead));
             sees(0, 1) && sees(1, 0)
         });
         assert!(settled, "seed {seed}: {:?} {:?}", net.state(0, 1), net.hosts[0].protocol.metrics());
@@ -145,14 +146,13 @@ fn isolation_ends_though_a_third_is_really_dead() {
         heal(&mut net);
         let healed = net.now;
         let settled = |net: &Net, n: usize| {
-            let isolation = net.hosts[n].events.iter().rev().find(|(_, event)| {
-                matches!(event, Event::Isolated { .. } | Event::Reconnected)
-            });
-            let is_isolated = matches!(isolation, Some((_, Event::Isolated { .. })));
-            let dead = net.hosts[n].events.iter().rev().find(|(_, event)| {
-                matches!(event, Event::Dead { member, .. } if member.name() == "n2")
-            });
-            let is_certain = matches!(dead, Some((_, Event::Dead { isolated: false, .. })));
+            let latest = |wanted: fn(&Event) -> bool| {
+                net.hosts[n].events.iter().rev().map(|(_, event)| event).find(|event| wanted(event))
+            };
+            let isolation = latest(|event| matches!(event, Event::Isolated { .. } | Event::Reconnected));
+            let is_isolated = matches!(isolation, Some(Event::Isolated { .. }));
+            let dead = latest(|event| matches!(event, Event::Dead { member, .. } if member.name() == "n2"));
+            let is_certain = matches!(dead, Some(Event::Dead { isolated: false, .. }));
             !is_isolated && is_certain && net.state(n, 2) == Some(State::Dead)
         };
         let found = net.run_until(secs(60), |net| (0..2).all(|n| settled(net, n)) && net.all_agree());
