@@ -280,3 +280,21 @@ fn an_unproved_member_is_told_of_nobody_else() {
         }
     }
 }
+
+/// A liar may bring us to the last incarnation of a start; the farewell is heard all the same.
+#[test]
+fn a_farewell_after_the_last_incarnation_is_heard() {
+    let mut net = Net::cluster(lan(), 1, 4);
+    let (me, teller) = (who(&net, 0), who(&net, 1));
+    let last = Who { incarnation: Incarnation::LIMIT - 2, ..me };
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[last.accused(SUSPECT, 100, false, &[])]));
+    assert_eq!(net.hosts[0].protocol.me().incarnation(), Incarnation(Incarnation::LIMIT - 1));
+    net.run(secs(3));
+    let since = net.now;
+    net.call(0, |protocol, now| protocol.leave(now));
+    net.run(secs(20));
+    for n in 1..4 {
+        let kinds: Vec<_> = net.events_about(n, 0, since).iter().map(|event| event.kind()).collect();
+        assert_eq!(kinds, ["left"], "{n}");
+    }
+}
