@@ -3,6 +3,8 @@
 //! `embed_sync NAME BIND [CONTACT..]` runs one node until it is killed; without arguments two nodes run in one loop until
 //! each has seen the other.
 
+#![allow(clippy::disallowed_types)]
+
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -87,10 +89,8 @@ impl Node {
 }
 
 /// Any clock that never goes back will do.
-#[allow(clippy::disallowed_types)]
 struct Clock(std::time::Instant);
 
-#[allow(clippy::disallowed_types)]
 impl Clock {
     fn start() -> Self {
         Clock(std::time::Instant::now())

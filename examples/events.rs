@@ -100,7 +100,6 @@ async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-#[allow(clippy::disallowed_types)]
 fn unix_ms() -> u64 {
     use std::time::{SystemTime, UNIX_EPOCH};
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)

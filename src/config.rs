@@ -13,8 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::member::ACCUSERS_MAX;
 
 /// How the protocol behaves; the same on all members of a cluster, though nothing breaks when they differ.
+///
+/// Start from a preset and set what should differ (`Config { members_max: 64, ..Config::lan("orders") }`): a release may add
+/// fields. Read by serde, a field that is missing is that of [`Config::lan`], an
+/// unknown one is an error, and durations are written as `200ms`, `3s`, `5m` or `72h`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default = "Config::unnamed")]
 pub struct Config {
     /// The cluster's name, 1 to 64 bytes; datagrams of another cluster are rejected. Required.
     pub cluster: String,
@@ -116,6 +120,11 @@ impl Config {
             stall_tolerance: Duration::from_secs(1),
             ..Config::lan(cluster)
         }
+    }
+
+    /// What a configuration file starts from: its `cluster` is still to be named.
+    fn unnamed() -> Self {
+        Config::lan("")
     }
 
     /// Checks every knob against its range and its neighbours.
@@ -239,6 +248,20 @@ mod tests {
         assert_eq!(Config::lan("c").check().unwrap().rto_floor(), Duration::from_millis(100));
         assert_eq!(Config::wan("c").check().unwrap().rto_floor(), Duration::from_millis(100));
         assert_eq!(Config::local("c").check().unwrap().rto_floor(), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn a_file_names_what_differs_and_round_trips() {
+        let read: Config = serde_json::from_str(r#"{"cluster": "c", "stall_tolerance": "5s"}"#).unwrap();
+        let mut expected = Config::lan("c");
+        expected.stall_tolerance = Duration::from_secs(5);
+        assert_eq!(read, expected);
+        let text = serde_json::to_string(&Config::wan("w")).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), Config::wan("w"));
+        let error = serde_json::from_str::<Config>(r#"{"stall_tolerence": "5s"}"#).unwrap_err().to_string();
+        assert!(error.contains("unknown field `stall_tolerence`"), "{error}");
+        let error = serde_json::from_str::<Config>(r#"{"stall_tolerance": "5 s"}"#).unwrap_err().to_string();
+        assert!(error.contains("write 200ms, 3s, 5m or 72h"), "{error}");
     }
 
     #[test]

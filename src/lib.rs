@@ -36,6 +36,7 @@
 //! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]). Without features the core alone
 //! is built.
 
+#![warn(clippy::disallowed_types, clippy::disallowed_methods)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(feature = "node"), allow(rustdoc::broken_intra_doc_links))]
 

@@ -11,6 +11,8 @@ mod head;
 mod items;
 mod message;
 mod record;
+mod start;
+mod tag;
 mod varint;
 mod writer;
 
@@ -25,9 +27,10 @@ mod strict;
 
 pub(crate) use codec::{Codec, Datagram};
 pub(crate) use compare::{Range, Terms};
-pub(crate) use items::{Accusation, Departure, Item};
+pub(crate) use items::{Accusation, Item};
 pub(crate) use message::{Digest, Message, Nonce, Pulse};
 pub(crate) use record::RecordRef;
+pub(crate) use start::Departure;
 pub(crate) use writer::Writer;
 
 use std::fmt;

@@ -208,10 +208,10 @@ fn one_of_each(who: Who, me: Who, address: SocketAddr, others: &[Who]) -> Vec<Ve
         who.says("c", kind, &[&fields(words), tail].concat(), items)
     };
     let mut all = vec![
-        says(PING, &[0, 9], &[], &[record.clone()]),
+        says(PING, &[0, 9], &[], std::slice::from_ref(&record)),
         says(PING, &[0, 9], &[], &[]),
         says(PING, &[me.digest(), 9], &[], &[]),
-        says(PING, &[me.digest(), 9], &[], &[record.clone()]),
+        says(PING, &[me.digest(), 9], &[], std::slice::from_ref(&record)),
         says(PING, &[old.digest(), 9], &[], &[]),
         says(PING, &[12_345, 9], &[], &[]),
         says(forge::ACK, &[9], &[], &[]),

@@ -3,6 +3,8 @@
 //! Its liveness is a health check's business. The control below shows that the check can fail: a node put on the burned
 //! runtime is suspected.
 
+#![allow(clippy::disallowed_types)]
+
 mod support;
 
 use std::time::{Duration, Instant};
@@ -18,7 +20,6 @@ fn runtime() -> Runtime {
 }
 
 /// Keeps every worker of a runtime busy without a single await.
-#[allow(clippy::disallowed_types)]
 fn burn(runtime: &Runtime, time: Duration) -> Vec<tokio::task::JoinHandle<()>> {
     let until = Instant::now() + time;
     let spin = move || {

@@ -2,6 +2,8 @@
 
 mod virtual_net;
 
+use std::collections::BTreeSet;
+
 use rand::Rng;
 use tidings::config::Config;
 use tidings::event::Event;
@@ -17,19 +19,26 @@ fn pick(net: &mut Net) -> usize {
     up[below(net, up.len() as u64) as usize]
 }
 
+/// What earlier faults have left behind.
+struct Past {
+    generation: u64,
+    /// Crashed hosts that were started again, as others.
+    reborn: BTreeSet<usize>,
+}
+
 /// One random fault, or its end.
-fn disturb(net: &mut Net, generation: &mut u64, hosts_max: usize) {
+fn disturb(net: &mut Net, past: &mut Past, hosts_max: usize) {
     match below(net, 9) {
         0 if net.up().len() > 3 => {
             let n = pick(net);
             net.crash(n);
         }
         1 => {
-            let down = (0..net.hosts.len()).find(|n| !net.hosts[*n].is_up && net.reborn.insert(*n));
+            let down = (0..net.hosts.len()).find(|n| !net.hosts[*n].is_up && past.reborn.insert(*n));
             if let Some(n) = down {
-                *generation += 1 + below(net, 5_000);
+                past.generation += 1 + below(net, 5_000);
                 let (name, port) = (net.hosts[n].name.clone(), if below(net, 2) == 0 { n } else { 500 + n });
-                net.add_as(&name, Generation(*generation), port as u16);
+                net.add_as(&name, Generation(past.generation), port as u16);
             }
         }
         2 => {
@@ -62,9 +71,9 @@ fn run(seed: u64) {
     let n = 3 + (seed % 8) as usize;
     let config = if seed % 3 == 0 { Config::local("c") } else { Config::lan("c") };
     let mut net = Net::cluster(config, seed, n);
-    let mut generation = 5_000;
+    let mut past = Past { generation: 5_000, reborn: BTreeSet::new() };
     for _ in 0..20 {
-        disturb(&mut net, &mut generation, n + 6);
+        disturb(&mut net, &mut past, n + 6);
         let span = ms(200 + below(&mut net, 5_000));
         net.run(span);
     }
@@ -98,7 +107,7 @@ fn describe(net: &Net) -> String {
 
 #[test]
 fn whatever_happened_the_living_agree_in_the_end() {
-    let seeds = std::env::var("CHAOS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
+    let seeds = std::env::var("CHAOS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     let first = std::env::var("CHAOS_FIRST").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     for seed in first..first + seeds {
         run(seed);

@@ -289,18 +289,22 @@ fn buddy_a_ping_to_a_suspect_carries_the_suspicion() {
     assert_eq!(net.false_dead(since), 0);
 }
 
-/// Forwarding: news of a suspicion does not wait for the next ping; nearly everyone has it within 100 ms.
+/// Forwarding: news of a suspicion does not wait for the next ping; all but at most one of 31 have it within 100 ms.
 #[test]
 fn forwarding_spreads_a_suspicion_within_100_ms() {
     let mut spread = Vec::new();
-    for seed in 0..6 {
+    for seed in 0..24 {
         let mut net = Net::cluster(lan(), seed, 32);
         net.crash(31);
         let suspects = |net: &Net| (0..31).filter(|n| net.state(*n, 31) == Some(State::Suspect)).count();
         assert!(net.run_until(secs(10), |net| suspects(net) > 0));
         net.run(ms(100));
         spread.push(suspects(&net));
+        assert!(
+            net.run_until(ms(900), |net| suspects(net) == 31),
+            "seed {seed}: riding reaches whom forwarding missed"
+        );
     }
     eprintln!("suspecting 100 ms after the first, of 31: {spread:?}");
-    assert!(spread.iter().all(|suspects| *suspects >= 28), "{spread:?}");
+    assert!(spread.iter().all(|suspects| *suspects >= 30), "{spread:?}");
 }

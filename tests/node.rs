@@ -247,6 +247,32 @@ fn a_frozen_node_is_suspected_and_refutes_when_it_goes_on() {
     assert!(!kinds(&read, "n3").contains(&"dead"));
     let own = read_until(&mut own, "self_stalled", "n3");
     assert!(own.iter().all(|notice| notice.event.kind() != "dead"), "who did not run judges nobody");
+    let incarnation = first.view().by_name("n3").unwrap().incarnation();
+    until(&frozen, |view| view.me().is_some_and(|me| me.incarnation() >= incarnation));
+}
+
+#[test]
+fn a_cut_off_node_is_isolated_and_returns_when_the_cut_heals() {
+    let faults = Faults::new(1);
+    let first = start(node("n1"));
+    let contact = [first.local_address()];
+    let (second, cut) =
+        (start(node("n2").contacts(contact)), start(node("n3").contacts(contact).faults(faults.clone())));
+    for node in [&first, &second, &cut] {
+        until(node, |view| view.alive().count() == 3);
+    }
+    let (mut events, mut own) = (first.events(), cut.events());
+    faults.cut([first.local_address(), second.local_address()]);
+    read_until(&mut events, "dead", "n3");
+    read_until(&mut own, "isolated", "");
+    until(&cut, |view| view.is_isolated() && view.live().count() == 1);
+    assert_eq!(second.view().alive().filter(|member| member.name() != "n3").count(), 2, "the others saw nothing else");
+    faults.cut([]);
+    read_until(&mut events, "up", "n3");
+    read_until(&mut own, "reconnected", "");
+    for node in [&first, &second, &cut] {
+        until(node, |view| view.alive().count() == 3 && !view.is_isolated());
+    }
 }
 
 #[test]

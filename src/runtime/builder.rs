@@ -21,8 +21,9 @@ use crate::runtime::entropy;
 use crate::runtime::error::StartError;
 use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
-use crate::runtime::node::{Command, Node, Shared};
+use crate::runtime::node::{Node, Shared};
 use crate::runtime::reporter::Reporter;
+use crate::runtime::request::Command;
 use crate::runtime::socket::{self, NodeSocket, can_reach};
 use crate::runtime::view::View;
 
@@ -49,6 +50,13 @@ pub struct Builder {
     seed: Option<u64>,
     faults: Option<Faults>,
     on_this_runtime: bool,
+}
+
+impl Node {
+    /// Describes a node of this name (1 to 64 bytes, unique in the cluster) before it starts.
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
 }
 
 impl Builder {

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use crate::event::{DeadReason, Event};
 use crate::member::{Accusers, Member, State};
+use crate::runtime::judgement::Judgement;
 use crate::runtime::pages::{Pages, Row};
-use crate::runtime::view::{Judgement, View, in_state};
+use crate::runtime::view::{View, in_state};
 
 /// The events still to be told between two views.
 #[derive(Clone, Debug)]

@@ -22,8 +22,9 @@ use crate::runtime::clock::Clock;
 use crate::runtime::error::Stopped;
 use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
-use crate::runtime::node::{Command, NodeMetrics};
+use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::reporter::Reporter;
+use crate::runtime::request::Command;
 use crate::runtime::socket::NodeSocket;
 use crate::time::Instant;
 

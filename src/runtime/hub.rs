@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::event::Event;
 use crate::runtime::error::Stopped;
-use crate::runtime::node::NodeMetrics;
+use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::view::View;
 
 /// Shared by the node's task and every handle and subscriber; keeps nothing running.

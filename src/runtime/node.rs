@@ -7,17 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::{fmt, future};
 
-use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::member::{IdentityError, NodeId};
-use crate::metrics::Metrics;
-use crate::protocol::ForgetError;
-use crate::runtime::builder::Builder;
+use crate::member::NodeId;
 use crate::runtime::clock::Clock;
 use crate::runtime::error::{RequestError, Stopped};
 use crate::runtime::events::Events;
 use crate::runtime::hub::{Hub, Listener};
+use crate::runtime::node_metrics::NodeMetrics;
+use crate::runtime::request::{Command, Who};
 use crate::runtime::view::View;
 use crate::time::Instant;
 use crate::why::Why;
@@ -38,25 +36,6 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
 }
 
-/// A request to the node's task.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Why(Who, oneshot::Sender<Option<Why>>),
-    SetMetadata(Vec<u8>, oneshot::Sender<Result<(), IdentityError>>),
-    Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
-    Metrics(oneshot::Sender<NodeMetrics>),
-    Leave,
-}
-
-/// A member, by id or by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// By its id.
-    Id(NodeId),
-    /// By its name.
-    Name(String),
-}
-
 /// How a leave went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Departure {
@@ -66,26 +45,7 @@ pub struct Departure {
     pub asked: usize,
 }
 
-/// A node's counters and gauges: the protocol's, and those of what is around it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct NodeMetrics {
-    /// The protocol's own.
-    pub protocol: Metrics,
-    /// The version of the present view.
-    pub view_version: u64,
-    /// Errors of the socket while reading.
-    pub receives_failed: u64,
-    /// Datagrams that the socket did not take: lost, like on the way.
-    pub sends_failed: u64,
-}
-
 impl Node {
-    /// Describes a node of this name (1 to 64 bytes, unique in the cluster) before it starts.
-    pub fn builder(name: impl Into<String>) -> Builder {
-        Builder::new(name.into())
-    }
-
     pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>) -> Self {
         Node { shared, commands }
     }
@@ -227,33 +187,5 @@ impl Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("name", &self.name()).field("local_address", &self.local_address()).finish()
-    }
-}
-
-impl Who {
-    /// The id of the listed member meant. An id is taken at its word: a member that is not listed may still be known.
-    pub(crate) fn find(&self, view: &View) -> Option<NodeId> {
-        match self {
-            Who::Id(id) => Some(*id),
-            Who::Name(name) => view.by_name(name).map(|member| member.id()),
-        }
-    }
-}
-
-impl From<NodeId> for Who {
-    fn from(id: NodeId) -> Self {
-        Who::Id(id)
-    }
-}
-
-impl From<&str> for Who {
-    fn from(name: &str) -> Self {
-        Who::Name(name.to_owned())
-    }
-}
-
-impl From<String> for Who {
-    fn from(name: String) -> Self {
-        Who::Name(name)
     }
 }

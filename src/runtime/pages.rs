@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::member::{Member, NodeId};
-use crate::runtime::view::Judgement;
+use crate::runtime::judgement::Judgement;
 
 /// Rows on one page at most; a page that would grow beyond it is split in half.
 pub(crate) const PAGE_ROWS_MAX: usize = 64;

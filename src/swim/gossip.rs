@@ -89,6 +89,15 @@ impl Gossip {
         }
     }
 
+    /// Nothing is to be told any more of those slots for which this holds.
+    pub(crate) fn hush_all(&mut self, is_known: impl Fn(Slot) -> bool) {
+        for place in 0..self.level.len() as u32 {
+            if self.level[place as usize] != 0 && is_known(Slot(place)) {
+                self.hush(Slot(place));
+            }
+        }
+    }
+
     /// Takes the least-sent news into `batch`, at most `most` of them; give them back with [`Gossip::give_back`].
     pub(crate) fn take(&mut self, most: usize, batch: &mut Vec<Slot>) {
         batch.clear();

@@ -79,6 +79,8 @@ pub(crate) struct Machine {
     rounding: Rounding,
     sightings: Sightings,
     pooled: Rtt,
+    /// A member that pinged us from an address that is not proved while there was news for it.
+    unmet: Option<Slot>,
     outbox: Outbox,
     events: Events,
     timers: Timers,
@@ -134,6 +136,7 @@ impl Machine {
             rounding: Rounding::default(),
             sightings: Sightings::default(),
             pooled: Rtt::default(),
+            unmet: None,
             outbox: Outbox::default(),
             events: Events::default(),
             timers,

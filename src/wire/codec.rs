@@ -10,13 +10,11 @@ use super::fields::Wire;
 use super::head;
 use super::items::Item;
 use super::message::{Digest, Message, Pulse};
+use super::tag::{TAG_END, tag};
 use super::varint::Varint;
 use super::writer::Writer;
 use super::{Rejected, WIRE_VERSION};
 
-/// Where the tag stands, behind version and kind.
-pub(super) const TAG_START: usize = 2;
-pub(super) const TAG_END: usize = 10;
 /// What every version keeps: version, kind, tag, sender and count.
 const DATAGRAM_BYTES_MIN: usize = 19;
 /// The longest payload of UDP over IPv4.
@@ -91,11 +89,6 @@ impl Codec {
     fn tag_seed(&self, kind: u8) -> u64 {
         self.seed ^ u64::from(u16::from_be_bytes([WIRE_VERSION, kind]))
     }
-}
-
-/// The hash of everything behind the tag, and through the seed of everything before it and of the cluster's name.
-pub(super) fn tag(seed: u64, tagged: &[u8]) -> [u8; 8] {
-    XxHash3_64::oneshot_with_seed(seed, tagged).to_le_bytes()
 }
 
 /// A datagram that has been verified whole.

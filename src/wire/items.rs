@@ -17,6 +17,7 @@ use super::bytes::take;
 use super::compare::{Range, Terms};
 use super::fields::Wire;
 use super::record::RecordRef;
+use super::start::{Departure, Start, check_start};
 use super::varint::Varint;
 use crate::member::{Accusers, Generation, Incarnation, NodeId, canonical};
 
@@ -58,14 +59,6 @@ pub(crate) struct Accusation {
     /// Asks the receiver to probe the member at once.
     pub probe: bool,
     pub accusers: Accusers,
-}
-
-/// A member's word that it leaves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Departure {
-    pub id: NodeId,
-    pub generation: Generation,
-    pub incarnation: Incarnation,
 }
 
 mod kind {
@@ -174,27 +167,6 @@ impl Encode for Item<'_> {
     }
 }
 
-/// Whom an item speaks of, and which of its words it answers.
-#[derive(Encode, Decode)]
-pub(super) struct Start {
-    id: Wire<NodeId>,
-    generation: Wire<Generation>,
-    incarnation: Wire<Incarnation>,
-}
-
-impl From<Departure> for Start {
-    fn from(departure: Departure) -> Self {
-        let Departure { id, generation, incarnation } = departure;
-        Start { id: Wire(id), generation: Wire(generation), incarnation: Wire(incarnation) }
-    }
-}
-
-impl From<Start> for Departure {
-    fn from(start: Start) -> Self {
-        Departure { id: start.id.0, generation: start.generation.0, incarnation: start.incarnation.0 }
-    }
-}
-
 #[derive(Encode, Decode)]
 struct AccusationBody {
     id: Wire<NodeId>,
@@ -236,9 +208,4 @@ impl AccusationBody {
             accusers: self.accusers.0,
         })
     }
-}
-
-pub(super) fn check_start(generation: Generation, incarnation: Incarnation) -> Result<(), Rejected> {
-    let in_range = generation.0 < Generation::LIMIT && incarnation.0 < Incarnation::LIMIT;
-    if in_range { Ok(()) } else { Err(Rejected::Malformed) }
 }

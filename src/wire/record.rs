@@ -12,7 +12,7 @@ use bincode::{BorrowDecode, Encode};
 use super::Rejected;
 use super::bytes::{take, take_borrowed};
 use super::fields::{Metadata, Name, Tail, Wire};
-use super::items::{Departure, Start, check_start};
+use super::start::{Departure, Start, check_start};
 use super::varint::Varint;
 use crate::member::{
     EXTRA_BYTES_MAX, Generation, Incarnation, METADATA_BYTES_MAX, NAME_BYTES_MAX, NodeId, Record, name_is_valid,

@@ -5,10 +5,10 @@
 
 use super::WIRE_VERSION;
 use super::bytes::put;
-use super::codec::{TAG_END, TAG_START, tag};
 use super::fields::Wire;
 use super::items::Item;
 use super::message::{Digest, Message, Pulse};
+use super::tag::{TAG_END, TAG_START, tag};
 use super::varint::Varint;
 
 /// The longest header: version, kind, tag, sender, the fields of Relayed, pulse, count.

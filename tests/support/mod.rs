@@ -2,7 +2,7 @@
 //!
 //! The executor is a hand-written `block_on` on purpose: every test that uses it shows that a node's futures need no tokio.
 
-#![allow(dead_code, clippy::disallowed_types)]
+#![allow(dead_code)]
 
 use std::net::SocketAddr;
 use std::pin::pin;

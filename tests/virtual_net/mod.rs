@@ -1,7 +1,7 @@
 //! Several `Protocol`s over a network in virtual time: latency, loss, cuts, pauses and crashes, from one seed.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,8 +57,6 @@ pub struct Net {
     pub tap: Option<Vec<Sending>>,
     /// With a tap: every datagram handled: when, from, by whom, its kind byte.
     pub handled: Vec<(Instant, SocketAddr, usize, u8)>,
-    /// Crashed hosts that were started again, as others.
-    pub reborn: BTreeSet<usize>,
 }
 
 pub fn name(n: usize) -> String {
@@ -92,7 +90,6 @@ impl Net {
             seed,
             tap: None,
             handled: Vec::new(),
-            reborn: BTreeSet::new(),
         }
     }
 
@@ -117,9 +114,8 @@ impl Net {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(n as u64);
         let identity = Identity::named(name, generation, address);
         let mut protocol = Protocol::new(self.config.clone(), identity, seed, self.now).unwrap();
-        let contacts: Vec<_> =
-            self.hosts.iter().filter(|h| h.is_up && h.address != address).map(|h| h.address).take(3).collect();
-        protocol.join(self.now, &contacts);
+        let others = self.hosts.iter().filter(|host| host.is_up && host.address != address);
+        protocol.join(self.now, &others.map(|host| host.address).take(3).collect::<Vec<_>>());
         let (name, events, waiting, sent) = (name.to_owned(), vec![], vec![], (0, 0));
         let (is_up, paused_until, wakes_at) = (true, Instant::ORIGIN, Instant::ORIGIN);
         self.hosts.push(Host { protocol, address, name, is_up, paused_until, wakes_at, waiting, events, sent });
@@ -172,11 +168,8 @@ impl Net {
             Happening::Wake(n) => (n, None),
         };
         let (now, host) = (self.now, &mut self.hosts[n]);
-        if !host.is_up {
-            return;
-        }
         host.waiting.extend(arrival);
-        if host.paused_until > now {
+        if !host.is_up || host.paused_until > now {
             return;
         }
         for (from, mut bytes) in std::mem::take(&mut host.waiting) {
@@ -185,9 +178,7 @@ impl Net {
             }
             let _ = host.protocol.handle_datagram(now, from, &mut bytes);
         }
-        if host.protocol.poll_timeout().is_some_and(|at| at <= now) {
-            host.protocol.handle_timeout(now);
-        }
+        host.protocol.handle_timeout(now);
         self.drain(n);
     }
 
@@ -197,9 +188,7 @@ impl Net {
             assert!(buf.len() <= self.config.datagram_bytes_max);
             self.hosts[n].sent.0 += 1;
             self.hosts[n].sent.1 += buf.len() as u64;
-            if let Some(tap) = &mut self.tap {
-                tap.push((self.now, n, transmit.to, buf.clone()));
-            }
+            self.tap.iter_mut().for_each(|tap| tap.push((self.now, n, transmit.to, buf.clone())));
             let (from, sent) = (self.hosts[n].address, self.now + self.latency);
             let receiver = self.hosts.iter().rposition(|host| host.address == transmit.to && host.is_up);
             let mut is_lost = |to: &usize| (self.rule)(n, *to, &mut self.random) || (self.filter)(n, *to, &buf);

@@ -13,7 +13,7 @@ use crate::event::{DeadReason, Event, SuspectReason};
 use crate::member::{Accusers, Generation, Identity, Incarnation, Member, NodeId, Record, State};
 use crate::runtime::error::Stopped;
 use crate::runtime::hub::Hub;
-use crate::runtime::node::NodeMetrics;
+use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::view::{View, in_state};
 use crate::time::Instant;
 

@@ -89,7 +89,6 @@ impl Machine {
             }
             self.hear(origin, heard.pulse);
             self.ack(origin, nonce);
-            self.compare_views(origin, heard.pulse.view_hash);
             return Ok(());
         }
         let record = heard.items().find_map(|item| match item {

@@ -86,7 +86,6 @@ impl Machine {
         if origin.slot.is_none() {
             self.pull_from_contact(origin.address);
         }
-        self.compare_views(origin, heard.pulse.view_hash);
         Ok(())
     }
 
@@ -115,12 +114,16 @@ impl Machine {
             }
             self.note_evidence(slot, attempt.sent, attempt.errand);
         }
+        let was_proved = origin.is_proved;
         // The evidence may have proved the address.
         let is_proved = origin.slot.is_some_and(|slot| self.members.row(slot).is_proved());
         let origin = Origin { is_proved, ..origin };
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
         self.after_answer(origin, attempt.errand);
+        if is_proved && !was_proved && attempt.errand != Errand::Introduction {
+            self.tell_what_could_not_ride(origin);
+        }
         if was_ghost {
             self.begin_repair(origin.address);
         }

@@ -154,6 +154,26 @@ impl Machine {
             bytes_max: self.reply_bytes_max(origin),
             rides: Rides::News,
         });
+        if !origin.is_proved && !elsewhere && self.gossip.len() > 0 {
+            self.unmet = origin.slot.or(self.unmet);
+        }
+    }
+
+    /// Pings a member that pinged us while its address was not proved, so that the news that could not ride on our ack reach it. Waits
+    /// for the tick: more at once would be a reply longer than the ping.
+    pub(super) fn meet_pinger(&mut self) {
+        let Some(slot) = self.unmet.take() else { return };
+        let row = self.members.row(slot);
+        if row.is_live() && !row.is_proved() && self.gossip.len() > 0 {
+            self.ping(slot, Errand::Introduction, First::Nothing);
+        }
+    }
+
+    /// The address was proved just now: what could not ride on our ping to it goes after it.
+    pub(super) fn tell_what_could_not_ride(&mut self, origin: Origin) {
+        if self.gossip.len() > 0 {
+            self.send_news(origin.address, First::Nothing);
+        }
     }
 }
 

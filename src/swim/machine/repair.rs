@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::member::State;
+use crate::swim::gossip::sends_in_all;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
@@ -18,6 +20,8 @@ pub(super) struct Repair {
     session: Option<Session>,
     news_at: Instant,
     differ_since: Option<Instant>,
+    /// Acks in a row with our own view hash since the table changed.
+    agreed: usize,
     /// A joiner compares once more with its contact: those who joined with it were not in its pages.
     follow_up: Option<(Instant, SocketAddr)>,
     /// What the other side of the exchange being answered should hear.
@@ -26,12 +30,13 @@ pub(super) struct Repair {
 
 impl Repair {
     pub(super) fn new(now: Instant) -> Self {
-        Repair { session: None, news_at: now, differ_since: None, follow_up: None, give_back: Vec::new() }
+        Repair { session: None, news_at: now, differ_since: None, agreed: 0, follow_up: None, give_back: Vec::new() }
     }
 
     /// The table changed: while news flows, a difference is no cause for concern.
     pub(super) fn note_news(&mut self, now: Instant) {
         self.news_at = now;
+        self.agreed = 0;
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -54,15 +59,17 @@ impl Repair {
     fn is_due(&mut self, now: Instant, differs: bool, quiet: Duration, patience: Duration) -> bool {
         if !differs {
             self.differ_since = None;
+            self.agreed += 1;
             return false;
         }
+        self.agreed = 0;
         let since = *self.differ_since.get_or_insert(now);
         now.since(self.news_at) >= quiet || now.since(since) >= patience
     }
 }
 
 impl Machine {
-    /// A member's ping or ack told its view hash.
+    /// A member's ack told its view hash. Who was pinged leaves it to the pinger, or both would begin.
     pub(super) fn compare_views(&mut self, origin: Origin, theirs: u64) {
         let is_live = origin.slot.is_some_and(|slot| self.members.row(slot).is_live());
         if !is_live || !origin.is_proved || self.leaving.is_some() {
@@ -72,6 +79,18 @@ impl Machine {
         let (quiet, patience) = (self.rules.sync_quiet, self.rules.sync_patience);
         if self.repair.is_due(self.now, differs, quiet, patience) {
             self.begin_repair(origin.address);
+        } else if !differs {
+            self.hush_what_all_know();
+        }
+    }
+
+    /// Members with our view hash hold every record that we hold. After as many of them in a row as a news has sends, the
+    /// records need not ride any more: the news of a thousand joins at once would ride for minutes. A suspicion or a death moves no hash.
+    fn hush_what_all_know(&mut self) {
+        let enough = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
+        if self.repair.agreed == enough && self.gossip.len() > 0 {
+            let members = &self.members;
+            self.gossip.hush_all(|slot| members.member(slot).state() == State::Alive);
         }
     }
 

@@ -1,0 +1,103 @@
+//! What is done to the cluster, and what is expected of it from then on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::commands::Number;
+use crate::stage::Stage;
+use crate::truth::Silent;
+use crate::watch::{Goal, Limits};
+
+/// Each starts a watch under the text of its command; an error says why the thing cannot be done.
+impl Stage {
+    pub async fn kill(&mut self, text: String, node: Number) -> Result<(), String> {
+        let at = self.clock.now();
+        self.cluster.kill(node).await?;
+        self.stopped(node, at);
+        let pending = self.observers(node);
+        self.ledger.watch(text, at, Goal::Killed { node, pending });
+        Ok(())
+    }
+
+    pub async fn restart(&mut self, text: String, node: Number) -> Result<(), String> {
+        let at = self.clock.now();
+        self.cluster.restart(node).await?;
+        self.ledger.truth.ends(&Silent::Gone(node), self.clock.now());
+        self.arrived(text, at, node, true);
+        Ok(())
+    }
+
+    pub async fn add(&mut self, text: String) -> Result<(), String> {
+        let at = self.clock.now();
+        let node = self.cluster.add().await?;
+        self.arrived(text, at, node, false);
+        Ok(())
+    }
+
+    fn arrived(&mut self, text: String, at: Duration, node: Number, restarted: bool) {
+        self.ledger.forget_node(node);
+        self.ledger.starts(node, self.cluster.starts(node));
+        let present = self.cluster.present().into_iter().find(|present| present.node == node);
+        let generation = present.map(|present| present.generation).unwrap_or_default();
+        let pending = self.observers(node).into_iter().flat_map(|other| [(other, node), (node, other)]).collect();
+        let goal = Goal::Arrived { node, generation, restarted, pending };
+        self.ledger.watch(text, at, goal);
+    }
+
+    pub fn freeze(&mut self, text: String, node: Number, time: Duration) -> Result<(), String> {
+        let at = self.clock.now();
+        self.cluster.freeze(node, time)?;
+        self.ledger.forget_node(node);
+        self.ledger.truth.ends(&Silent::Frozen(node), at);
+        self.ledger.truth.begins(Silent::Frozen(node), at);
+        let tolerance = self.opening.config.stall_tolerance;
+        let limits = Limits { suspect_expected: time * 2 >= tolerance, dead_allowed: time >= tolerance };
+        self.ledger.watch(text, at, Goal::Frozen { node, limits, thawed: None });
+        Ok(())
+    }
+
+    pub fn partition(&mut self, text: String, side: BTreeSet<Number>) -> Result<(), String> {
+        let at = self.clock.now();
+        self.cluster.partition(&side)?;
+        self.ledger.forget_cuts();
+        self.ledger.truth.ends(&Silent::Cut(self.side.clone()), at);
+        self.ledger.truth.begins(Silent::Cut(side.clone()), at);
+        self.side = side;
+        let nodes: Vec<Number> = self.cluster.present().iter().map(|present| present.node).collect();
+        let pairs = nodes.iter().flat_map(|one| nodes.iter().map(move |other| (*one, *other)));
+        let pending = pairs.filter(|(one, other)| self.cluster.is_cut(*one, *other)).collect();
+        self.ledger.watch(text, at, Goal::Cut { pending });
+        Ok(())
+    }
+
+    pub fn heal(&mut self, text: String) -> Result<(), String> {
+        let at = self.clock.now();
+        self.cluster.heal()?;
+        self.ledger.forget_cuts();
+        self.ledger.truth.ends(&Silent::Cut(std::mem::take(&mut self.side)), self.clock.now());
+        self.ledger.watch(text, at, Goal::Healed(BTreeMap::new()));
+        Ok(())
+    }
+
+    pub fn leave(&mut self, text: String, node: Number) -> Result<(), String> {
+        let at = self.clock.now();
+        self.cluster.leave(node)?;
+        self.stopped(node, at);
+        let pending = self.observers(node);
+        self.ledger.watch(text, at, Goal::Left { node, pending, stopped: None });
+        Ok(())
+    }
+
+    fn stopped(&mut self, node: Number, at: Duration) {
+        self.ledger.forget_node(node);
+        self.ledger.stops(node);
+        self.ledger.truth.ends(&Silent::Frozen(node), at);
+        self.ledger.truth.begins(Silent::Gone(node), at);
+    }
+
+    /// Who can see what happens to this node now: those that run, on its side if it was cut off.
+    fn observers(&self, node: Number) -> BTreeSet<Number> {
+        let others = self.cluster.present().into_iter().map(|present| present.node);
+        others.filter(|other| *other != node && !self.cluster.is_cut(node, *other)).collect()
+    }
+}

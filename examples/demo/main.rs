@@ -1,0 +1,101 @@
+//! A cluster of real nodes in one process, and a guided tour of what they see of each other: `demo --help`.
+
+mod answers;
+mod cluster;
+mod commands;
+mod deeds;
+mod feed;
+mod groups;
+mod json;
+mod ledger;
+mod names;
+mod options;
+mod outcome;
+mod prompt;
+mod report;
+mod stage;
+mod text;
+mod tour;
+mod truth;
+mod watch;
+mod words;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use options::{Options, USAGE};
+use report::Report;
+use stage::Stage;
+
+/// What shells report of a process that Ctrl-C ended, and of one whose reader went away.
+const INTERRUPTED: u8 = 130;
+const NOBODY_READS: u8 = 141;
+
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            // Whoever reads no help needs none.
+            let _ = writeln!(io::stdout(), "{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("demo: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("demo: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run(&options));
+    // A read of standard input may be under way; it must not hold the process.
+    runtime.shutdown_background();
+    code
+}
+
+/// Runs until the end or until Ctrl-C. Colours never outlast a write, so there is nothing to reset.
+async fn run(options: &Options) -> ExitCode {
+    let report: Box<dyn Report> = if options.json { Box::new(json::Json) } else { Box::new(text::Text::new()) };
+    let mut stage = Stage::new(options, report);
+    let ended = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => None,
+        ended = play(&mut stage, options) => Some(ended),
+    };
+    match ended {
+        Some(Ok(Ok(true))) => ExitCode::SUCCESS,
+        Some(Ok(Ok(false))) => ExitCode::FAILURE,
+        Some(Ok(Err(reason))) => {
+            eprintln!("demo: {reason}");
+            ExitCode::FAILURE
+        }
+        Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Some(Err(error)) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("\ninterrupted; the nodes say goodbye");
+            stage.close().await;
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+/// Whether everything was as expected; or why the nodes could not start.
+async fn play(stage: &mut Stage, options: &Options) -> io::Result<Result<bool, String>> {
+    if let Err(reason) = stage.open().await? {
+        return Ok(Err(reason));
+    }
+    if options.interactive {
+        prompt::serve(stage).await?;
+        stage.summary()?;
+        return Ok(Ok(true));
+    }
+    let watched = !options.json && io::stdout().is_terminal();
+    tour::play(stage, options.nodes, watched).await.map(Ok)
+}

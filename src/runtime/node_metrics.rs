@@ -1,0 +1,19 @@
+//! The counters and gauges of a node: the protocol's, and those of what is around it.
+
+use serde::Serialize;
+
+use crate::metrics::Metrics;
+
+/// A node's counters and gauges: the protocol's, and those of what is around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NodeMetrics {
+    /// The protocol's own.
+    pub protocol: Metrics,
+    /// The version of the present view.
+    pub view_version: u64,
+    /// Errors of the socket while reading.
+    pub receives_failed: u64,
+    /// Datagrams that the socket did not take: lost, like on the way.
+    pub sends_failed: u64,
+}

@@ -1,0 +1,56 @@
+//! What a handle asks of the node's task, and about whom.
+
+use tokio::sync::oneshot;
+
+use crate::member::{IdentityError, NodeId};
+use crate::protocol::ForgetError;
+use crate::runtime::node_metrics::NodeMetrics;
+use crate::runtime::view::View;
+use crate::why::Why;
+
+/// A request to the node's task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Why(Who, oneshot::Sender<Option<Why>>),
+    SetMetadata(Vec<u8>, oneshot::Sender<Result<(), IdentityError>>),
+    Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
+    Metrics(oneshot::Sender<NodeMetrics>),
+    Leave,
+}
+
+/// A member, by id or by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// By its id.
+    Id(NodeId),
+    /// By its name.
+    Name(String),
+}
+
+impl Who {
+    /// The id of the listed member meant. An id is taken at its word: a member that is not listed may still be known.
+    pub(crate) fn find(&self, view: &View) -> Option<NodeId> {
+        match self {
+            Who::Id(id) => Some(*id),
+            Who::Name(name) => view.by_name(name).map(|member| member.id()),
+        }
+    }
+}
+
+impl From<NodeId> for Who {
+    fn from(id: NodeId) -> Self {
+        Who::Id(id)
+    }
+}
+
+impl From<&str> for Who {
+    fn from(name: &str) -> Self {
+        Who::Name(name.to_owned())
+    }
+}
+
+impl From<String> for Who {
+    fn from(name: String) -> Self {
+        Who::Name(name)
+    }
+}
