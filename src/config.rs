@@ -66,7 +66,7 @@ pub struct Config {
     pub leave_timeout: Duration,
     /// Members held at most; beyond it new ones are refused. 2 to 65,536, default 20,000.
     pub members_max: usize,
-    /// Longest datagram ever sent, in bytes of UDP payload. 508 to 65,507, default 1,400, which fits every common MTU.
+    /// Longest datagram ever sent, in bytes of UDP payload. 1,024 to 65,507, default 1,400, which fits every common MTU.
     pub datagram_bytes_max: usize,
     /// Recent events kept for subscribers; one that falls further behind gets a difference instead. 16 to 1,048,576,
     /// default 1,024.

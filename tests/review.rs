@@ -146,18 +146,13 @@ fn isolation_ends_though_a_third_is_really_dead() {
         heal(&mut net);
         let healed = net.now;
         let settled = |net: &Net, n: usize| {
-            let isolation = net.hosts[n]
-                .events
-                .iter()
-                .rev()
-                .find(|(_, event)| matches!(event, Event::Isolated { .. } | Event::Reconnected));
-            let is_isolated = matches!(isolation, Some((_, Event::Isolated { .. })));
-            let dead = net.hosts[n]
-                .events
-                .iter()
-                .rev()
-                .find(|(_, event)| matches!(event, Event::Dead { member, .. } if member.name() == "n2"));
-            let is_certain = matches!(dead, Some((_, Event::Dead { isolated: false, .. })));
+            let latest = |wanted: fn(&Event) -> bool| {
+                net.hosts[n].events.iter().rev().map(|(_, event)| event).find(|event| wanted(event))
+            };
+            let isolation = latest(|event| matches!(event, Event::Isolated { .. } | Event::Reconnected));
+            let is_isolated = matches!(isolation, Some(Event::Isolated { .. }));
+            let dead = latest(|event| matches!(event, Event::Dead { member, .. } if member.name() == "n2"));
+            let is_certain = matches!(dead, Some(Event::Dead { isolated: false, .. }));
             !is_isolated && is_certain && net.state(n, 2) == Some(State::Dead)
         };
         let found = net.run_until(secs(60), |net| (0..2).all(|n| settled(net, n)) && net.all_agree());
@@ -283,5 +278,23 @@ fn an_unproved_member_is_told_of_nobody_else() {
             let strange = read.items.iter().find(|item| item.0 != SEEN && item.1 != Some(forged.id) && item.0 >= ALIVE);
             assert!(strange.is_none(), "seed {seed}: {n} at {at} sent kind {} with {strange:?}", read.kind);
         }
+    }
+}
+
+/// A liar may bring us to the last incarnation of a start; the farewell is heard all the same.
+#[test]
+fn a_farewell_after_the_last_incarnation_is_heard() {
+    let mut net = Net::cluster(lan(), 1, 4);
+    let (me, teller) = (who(&net, 0), who(&net, 1));
+    let last = Who { incarnation: Incarnation::LIMIT - 2, ..me };
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[last.accused(SUSPECT, 100, false, &[])]));
+    assert_eq!(net.hosts[0].protocol.me().incarnation(), Incarnation(Incarnation::LIMIT - 1));
+    net.run(secs(3));
+    let since = net.now;
+    net.call(0, |protocol, now| protocol.leave(now));
+    net.run(secs(20));
+    for n in 1..4 {
+        let kinds: Vec<_> = net.events_about(n, 0, since).iter().map(|event| event.kind()).collect();
+        assert_eq!(kinds, ["left"], "{n}");
     }
 }

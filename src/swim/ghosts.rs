@@ -102,12 +102,11 @@ impl Ghosts {
         if lot >= 64 || sabotage::is_off("ghosts") {
             return None;
         }
-        let dialled: Vec<Slot> = self.gone.iter().rev().filter(|gone| gone.is_dialled).map(|gone| gone.slot).collect();
         let quarter = random.below(4);
-        let among = if quarter < 2 { dialled.len().min(RECENT) } else { dialled.len() };
+        let among = if quarter < 2 { self.dialled().min(RECENT) } else { self.dialled() };
         let place = random.index(among);
-        match dialled.get(place) {
-            Some(slot) if quarter != 2 => Some(Dial::Ghost(*slot)),
+        match self.gone.iter().rev().filter(|gone| gone.is_dialled).nth(place) {
+            Some(ghost) if quarter != 2 => Some(Dial::Ghost(ghost.slot)),
             _ => Some(Dial::Contact),
         }
     }

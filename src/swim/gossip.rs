@@ -104,7 +104,9 @@ impl Gossip {
         for urgency in 0..URGENCIES {
             while batch.len() < most {
                 let Some(slot) = self.fresh[urgency].pop_front() else { break };
-                if self.level[slot.0 as usize] == 1 && self.urgency[slot.0 as usize] == urgency as u8 {
+                // One that was told this way twice, with another in between, stands in the queue twice.
+                let is_current = self.level[slot.0 as usize] == 1 && self.urgency[slot.0 as usize] == urgency as u8;
+                if is_current && !batch.contains(&slot) {
                     batch.push(slot);
                 }
             }
@@ -234,6 +236,24 @@ mod tests {
         gossip.tell(Slot(3), Urgency::Refutation, 4);
         let order: Vec<u32> = std::iter::from_fn(|| send_one(&mut gossip, 2)).map(|slot| slot.0).collect();
         assert_eq!(order, [3, 2, 1, 3, 2, 1]);
+        assert_eq!(gossip.len(), 0);
+    }
+
+    #[test]
+    fn what_changed_back_and_forth_before_it_was_sent_is_one_news() {
+        let mut gossip = Gossip::new(16);
+        for urgency in [Urgency::Suspect, Urgency::Refutation, Urgency::Suspect] {
+            gossip.tell(Slot(1), urgency, 4);
+        }
+        gossip.tell(Slot(2), Urgency::Left, 4);
+        gossip.hush(Slot(2));
+        gossip.tell(Slot(2), Urgency::Left, 4);
+        let mut batch = Vec::new();
+        gossip.take(9, &mut batch);
+        assert_eq!(batch, [Slot(2), Slot(1)]);
+        for slot in batch {
+            gossip.give_back(slot, WasSent::Yes, 1);
+        }
         assert_eq!(gossip.len(), 0);
     }
 

@@ -20,6 +20,8 @@ const LEAF_MEMBERS: usize = 16;
 const PENDING_MAX: usize = 16_384;
 /// Requests repeated without an answer before the session is given up.
 const TRIES_MAX: u8 = 4;
+/// Requests of one session at most: a peer that always has one more page or part to offer must not keep us from the others.
+const REQUESTS_MAX: u16 = 16_384;
 /// Bits of a nonce that count the session's steps; the rest salt its hashes.
 const STEP_BITS: u32 = 16;
 /// The whole ring is first compared in so many parts: the top bits of a position.
@@ -137,6 +139,9 @@ impl Session {
         self.in_flight = 0;
         self.tries = 0;
         let step = (self.nonce as u16).wrapping_add(1);
+        if step >= REQUESTS_MAX {
+            self.pending.clear();
+        }
         self.nonce = self.nonce >> STEP_BITS << STEP_BITS | u64::from(step);
         true
     }
@@ -180,7 +185,7 @@ impl Session {
     }
 
     fn push(&mut self, step: Step) {
-        if self.pending.len() < PENDING_MAX {
+        if self.pending.len() < PENDING_MAX && (self.nonce as u16) < REQUESTS_MAX {
             self.pending.push_back(step);
         }
     }
@@ -377,6 +382,21 @@ mod tests {
             assert!(datagrams < 10_000);
         }
         (datagrams, bytes)
+    }
+
+    #[test]
+    fn a_peer_that_always_has_more_to_offer_does_not_hold_us_for_ever() {
+        let members = table((0..1).map(|n| (n, 0)));
+        let mut session = Session::new("127.0.0.1:1".parse().unwrap(), Aim::Join, 7, &members);
+        let mut steps = 0;
+        while !session.is_over() {
+            let nonce = session.nonce();
+            session.sent(Instant::ORIGIN, Duration::ZERO, 1);
+            assert!(session.accept(nonce, 1));
+            session.item(&members, &Item::Page { next: Some(0), round: 0 }, nonce);
+            steps += 1;
+            assert!(steps <= 100_000, "it never ends");
+        }
     }
 
     #[test]

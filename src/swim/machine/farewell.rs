@@ -64,7 +64,7 @@ impl Machine {
         }
         self.enter(now);
         let me = self.members.me();
-        self.members.change_my_record(self.me().incarnation().next(), |_| {});
+        self.raise(self.me().incarnation().next(), |_| {});
         self.members.set_state(me, State::Left);
         let wanted = self.members.ring_len().min(FAREWELLS_MAX);
         let mut unconfirmed = Vec::with_capacity(wanted);

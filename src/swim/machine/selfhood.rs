@@ -38,7 +38,13 @@ impl Machine {
 
     /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
     fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
-        let me = self.members.me();
+        self.raise(incarnation, change);
+        self.repair.note_news(self.now);
+        self.tell(self.members.me(), Urgency::Refutation);
+    }
+
+    /// Changes our record without a word to anybody: [`Machine::speak`] but for the speaking.
+    pub(super) fn raise(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         let is_last = self.me().generation().next().0 >= Generation::LIMIT;
         let incarnation = if incarnation.0 >= Incarnation::LIMIT && is_last {
             // Anything higher would be rejected as malformed: better unheard this once than mute for ever.
@@ -50,8 +56,6 @@ impl Machine {
             incarnation
         };
         self.members.change_my_record(incarnation, change);
-        self.repair.note_news(self.now);
-        self.tell(me, Urgency::Refutation);
     }
 
     /// We are said to be Suspect, Dead or gone at this standing.
