@@ -168,6 +168,9 @@ impl Machine {
 
     /// Every call that changed something ends here: the mechanisms' own deadlines become timers.
     fn settle(&mut self) {
+        if self.stopped {
+            return;
+        }
         self.forward();
         self.timers.set(Timer::Rounds, self.rounds.next_at());
         self.timers.set(Timer::Relays, self.relays.next_at());

@@ -341,7 +341,7 @@ impl Machine {
 
     /// A process speaks for a start that we buried: it is told, so that it can outrank its past.
     fn answer_the_buried(&mut self, origin: Origin, record: &RecordRef<'_>) {
-        if !origin.is_proved && origin.digest != Digest::of(record.id, record.generation) {
+        if origin.digest != Digest::of(record.id, record.generation) {
             return;
         }
         if self.bucket.take(self.now) {

@@ -116,7 +116,8 @@ impl Machine {
         }
         let was_proved = origin.is_proved;
         // The evidence may have proved the address.
-        let is_proved = origin.slot.is_some_and(|slot| self.members.row(slot).is_proved());
+        let proves = |slot| self.members.row(slot).is_proved() && self.members.member(slot).address() == origin.address;
+        let is_proved = origin.slot.is_some_and(proves);
         let origin = Origin { is_proved, ..origin };
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
