@@ -172,6 +172,9 @@ fn ping_and_ack(criterion: &mut Criterion) {
 
 /// Criterion's mean counts every preemption. Beside it, how the batches spread: the fastest is the best case, not the typical one.
 fn tell_batches(members: usize, batches: &mut [Duration]) {
+    if batches.is_empty() {
+        return;
+    }
     batches.sort_unstable();
     let per_ping = |share| quantile(batches, share).as_nanos() as u64 / PINGS_PER_RENEWAL;
     let [fastest, quarter, median, p90] = [0.0, 0.25, 0.5, 0.9].map(per_ping);
