@@ -31,9 +31,12 @@ const PARTS: [&str; 5] = ["join", "steady", "traffic", "kills", "local"];
 fn main() -> Outcome<()> {
     let is_test = std::env::args().any(|word| word == "--test");
     let Some(arguments) = Arguments::read().filter(|_| !is_test) else { return Ok(()) };
-    // Nothing named means the smoke; so does a name that is none of ours, which is more likely a slip.
+    // Nothing named means the smoke.
+    let is_smoke = arguments.wants("smoke");
     let named: Vec<_> = PARTS.into_iter().filter(|part| arguments.wants(part)).collect();
-    let is_smoke = named.len() == PARTS.len() || named.is_empty();
+    if named.is_empty() && !is_smoke {
+        return Err(format!("name one of {}", PARTS.join(" ")).into());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let tables = runtime.block_on(async {
         if is_smoke {
