@@ -62,6 +62,12 @@ fn kills(count: u64, forward_fanout: usize) -> Result<[Table; 2], Box<dyn Error>
             limits: [ms(1_400), ms(3_900), ms(5_000), ms(150)],
         },
         Kills {
+            profile: "wan",
+            nodes: 64,
+            config: Config { forward_fanout, ..Config::wan("bench") },
+            limits: [None; 4],
+        },
+        Kills {
             profile: "local",
             nodes: 16,
             config: Config { forward_fanout, ..Config::local("bench") },

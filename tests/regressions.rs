@@ -298,3 +298,26 @@ fn a_farewell_after_the_last_incarnation_is_heard() {
         assert_eq!(kinds, ["left"], "{n}");
     }
 }
+
+/// A newcomer's answer is a sign of the newcomer's life and of nobody else's.
+#[test]
+fn a_newcomer_does_not_raise_the_provisionally_dead() {
+    let mut net = Net::cluster(Config::lan("c"), 21, 3);
+    net.crash(1);
+    net.rule = Box::new(|from, to, _| from == 2 || to == 2);
+    net.run(secs(30));
+    assert_eq!((net.state(0, 1), net.state(0, 2)), (Some(State::Dead), Some(State::Dead)));
+    let since = net.now;
+    net.add();
+    assert!(net.run_until(secs(10), |net| net.hosts[0].protocol.metrics().members_alive == 2));
+    net.run(secs(30));
+    for silent in [1, 2] {
+        let ups = net.events_about(0, silent, since).into_iter().filter(|event| matches!(event, Event::Up(_))).count();
+        assert_eq!(ups, 0, "n{silent} was silent throughout");
+        let certain =
+            net.events_about(0, silent, since).into_iter().any(|e| matches!(e, Event::Dead { isolated: false, .. }));
+        assert!(certain, "n{silent}: with somebody to answer us the verdict becomes certain");
+    }
+    net.rule = Box::new(|_, _, _| false);
+    assert!(net.run_until(secs(60), Net::all_agree));
+}

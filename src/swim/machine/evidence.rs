@@ -99,7 +99,9 @@ impl Machine {
                 continue;
             }
             // It may have answered itself: nobody was told, so there is nothing that it would have to refute.
-            if all > others || self.now.since(start) > PRIVATE_MAX {
+            // A provisional Dead that is as silent as before stays so and is judged anew: another's answer is no sign of its life.
+            let is_provisional = self.members.row(slot).is_provisional();
+            if all > others || (self.now.since(start) > PRIVATE_MAX && !is_provisional) {
                 self.revive(slot);
                 continue;
             }
@@ -108,8 +110,10 @@ impl Machine {
                 suspicion.publish(now);
             }
             self.plan(slot);
-            self.tell(slot, Urgency::Suspect);
-            self.announce_suspicion(slot, 0);
+            if !is_provisional {
+                self.tell(slot, Urgency::Suspect);
+                self.announce_suspicion(slot, 0);
+            }
         }
     }
 
