@@ -1,5 +1,5 @@
 //! Joins a cluster and prints who is up, suspect and dead: `hello NAME BIND [CONTACT..]`.
-use tidings::runtime::Node;
+use tidings::Node;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
