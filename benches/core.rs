@@ -1,7 +1,7 @@
 //! The core's hot path: a ping in and the ack out, six known updates each way: `cargo bench --bench core`.
 //!
-//! Real datagrams of a small cluster, one of whose nodes also knows a thousand or ten thousand members that never speak. Its peers'
-//! pings are recorded and handed in again; only answers that hold six updates count.
+//! Real datagrams of a small cluster, one of whose nodes also knows a thousand or ten thousand members that never
+//! speak. Its peers' pings are recorded and handed in again; only answers that hold six updates count.
 
 #![allow(missing_docs)] // criterion's macro makes a public function
 
@@ -39,7 +39,8 @@ impl Bench {
     fn new(members: usize) -> Result<Self, ConfigError> {
         let hour = Duration::from_secs(3_600);
         // Nobody compares views: the others are not to learn of the members that never speak.
-        // News ride longer than by default, so that they need not be renewed at every ping; what a datagram costs is the same.
+        // News ride longer than by default, so that they need not be renewed at every ping; what a datagram costs is
+        // the same.
         let quiet = Config {
             sync_quiet: hour,
             sync_patience: hour,
@@ -170,7 +171,8 @@ fn ping_and_ack(criterion: &mut Criterion) {
     }
 }
 
-/// Criterion's mean counts every preemption. Beside it, how the batches spread: the fastest is the best case, not the typical one.
+/// Criterion's mean counts every preemption. Beside it, how the batches spread: the fastest is the best case, not the
+/// typical one.
 fn tell_batches(members: usize, batches: &mut [Duration]) {
     if batches.is_empty() {
         return;

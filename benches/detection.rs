@@ -1,7 +1,8 @@
-//! How soon a crash is found, and what loss does, in virtual time: `cargo bench --bench detection [-- kills|loss] [--json]`.
+//! How soon a crash is found, and what loss does, in virtual time: `cargo bench --bench detection [-- kills|loss]
+//! [--json]`.
 //!
-//! `kills` crashes one of 64 nodes at a random phase, again and again (`--kills 300`). `loss` runs 64 nodes for 150 s at 10, 20
-//! and 30 % loss over 20 seeds (`--seeds 20`) and counts what was wrongly said of nodes that all run.
+//! `kills` crashes one of 64 nodes at a random phase, again and again (`--kills 300`). `loss` runs 64 nodes for 150 s
+//! at 10, 20 and 30 % loss over 20 seeds (`--seeds 20`) and counts what was wrongly said of nodes that all run.
 
 mod support;
 

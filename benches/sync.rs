@@ -1,7 +1,8 @@
 //! What anti-entropy costs, in virtual time: `cargo bench --bench sync [-- differ|forget] [--json]`.
 //!
-//! `differ`: two nodes hold the same members but for some records; what their comparisons send in both directions until the views are
-//! equal. `forget`: one of 16 nodes forgets 100 dead; nobody may compare anything in the next ten minutes.
+//! `differ`: two nodes hold the same members but for some records; what their comparisons send in both directions until
+//! the views are equal. `forget`: one of 16 nodes forgets 100 dead; nobody may compare anything in the next ten
+//! minutes.
 
 mod support;
 
@@ -86,7 +87,8 @@ struct Repair {
     bytes: u64,
 }
 
-/// Two nodes alone with tables of members that never answer: they are asked to compare before the first of those is probed.
+/// Two nodes alone with tables of members that never answer: they are asked to compare before the first of those is
+/// probed.
 fn repair(members: usize, different: usize, how: Difference) -> Result<Option<Repair>, Box<dyn Error>> {
     let hour = Duration::from_secs(3_600);
     let config = Config { probe_interval: hour, stall_tolerance: hour, ..Config::lan("bench") };

@@ -1,7 +1,8 @@
 //! What a quiet cluster sends, in virtual time: `cargo bench --bench traffic [--json]`.
 //!
-//! Sent datagrams and bytes of UDP payload for each node and second, over 60 s after 30 s of quiet, all joined through one contact.
-//! `cargo bench --bench cluster -- traffic` measures the same over real sockets. The limits are those of the lan preset; the others probe at their own intervals.
+//! Sent datagrams and bytes of UDP payload for each node and second, over 60 s after 30 s of quiet, all joined through
+//! one contact. `cargo bench --bench cluster -- traffic` measures the same over real sockets. The limits are those of
+//! the lan preset; the others probe at their own intervals.
 
 mod support;
 

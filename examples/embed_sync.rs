@@ -1,7 +1,7 @@
 //! The protocol under a loop of one's own: a std `UdpSocket`, no tokio, no thread.
 //!
-//! `embed_sync NAME BIND [CONTACT..]` runs one node until it is killed; without arguments two nodes run in one loop until
-//! each has seen the other.
+//! `embed_sync NAME BIND [CONTACT..]` runs one node until it is killed; without arguments two nodes run in one loop
+//! until each has seen the other.
 
 #![allow(clippy::disallowed_types)]
 

@@ -1,7 +1,7 @@
 //! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--profile lan|wan|local]`.
 //!
-//! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view. `t_ms` is Unix time, so
-//! that the output of several processes can be laid side by side.
+//! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view. `t_ms` is Unix
+//! time, so that the output of several processes can be laid side by side.
 
 use std::error::Error;
 use std::io::Write;

@@ -14,9 +14,9 @@ use crate::member::ACCUSERS_MAX;
 
 /// How the protocol behaves; the same on all members of a cluster, though nothing breaks when they differ.
 ///
-/// Start from a preset and set what should differ (`Config { members_max: 64, ..Config::lan("orders") }`): a release may add
-/// fields. Read by serde, a field that is missing is that of [`Config::lan`], an
-/// unknown one is an error, and durations are written as `200ms`, `3s`, `5m` or `72h`.
+/// Start from a preset and set what should differ (`Config { members_max: 64, ..Config::lan("orders") }`): a release
+/// may add fields. Read by serde, a field that is missing is that of [`Config::lan`], an unknown one is an error, and
+/// durations are written as `200ms`, `3s`, `5m` or `72h`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default = "Config::unnamed")]
 pub struct Config {
@@ -66,7 +66,8 @@ pub struct Config {
     pub leave_timeout: Duration,
     /// Members held at most; beyond it new ones are refused. 2 to 65,536, default 20,000.
     pub members_max: usize,
-    /// Longest datagram ever sent, in bytes of UDP payload. 1,024 to 65,507, default 1,400, which fits every common MTU.
+    /// Longest datagram ever sent, in bytes of UDP payload. 1,024 to 65,507, default 1,400, which fits every common
+    /// MTU.
     pub datagram_bytes_max: usize,
     /// Recent events kept for subscribers; one that falls further behind gets a difference instead. 16 to 1,048,576,
     /// default 1,024.
@@ -196,7 +197,8 @@ pub struct Rules {
 impl Rules {
     /// The least retry timeout: 100 ms, or 50 ms when P is at most 1 s.
     ///
-    /// Chosen: below it, scheduler noise makes suspicions (62 to 113 in 150 s at 64 stalling nodes with 50 ms, 21 with 100 ms).
+    /// Chosen: below it, scheduler noise makes suspicions (62 to 113 in 150 s at 64 stalling nodes with 50 ms, 21 with
+    /// 100 ms).
     #[must_use]
     pub fn rto_floor(&self) -> Duration {
         self.rto_floor

@@ -1,7 +1,7 @@
 //! `tidings` tells every process of a cluster which others are up, **suspect** or dead, and why.
 //!
-//! Nodes exchange small UDP datagrams in a SWIM-style protocol with indirect probes and suspicion timeouts. Each keeps a
-//! membership list and tells the application of every change, suspicion included. Nobody takes another's word for a
+//! Nodes exchange small UDP datagrams in a SWIM-style protocol with indirect probes and suspicion timeouts. Each keeps
+//! a membership list and tells the application of every change, suspicion included. Nobody takes another's word for a
 //! death, a node that did not run kills no one, and partitions heal by themselves.
 //!
 #![cfg_attr(feature = "node", doc = "```no_run")]
@@ -33,8 +33,8 @@
 //! - [`Protocol`]: no socket, no clock, no entropy; bytes and moments in, bytes and events out, for loops of your own.
 //! - a simulator can drive [`Protocol`] in virtual time, because nothing in it decides by a clock or by chance it was not given.
 //!
-//! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]). Without features the core alone
-//! is built.
+//! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]). Without features the core
+//! alone is built.
 
 #![warn(clippy::disallowed_types, clippy::disallowed_methods)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -1,9 +1,9 @@
 //! Who a member is, what is known of it, and which of two reports about it wins.
 //!
-//! A member is named by a [`NodeId`]; each start of its process is a [`Generation`]; each word it says about itself within one
-//! generation is an [`Incarnation`]. Reports are ordered by generation, then incarnation, then [`State`] (SWIM 4.2, with the
-//! generation put in front so that a restarted process outranks everything said of its past). What a node does with a
-//! report that wins but that it has reason to doubt is policy, and lives elsewhere.
+//! A member is named by a [`NodeId`]; each start of its process is a [`Generation`]; each word it says about itself
+//! within one generation is an [`Incarnation`]. Reports are ordered by generation, then incarnation, then [`State`]
+//! (SWIM 4.2, with the generation put in front so that a restarted process outranks everything said of its past). What
+//! a node does with a report that wins but that it has reason to doubt is policy, and lives elsewhere.
 
 mod accusers;
 mod id;
@@ -57,8 +57,8 @@ pub struct Standing {
 impl Standing {
     /// Whether this report wins over `other`: generation first, then incarnation, then state (SWIM 4.2).
     ///
-    /// Keeping whichever of two standings supersedes the other is a join: associative, commutative and idempotent, so that
-    /// reports may arrive in any order and any number of times.
+    /// Keeping whichever of two standings supersedes the other is a join: associative, commutative and idempotent, so
+    /// that reports may arrive in any order and any number of times.
     #[must_use]
     pub fn supersedes(self, other: Standing) -> bool {
         self > other

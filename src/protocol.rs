@@ -1,7 +1,7 @@
 //! The sans-IO public face: datagrams and moments in, datagrams and events out.
 //!
-//! The same code runs over UDP, in a simulator and under a user's own loop, because it reads no clock, opens no socket and
-//! draws no entropy: the driver names the time, carries the bytes and gives one seed.
+//! The same code runs over UDP, in a simulator and under a user's own loop, because it reads no clock, opens no socket
+//! and draws no entropy: the driver names the time, carries the bytes and gives one seed.
 
 use std::net::SocketAddr;
 
@@ -40,8 +40,8 @@ pub struct Protocol {
 impl Protocol {
     /// A node that knows only itself.
     ///
-    /// `seed` decides every random draw: the same seed and the same inputs give the same outputs on every machine. Over a
-    /// real network it must be unpredictable, because nonces come from it.
+    /// `seed` decides every random draw: the same seed and the same inputs give the same outputs on every machine. Over
+    /// a real network it must be unpredictable, because nonces come from it.
     ///
     /// # Errors
     /// The first part of the configuration or identity that is out of range, with what to do about it.
@@ -73,7 +73,8 @@ impl Protocol {
         self.swim.set_metadata(now, metadata)
     }
 
-    /// Drops a dead member here, told as [`Event::Left`]; a tombstone keeps old rumours from raising it, and nobody else is told.
+    /// Drops a dead member here, told as [`Event::Left`]; a tombstone keeps old rumours from raising it, and nobody
+    /// else is told.
     ///
     /// # Errors
     /// When no such member is known or it is not dead; nothing changes.
@@ -81,15 +82,16 @@ impl Protocol {
         self.swim.forget(now, id)
     }
 
-    /// Tells the others that this node leaves, until they confirm or `leave_timeout` is over; see [`Protocol::leave_progress`].
+    /// Tells the others that this node leaves, until they confirm or `leave_timeout` is over; see
+    /// [`Protocol::leave_progress`].
     pub fn leave(&mut self, now: Instant) {
         self.swim.leave(now);
     }
 
     /// Takes a datagram in.
     ///
-    /// Before timers are fired, all datagrams that have arrived should be handed in: an answer that waits in a buffer is
-    /// no silence.
+    /// Before timers are fired, all datagrams that have arrived should be handed in: an answer that waits in a buffer
+    /// is no silence.
     ///
     /// # Errors
     /// Why it was rejected. The state is unchanged but for lateness and the counters.

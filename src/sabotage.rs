@@ -1,7 +1,8 @@
 //! Planted faults, so that the tests can show that each mechanism is needed.
 //!
-//! In a build with `--cfg tidings_sabotage` the environment variable `TIDINGS_SABOTAGE` names one mechanism to switch off;
-//! `tests/sabotage.rs` lists them with the test that must then fail. In every other build this is a constant and costs nothing.
+//! In a build with `--cfg tidings_sabotage` the environment variable `TIDINGS_SABOTAGE` names one mechanism to switch
+//! off; `tests/sabotage.rs` lists them with the test that must then fail. In every other build this is a constant and
+//! costs nothing.
 
 /// Whether the mechanism of this name is switched off.
 #[cfg(not(tidings_sabotage))]

@@ -1,7 +1,7 @@
 //! The membership protocol as small machines under one router.
 //!
-//! Each mechanism owns one idea and knows nothing of the others; `machine` alone sees them all, hands each its inputs and
-//! queues what it asks for.
+//! Each mechanism owns one idea and knows nothing of the others; `machine` alone sees them all, hands each its inputs
+//! and queues what it asks for.
 
 mod answers;
 mod attempts;

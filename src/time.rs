@@ -1,7 +1,7 @@
 //! A moment on the driver's own timeline, named by the driver and never read from a clock.
 //!
-//! The core is told what time it is in every call, so that the same code runs over real sockets and in virtual time. All
-//! arithmetic saturates: a hostile or absurd duration can make a deadline late, never wrap it into the past.
+//! The core is told what time it is in every call, so that the same code runs over real sockets and in virtual time.
+//! All arithmetic saturates: a hostile or absurd duration can make a deadline late, never wrap it into the past.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};

@@ -1,7 +1,7 @@
 //! The chain of happenings behind a suspicion or a verdict, as data and as text.
 //!
-//! Operators ask for nothing as often as for the reason of a death. Each suspicion keeps what it heard and did, in order,
-//! bounded; after the verdict the chain stays with the dead member until it returns or is forgotten.
+//! Operators ask for nothing as often as for the reason of a death. Each suspicion keeps what it heard and did, in
+//! order, bounded; after the verdict the chain stays with the dead member until it returns or is forgotten.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Datagrams to bytes and back: total, strict and bounded; the only room that knows bytes.
 //!
-//! `docs/wire.md` describes every byte. A datagram is verified whole before any of it is handed out, so that a caller that
-//! gets a `Datagram` may apply it item by item without meeting an error half way.
+//! `docs/wire.md` describes every byte. A datagram is verified whole before any of it is handed out, so that a caller
+//! that gets a `Datagram` may apply it item by item without meeting an error half way.
 
 mod bytes;
 mod codec;

@@ -1,6 +1,7 @@
 //! What the core takes from the heap: nothing in the steady state, and so much for each member it knows.
 //!
-//! The counter is `allocation-counter`'s: it counts the calling thread alone, so that neither the harness nor another test is counted.
+//! The counter is `allocation-counter`'s: it counts the calling thread alone, so that neither the harness nor another
+//! test is counted.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../benches/support/cluster.rs"]
@@ -40,7 +41,8 @@ fn counting(call: &mut dyn FnMut()) {
     }
 }
 
-/// Pings of 0 and of 2 to 1 are lost, those of others come through: relays both nack and answer, and nobody is suspected.
+/// Pings of 0 and of 2 to 1 are lost, those of others come through: relays both nack and answer, and nobody is
+/// suspected.
 fn lose_some_pings(from: usize, to: usize, bytes: &[u8]) -> bool {
     bytes[1] == PING && to == 1 && (from == 0 || from == 2)
 }

@@ -1,7 +1,7 @@
 //! What an enemy or a bad network can send: it is rejected with a counter, or believed to no harm.
 //!
-//! The forger here knows the cluster's name, which is no secret; what it can still do until datagrams are sealed is bounded by
-//! these tests.
+//! The forger here knows the cluster's name, which is no secret; what it can still do until datagrams are sealed is
+//! bounded by these tests.
 #![allow(clippy::unwrap_used)]
 
 mod forge;

@@ -45,8 +45,8 @@ fn last_pings(net: &Net, n: usize, m: usize) -> usize {
     why.map_or(0, |why| why.steps.iter().filter(|step| matches!(step.what, Cause::LastPing { .. })).count())
 }
 
-/// Late wake: a driver that stops between its last ping and the verdict, while the suspect comes back, and that loses what
-/// arrived meanwhile, blames itself and not the suspect.
+/// Late wake: a driver that stops between its last ping and the verdict, while the suspect comes back, and that loses
+/// what arrived meanwhile, blames itself and not the suspect.
 #[test]
 fn late_wake_a_driver_that_stops_for_ten_seconds_declares_nobody_dead() {
     for seed in 0..8 {
@@ -89,8 +89,8 @@ fn stall_tolerance_a_stall_below_p_is_never_a_death() {
     }
 }
 
-/// Accusers: one observer that is cut off from a member, and loses every datagram that mentions it, so that neither another's
-/// opinion nor the refutation reaches it, is alone with its evidence and waits for 3 P.
+/// Accusers: one observer that is cut off from a member, and loses every datagram that mentions it, so that neither
+/// another's opinion nor the refutation reaches it, is alone with its evidence and waits for 3 P.
 #[test]
 fn accusers_one_observer_alone_waits_for_three_p() {
     for seed in 0..4 {
@@ -109,7 +109,8 @@ fn accusers_one_observer_alone_waits_for_three_p() {
     }
 }
 
-/// The last ping: whoever only heard of a suspicion asks for itself before it convicts, so a lost refutation kills nobody.
+/// The last ping: whoever only heard of a suspicion asks for itself before it convicts, so a lost refutation kills
+/// nobody.
 #[test]
 fn last_ping_a_lost_refutation_kills_nobody() {
     for seed in 0..4 {
@@ -159,7 +160,8 @@ fn self_tests_a_deaf_node_accuses_nobody_aloud() {
     }
 }
 
-/// Isolated: one node of sixteen that is cut off comes to verdicts that are marked, kept to itself and undone at the heal.
+/// Isolated: one node of sixteen that is cut off comes to verdicts that are marked, kept to itself and undone at the
+/// heal.
 #[test]
 fn isolated_verdicts_are_provisional_and_undone() {
     for seed in 0..3 {

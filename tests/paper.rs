@@ -1,7 +1,7 @@
 //! What the papers say, clause by clause, seen on the tap; and where we deviate, what stands in the clause's place.
 //!
-//! SWIM is Das, Gupta and Motivala (2002), Lifeguard is Dadgar, Phillips and Currey (2018). Each test tells the clause in our own
-//! words.
+//! SWIM is Das, Gupta and Motivala (2002), Lifeguard is Dadgar, Phillips and Currey (2018). Each test tells the clause
+//! in our own words.
 #![allow(clippy::unwrap_used)]
 
 mod forge;
@@ -43,7 +43,8 @@ fn kinds(net: &Net, n: usize, m: usize, since: Instant) -> Vec<&'static str> {
     net.events_about(n, m, since).iter().map(|event| event.kind()).collect()
 }
 
-/// SWIM 3.1: each protocol period a member pings one other, which answers with an ack; while all is well nothing else is sent.
+/// SWIM 3.1: each protocol period a member pings one other, which answers with an ack; while all is well nothing else
+/// is sent.
 #[test]
 fn swim_3_1_a_ping_a_period_and_an_ack_for_each() {
     let mut net = Net::cluster(lan(), 1, 6);
@@ -61,8 +62,8 @@ fn swim_3_1_a_ping_a_period_and_an_ack_for_each() {
     assert!(tap.iter().all(|sending| matches!(sending.3[1], PING | ACK)));
 }
 
-/// SWIM 3.1: when no ack comes in time, k members chosen at random are asked to ping the target; its answer comes back through
-/// them, and the target is not suspected.
+/// SWIM 3.1: when no ack comes in time, k members chosen at random are asked to ping the target; its answer comes back
+/// through them, and the target is not suspected.
 #[test]
 fn swim_3_1_silence_makes_k_others_ping_and_their_answer_counts() {
     for k in [1, 3] {
@@ -114,8 +115,8 @@ fn swim_4_1_each_news_rides_lambda_log_n_times() {
     }
 }
 
-/// SWIM 4.1: what was sent least goes first. A record that everybody is seen to hold stops riding before its last send: a
-/// deviation.
+/// SWIM 4.1: what was sent least goes first. A record that everybody is seen to hold stops riding before its last send:
+/// a deviation.
 #[test]
 fn swim_4_1_the_least_sent_goes_first() {
     for (n, sends) in [(3, 2 * 2), (7, 2 * 3), (12, 2 * 4)] {
@@ -197,7 +198,8 @@ fn swim_4_2_only_the_owner_raises_its_incarnation() {
     assert_eq!(all(&net), [before.next(); 5]);
 }
 
-/// SWIM 4.2: of two reports the higher incarnation wins; at equal ones Suspect beats Alive; a lower one is old and ignored.
+/// SWIM 4.2: of two reports the higher incarnation wins; at equal ones Suspect beats Alive; a lower one is old and
+/// ignored.
 #[test]
 fn swim_4_2_precedence_of_reports() {
     let mut net = Net::cluster(lan(), 6, 4);
@@ -229,8 +231,8 @@ fn swim_4_2_precedence_of_reports() {
     }
 }
 
-/// Lifeguard IV-A: the local health multiplier rises with failed probes and with each refutation, and falls with successes. A
-/// deviation: it is reported and stretches no timer.
+/// Lifeguard IV-A: the local health multiplier rises with failed probes and with each refutation, and falls with
+/// successes. A deviation: it is reported and stretches no timer.
 #[test]
 fn lifeguard_lhm_is_a_gauge_that_stretches_nothing() {
     let mut net = Net::cluster(lan(), 7, 6);
@@ -261,8 +263,8 @@ fn lifeguard_lhm_is_a_gauge_that_stretches_nothing() {
     assert_eq!(level(&net), 1, "a refutation of one's own raises it");
 }
 
-/// Lifeguard IV-A: a relay that has no answer says so (nack), after 0.8 of the timeout, so that a silent relay can be told from a
-/// silent target.
+/// Lifeguard IV-A: a relay that has no answer says so (nack), after 0.8 of the timeout, so that a silent relay can be
+/// told from a silent target.
 #[test]
 fn lifeguard_a_relay_nacks_at_four_fifths_of_its_timeout() {
     let mut net = Net::cluster(lan(), 8, 8);
@@ -279,8 +281,8 @@ fn lifeguard_a_relay_nacks_at_four_fifths_of_its_timeout() {
     }
 }
 
-/// Lifeguard IV-B: independent suspicions shorten the wait. Ours is two-valued: with min(c, n-2)+1 accusers the verdict falls at
-/// P, with fewer at 3 P.
+/// Lifeguard IV-B: independent suspicions shorten the wait. Ours is two-valued: with min(c, n-2)+1 accusers the verdict
+/// falls at P, with fewer at 3 P.
 #[test]
 fn lifeguard_enough_accusers_convict_at_p_and_too_few_at_three_p() {
     let mut net = Net::cluster(lan(), 9, 8);
@@ -300,7 +302,8 @@ fn lifeguard_enough_accusers_convict_at_p_and_too_few_at_three_p() {
     assert!(took >= secs(9) && took < secs(10), "{took:?}");
 }
 
-/// Lifeguard IV-C (Buddy System): a ping to a suspect says that it is suspected, so that it can refute before others tell it.
+/// Lifeguard IV-C (Buddy System): a ping to a suspect says that it is suspected, so that it can refute before others
+/// tell it.
 #[test]
 fn lifeguard_a_ping_to_a_suspect_carries_the_suspicion() {
     let mut net = Net::cluster(lan(), 10, 6);
@@ -320,8 +323,8 @@ fn lifeguard_a_ping_to_a_suspect_carries_the_suspicion() {
     }
 }
 
-/// Instead of SWIM 4.3's shuffled round robin: at equal views everyone is pinged exactly once a round, and by each of sixteen
-/// others (those that stand before it on the ring) at least once in 36 consecutive rounds.
+/// Instead of SWIM 4.3's shuffled round robin: at equal views everyone is pinged exactly once a round, and by each of
+/// sixteen others (those that stand before it on the ring) at least once in 36 consecutive rounds.
 #[test]
 fn instead_of_swim_4_3_everyone_is_pinged_once_a_round_and_by_sixteen_within_36() {
     const N: usize = 40;
@@ -373,8 +376,8 @@ fn instead_of_a_timeout_in_log_n_p_is_constant() {
     }
 }
 
-/// Instead of adopting a received Dead: it is an accusation, however many are named; a member that answers is never declared
-/// dead on it.
+/// Instead of adopting a received Dead: it is an accusation, however many are named; a member that answers is never
+/// declared dead on it.
 #[test]
 fn instead_of_adopting_a_dead_it_accuses() {
     let mut net = Net::cluster(lan(), 12, 8);

@@ -1,4 +1,5 @@
-//! Partitions in virtual time: what each side sees, and that they heal by themselves with one Up per member that returned.
+//! Partitions in virtual time: what each side sees, and that they heal by themselves with one Up per member that
+//! returned.
 
 mod virtual_net;
 

@@ -1,5 +1,5 @@
-//! What a hostile reading of the core found, one test each: a verdict before its time, a state that never ends, a rumour taken
-//! for more than it is.
+//! What a hostile reading of the core found, one test each: a verdict before its time, a state that never ends, a
+//! rumour taken for more than it is.
 #![allow(clippy::unwrap_used)]
 
 mod forge;
@@ -52,7 +52,8 @@ fn one_that_left_alone_may_be_asked_where_it_is_seen() {
     assert_eq!(protocol.seen_elsewhere(), None);
 }
 
-/// A late wake holds a verdict; while it is held the suspect answers. That moves the deadline, whatever releases the hold.
+/// A late wake holds a verdict; while it is held the suspect answers. That moves the deadline, whatever releases the
+/// hold.
 #[test]
 fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_release() {
     let mut tried = 0;
@@ -133,8 +134,8 @@ fn one_that_answers_again_is_not_suspect_for_ever() {
     }
 }
 
-/// Three members: one dies, and while that is judged the other two are cut from each other for long. When they meet again they
-/// are not isolated, and what waited for that is judged.
+/// Three members: one dies, and while that is judged the other two are cut from each other for long. When they meet
+/// again they are not isolated, and what waited for that is judged.
 #[test]
 fn isolation_ends_though_a_third_is_really_dead() {
     for seed in 0..4 {

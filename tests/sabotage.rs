@@ -1,11 +1,12 @@
 //! Switches each mechanism off, one at a time, and demands that the test named for it then fails.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg tidings_sabotage" cargo test --target-dir target/sabotage --test sabotage each_fault
+//! RUSTFLAGS="--cfg tidings_sabotage" cargo test --no-default-features --target-dir target/sabotage --test sabotage each_fault
 //! ```
 //!
-//! A target directory of its own keeps the ordinary build. Each named test runs twice as a child process: untouched, when it
-//! must pass, and with `TIDINGS_SABOTAGE` naming the fault, when it must fail. In an ordinary build this file is empty.
+//! A target directory of its own keeps the ordinary build. Each named test runs twice as a child process: untouched,
+//! when it must pass, and with `TIDINGS_SABOTAGE` naming the fault, when it must fail. In an ordinary build this file
+//! is empty.
 #![cfg(tidings_sabotage)]
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,5 @@
-//! The subscription over real nodes: whatever its speed, a reader arrives at the view, and it costs the protocol nothing.
+//! The subscription over real nodes: whatever its speed, a reader arrives at the view, and it costs the protocol
+//! nothing.
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! The same sockets without a protocol: what sending and receiving alone costs.
 //!
-//! Each sends a ping to the next one every second and answers each ping with an ack, of the sizes that idle nodes send. There
-//! is no state, no timer but the one, and nothing is looked at but the length.
+//! Each sends a ping to the next one every second and answers each ping with an ack, of the sizes that idle nodes send.
+//! There is no state, no timer but the one, and nothing is looked at but the length.
 
 use std::net::SocketAddr;
 use std::thread;

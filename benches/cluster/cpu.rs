@@ -1,7 +1,7 @@
 //! Processor time of this process and of the whole machine, from `/proc`, which needs no unsafe code.
 //!
-//! `utime + stime` of `/proc/self/stat` is what getrusage(RUSAGE_SELF) says, threads that have ended included, in steps of
-//! 10 ms; over a minute of 128 nodes that is 0.08 ms a node.
+//! `utime + stime` of `/proc/self/stat` is what getrusage(RUSAGE_SELF) says, threads that have ended included, in steps
+//! of 10 ms; over a minute of 128 nodes that is 0.08 ms a node.
 
 use std::fs;
 use std::time::{Duration, Instant};

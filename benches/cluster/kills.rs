@@ -1,4 +1,5 @@
-//! How soon a crash is found: nodes are dropped without a word at random phases, and every other node's subscriber is timed.
+//! How soon a crash is found: nodes are dropped without a word at random phases, and every other node's subscriber is
+//! timed.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ pub struct Case {
     pub profile: &'static str,
     pub nodes: usize,
     pub config: Config,
-    /// Of the median first Suspect, the median and p99 first Dead, and the greatest time from the first Dead to the last.
+    /// Of the median first Suspect, the median and p99 first Dead, and the greatest time from the first Dead to the
+    /// last.
     pub limits: [Option<Duration>; 4],
 }
 

@@ -1,11 +1,12 @@
 //! Figures of real nodes over loopback UDP: `cargo bench --bench cluster -- join|steady|traffic|kills|local [--json]`.
 //!
-//! Each part prints a table with the limit beside the figure. Without a part, small clusters go through all of them once, in a
-//! few seconds, to show that they work: those figures mean nothing and are held against no limit. The column `others %` is
-//! the share of the machine's processors that went elsewhere meanwhile; a high one explains a missed limit.
+//! Each part prints a table with the limit beside the figure. Without a part, small clusters go through all of them
+//! once, in a few seconds, to show that they work: those figures mean nothing and are held against no limit. The column
+//! `others %` is the share of the machine's processors that went elsewhere meanwhile; a high one explains a missed
+//! limit.
 //!
-//! `join [--nodes 128] [--runs 5]`, `steady [--nodes 128] [--quiet 30] [--seconds 60]`, `traffic [--quiet 30] [--seconds 60]`,
-//! `kills [--nodes 64] [--kills 30] [--seed 1]`, `local [--nodes 16] [--kills 30] [--seed 1]`.
+//! `join [--nodes 128] [--runs 5]`, `steady [--nodes 128] [--quiet 30] [--seconds 60]`, `traffic [--quiet 30]
+//! [--seconds 60]`, `kills [--nodes 64] [--kills 30] [--seed 1]`, `local [--nodes 16] [--kills 30] [--seed 1]`.
 
 mod bare;
 mod cpu;

@@ -12,7 +12,8 @@ use crate::{Judged, Span, lan};
 const DATAGRAMS_LIMIT: f64 = 2.1;
 const BYTES_LIMIT: f64 = 90.0;
 
-/// The clusters run side by side: they are told apart by their names only, and together use less than a hundredth of a processor.
+/// The clusters run side by side: they are told apart by their names only, and together use less than a hundredth of a
+/// processor.
 pub(crate) async fn table(sizes: &[usize], span: Span, judged: Judged) -> Outcome<Table> {
     let title =
         format!("Sent per node and second, UDP payload, over {:?} after {:?} of quiet", span.measured, span.quiet);

@@ -1,7 +1,8 @@
 //! A cluster of `Protocol`s in virtual time, fast enough for a thousand nodes.
 //!
-//! The simulator will replace it, as it will the loop in `tests/`; this one counts what is sent by kind, finds a receiver by its
-//! address alone and keeps one wake for each host. Latency is that of a data centre: 450 to 675 µs one way.
+//! The simulator will replace it, as it will the loop in `tests/`; this one counts what is sent by kind, finds a
+//! receiver by its address alone and keeps one wake for each host. Latency is that of a data centre: 450 to 675 µs one
+//! way.
 
 #![allow(dead_code)]
 

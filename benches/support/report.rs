@@ -12,7 +12,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// None when this was not started by `cargo bench`, as when all targets are run as tests: measuring takes too long there.
+    /// None when this was not started by `cargo bench`, as when all targets are run as tests: measuring takes too long
+    /// there.
     pub fn read() -> Option<Self> {
         let words: Vec<String> = std::env::args().skip(1).collect();
         let is_bench = words.iter().any(|word| word == "--bench");

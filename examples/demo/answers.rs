@@ -18,7 +18,8 @@ const ROWS_MAX: usize = 12;
 /// How long one node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What each node is, and what the others think of it: a line a node, or, if there are many, a line for all that are alike.
+/// What each node is, and what the others think of it: a line a node, or, if there are many, a line for all that are
+/// alike.
 pub fn members(cluster: &Cluster, ledger: &Ledger) -> Vec<String> {
     let present = cluster.present();
     let rows = cluster.phases().map(|(number, phase, address)| {

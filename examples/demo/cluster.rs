@@ -1,7 +1,7 @@
 //! The nodes of the demo, real ones on 127.0.0.1, and what is done to them.
 //!
-//! Faults sit between each node and its socket (`tidings::runtime::Faults`), so nothing here needs a privilege. Whoever asks
-//! for something impossible gets a sentence back, and nothing is changed.
+//! Faults sit between each node and its socket (`tidings::runtime::Faults`), so nothing here needs a privilege. Whoever
+//! asks for something impossible gets a sentence back, and nothing is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,8 +1,8 @@
 //! Events that many observers received alike, told in one line.
 //!
-//! Fifty nodes that see one die are two lines, a suspicion and a verdict, not a hundred. Events of one kind that come within
-//! a moment of each other are gathered; then all that the same observers saw is a line, and if that makes many lines, those
-//! that overlap are one, which says how much of it happened.
+//! Fifty nodes that see one die are two lines, a suspicion and a verdict, not a hundred. Events of one kind that come
+//! within a moment of each other are gathered; then all that the same observers saw is a line, and if that makes many
+//! lines, those that overlap are one, which says how much of it happened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

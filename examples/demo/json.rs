@@ -1,4 +1,5 @@
-//! The demo as JSON, one object a line: every event as a subscriber received it, commands and outcomes, then the summary.
+//! The demo as JSON, one object a line: every event as a subscriber received it, commands and outcomes, then the
+//! summary.
 
 use std::io::{self, Write};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What the nodes' subscribers received, and what follows from it: views, outcomes, figures, false deaths.
 //!
-//! Each observer's events are folded into a view of its own, the way an application would; what is measured is measured on
-//! these. A node's opinion of itself counts for nothing.
+//! Each observer's events are folded into a view of its own, the way an application would; what is measured is measured
+//! on these. A node's opinion of itself counts for nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The interpreter: does what a command says, and passes on what the nodes tell meanwhile.
 //!
-//! The tour and the prompt both end here. Nothing in it sleeps for correctness: a wait ends with the event that was waited
-//! for, or with its deadline.
+//! The tour and the prompt both end here. Nothing in it sleeps for correctness: a wait ends with the event that was
+//! waited for, or with its deadline.
 
 use std::collections::BTreeSet;
 use std::io;

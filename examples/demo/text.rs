@@ -38,7 +38,8 @@ impl Text {
         Text { coloured: terminal && !plain && !dumb, typed, prompted: false, since: Duration::ZERO, groups }
     }
 
-    /// Colour is begun and ended within the one write, so that whatever interrupts the demo leaves the terminal as it was.
+    /// Colour is begun and ended within the one write, so that whatever interrupts the demo leaves the terminal as it
+    /// was.
     fn print(&mut self, lines: &[String]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         let mut all = String::new();

@@ -1,7 +1,7 @@
 //! What was really done to whom, and when: the referee that tells a false death from a true one.
 //!
-//! The nodes never see this. A member silent for less than P must never be called dead; whoever was killed, frozen or cut
-//! off for P or longer may be.
+//! The nodes never see this. A member silent for less than P must never be called dead; whoever was killed, frozen or
+//! cut off for P or longer may be.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -66,8 +66,8 @@ impl Truth {
         }
     }
 
-    /// Whether `observer` may call `member` dead at this moment: there is a silence of P, whatever made it, and it is not
-    /// long over.
+    /// Whether `observer` may call `member` dead at this moment: there is a silence of P, whatever made it, and it is
+    /// not long over.
     pub fn excuses(&self, observer: Number, member: Number, at: Duration) -> bool {
         let hiding = self.silences.iter().filter(|silence| silence.of.hides(observer, member) && silence.from <= at);
         let mut spans: Vec<_> = hiding.map(|silence| (silence.from, silence.to.unwrap_or(at).min(at))).collect();

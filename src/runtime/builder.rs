@@ -1,7 +1,7 @@
 //! What a node is told before it starts, checked before anything is opened.
 //!
-//! `start` answers when the node runs: its port is bound, its contacts are resolved, its handle works. Whatever is wrong by
-//! then is an error that says what to do; whatever goes wrong later is loss, and the protocol's business.
+//! `start` answers when the node runs: its port is bound, its contacts are resolved, its handle works. Whatever is
+//! wrong by then is an error that says what to do; whatever goes wrong later is loss, and the protocol's business.
 
 use std::fmt::{Debug, Display};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -103,15 +103,15 @@ impl Builder {
         self
     }
 
-    /// Where others reach this node, an address or `host:port`, resolved once; without a port, the bound one. Without this a
-    /// specific bind address is told, and after a wildcard bind the address that the first contact sees.
+    /// Where others reach this node, an address or `host:port`, resolved once; without a port, the bound one. Without
+    /// this a specific bind address is told, and after a wildcard bind the address that the first contact sees.
     pub fn advertise(mut self, address: impl Display) -> Self {
         self.advertise = Some(address.to_string());
         self
     }
 
-    /// Addresses to join by, such as `10.0.0.1:7340` or `db-0.example`; the port is 7340 unless given. One that answers is
-    /// enough; this node's own may be among them. Names are resolved again while the node is alone.
+    /// Addresses to join by, such as `10.0.0.1:7340` or `db-0.example`; the port is 7340 unless given. One that answers
+    /// is enough; this node's own may be among them. Names are resolved again while the node is alone.
     pub fn contacts(mut self, contacts: impl IntoIterator<Item = impl Display>) -> Self {
         self.contacts.extend(contacts.into_iter().map(|contact| contact.to_string()));
         self
@@ -153,8 +153,8 @@ impl Builder {
         self
     }
 
-    /// Runs the node's task on the tokio runtime that calls `start`, in place of a thread of its own. A runtime whose workers
-    /// the application blocks then keeps the node from running, and others suspect it.
+    /// Runs the node's task on the tokio runtime that calls `start`, in place of a thread of its own. A runtime whose
+    /// workers the application blocks then keeps the node from running, and others suspect it.
     pub fn on_this_runtime(mut self) -> Self {
         self.on_this_runtime = true;
         self

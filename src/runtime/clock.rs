@@ -1,7 +1,7 @@
 //! The one clock: what the operating system's monotonic clock says, as moments the protocol understands.
 //!
-//! Everything below `runtime` is told the time. The monotonic clock never goes back and, on Linux, does not count the time a
-//! machine is suspended, so that a laptop which slept wakes to one period and not to a burst of overdue ones.
+//! Everything below `runtime` is told the time. The monotonic clock never goes back and, on Linux, does not count the
+//! time a machine is suspended, so that a laptop which slept wakes to one period and not to a burst of overdue ones.
 
 #![allow(clippy::disallowed_types)]
 
@@ -27,8 +27,8 @@ impl Clock {
         Instant::ORIGIN + self.origin.elapsed()
     }
 
-    /// The moment of `deadline` for tokio's timer, at most an hour away: nothing is lost by waking up for nothing once an
-    /// hour, and a moment that never comes needs no case of its own.
+    /// The moment of `deadline` for tokio's timer, at most an hour away: nothing is lost by waking up for nothing once
+    /// an hour, and a moment that never comes needs no case of its own.
     pub(crate) fn timer(&self, deadline: Option<Instant>, now: Instant) -> tokio::time::Instant {
         let furthest = now + Duration::from_secs(3_600);
         let at = deadline.map_or(furthest, |deadline| deadline.min(furthest));
@@ -37,8 +37,8 @@ impl Clock {
     }
 }
 
-/// The generation of a process that starts now: Unix milliseconds. A clock before 1970 gives 0; the protocol outbids its own
-/// past by itself.
+/// The generation of a process that starts now: Unix milliseconds. A clock before 1970 gives 0; the protocol outbids
+/// its own past by itself.
 pub(crate) fn generation_now() -> Generation {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Generation(u64::try_from(since.as_millis()).unwrap_or(0))

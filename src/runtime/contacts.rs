@@ -1,7 +1,7 @@
 //! Contacts as people write them, and host names turned into addresses away from the protocol's task.
 //!
-//! A name server may take half a minute to fail; the node must not stand still meanwhile. Names are resolved again, with
-//! jitter, for as long as the node is alone: a cluster that starts together finds its names appear one by one.
+//! A name server may take half a minute to fail; the node must not stand still meanwhile. Names are resolved again,
+//! with jitter, for as long as the node is alone: a cluster that starts together finds its names appear one by one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! What happened between two views, told as the fewest events that lead from the one to the other.
 //!
 //! A subscriber that read too slowly gets this instead of the events it missed, and a new one gets the difference from
-//! nothing. It is made one member at a time while it is read, so that catching up with 10,000 members buffers three events.
-//! Two rules keep it honest: a member that restarted meanwhile died first, and nobody is told that a dead member is up.
+//! nothing. It is made one member at a time while it is read, so that catching up with 10,000 members buffers three
+//! events. Two rules keep it honest: a member that restarted meanwhile died first, and nobody is told that a dead
+//! member is up.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;

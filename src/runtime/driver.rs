@@ -1,9 +1,9 @@
 //! The one task of a node: it owns the socket and the protocol, and nothing else runs on it.
 //!
-//! A turn reads the socket dry, then does what the handles ask, then fires timers, and publishes. The order matters: a node
-//! that did not run for a while finds the answers to its own questions in its socket, and has to read them before it judges
-//! who did not answer. The clock is read once a turn, at its beginning, so that lateness is that of the wake and not that of
-//! the work.
+//! A turn reads the socket dry, then does what the handles ask, then fires timers, and publishes. The order matters: a
+//! node that did not run for a while finds the answers to its own questions in its socket, and has to read them before
+//! it judges who did not answer. The clock is read once a turn, at its beginning, so that lateness is that of the wake
+//! and not that of the work.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -141,8 +141,8 @@ impl Driver {
             }
             let deadline = self.clock.timer(self.protocol.poll_timeout(), now);
             if timer.deadline() != deadline {
-                // A reset to a later moment would leave the old one in tokio's wheel, to wake this task for nothing: each
-                // round's retry, once the ack has put it off.
+                // A reset to a later moment would leave the old one in tokio's wheel, to wake this task for nothing:
+                // each round's retry, once the ack has put it off.
                 timer.set(tokio::time::sleep_until(deadline));
             }
             self.rest(timer.as_mut()).await;
@@ -177,8 +177,8 @@ impl Driver {
         }
     }
 
-    /// An answer means that the view shows what was done. Nobody waits for one whose receiver is gone, so a failed send is no
-    /// error.
+    /// An answer means that the view shows what was done. Nobody waits for one whose receiver is gone, so a failed send
+    /// is no error.
     fn obey(&mut self, now: Instant, command: Command) {
         match command {
             Command::Why(who, answer) => {

@@ -1,9 +1,9 @@
 //! The subscription: exact events while the reader keeps up, an exact and shorter difference when it does not.
 //!
-//! The contract: **you may miss history, never state.** Folding what a subscriber reads ([`View::apply`]) gives the node's
-//! view. A reader that is slow, or never comes, costs the protocol nothing and holds one old view at most; it meets neither an
-//! error nor a gap. Channels that answer "you lagged" were measured to be a trap: their users take it for the end, or ignore
-//! it.
+//! The contract: **you may miss history, never state.** Folding what a subscriber reads ([`View::apply`]) gives the
+//! node's view. A reader that is slow, or never comes, costs the protocol nothing and holds one old view at most; it
+//! meets neither an error nor a gap. Channels that answer "you lagged" were measured to be a trap: their users take it
+//! for the end, or ignore it.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::runtime::view::View;
 
 /// A subscriber's place among a node's events; it does not keep the node running.
 ///
-/// The first items are the difference from nothing: `Up` for each member, `Suspect` after it for a suspect, `Dead` alone for
-/// a dead one; so one loop does the initial state too. `clone` gives a second reader at the same place.
+/// The first items are the difference from nothing: `Up` for each member, `Suspect` after it for a suspect, `Dead`
+/// alone for a dead one; so one loop does the initial state too. `clone` gives a second reader at the same place.
 #[derive(Debug)]
 pub struct Events {
     listener: Listener,
@@ -41,8 +41,8 @@ struct Telling {
 pub struct Notice {
     /// The change.
     pub event: Event,
-    /// Whether the reader fell so far behind that this stands for several events that it missed. The state it leads to is
-    /// exact; the way there is not.
+    /// Whether the reader fell so far behind that this stands for several events that it missed. The state it leads to
+    /// is exact; the way there is not.
     pub coalesced: bool,
     /// Counts the node's events; the same for all items of one difference, which lead to the state after that event.
     pub number: u64,
@@ -63,8 +63,8 @@ impl Events {
         Events { listener: Listener::new(hub), seen: nothing, next, telling }
     }
 
-    /// Waits for the next event; none after the node stopped and all was read. Runs on any executor; dropping the future
-    /// loses nothing.
+    /// Waits for the next event; none after the node stopped and all was read. Runs on any executor; dropping the
+    /// future loses nothing.
     pub async fn next(&mut self) -> Option<Notice> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -136,8 +136,8 @@ impl Events {
 
 /// What the board holds for a reader whose next event is this one; nothing if it has to wait.
 ///
-/// With the last event comes the present view, so that a reader which has caught up shares the node's pages and keeps none
-/// of its own.
+/// With the last event comes the present view, so that a reader which has caught up shares the node's pages and keeps
+/// none of its own.
 fn find(board: &Board, next: u64) -> Option<Found> {
     if let Some(event) = board.event(next) {
         let last = next + 1 == board.next();

@@ -50,8 +50,9 @@ impl Faults {
         self.state().loss_percent = percent.min(100);
     }
 
-    /// Keeps the node from running, as a long garbage collection or a stopped process would: datagrams wait in its socket,
-    /// requests in its channel, and its timers are overdue when it goes on. Dropping its handles takes effect then, too.
+    /// Keeps the node from running, as a long garbage collection or a stopped process would: datagrams wait in its
+    /// socket, requests in its channel, and its timers are overdue when it goes on. Dropping its handles takes effect
+    /// then, too.
     pub fn freeze(&self) {
         self.frozen.send_replace(true);
     }

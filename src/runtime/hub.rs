@@ -1,7 +1,8 @@
 //! Where the node's task publishes and everyone else reads: the present view and a ring of recent events.
 //!
-//! One lock is held for the time it takes to move a pointer, by the publisher and by each reader; user code (predicates,
-//! wakers, destructors of what the user holds) runs after it is released. It needs no runtime: readers bring a waker of any.
+//! One lock is held for the time it takes to move a pointer, by the publisher and by each reader; user code
+//! (predicates, wakers, destructors of what the user holds) runs after it is released. It needs no runtime: readers
+//! bring a waker of any.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;

@@ -1,7 +1,7 @@
 //! The handle: everything an application asks of a running node.
 //!
-//! A handle holds no lock while it waits and needs no particular executor; a request travels to the node's task through a
-//! bounded channel, a view is read where it was published.
+//! A handle holds no lock while it waits and needs no particular executor; a request travels to the node's task through
+//! a bounded channel, a view is read where it was published.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::runtime::view::View;
 use crate::time::Instant;
 use crate::why::Why;
 
-/// A running node. Clones are handles on the same node; when the last is dropped the node falls silent and stops, which the
-/// others take for a crash: call [`Node::leave`] first.
+/// A running node. Clones are handles on the same node; when the last is dropped the node falls silent and stops, which
+/// the others take for a crash: call [`Node::leave`] first.
 #[derive(Clone)]
 pub struct Node {
     shared: Arc<Shared>,
@@ -68,8 +68,8 @@ impl Node {
         self.shared.local
     }
 
-    /// Where others are told to reach it. After a wildcard bind the address is unspecified until a first contact has told
-    /// this node how it is seen.
+    /// Where others are told to reach it. After a wildcard bind the address is unspecified until a first contact has
+    /// told this node how it is seen.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.view().me().map_or(self.shared.local, |me| me.address())
@@ -93,7 +93,8 @@ impl Node {
         Events::new(Arc::clone(&self.shared.hub))
     }
 
-    /// Waits until the view is as `wanted`; it is asked about the present view, then about later ones, perhaps not each.
+    /// Waits until the view is as `wanted`; it is asked about the present view, then about later ones, perhaps not
+    /// each.
     ///
     /// # Errors
     /// When the node has stopped and its last view is not as wanted.
@@ -118,8 +119,8 @@ impl Node {
         }
     }
 
-    /// Why a member is Suspect or Dead: probes, relays, accusers and deadlines, in order. None if nothing is held against it,
-    /// if it is not known, or if this node has stopped.
+    /// Why a member is Suspect or Dead: probes, relays, accusers and deadlines, in order. None if nothing is held
+    /// against it, if it is not known, or if this node has stopped.
     pub async fn why(&self, who: impl Into<Who>) -> Option<Why> {
         let who = who.into();
         self.ask(|answer| Command::Why(who, answer)).await.ok().flatten()
@@ -135,7 +136,8 @@ impl Node {
         done.map_err(RequestError::Stopped)?.map_err(RequestError::Metadata)
     }
 
-    /// Drops a dead member from this node's view (told as `Left`) and stops dialling it. Other nodes keep their own opinion.
+    /// Drops a dead member from this node's view (told as `Left`) and stops dialling it. Other nodes keep their own
+    /// opinion.
     ///
     /// # Errors
     /// When it is not known or not dead, or this node has stopped; nothing is changed.
@@ -145,8 +147,8 @@ impl Node {
         done.map_err(RequestError::Stopped)?.map_err(RequestError::Forget)
     }
 
-    /// Tells the others that this node leaves, and waits until enough have confirmed it or `leave_timeout` is over; then the
-    /// node stops. Once begun it goes on, even if the future or every handle is dropped.
+    /// Tells the others that this node leaves, and waits until enough have confirmed it or `leave_timeout` is over;
+    /// then the node stops. Once begun it goes on, even if the future or every handle is dropped.
     ///
     /// # Errors
     /// When the node had stopped for another reason.

@@ -1,7 +1,7 @@
 //! Rows sorted by id, in shared pages, so that a change copies one page and the spine instead of the table.
 //!
-//! A snapshot that readers hold must never change under them, and 10,000 members times 80 bytes is too much to copy for each
-//! suspicion. A page that nobody else holds is changed in place.
+//! A snapshot that readers hold must never change under them, and 10,000 members times 80 bytes is too much to copy for
+//! each suspicion. A page that nobody else holds is changed in place.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What a node writes to the log: one line per change of state, and a bounded number about everything else.
 //!
-//! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted and told at most once
-//! in their interval.
+//! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted and told at
+//! most once in their interval.
 
 use std::net::SocketAddr;
 use std::time::Duration;

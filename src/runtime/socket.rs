@@ -41,8 +41,9 @@ pub(crate) fn open(bind: SocketAddr) -> Result<std::net::UdpSocket, StartError> 
 
 /// The socket under a runtime.
 ///
-/// tokio tells when to look; `direct` is the same socket without tokio's memory of whether it was readable, which a signal
-/// that interrupts the poll (as SIGCONT does) leaves stale: a node must not judge others while their answers lie unread.
+/// tokio tells when to look; `direct` is the same socket without tokio's memory of whether it was readable, which a
+/// signal that interrupts the poll (as SIGCONT does) leaves stale: a node must not judge others while their answers lie
+/// unread.
 #[derive(Debug)]
 pub(crate) struct NodeSocket {
     polled: UdpSocket,

@@ -1,7 +1,7 @@
 //! The membership list as the application sees it: an immutable snapshot, cheap to share and to publish.
 //!
-//! A view is nothing but the sum of the events: [`View::apply`] is the only way it changes, so that an application which
-//! folds the events it reads holds, at each moment, a view the node once published. Pages keep publishing cheap.
+//! A view is nothing but the sum of the events: [`View::apply`] is the only way it changes, so that an application
+//! which folds the events it reads holds, at each moment, a view the node once published. Pages keep publishing cheap.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Who has answered us lately, as evidence about ourselves.
 //!
-//! A node that nobody answers has no business judging others. What counts is an answer to a ping sent after the moment in
-//! question; the table of the sixteen most recent answerers is enough, because no rule asks for more than two.
+//! A node that nobody answers has no business judging others. What counts is an answer to a ping sent after the moment
+//! in question; the table of the sixteen most recent answerers is enough, because no rule asks for more than two.
 
 use crate::swim::slot::Slot;
 use crate::time::Instant;

@@ -1,8 +1,8 @@
 //! Every ping under way, by its nonce: the only evidence of life there is.
 //!
 //! An answer counts only as the echo of a nonce of ours, for the moment that ping was sent: a stalled link that
-//! releases old answers cannot make a dead member look alive now. Each attempt is remembered for 3·P, so that a late answer
-//! still counts for what it proves.
+//! releases old answers cannot make a dead member look alive now. Each attempt is remembered for 3·P, so that a late
+//! answer still counts for what it proves.
 
 use std::collections::VecDeque;
 use std::time::Duration;

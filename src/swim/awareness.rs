@@ -1,7 +1,8 @@
 //! Lifeguard's local health multiplier, as a gauge of how far this node trusts itself.
 //!
 //! Lifeguard (IV-A) stretches timeouts by it. Here it is reported and stretches nothing: a longer timeout means fewer
-//! tries in a round, and so more failures (measured at 30 % loss: 80,000 suspicions with it, 8,800 without). A deviation, named as one.
+//! tries in a round, and so more failures (measured at 30 % loss: 80,000 suspicions with it, 8,800 without). A
+//! deviation, named as one.
 
 /// The multiplier's ceiling. Source: Lifeguard, table I (S = 8).
 pub(crate) const AWARENESS_MAX: u8 = 8;

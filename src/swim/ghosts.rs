@@ -1,8 +1,9 @@
 //! The dead we keep dialling so that partitions heal, and what is remembered of those we let go.
 //!
-//! A partition looks like a crash to both sides; only somebody who still asks can find out that it is over. The most recently dead
-//! are dialled most: with uniform choice, weeks of replaced processes would crowd out the half of the cluster that was cut off
-//! an hour ago. What the cap evicts leaves a tombstone of 28 bytes, or an old rumour would raise it.
+//! A partition looks like a crash to both sides; only somebody who still asks can find out that it is over. The most
+//! recently dead are dialled most: with uniform choice, weeks of replaced processes would crowd out the half of the
+//! cluster that was cut off an hour ago. What the cap evicts leaves a tombstone of 28 bytes, or an old rumour would
+//! raise it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -95,8 +96,8 @@ impl Ghosts {
         })
     }
 
-    /// Whom to dial this interval, if anybody: with probability min(1/5, 64/n), half the time one of the most recently dead,
-    /// a quarter a contact, a quarter anyone dead.
+    /// Whom to dial this interval, if anybody: with probability min(1/5, 64/n), half the time one of the most recently
+    /// dead, a quarter a contact, a quarter anyone dead.
     pub(crate) fn dial(&self, random: &mut Random, present: usize) -> Option<Dial> {
         let lot = random.below(present.max(320) as u64);
         if lot >= 64 || sabotage::is_off("ghosts") {

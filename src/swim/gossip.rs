@@ -1,8 +1,8 @@
 //! News that spread: what rides on datagrams, least-sent first, and how much may be forwarded at once (SWIM 4.1).
 //!
-//! A news is only the name of a member; what is told of it is read from the table when the datagram is made, so that the
-//! newest state goes out and an older one never does. Each rides λ·⌈log2(n+1)⌉ times in all. On first receipt it is also forwarded
-//! at once, under a token bucket that keeps a storm from feeding itself.
+//! A news is only the name of a member; what is told of it is read from the table when the datagram is made, so that
+//! the newest state goes out and an older one never does. Each rides λ·⌈log2(n+1)⌉ times in all. On first receipt it is
+//! also forwarded at once, under a token bucket that keeps a storm from feeding itself.
 
 use std::collections::VecDeque;
 use std::time::Duration;

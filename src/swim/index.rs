@@ -1,7 +1,7 @@
 //! A compact hash index from 64-bit keys to slots of the membership table.
 //!
-//! Open addressing over 4-byte slots: 6 to 9 bytes a member where a map of keys would take 30. Nothing iterates it, so its order
-//! decides nothing. The keys live in the table it points into; callers pass a way to read them.
+//! Open addressing over 4-byte slots: 6 to 9 bytes a member where a map of keys would take 30. Nothing iterates it, so
+//! its order decides nothing. The keys live in the table it points into; callers pass a way to read them.
 
 use crate::swim::slot::Slot;
 

@@ -1,7 +1,8 @@
 //! Contacts to dial, and acquaintances that wait for a proof of address.
 //!
-//! Whoever claims an address must show that it receives there, by echoing a nonce, before it is told more than it sent; so
-//! that a forged sender cannot turn this node against a third party. What waits for its proof is bounded, oldest out.
+//! Whoever claims an address must show that it receives there, by echoing a nonce, before it is told more than it sent;
+//! so that a forged sender cannot turn this node against a third party. What waits for its proof is bounded, oldest
+//! out.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -1,8 +1,8 @@
 //! The late-wake rule: a node that did not run blames itself first.
 //!
 //! Lateness is `now` minus the soonest deadline that was asked for. Beyond the tolerance it means that this process was
-//! stopped, starved or suspended; the silence it sees is its own. One lateness is counted once: while timers have not fired since,
-//! only its growth counts. After it, no verdict falls until others have answered.
+//! stopped, starved or suspended; the silence it sees is its own. One lateness is counted once: while timers have not
+//! fired since, only its growth counts. After it, no verdict falls until others have answered.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Routes inputs to the mechanisms and queues what they ask for.
 //!
-//! The only room that sees all of them. Each file below is one kind of input or decision: what came in, what is believed of it, what is
-//! probed, who is judged, who is let in, what goes out.
+//! The only room that sees all of them. Each file below is one kind of input or decision: what came in, what is
+//! believed of it, what is probed, who is judged, who is let in, what goes out.
 
 mod belief;
 mod entry;

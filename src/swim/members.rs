@@ -1,7 +1,7 @@
 //! The membership table: a row for each member known, the only writer of [`State`].
 //!
-//! Every change of a row goes through [`Members::change`], which takes the row out of all that is derived from it (the ring,
-//! the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere.
+//! Every change of a row goes through [`Members::change`], which takes the row out of all that is derived from it (the
+//! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere.
 
 use twox_hash::XxHash3_64;
 

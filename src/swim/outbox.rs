@@ -1,7 +1,7 @@
 //! What is to be sent, as small intents; bytes and news are made when the driver asks for them.
 //!
-//! A datagram made late carries the newest state. The queue is bounded: beyond it the newest intent is dropped, which to
-//! the protocol is loss.
+//! A datagram made late carries the newest state. The queue is bounded: beyond it the newest intent is dropped, which
+//! to the protocol is loss.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

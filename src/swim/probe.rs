@@ -1,8 +1,8 @@
 //! The rounds under way: pings, retries and relays, until an answer or failure (SWIM 3.1).
 //!
-//! A round pings its target, again at every retry timeout, and at the first one also asks relays. It fails after six, or
-//! when the interval or a third of P is over. Many quick tries instead of one long one: with a round of 3 timeouts, 31,888 suspicions
-//! at 30 % loss; with 6, 4,797.
+//! A round pings its target, again at every retry timeout, and at the first one also asks relays. It fails after six,
+//! or when the interval or a third of P is over. Many quick tries instead of one long one: with a round of 3 timeouts,
+//! 31,888 suspicions at 30 % loss; with 6, 4,797.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Seeded randomness, forked by purpose so that a new draw in one place moves no other.
 //!
-//! The generator is one that `rand` names and keeps stable; ranges are ours over `next_u64`, because the crate's own may
-//! change between minor releases and a replay must not.
+//! The generator is one that `rand` names and keeps stable; ranges are ours over `next_u64`, because the crate's own
+//! may change between minor releases and a replay must not.
 
 use std::time::Duration;
 

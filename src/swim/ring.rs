@@ -1,9 +1,9 @@
 //! Who stands where on the ring, and whom to ping in round r.
 //!
-//! Members stand in the order of a hash of their ids, so that every member with the same view sees the same ring. In round r
-//! everyone pings the member s(r) places on: with equal views and rounds each member is pinged exactly once a round, where
-//! SWIM's shuffled round robin (4.3) leaves one in three unpinged in any one period. The offsets change every round: an
-//! offset kept for several rounds would leave a member unwatched for as long when its watcher is gone.
+//! Members stand in the order of a hash of their ids, so that every member with the same view sees the same ring. In
+//! round r everyone pings the member s(r) places on: with equal views and rounds each member is pinged exactly once a
+//! round, where SWIM's shuffled round robin (4.3) leaves one in three unpinged in any one period. The offsets change
+//! every round: an offset kept for several rounds would leave a member unwatched for as long when its watcher is gone.
 
 use std::cmp::Ordering;
 

@@ -1,9 +1,9 @@
 //! Round-trip times, and the retry timeout that follows from them.
 //!
 //! The smoothed mean and deviation of RFC 6298 in integers. Every attempt has a nonce of its own, so that an answer
-//! always names the ping it answers and Karn's ambiguity cannot arise. A member that was never sampled is given twice the estimate
-//! pooled over everyone: the configured cap would make a fresh node slow for n seconds (measured: first Suspect 1.7 s
-//! against 1.0 s).
+//! always names the ping it answers and Karn's ambiguity cannot arise. A member that was never sampled is given twice
+//! the estimate pooled over everyone: the configured cap would make a fresh node slow for n seconds (measured: first
+//! Suspect 1.7 s against 1.0 s).
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! When Suspect becomes Dead: the start, the accusers, the last ping and the deadlines of one suspicion.
 //!
-//! Everything here is one observer's own clock and own evidence. The silence counts from the first ping of the failed round;
-//! the verdict is due P after it, needs enough accusers, and comes only after this node's own last ping went unanswered. Without enough
-//! accusers it waits for three times P. An answer moves the deadlines to the moment the answered ping was sent. Nothing here
-//! knows how pings are sent or what the others hold.
+//! Everything here is one observer's own clock and own evidence. The silence counts from the first ping of the failed
+//! round; the verdict is due P after it, needs enough accusers, and comes only after this node's own last ping went
+//! unanswered. Without enough accusers it waits for three times P. An answer moves the deadlines to the moment the
+//! answered ping was sent. Nothing here knows how pings are sent or what the others hold.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

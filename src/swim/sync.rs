@@ -1,9 +1,10 @@
 //! Anti-entropy: two members whose view hashes differ find the records that differ, and exchange only those.
 //!
-//! One side asks, the other answers without remembering anything. The ring of positions is a tree: a part whose hashes differ is
-//! split in sixteen until few members are left in it, whose terms are then listed. So the bytes grow with the difference and
-//! the logarithm of the table, not with the table. Each request is answered by one datagram, which says how many of its items it
-//! answered; the asker keeps the rest. That is all the flow control there is, and it holds in both directions.
+//! One side asks, the other answers without remembering anything. The ring of positions is a tree: a part whose hashes
+//! differ is split in sixteen until few members are left in it, whose terms are then listed. So the bytes grow with the
+//! difference and the logarithm of the table, not with the table. Each request is answered by one datagram, which says
+//! how many of its items it answered; the asker keeps the rest. That is all the flow control there is, and it holds in
+//! both directions.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -20,7 +21,8 @@ const LEAF_MEMBERS: usize = 16;
 const PENDING_MAX: usize = 16_384;
 /// Requests repeated without an answer before the session is given up.
 const TRIES_MAX: u8 = 4;
-/// Requests of one session at most: a peer that always has one more page or part to offer must not keep us from the others.
+/// Requests of one session at most: a peer that always has one more page or part to offer must not keep us from the
+/// others.
 const REQUESTS_MAX: u16 = 16_384;
 /// Bits of a nonce that count the session's steps; the rest salt its hashes.
 const STEP_BITS: u32 = 16;
@@ -129,7 +131,8 @@ impl Session {
         written
     }
 
-    /// Takes an answer to this step: the first `done` items are settled. False if it answers something else, or nothing.
+    /// Takes an answer to this step: the first `done` items are settled. False if it answers something else, or
+    /// nothing.
     pub(crate) fn accept(&mut self, nonce: Nonce, done: u16) -> bool {
         let done = usize::from(done);
         if nonce != self.nonce() || done == 0 || done > self.in_flight {

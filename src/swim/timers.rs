@@ -1,7 +1,7 @@
 //! The deadlines of the whole machine, one for each kind, soonest first.
 //!
-//! A mechanism that watches many things (suspicions, relays) names the soonest of its own. Setting a deadline replaces the
-//! old one, so that nothing stale ever wakes the driver.
+//! A mechanism that watches many things (suspicions, relays) names the soonest of its own. Setting a deadline replaces
+//! the old one, so that nothing stale ever wakes the driver.
 
 use crate::time::Instant;
 

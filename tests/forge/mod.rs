@@ -1,4 +1,5 @@
-//! Datagrams by hand, as `docs/wire.md` has them: what a liar who knows the cluster's name could send, and how to read the tap.
+//! Datagrams by hand, as `docs/wire.md` has them: what a liar who knows the cluster's name could send, and how to read
+//! the tap.
 //!
 //! Written from the page and not from the encoder, so that the two check each other.
 #![allow(dead_code, clippy::unwrap_used)]

@@ -1,6 +1,7 @@
 //! What the tests over real sockets share: an executor of their own, deadlines, and nodes on loopback.
 //!
-//! The executor is a hand-written `block_on` on purpose: every test that uses it shows that a node's futures need no tokio.
+//! The executor is a hand-written `block_on` on purpose: every test that uses it shows that a node's futures need no
+//! tokio.
 
 #![allow(dead_code)]
 

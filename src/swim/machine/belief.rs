@@ -1,7 +1,8 @@
-//! What is believed of a report about another member: which news wins, what is only an accusation, what is too absurd to store.
+//! What is believed of a report about another member: which news wins, what is only an accusation, what is too absurd
+//! to store.
 //!
-//! A member's own words are adopted as heard. A received Suspect or Dead makes this node look and starts its own clock; it
-//! never adopts another's verdict.
+//! A member's own words are adopted as heard. A received Suspect or Dead makes this node look and starts its own clock;
+//! it never adopts another's verdict.
 
 use std::time::Duration;
 
@@ -60,7 +61,8 @@ impl Machine {
         }
     }
 
-    /// Words of an incarnation that is known already: they may still carry the record we lack, or undo a provisional verdict.
+    /// Words of an incarnation that is known already: they may still carry the record we lack, or undo a provisional
+    /// verdict.
     fn hear_old_words(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
         let row = self.members.row(slot);
         let is_current = record.incarnation == row.member.incarnation();
@@ -143,7 +145,8 @@ impl Machine {
         }
     }
 
-    /// A datagram of the member, or a relay's report of it, showed this incarnation: if higher than known, it is its Alive.
+    /// A datagram of the member, or a relay's report of it, showed this incarnation: if higher than known, it is its
+    /// Alive.
     pub(super) fn hear_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
         let known = self.members.member(slot).incarnation();
         if incarnation <= known || incarnation.0 - known.0 > INCARNATION_LEAP || slot == self.members.me() {
@@ -219,7 +222,8 @@ impl Machine {
         }
     }
 
-    /// The row that an accusation at this standing is about, with the incarnation raised to it; none if it is old or absurd.
+    /// The row that an accusation at this standing is about, with the incarnation raised to it; none if it is old or
+    /// absurd.
     fn current(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
         let slot = self.members.find(id)?;
         let member = self.members.member(slot);
@@ -234,7 +238,8 @@ impl Machine {
             let was_well = member.state() == State::Alive;
             self.members.raise_incarnation(slot, incarnation);
             if !was_well {
-                // It has spoken since it was suspected, convicted or gone: what is held against it now has a clock of its own.
+                // It has spoken since it was suspected, convicted or gone: what is held against it now has a clock of
+                // its own.
                 self.revive(slot);
             }
         }
@@ -310,8 +315,8 @@ impl Machine {
         generation.0 > present.saturating_add(GENERATION_LEAP) || incarnation.0 > INCARNATION_LEAP
     }
 
-    /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word. One datagram can hold
-    /// many such records, so the bucket bounds what is asked.
+    /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word. One datagram can
+    /// hold many such records, so the bucket bounds what is asked.
     fn ask_owner(&mut self, record: &RecordRef<'_>) {
         if !self.bucket.take(self.now) {
             return;

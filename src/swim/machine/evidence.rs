@@ -1,5 +1,7 @@
 //! What an answer proves, and what silence says about ourselves: evidence of life, late wakes, isolation.
 
+use std::time::Duration;
+
 use crate::event::Event;
 use crate::member::State;
 use crate::swim::attempts::Errand;
@@ -11,8 +13,6 @@ use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, answers_needed};
 use crate::time::Instant;
-
-use std::time::Duration;
 
 /// A private suspicion older than this when somebody answers us at last was our own fault.
 const PRIVATE_MAX: Duration = Duration::from_secs(2);
@@ -99,7 +99,8 @@ impl Machine {
                 continue;
             }
             // It may have answered itself: nobody was told, so there is nothing that it would have to refute.
-            // A provisional Dead that is as silent as before stays so and is judged anew: another's answer is no sign of its life.
+            // A provisional Dead that is as silent as before stays so and is judged anew: another's answer is no sign
+            // of its life.
             let is_provisional = self.members.row(slot).is_provisional();
             if all > others || (self.now.since(start) > PRIVATE_MAX && !is_provisional) {
                 self.revive(slot);

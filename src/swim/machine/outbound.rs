@@ -1,6 +1,8 @@
 //! What goes out: intents become datagrams when the driver asks, with the freshest news on them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::member::State;
 use crate::sabotage;
@@ -14,9 +16,6 @@ use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicions, Verdict};
 use crate::time::Instant;
 use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
-
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The least bytes that a news takes; with less room there is no use in trying.
 const ITEM_BYTES_MIN: usize = 20;
@@ -119,7 +118,8 @@ impl Machine {
         if origin.is_proved { self.rules.datagram_bytes_max } else { origin.bytes.min(self.rules.datagram_bytes_max) }
     }
 
-    /// Pings a member; what is held against it goes with the ping (Lifeguard's Buddy System). An unproved address gets no news.
+    /// Pings a member; what is held against it goes with the ping (Lifeguard's Buddy System). An unproved address gets
+    /// no news.
     pub(super) fn ping(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
         let row = self.members.row(slot);
         let (to, digest) = (row.member.address(), row.digest());
@@ -159,8 +159,8 @@ impl Machine {
         }
     }
 
-    /// Pings a member that pinged us while its address was not proved, so that the news that could not ride on our ack reach it. Waits
-    /// for the tick: more at once would be a reply longer than the ping.
+    /// Pings a member that pinged us while its address was not proved, so that the news that could not ride on our ack
+    /// reach it. Waits for the tick: more at once would be a reply longer than the ping.
     pub(super) fn meet_pinger(&mut self) {
         let Some(slot) = self.unmet.take() else { return };
         let row = self.members.row(slot);

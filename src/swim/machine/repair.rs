@@ -84,8 +84,9 @@ impl Machine {
         }
     }
 
-    /// Members with our view hash hold every record that we hold. After as many of them in a row as a news has sends, the
-    /// records need not ride any more: the news of a thousand joins at once would ride for minutes. A suspicion or a death moves no hash.
+    /// Members with our view hash hold every record that we hold. After as many of them in a row as a news has sends,
+    /// the records need not ride any more: the news of a thousand joins at once would ride for minutes. A suspicion or
+    /// a death moves no hash.
     fn hush_what_all_know(&mut self) {
         let enough = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
         if self.repair.agreed == enough && self.gossip.len() > 0 {
