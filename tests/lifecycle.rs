@@ -176,3 +176,43 @@ fn metadata_changes_reach_everyone() {
     );
     assert!(net.call(3, |protocol, now| protocol.set_metadata(now, &[0; 513])).is_err());
 }
+
+#[test]
+fn alone_there_is_nothing_to_do_and_nothing_to_say() {
+    let mut net = Net::new(Config::lan("c"), 16);
+    net.add();
+    net.run(secs(60));
+    assert_eq!(net.hosts[0].sent.0, 0);
+    let kinds: Vec<_> = net.hosts[0].events.iter().map(|(_, event)| event.kind()).collect();
+    assert_eq!(kinds, ["up"], "itself, and nobody else");
+    net.call(0, |protocol, now| protocol.leave(now));
+    let progress = net.hosts[0].protocol.leave_progress().unwrap();
+    assert!(progress.done && progress.asked == 0, "{progress:?}");
+}
+
+#[test]
+fn a_suspended_machine_wakes_to_one_period() {
+    let mut net = Net::cluster(Config::lan("c"), 17, 8);
+    net.run(secs(30));
+    net.pause(4, secs(3_600));
+    net.run(secs(3_600));
+    let sent = net.hosts[4].sent.0;
+    net.run(ms(900));
+    let burst = net.hosts[4].sent.0 - sent;
+    assert!(burst < 60, "{burst} datagrams in the first period after an hour");
+    assert!(net.run_until(secs(60), Net::all_agree));
+}
+
+#[test]
+fn time_never_goes_back() {
+    let mut net = Net::cluster(Config::lan("c"), 18, 3);
+    let before = net.hosts[1].protocol.metrics();
+    net.call(1, |protocol, now| {
+        let due = protocol.poll_timeout();
+        protocol.handle_timeout(now - secs(60));
+        assert_eq!(protocol.poll_timeout(), due, "an early call does nothing");
+    });
+    assert_eq!(net.hosts[1].protocol.metrics().round, before.round);
+    net.run(secs(10));
+    assert!(net.all_agree());
+}
