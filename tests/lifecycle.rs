@@ -2,6 +2,9 @@
 
 mod virtual_net;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tidings::config::Config;
 use tidings::event::{DeadReason, Event};
 use tidings::member::{Generation, State};
@@ -215,4 +218,37 @@ fn time_never_goes_back() {
     assert_eq!(net.hosts[1].protocol.metrics().round, before.round);
     net.run(secs(10));
     assert!(net.all_agree());
+}
+
+/// Counts the warnings of the library.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN && metadata.target().starts_with("tidings")
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn the_later_of_two_processes_logs_whom_it_replaced() {
+    let warnings = Warnings::default();
+    tracing::subscriber::with_default(warnings.clone(), || {
+        let mut net = Net::cluster(Config::lan("c"), 19, 5);
+        assert_eq!(warnings.0.load(Ordering::Relaxed), 0);
+        net.add_as(&name(2), Generation(2_000), 300);
+        net.run(secs(30));
+        assert!(net.hosts[2].protocol.is_stopped());
+        assert_eq!(warnings.0.load(Ordering::Relaxed), 1, "once, by the later process");
+    });
 }

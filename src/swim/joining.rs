@@ -53,6 +53,8 @@ pub(crate) struct Joining {
     pending: VecDeque<Pending>,
     serial: u32,
     pub(crate) twin: Option<Twin>,
+    /// The earlier start of our name that was last heard of.
+    pub(crate) predecessor: Option<Generation>,
     /// How often the contacts were dialled since somebody was known.
     pub(crate) dials: u32,
 }

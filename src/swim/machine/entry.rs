@@ -140,7 +140,10 @@ impl Machine {
         let Some((address, purpose)) = self.joining.proved(serial) else { return origin };
         let proved = Origin { is_proved: true, address, ..origin };
         match purpose {
-            Purpose::TakeIn(record) => self.hear_alive(proved, &RecordRef::of(&record), Source::Owner),
+            Purpose::TakeIn(record) => {
+                self.tell_of_predecessor(address, &record);
+                self.hear_alive(proved, &RecordRef::of(&record), Source::Owner);
+            }
             Purpose::TellUs => self.send_news(address, First::Me),
             Purpose::Serve => {}
         }
@@ -151,6 +154,21 @@ impl Machine {
             return Origin { slot: Some(slot), is_proved: true, ..origin };
         }
         origin
+    }
+
+    /// A newcomer takes the place of an earlier start that was present until now: it is told whom it replaces.
+    fn tell_of_predecessor(&mut self, newcomer: SocketAddr, record: &Record) {
+        let Some(slot) = self.members.find(record.id()) else { return };
+        let row = self.members.row(slot);
+        if !row.is_present() || row.member.generation() >= record.generation() {
+            return;
+        }
+        let mut datagram = Vec::new();
+        let limit = self.rules.datagram_bytes_max;
+        let mut writer = self.codec.writer(&mut datagram, limit, self.my_digest(), self.pulse(), Message::News);
+        writer.item(&Item::Alive(RecordRef::of(&row.member.record)));
+        writer.finish();
+        self.outbox.push_prepared(newcomer, datagram);
     }
 
     /// Somebody we do not know addressed us: while we are alone, that is a contact, and it is asked for its table.

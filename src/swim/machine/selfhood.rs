@@ -97,6 +97,9 @@ impl Machine {
     /// Somebody reports a record of our own name.
     pub(super) fn hear_my_name(&mut self, record: &RecordRef<'_>) {
         let generation = self.me().generation();
+        if record.generation < generation {
+            self.note_predecessor(record);
+        }
         if record.generation < generation || (record.generation == generation && record.address == self.me().address())
         {
             if record.generation == generation && record.incarnation > self.me().incarnation() {
@@ -109,6 +112,18 @@ impl Machine {
             self.challenge(record.generation, record.address);
         } else {
             self.outlive(record.generation);
+        }
+    }
+
+    /// Logs once whom we replaced. Were it another process that still runs, it ends when it hears of us.
+    fn note_predecessor(&mut self, record: &RecordRef<'_>) {
+        if self.joining.predecessor.replace(record.generation) != Some(record.generation) {
+            tracing::warn!(
+                name = record.name,
+                generation = record.generation.0,
+                address = %record.address,
+                "this process replaces an earlier one of its name; if that still runs, it stops as superseded"
+            );
         }
     }
 
