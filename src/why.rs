@@ -31,6 +31,8 @@ pub struct Why {
     pub steps: Vec<Step>,
     /// How many steps did not fit.
     pub omitted: u32,
+    /// The names of the members that the steps speak of, as far as they are still known.
+    pub names: Vec<(NodeId, String)>,
 }
 
 /// Steps kept of one suspicion.
@@ -116,7 +118,9 @@ impl fmt::Display for Why {
             self.name, self.state, self.generation, self.incarnation, self.start
         )?;
         for step in &self.steps {
-            writeln!(f, "  {}  {}", step.at, step.what)?;
+            write!(f, "  {}  ", step.at)?;
+            step.what.describe(f, &|id| self.name_of(id))?;
+            writeln!(f)?;
         }
         if self.omitted > 0 {
             writeln!(f, "  ... and {} more", self.omitted)?;
@@ -125,16 +129,32 @@ impl fmt::Display for Why {
     }
 }
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Why {
+    fn name_of(&self, id: NodeId) -> String {
+        let named = self.names.iter().find(|(known, _)| *known == id);
+        named.map_or_else(|| id.to_string(), |(_, name)| name.clone())
+    }
+}
+
+impl Cause {
+    /// The member that the step speaks of, if it is another than the suspect.
+    #[must_use]
+    pub fn other(&self) -> Option<NodeId> {
+        match self {
+            Cause::RelaySilent(id) | Cause::RelayNack(id) | Cause::Accused(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>, name_of: &dyn Fn(NodeId) -> String) -> fmt::Result {
         match self {
             Cause::Unanswered { pings } => write!(f, "{pings} pings of ours went unanswered"),
-            Cause::RelaySilent(relay) => write!(f, "relay {relay} did not report"),
-            Cause::RelayNack(relay) => write!(f, "relay {relay} had no answer either"),
+            Cause::RelaySilent(relay) => write!(f, "relay {} did not report", name_of(*relay)),
+            Cause::RelayNack(relay) => write!(f, "relay {} had no answer either", name_of(*relay)),
             Cause::Suspected(reason) => write!(f, "suspected: {reason}"),
             Cause::Unpublished => write!(f, "kept to ourselves: nobody answered us either"),
             Cause::Published => write!(f, "somebody answered us: published, clock restarted"),
-            Cause::Accused(by) => write!(f, "accused by {by}"),
+            Cause::Accused(by) => write!(f, "accused by {}", name_of(*by)),
             Cause::Answered { sent } => write!(f, "it answered a ping of {sent}: deadline moved"),
             Cause::Stalled { gap } => write!(f, "we did not run for {gap:?}: deadline moved"),
             Cause::LastPing { attempt } => write!(f, "last ping, attempt {attempt}"),
@@ -146,5 +166,12 @@ impl fmt::Display for Cause {
                 if *isolated { write!(f, " (provisional: we are isolated)") } else { Ok(()) }
             }
         }
+    }
+}
+
+/// With ids for names; [`Why`] prints the names it knows.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f, &|id| id.to_string())
     }
 }

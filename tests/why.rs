@@ -134,6 +134,9 @@ fn every_verdict_is_explained_by_what_happened() {
                 let by: Vec<NodeId> = by.iter().collect();
                 case.check_complete(*at, member, &by, *reason, net.up().len());
                 assert!(why.to_string().contains("dead: silent"), "{why}");
+                let accuser =
+                    &net.hosts[net.hosts.iter().position(|h| by.contains(&NodeId::from_name(&h.name))).unwrap()];
+                assert!(why.to_string().contains(&format!("accused by {}\n", accuser.name)), "{why}");
                 verdicts += 1;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tidings::member::{NodeId, State};
+use tidings::member::State;
 use tidings::time::Instant;
 use tidings::why::{Cause, Why};
 
@@ -84,7 +84,7 @@ pub async fn why(cluster: &Cluster, clock: Clock, number: Number) -> Result<Vec<
         if let Ok(Some(why)) = answer {
             let behind = clock.now().saturating_sub(node.now().since(Instant::ORIGIN));
             let mut lines = vec![format!("says {}:", name(observer))];
-            lines.extend(named(&dated(why, behind).to_string(), cluster).lines().map(str::to_owned));
+            lines.extend(dated(why, behind).to_string().lines().map(str::to_owned));
             return Ok(lines);
         }
     }
@@ -103,11 +103,4 @@ fn dated(mut why: Why, behind: Duration) -> Why {
         }
     }
     why
-}
-
-/// Names in place of ids.
-fn named(text: &str, cluster: &Cluster) -> String {
-    cluster.phases().fold(text.to_owned(), |text, (number, _, _)| {
-        text.replace(&NodeId::from_name(&name(number)).to_string(), &name(number))
-    })
 }

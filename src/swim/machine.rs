@@ -17,7 +17,7 @@ mod selfhood;
 
 pub use farewell::{ForgetError, LeaveProgress};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use twox_hash::XxHash3_64;
@@ -242,7 +242,10 @@ impl Machine {
             Some(suspicion) => Verdict::from(suspicion.clone()),
             None => self.verdicts.get(&slot)?.clone(),
         };
+        let others: BTreeSet<NodeId> = chain.steps.iter().filter_map(|step| step.what.other()).collect();
+        let name = |id: NodeId| self.members.find(id).map(|slot| (id, self.members.member(slot).name().to_owned()));
         Some(Why {
+            names: others.into_iter().filter_map(name).collect(),
             member: id,
             name: member.name().to_owned(),
             generation: member.generation(),
