@@ -46,6 +46,7 @@ fn line(event: &Event, view: &Arc<View>) -> Value {
     if let Some(member) = event.member() {
         out["name"] = json!(member.name());
         out["generation"] = json!(member.generation());
+        out["incarnation"] = json!(member.incarnation());
         out["address"] = json!(member.address());
         out["by"] = json!([]);
     }

@@ -47,7 +47,8 @@ pub enum Event {
     },
     /// The member left by its own word, or was forgotten here.
     Left(Member),
-    /// The member changed its address or metadata.
+    /// The member changed its address or metadata; of this node itself also its incarnation or generation, when it
+    /// refuted or outlived what was said of it.
     Updated(Member),
     /// This node did not run for so long; it judges nobody until others have answered it.
     SelfStalled {

@@ -16,10 +16,12 @@
 //!         .contacts(["db-0.internal:7340", "db-2.internal:7340"])
 //!         .start()
 //!         .await?;
-//!     let mut events = node.events(); // the present members first, then every change
+//!     let mut events = node.events(); // the present members first, itself among them
 //!     while let Some(notice) = events.next().await {
 //!         match &notice.event {
-//!             Event::Suspect { member, dead_after, .. } => println!("{} may die at {dead_after}", member.name()),
+//!             Event::Suspect { member, dead_after, .. } => {
+//!                 println!("{} dies in {:?} unless it refutes", member.name(), dead_after.since(node.now()));
+//!             }
 //!             Event::Dead { member, reason, .. } => println!("{} is dead: {reason}", member.name()),
 //!             other => println!("{} {:?}", other.kind(), other.member()),
 //!         }
@@ -55,7 +57,9 @@ pub mod wire;
 
 pub use config::Config;
 pub use event::Event;
-pub use member::{Identity, Member, NodeId, State};
+pub use member::{Generation, Identity, Member, NodeId, State};
 pub use protocol::Protocol;
 #[cfg(feature = "node")]
-pub use runtime::{Events, Node, View};
+pub use runtime::{Events, Node, Notice, StartError, Stopped, View};
+pub use time::Instant;
+pub use why::Why;

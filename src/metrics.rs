@@ -2,6 +2,8 @@
 //!
 //! Counters only rise; gauges say how things stand. Nothing here decides anything.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::wire::Rejected;
@@ -75,7 +77,7 @@ pub struct Metrics {
 }
 
 /// Rejected datagrams by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RejectedCounts([u64; Rejected::ALL.len()]);
 
 impl RejectedCounts {
@@ -96,5 +98,12 @@ impl RejectedCounts {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
+    }
+}
+
+/// Each reason with its count.
+impl fmt::Debug for RejectedCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(Rejected::ALL.into_iter().map(|reason| (reason, self.of(reason)))).finish()
     }
 }

@@ -81,7 +81,8 @@ pub async fn table(case: &Case, kills: u64, seed: u64) -> Outcome<Table> {
     let mut table = Table::new(&title, &columns);
     let before = Reading::now()?;
     let mut trial = Trial::start(case, seed).await?;
-    for _ in 0..kills {
+    for kill in 1..=kills {
+        eprintln!("kill {kill} of {kills}");
         trial.rest().await;
         trial.kill().await?;
     }

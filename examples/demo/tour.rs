@@ -85,7 +85,7 @@ fn tour(nodes: usize) -> Vec<Step> {
             &format!("5. the network splits: {one} | {other}"),
             &[
                 "Nothing passes between the two sides. Watch each side call the other dead; a verdict",
-                "at P takes three accusers, and a side that has fewer waits for 3 P.",
+                "at P takes three accusers (fewer once fewer are left); a side without waits for 3 P.",
             ],
             &[format!("partition {}", runs(&(1..=side).collect())), wait()],
         ),

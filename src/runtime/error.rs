@@ -9,7 +9,6 @@ use crate::member::IdentityError;
 use crate::protocol::ForgetError;
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
     /// No cluster name was given.
@@ -43,6 +42,13 @@ pub enum StartError {
     NoRuntime,
     /// The node's task ended before the node was ready.
     TaskEnded,
+}
+
+/// In words too: `main` prints an error it returns by its `Debug`, and the words say what to do.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for StartError {
