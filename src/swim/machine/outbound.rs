@@ -58,20 +58,19 @@ impl Machine {
             let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);
             self.gossip.take(most, &mut batch);
             let sends_max = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
-            // What does not fit is given back in reverse, so that it keeps its place.
-            let mut sent = 0;
-            for place in 0..batch.len() {
-                let item = news.of(batch[place]);
-                match item {
-                    None => self.gossip.hush(batch[place]),
-                    Some(item) if writer.item(&item) => self.gossip.give_back(batch[place], WasSent::Yes, sends_max),
-                    Some(_) => {
-                        batch[sent] = batch[place];
-                        sent += 1;
-                    }
+            // What does not fit stays in the batch, and is given back in reverse so that it keeps its place.
+            batch.retain(|slot| match news.of(*slot) {
+                None => {
+                    self.gossip.hush(*slot);
+                    false
                 }
-            }
-            for slot in batch[..sent].iter().rev() {
+                Some(item) if writer.item(&item) => {
+                    self.gossip.give_back(*slot, WasSent::Yes, sends_max);
+                    false
+                }
+                Some(_) => true,
+            });
+            for slot in batch.iter().rev() {
                 self.gossip.give_back(*slot, WasSent::No, sends_max);
             }
         }
