@@ -1,0 +1,375 @@
+//! Everything that can go wrong, as plain data that a scenario file names.
+//!
+//! A fault says what and whom; [`Planned`] says when. Nothing here does anything: the network carries out what concerns
+//! datagrams, the world what concerns processes and clocks.
+
+mod aim;
+mod plan;
+
+pub use aim::{Direction, Hosts, Links};
+pub use plan::{Flap, Planned, Repeat};
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::delay::Delay;
+use crate::span;
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Datagrams are lost at random and independently.
+    Loss {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// How many of a thousand.
+        permille: u32,
+    },
+    /// Datagrams are lost in bursts: each link wanders between a good and a bad state (Gilbert-Elliott).
+    BurstLoss {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// Loss in the good state, of a thousand.
+        good_permille: u32,
+        /// Loss in the bad state, of a thousand.
+        bad_permille: u32,
+        /// The chance with each datagram that a good link turns bad, of a thousand.
+        worsens_permille: u32,
+        /// The chance with each datagram that a bad link turns good, of a thousand.
+        mends_permille: u32,
+    },
+    /// Datagrams take longer, on top of the network's own delay.
+    Latency {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// How much longer.
+        delay: Delay,
+    },
+    /// Some datagrams take so much longer that later ones overtake them.
+    Reorder {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// How many of a thousand.
+        permille: u32,
+        /// By how much at most.
+        #[serde(with = "span")]
+        by: Duration,
+    },
+    /// Some datagrams arrive twice.
+    Duplicate {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// How many of a thousand.
+        permille: u32,
+    },
+    /// Some datagrams arrive damaged: a bit flipped, or cut short.
+    Corrupt {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// How many of a thousand.
+        permille: u32,
+    },
+    /// Datagrams that are longer than this vanish.
+    Mtu {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// The longest payload that passes.
+        bytes: usize,
+    },
+    /// Each link carries only so much; what comes faster queues, and what the queue cannot hold is lost.
+    Bandwidth {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+        /// Payload bytes a second on each link.
+        bytes_per_s: u64,
+        /// How long the queue before a link may grow.
+        #[serde(with = "span")]
+        queue: Duration,
+    },
+    /// Datagrams wait in the network until the fault is over, then all arrive.
+    Clog {
+        /// On which links.
+        #[serde(default)]
+        links: Links,
+    },
+    /// Nothing passes on these links: a one-way or a partial partition, a deaf or a mute host.
+    Cut {
+        /// On which links.
+        links: Links,
+    },
+    /// Nothing passes between the groups.
+    Partition {
+        /// The sides. Hosts named in none belong to the last.
+        groups: Vec<Vec<u32>>,
+        /// Hosts that reach all sides.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bridges: Vec<u32>,
+    },
+    /// Each host reaches only so many neighbours to either side, in the order of their numbers.
+    Ring {
+        /// How many.
+        reach: u32,
+    },
+    /// Processes end without a word. With a span they start again at its end, under the same name.
+    Crash {
+        /// Which.
+        hosts: Hosts,
+        /// What the wall clock says at the new start.
+        #[serde(default)]
+        clock: WallClock,
+        /// Where the new process receives.
+        #[serde(default)]
+        address: Place,
+    },
+    /// Processes leave by their own word and end. With a span they start again at its end.
+    Leave {
+        /// Which.
+        hosts: Hosts,
+    },
+    /// Processes do not run (SIGSTOP); their clocks go on.
+    Pause {
+        /// Which.
+        hosts: Hosts,
+        /// What becomes of datagrams that arrive meanwhile.
+        #[serde(default)]
+        inbox: Inbox,
+    },
+    /// Processes run, but whatever they send waits, and whatever arrives waits (Lifeguard's anomaly).
+    Block {
+        /// Which.
+        hosts: Hosts,
+    },
+    /// Whole machines sleep: processes do not run and their clocks stand still.
+    Suspend {
+        /// Which.
+        hosts: Hosts,
+    },
+    /// Each datagram costs this much processor time to handle.
+    Slow {
+        /// Which hosts.
+        hosts: Hosts,
+        /// How much.
+        #[serde(with = "span")]
+        service: Duration,
+    },
+    /// Clocks run fast or slow.
+    Drift {
+        /// Whose.
+        hosts: Hosts,
+        /// Parts in a million; negative is slow.
+        ppm: i64,
+    },
+    /// Clocks jump.
+    Step {
+        /// Whose.
+        hosts: Hosts,
+        /// By how much.
+        #[serde(with = "span")]
+        by: Duration,
+        /// Which way.
+        #[serde(default)]
+        towards: Towards,
+    },
+    /// New hosts start, all at once or spread over the span.
+    Join {
+        /// How many.
+        count: u32,
+    },
+    /// A second process starts under the name of another. With a span it is killed at its end.
+    Twin {
+        /// Whose name.
+        of: u32,
+    },
+    /// Hosts forge news about others, once a span of `every`.
+    Lie {
+        /// Who lies.
+        hosts: Hosts,
+        /// About whom.
+        about: Hosts,
+        /// What they say.
+        what: Lie,
+        /// How often.
+        #[serde(with = "span")]
+        every: Duration,
+    },
+    /// Hosts change their metadata to so many bytes.
+    Metadata {
+        /// Who.
+        hosts: Hosts,
+        /// How many, 512 at most.
+        bytes: usize,
+    },
+    /// Hosts forget a dead member.
+    Forget {
+        /// Who forgets.
+        hosts: Hosts,
+        /// Whom.
+        whom: Hosts,
+    },
+}
+
+/// What a wall clock says when a process starts; its generation comes from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WallClock {
+    /// The true time.
+    #[default]
+    Right,
+    /// An hour ago.
+    Behind,
+    /// In an hour.
+    Ahead,
+    /// The same as at the start before.
+    Stuck,
+}
+
+/// Where a process receives after it started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// At its old address.
+    #[default]
+    Same,
+    /// At a new one.
+    New,
+}
+
+/// What becomes of datagrams that arrive while a process does not run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inbox {
+    /// The socket keeps as many as its buffer holds.
+    #[default]
+    Kept,
+    /// They are lost.
+    Dropped,
+}
+
+/// Which way a clock jumps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Towards {
+    /// Into the future.
+    #[default]
+    Future,
+    /// Into the past, which a monotonic clock never should.
+    Past,
+}
+
+/// What a lying member says of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lie {
+    /// That it is suspect.
+    Suspect,
+    /// That it is dead.
+    Dead,
+    /// That it left.
+    Left,
+    /// That it is alive at an absurd incarnation.
+    Incarnation,
+    /// That it restarted at an absurd generation.
+    Generation,
+    /// That it suspects itself: a member nobody ever started.
+    Phantom,
+}
+
+impl Fault {
+    /// Its name, as scenario files write it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Loss { .. } => "loss",
+            Fault::BurstLoss { .. } => "burst-loss",
+            Fault::Latency { .. } => "latency",
+            Fault::Reorder { .. } => "reorder",
+            Fault::Duplicate { .. } => "duplicate",
+            Fault::Corrupt { .. } => "corrupt",
+            Fault::Mtu { .. } => "mtu",
+            Fault::Bandwidth { .. } => "bandwidth",
+            Fault::Clog { .. } => "clog",
+            Fault::Cut { .. } => "cut",
+            Fault::Partition { .. } => "partition",
+            Fault::Ring { .. } => "ring",
+            Fault::Crash { .. } => "crash",
+            Fault::Leave { .. } => "leave",
+            Fault::Pause { .. } => "pause",
+            Fault::Block { .. } => "block",
+            Fault::Suspend { .. } => "suspend",
+            Fault::Slow { .. } => "slow",
+            Fault::Drift { .. } => "drift",
+            Fault::Step { .. } => "step",
+            Fault::Join { .. } => "join",
+            Fault::Twin { .. } => "twin",
+            Fault::Lie { .. } => "lie",
+            Fault::Metadata { .. } => "metadata",
+            Fault::Forget { .. } => "forget",
+        }
+    }
+
+    /// Whether it concerns datagrams on their way, and not processes.
+    #[must_use]
+    pub fn is_of_the_network(&self) -> bool {
+        matches!(
+            self,
+            Fault::Loss { .. }
+                | Fault::BurstLoss { .. }
+                | Fault::Latency { .. }
+                | Fault::Reorder { .. }
+                | Fault::Duplicate { .. }
+                | Fault::Corrupt { .. }
+                | Fault::Mtu { .. }
+                | Fault::Bandwidth { .. }
+                | Fault::Clog { .. }
+                | Fault::Cut { .. }
+                | Fault::Partition { .. }
+                | Fault::Ring { .. }
+        )
+    }
+
+    /// The hosts it names, if it names some.
+    pub fn hosts_mut(&mut self) -> Option<&mut Hosts> {
+        match self {
+            Fault::Crash { hosts, .. }
+            | Fault::Leave { hosts }
+            | Fault::Pause { hosts, .. }
+            | Fault::Block { hosts }
+            | Fault::Suspend { hosts }
+            | Fault::Slow { hosts, .. }
+            | Fault::Drift { hosts, .. }
+            | Fault::Step { hosts, .. }
+            | Fault::Lie { hosts, .. }
+            | Fault::Metadata { hosts, .. }
+            | Fault::Forget { hosts, .. } => Some(hosts),
+            _ => None,
+        }
+    }
+
+    /// The links it names, if it names some.
+    pub fn links_mut(&mut self) -> Option<&mut Links> {
+        match self {
+            Fault::Loss { links, .. }
+            | Fault::BurstLoss { links, .. }
+            | Fault::Latency { links, .. }
+            | Fault::Reorder { links, .. }
+            | Fault::Duplicate { links, .. }
+            | Fault::Corrupt { links, .. }
+            | Fault::Mtu { links, .. }
+            | Fault::Bandwidth { links, .. }
+            | Fault::Clog { links }
+            | Fault::Cut { links } => Some(links),
+            _ => None,
+        }
+    }
+}

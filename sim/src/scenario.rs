@@ -1,0 +1,324 @@
+//! A cluster, its network, what goes wrong and when: plain data, from a TOML file or by a builder in Rust.
+//!
+//! What a file leaves to chance is drawn from the seed by [`Scenario::resolve`], and what comes out is a scenario
+//! again: whatever ran can be printed, edited and run as a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidings::Config;
+
+use crate::delay::Delay;
+use crate::fault::{Fault, Planned};
+use crate::random::Random;
+use crate::span;
+
+/// A cluster, its network, what goes wrong and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// One sentence on what it shows.
+    #[serde(default)]
+    pub about: String,
+    /// Hosts at the beginning, numbered from 0 and named `n0`, `n1`, ...
+    pub hosts: u32,
+    /// How long it runs.
+    #[serde(rename = "for", with = "span")]
+    pub lasts: Duration,
+    /// The preset that the protocol's configuration starts from.
+    #[serde(default)]
+    pub profile: Profile,
+    /// Knobs of [`Config`] that differ from the preset.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, serde_json::Value>,
+    /// How the cluster comes together.
+    #[serde(default)]
+    pub start: Start,
+    /// How long a datagram takes where nothing is wrong.
+    #[serde(default)]
+    pub latency: Delay,
+    /// Bytes of metadata that each host begins with, 512 at most.
+    #[serde(default)]
+    pub metadata_bytes: usize,
+    /// What goes wrong.
+    #[serde(rename = "fault", default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Planned>,
+}
+
+/// A preset of the protocol's configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// [`Config::lan`].
+    #[default]
+    Lan,
+    /// [`Config::wan`].
+    Wan,
+    /// [`Config::local`].
+    Local,
+}
+
+/// How the cluster comes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Every host knows all others, as after a warm restart of each.
+    Preloaded,
+    /// Every host joins through the first few.
+    #[default]
+    Joining,
+}
+
+/// The name of every simulated cluster.
+pub(crate) const CLUSTER: &str = "sim";
+
+impl Scenario {
+    /// A quiet cluster.
+    #[must_use]
+    pub fn new(name: &str, hosts: u32, lasts: Duration) -> Self {
+        Scenario {
+            name: name.to_owned(),
+            about: String::new(),
+            hosts,
+            lasts,
+            profile: Profile::default(),
+            config: BTreeMap::new(),
+            start: Start::default(),
+            latency: Delay::default(),
+            metadata_bytes: 0,
+            faults: Vec::new(),
+        }
+    }
+
+    /// With this fault too.
+    #[must_use]
+    pub fn with(mut self, fault: Planned) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Scenario = toml::from_str(text).map_err(|error| ScenarioError(error.to_string()))?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// As a scenario file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// The first thing that makes no sense.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let refuse = |why: String| Err(ScenarioError(why));
+        if self.hosts == 0 || self.hosts > 65_536 {
+            return refuse(format!("hosts = {}: use 1 to 65,536", self.hosts));
+        }
+        if self.metadata_bytes > 512 {
+            return refuse(format!("metadata_bytes = {}: at most 512", self.metadata_bytes));
+        }
+        for planned in &self.faults {
+            let mut fault = planned.what.clone();
+            if let Some(host) = named_hosts(&mut fault).into_iter().find(|host| *host >= self.host_limit()) {
+                return refuse(format!("{}: there is no host {host}", fault.name()));
+            }
+            if planned.flap.is_some_and(|flap| flap.on.is_zero() || flap.off.is_zero()) {
+                return refuse(format!("{}: a flap needs time on and time off", fault.name()));
+            }
+            if planned.flap.is_some() && planned.lasts.is_none() {
+                return refuse(format!("{}: what flaps needs an end; give it `for`", fault.name()));
+            }
+        }
+        self.config()?;
+        Ok(())
+    }
+
+    /// The protocol's configuration.
+    ///
+    /// # Errors
+    /// The knob that is unknown or out of range.
+    pub fn config(&self) -> Result<Config, ScenarioError> {
+        let preset = match self.profile {
+            Profile::Lan => Config::lan(CLUSTER),
+            Profile::Wan => Config::wan(CLUSTER),
+            Profile::Local => Config::local(CLUSTER),
+        };
+        let wrong = |error: &dyn fmt::Display| ScenarioError(format!("config: {error}"));
+        let mut knobs = serde_json::to_value(&preset).map_err(|error| wrong(&error))?;
+        if let Some(knobs) = knobs.as_object_mut() {
+            knobs.extend(self.config.clone());
+        }
+        let config: Config = serde_json::from_value(knobs).map_err(|error| wrong(&error))?;
+        config.clone().check().map_err(|error| wrong(&error))?;
+        Ok(config)
+    }
+
+    /// The most hosts that can ever be: those of the beginning, and those that faults start.
+    #[must_use]
+    pub fn host_limit(&self) -> u32 {
+        let started = self.faults.iter().map(|planned| {
+            let times = planned.again.map_or(1, |again| again.times);
+            match planned.what {
+                Fault::Join { count } => count * times,
+                Fault::Twin { .. } => times,
+                _ => 0,
+            }
+        });
+        self.hosts + started.sum::<u32>()
+    }
+
+    /// The same scenario with everything decided that it leaves to chance.
+    #[must_use]
+    pub fn resolve(&self, seed: u64) -> Scenario {
+        let mut random = Random::new(seed, "resolve");
+        let mut faults: Vec<Planned> = Vec::new();
+        for planned in &self.faults {
+            faults.extend(planned.resolve(&mut random, self.hosts));
+        }
+        Scenario { faults, ..self.clone() }
+    }
+
+    /// When the last fault ends; none when one never does. Crashes and departures that last are no fault that ends.
+    #[must_use]
+    pub fn faults_end(&self) -> Option<Duration> {
+        let mut last = Duration::ZERO;
+        for planned in &self.faults {
+            let is_a_moment = matches!(
+                planned.what,
+                Fault::Crash { .. }
+                    | Fault::Leave { .. }
+                    | Fault::Step { .. }
+                    | Fault::Join { .. }
+                    | Fault::Twin { .. }
+                    | Fault::Metadata { .. }
+                    | Fault::Forget { .. }
+                    | Fault::Drift { .. }
+            );
+            let end = match planned.ends() {
+                Some(end) => end,
+                None if is_a_moment => planned.at,
+                None => return None,
+            };
+            last = last.max(end);
+        }
+        Some(last)
+    }
+}
+
+/// The hosts a fault names by number.
+fn named_hosts(fault: &mut Fault) -> Vec<u32> {
+    let all = u32::MAX;
+    let mut named = Vec::new();
+    let mut take = |hosts: &crate::fault::Hosts| {
+        if let crate::fault::Hosts::These(these) = hosts {
+            named.extend(these.iter().copied().filter(|host| *host < all));
+        }
+    };
+    if let Some(hosts) = fault.hosts_mut() {
+        take(hosts);
+    }
+    if let Some(links) = fault.links_mut() {
+        take(&links.from);
+        take(&links.to);
+    }
+    match fault {
+        Fault::Partition { groups, bridges } => {
+            named.extend(groups.iter().flatten().chain(bridges.iter()));
+        }
+        Fault::Twin { of } => named.push(*of),
+        Fault::Lie { about: others, .. } | Fault::Forget { whom: others, .. } => {
+            if let crate::fault::Hosts::These(these) = others {
+                named.extend(these.iter().copied());
+            }
+        }
+        _ => {}
+    }
+    named
+}
+
+/// What is wrong with a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioError(pub(crate) String);
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Hosts, Links};
+
+    #[test]
+    fn a_file_reads_and_what_is_printed_reads_back() {
+        let text = r#"
+            name = "try"
+            hosts = 5
+            for = "60s"
+            profile = "wan"
+            config = { stall_tolerance = "9s" }
+            [[fault]]
+            at = "10s"
+            for = "20s"
+            flap = { on = "2s", off = "1s" }
+            what = { cut = { links = { from = [1], to = [2], ways = "both" } } }
+            [[fault]]
+            at = "30s"
+            again = { every = "5s", times = 2 }
+            what = { crash = { hosts = { random = 2 }, clock = "stuck" } }
+            [[fault]]
+            at = "1s"
+            for = "1s"
+            what = { loss = { permille = 100 } }
+        "#;
+        let scenario = Scenario::from_toml(text).unwrap();
+        assert_eq!(scenario.config().unwrap().stall_tolerance, Duration::from_secs(9));
+        assert_eq!(scenario.faults[0].what, Fault::Cut { links: Links::between(&[1], &[2]) });
+        let resolved = scenario.resolve(3);
+        assert_eq!(resolved.faults.len(), 4);
+        assert!(resolved.faults[1].what != resolved.faults[2].what || resolved.faults[1].at != resolved.faults[2].at);
+        assert_eq!(resolved, scenario.resolve(3));
+        assert_eq!(Scenario::from_toml(&resolved.to_toml()).unwrap(), resolved);
+        assert_eq!(resolved.faults_end(), Some(Duration::from_secs(35)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        let refused = |fault: &str| {
+            let text = format!("name = \"t\"\nhosts = 3\nfor = \"9s\"\n[[fault]]\nat = \"1s\"\n{fault}");
+            Scenario::from_toml(&text).unwrap_err().to_string()
+        };
+        assert!(refused("what = { crash = { hosts = [3] } }").contains("there is no host 3"));
+        assert!(refused("what = { crash = { hosts = \"most\" } }").contains("did not match any variant"));
+        assert!(refused("what = { crash = { host = [1] } }").contains("`host`"));
+        assert!(refused("what = { crsh = { hosts = [1] } }").contains("crsh"));
+        let knob = "name = \"t\"\nhosts = 3\nfor = \"9s\"\nconfig = { stall_tolerence = \"3s\" }";
+        assert!(Scenario::from_toml(knob).unwrap_err().to_string().contains("stall_tolerence"));
+    }
+
+    #[test]
+    fn staggered_hosts_are_hit_one_after_the_other() {
+        let mut planned = Planned::at(Duration::from_secs(1), Fault::Leave { hosts: Hosts::All });
+        planned.stagger = Some(Duration::from_secs(2));
+        let resolved = Scenario::new("t", 3, Duration::from_secs(9)).with(planned).resolve(0);
+        let hit: Vec<_> = resolved.faults.iter().map(|one| (one.at.as_secs(), one.what.clone())).collect();
+        let leave = |host| Fault::Leave { hosts: Hosts::These(vec![host]) };
+        assert_eq!(hit, [(1, leave(0)), (3, leave(1)), (5, leave(2))]);
+    }
+}
