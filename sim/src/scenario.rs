@@ -306,7 +306,7 @@ mod tests {
         };
         assert!(refused("what = { crash = { hosts = [3] } }").contains("there is no host 3"));
         assert!(refused("what = { crash = { hosts = \"most\" } }").contains("did not match any variant"));
-        assert!(refused("what = { crash = { host = [1] } }").contains("`host`"));
+        assert!(refused("what = { crash = { host = [1] } }").contains("host"));
         assert!(refused("what = { crsh = { hosts = [1] } }").contains("crsh"));
         let knob = "name = \"t\"\nhosts = 3\nfor = \"9s\"\nconfig = { stall_tolerence = \"3s\" }";
         assert!(Scenario::from_toml(knob).unwrap_err().to_string().contains("stall_tolerence"));

@@ -1,0 +1,212 @@
+//! What happened: always as a rolling hash, and as lines when somebody wants to read them.
+//!
+//! Two runs are the same exactly when their hashes are: the hash takes in time, host, kind and bytes of every happening,
+//! and what came of it. Text is made from the kept lines, only when it is asked for.
+
+mod json;
+mod text;
+
+pub use json::Header;
+
+use std::time::Duration;
+
+use tidings::{Event, Instant, Why};
+use twox_hash::XxHash3_64;
+
+/// An odd number whose bits look random (the golden ratio's).
+const STIR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The rolling hash of a run, and its lines if they are kept.
+#[derive(Debug)]
+pub struct Trace {
+    hash: u64,
+    happenings: u64,
+    datagrams: u64,
+    bytes: u64,
+    lines: Option<Vec<Line>>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// When, in true time.
+    pub at: Instant,
+    /// To which host; none when to all or to the network.
+    pub host: Option<u32>,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum What {
+    /// A datagram left.
+    Sent {
+        /// The host that receives at its address, if one does.
+        to: Option<u32>,
+        /// Ties its lines together.
+        id: u64,
+        /// The message's name.
+        message: &'static str,
+        /// Its length.
+        bytes: usize,
+    },
+    /// A datagram was handled.
+    Handled {
+        /// Who sent it.
+        from: u32,
+        /// Ties its lines together.
+        id: u64,
+    },
+    /// A datagram was lost.
+    Lost {
+        /// Who would have received it.
+        to: Option<u32>,
+        /// Ties its lines together.
+        id: u64,
+        /// Why.
+        why: &'static str,
+    },
+    /// The application was told.
+    Told(Event),
+    /// Why the verdict just told fell, and by how much this host's clock is ahead of true time.
+    Why(Why, Skew),
+    /// A process began or ended to run.
+    Life(&'static str),
+    /// A fault began.
+    Fault {
+        /// Its place in the scenario.
+        id: u32,
+        /// Its name.
+        name: &'static str,
+        /// What it does.
+        text: String,
+        /// Whom it hits; none means all.
+        hosts: Vec<u32>,
+        /// When it ends.
+        until: Instant,
+    },
+    /// Something worth a line.
+    Note(String),
+    /// A check was broken.
+    Violation {
+        /// Its name.
+        check: &'static str,
+        /// How.
+        text: String,
+        /// By whom and about whom.
+        hosts: Vec<u32>,
+    },
+}
+
+/// How far a host's clock is from true time: what it reads, and the true moment then.
+#[derive(Clone, Copy, Debug)]
+pub struct Skew {
+    /// What the host's clock reads.
+    pub read: Instant,
+    /// The true moment.
+    pub at: Instant,
+}
+
+impl Skew {
+    /// The true moment of one that the host's clock named, as far as the clock ran evenly.
+    #[must_use]
+    pub fn true_time(self, named: Instant) -> Instant {
+        if named >= self.read { self.at + named.since(self.read) } else { self.at - self.read.since(named) }
+    }
+}
+
+/// What kind of happening the hash takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    Datagram = 1,
+    Wake,
+    Command,
+    Fault,
+    Message,
+    AppTimer,
+    Lost,
+    Told,
+    Life,
+}
+
+impl Trace {
+    /// An empty trace that keeps its lines, or not.
+    #[must_use]
+    pub(crate) fn new(keeps_lines: bool) -> Self {
+        Trace { hash: STIR, happenings: 0, datagrams: 0, bytes: 0, lines: keeps_lines.then(Vec::new) }
+    }
+
+    /// The rolling hash so far.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Inputs given to protocols, and faults applied.
+    #[must_use]
+    pub fn happenings(&self) -> u64 {
+        self.happenings
+    }
+
+    /// Datagrams sent.
+    #[must_use]
+    pub fn datagrams(&self) -> u64 {
+        self.datagrams
+    }
+
+    /// Bytes sent, of UDP payload.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The lines kept; none when they are not.
+    #[must_use]
+    pub fn lines(&self) -> &[Line] {
+        self.lines.as_deref().unwrap_or_default()
+    }
+
+    /// Counts an input or a fault, and takes it into the hash.
+    pub(crate) fn happening(&mut self, at: Instant, host: u32, kind: Kind, bytes: &[u8]) {
+        self.happenings += 1;
+        self.take_in(at, host, kind, bytes);
+    }
+
+    /// Takes something that came of a happening into the hash.
+    pub(crate) fn take_in(&mut self, at: Instant, host: u32, kind: Kind, bytes: &[u8]) {
+        let place = u64::from(host) << 8 | kind as u64;
+        let seed = (self.hash.rotate_left(23) ^ at.as_nanos()).wrapping_mul(STIR) ^ place;
+        self.hash = XxHash3_64::oneshot_with_seed(seed, bytes);
+    }
+
+    /// Takes a datagram's departure into the hash: whither, how long it takes. Its bytes are taken in where it ends.
+    pub(crate) fn sent(&mut self, host: u32, to: u32, takes: Duration, bytes: usize) {
+        self.datagrams += 1;
+        self.bytes += bytes as u64;
+        let word = crate::random::nanos(takes) ^ u64::from(to) << 40 ^ u64::from(host) << 20 ^ bytes as u64;
+        self.hash = (self.hash.rotate_left(23) ^ word).wrapping_mul(STIR);
+    }
+
+    /// Keeps a line, if lines are kept; makes it only then.
+    pub(crate) fn line(&mut self, at: Instant, host: impl Into<Option<u32>>, what: impl FnOnce() -> What) {
+        if let Some(lines) = &mut self.lines {
+            lines.push(Line { at, host: host.into(), what: what() });
+        }
+    }
+
+    /// Whether lines are kept.
+    pub(crate) fn keeps_lines(&self) -> bool {
+        self.lines.is_some()
+    }
+}
+
+/// The name of a message by its kind byte, as `docs/wire.md` has them.
+#[must_use]
+pub fn message_name(datagram: &[u8]) -> &'static str {
+    const NAMES: [&str; 9] =
+        ["other", "ping", "ack", "ping-req", "nack", "relayed", "news", "sync-request", "sync-reply"];
+    datagram.get(1).and_then(|kind| NAMES.get(usize::from(*kind))).copied().unwrap_or("other")
+}

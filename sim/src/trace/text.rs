@@ -1,0 +1,56 @@
+//! A trace as text, an aligned line for each happening.
+
+use std::fmt::{self, Display};
+
+use tidings::Event;
+
+use crate::trace::{Line, What};
+
+/// An event in a few words.
+#[must_use]
+pub(crate) fn describe(event: &Event) -> String {
+    match event {
+        Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
+            let place = format!("generation {}, incarnation {}", member.generation(), member.incarnation());
+            format!("{} {} ({place})", member.name(), event.kind())
+        }
+        Event::Suspect { member, by, reason, dead_after, .. } => {
+            format!("{} suspect: {reason}, {} accuse it, dead after {dead_after}", member.name(), by.len())
+        }
+        Event::Dead { member, by, reason, isolated } => {
+            let mark = if *isolated { ", provisional" } else { "" };
+            format!("{} dead: {reason}, {} accused it{mark}", member.name(), by.len())
+        }
+        Event::SelfStalled { gap } => format!("did not run for {gap:?}"),
+        Event::Isolated { reachable, known } => format!("isolated: {reachable} of {known} answer"),
+        Event::Reconnected => "reconnected".to_owned(),
+        Event::Superseded { by } => format!("superseded by a later start at {by}"),
+        Event::Full { members_max } => format!("full at {members_max} members"),
+        other => other.kind().to_owned(),
+    }
+}
+
+impl Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.at.as_nanos() / 1_000;
+        write!(f, "{:>4}.{:06}  ", at / 1_000_000, at % 1_000_000)?;
+        match self.host {
+            Some(host) => write!(f, "n{host:<4} ")?,
+            None => write!(f, "{:<6}", "-")?,
+        }
+        match &self.what {
+            What::Sent { to, id, message, bytes } => {
+                let to = to.map_or_else(|| "nobody".to_owned(), |to| format!("n{to}"));
+                write!(f, "sends    {message} to {to}, {bytes} bytes (#{id})")
+            }
+            What::Handled { from, id } => write!(f, "handles  #{id} from n{from}"),
+            What::Lost { id, why, .. } => write!(f, "loses    #{id}: {why}"),
+            What::Told(event) => write!(f, "told     {}", describe(event)),
+            What::Why(why, _) => write!(f, "because  {}", why.to_string().trim_end().replace('\n', "\n              ")),
+            What::Life(what) => write!(f, "is       {what}"),
+            What::Fault { name, text, until, .. } => write!(f, "fault    {name} until {until}: {text}"),
+            What::Note(text) => write!(f, "note     {text}"),
+            What::Violation { check, text, .. } => write!(f, "BROKEN   {check}: {text}"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a run shows to whoever watches it: checks, measures, an embedder's own eyes.
+//!
+//! A watcher sees everything in the order in which it happens and in true time, and changes nothing.
+
+use tidings::{Event, Instant, Protocol};
+
+use crate::fault::Planned;
+use crate::network::Fate;
+
+/// Sees what happens in a world.
+pub trait Watch {
+    /// A datagram left `from` for the host at its address, if there is one; `fate` is what the network will do to it.
+    fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], fate: &Fate) {
+        let _ = (now, from, to, datagram, fate);
+    }
+
+    /// A datagram is about to be handled by a host.
+    fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
+        let _ = (now, host, passage, datagram);
+    }
+
+    /// A host told its application something.
+    fn told(&mut self, now: Instant, host: u32, protocol: &Protocol, event: &Event) {
+        let _ = (now, host, protocol, event);
+    }
+
+    /// A host's protocol has handled an input, and what came of it has been seen.
+    fn turned(&mut self, now: Instant, host: u32, protocol: &Protocol) {
+        let _ = (now, host, protocol);
+    }
+
+    /// A host's process started, ended, stopped or went on.
+    fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
+        let _ = (now, host, life, protocol);
+    }
+
+    /// A fault began or ended.
+    fn fault(&mut self, now: Instant, id: u32, fault: &Planned, phase: Phase) {
+        let _ = (now, id, fault, phase);
+    }
+}
+
+/// Where a datagram that is handled came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    /// Who sent it.
+    pub from: u32,
+    /// When it was sent.
+    pub sent: Instant,
+    /// When it arrived; it may have waited since.
+    pub arrived: Instant,
+    /// Which start of the sender's process sent it, counted from 1.
+    pub start: u32,
+    /// Whether it is as it was sent.
+    pub is_whole: bool,
+}
+
+/// A change in the life of a host's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It started.
+    Started,
+    /// It ended without a word.
+    Crashed,
+    /// It left by its own word and ended.
+    Left,
+    /// It ended because a later start of its name is alive.
+    Superseded,
+    /// It does not run any more, but is not over.
+    Stopped,
+    /// It runs again.
+    Resumed,
+}
+
+impl Life {
+    /// The word that traces use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Life::Started => "up",
+            Life::Crashed | Life::Superseded => "down",
+            Life::Left => "left",
+            Life::Stopped => "paused",
+            Life::Resumed => "resumed",
+        }
+    }
+}
+
+/// The two ends of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From now on.
+    Begins,
+    /// Not any more.
+    Ends,
+}
+
+/// Nobody watches.
+impl Watch for () {}
+
+/// Two watch.
+impl<A: Watch, B: Watch> Watch for (A, B) {
+    fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], fate: &Fate) {
+        self.0.sent(now, from, to, datagram, fate);
+        self.1.sent(now, from, to, datagram, fate);
+    }
+
+    fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
+        self.0.handled(now, host, passage, datagram);
+        self.1.handled(now, host, passage, datagram);
+    }
+
+    fn told(&mut self, now: Instant, host: u32, protocol: &Protocol, event: &Event) {
+        self.0.told(now, host, protocol, event);
+        self.1.told(now, host, protocol, event);
+    }
+
+    fn turned(&mut self, now: Instant, host: u32, protocol: &Protocol) {
+        self.0.turned(now, host, protocol);
+        self.1.turned(now, host, protocol);
+    }
+
+    fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
+        self.0.lives(now, host, life, protocol);
+        self.1.lives(now, host, life, protocol);
+    }
+
+    fn fault(&mut self, now: Instant, id: u32, fault: &Planned, phase: Phase) {
+        self.0.fault(now, id, fault, phase);
+        self.1.fault(now, id, fault, phase);
+    }
+}

@@ -1,0 +1,245 @@
+//! Hosts, a network and a queue of what happens next: the whole simulated cluster in virtual time.
+//!
+//! One thread, one queue, no clock: what happens next is the soonest turn, and of equal ones the one that was asked for
+//! first. Everything else follows from the scenario and the seed.
+
+mod apps;
+mod driving;
+mod faults;
+mod host;
+mod mail;
+mod queue;
+mod starting;
+
+pub use host::Host;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidings::member::Record;
+use tidings::{Config, Event, Instant};
+
+use crate::app::App;
+use crate::network::Network;
+use crate::random::Random;
+use crate::scenario::{Scenario, ScenarioError};
+use crate::trace::{Kind, Trace};
+use crate::watch::Watch;
+use apps::Timers;
+use mail::Mail;
+use queue::{Queue, What};
+
+/// How often a host that is alone resolves its contacts anew, as a driver does with names.
+const RESOLVE_EVERY: Duration = Duration::from_secs(5);
+
+/// A simulated cluster, with an application on each host if one is wanted, and somebody who watches.
+#[derive(Debug)]
+pub struct World<A = (), W = ()> {
+    now: Instant,
+    seed: u64,
+    scenario: Scenario,
+    config: Config,
+    hosts: Vec<Host<A>>,
+    /// Which host receives at which place; an address is a place.
+    places: Vec<Option<u32>>,
+    network: Network,
+    queue: Queue,
+    mail: Mail,
+    random: Random,
+    trace: Trace,
+    watch: W,
+    new_app: fn(u32) -> A,
+    buffer: Vec<u8>,
+    timers: Timers,
+    /// Which host each fault that starts a twin started.
+    twins: BTreeMap<u32, u32>,
+    /// Everyone's record, while a preloaded world begins.
+    records: Option<Vec<Record>>,
+    /// Whether some host may be alone and resolves its contacts.
+    resolves: bool,
+    /// Every event told, in order; only while it is asked for.
+    told: Option<Vec<(Instant, u32, Event)>>,
+}
+
+impl<A: App, W: Watch> World<A, W> {
+    /// A world at the beginning of a scenario, with everything that the scenario leaves to chance drawn from the seed.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn new(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(false))
+    }
+
+    /// The same, keeping every line of the trace.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn traced(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(true))
+    }
+
+    fn with_trace(
+        scenario: &Scenario,
+        seed: u64,
+        new_app: fn(u32) -> A,
+        watch: W,
+        trace: Trace,
+    ) -> Result<Self, ScenarioError> {
+        scenario.check()?;
+        let scenario = scenario.resolve(seed);
+        let config = scenario.config()?;
+        let mut world = World {
+            now: Instant::ORIGIN,
+            seed,
+            config,
+            hosts: Vec::with_capacity(scenario.hosts as usize),
+            places: Vec::new(),
+            network: Network::new(scenario.latency.clone(), seed),
+            queue: Queue::default(),
+            mail: Mail::default(),
+            random: Random::new(seed, "world"),
+            trace,
+            watch,
+            new_app,
+            buffer: Vec::new(),
+            timers: Timers::default(),
+            twins: BTreeMap::new(),
+            records: None,
+            resolves: false,
+            told: None,
+            scenario,
+        };
+        world.begin();
+        Ok(world)
+    }
+
+    /// True time, since the beginning.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The scenario with everything decided that it left to chance.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The configuration that every host runs with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All hosts that ever started, by their number.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host<A>] {
+        &self.hosts
+    }
+
+    /// Hash, counts and lines so far.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub fn watch(&self) -> &W {
+        &self.watch
+    }
+
+    /// Who watches, to be asked or told something.
+    #[must_use]
+    pub fn watch_mut(&mut self) -> &mut W {
+        &mut self.watch
+    }
+
+    /// Ends the world and gives back what it recorded.
+    #[must_use]
+    pub fn into_parts(self) -> (Scenario, Trace, W) {
+        (self.scenario, self.trace, self.watch)
+    }
+
+    /// Keeps every event told from now on, for [`World::told`].
+    pub fn keep_told(&mut self) {
+        self.told = Some(Vec::new());
+    }
+
+    /// When, by which host and what was told since [`World::keep_told`].
+    #[must_use]
+    pub fn told(&self) -> &[(Instant, u32, Event)] {
+        self.told.as_deref().unwrap_or_default()
+    }
+
+    /// Lets one turn pass that comes no later than `end`; false if there is none.
+    pub fn step(&mut self, end: Instant) -> bool {
+        let Some(turn) = self.queue.pop_until(end) else {
+            self.now = self.now.max(end);
+            return false;
+        };
+        self.now = turn.at;
+        match turn.what {
+            What::Arrive(parcel) => self.arrive(parcel),
+            What::Wake(host) => self.wake(host, turn.at),
+            What::Ready(host) => self.read_inbox(host),
+            What::Start(host) => self.start(host),
+            What::Begin(fault) => self.begin_fault(fault),
+            What::End(fault) => self.end_fault(fault),
+            What::Lie(fault) => self.lie(fault),
+            What::Timer(timer) => self.app_timer(timer),
+            What::Resolve => self.resolve_contacts(),
+        }
+        true
+    }
+
+    /// Runs until a true moment.
+    pub fn run_until(&mut self, end: Instant) {
+        while self.step(end) {}
+    }
+
+    /// Runs for a span of true time.
+    pub fn run(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Writes a line into the trace.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.trace.line(self.now, None, || crate::trace::What::Note(text.into()));
+    }
+
+    /// Writes a broken check into the trace.
+    pub fn note_violation(&mut self, check: &'static str, text: &str, hosts: &[u32]) {
+        let what = || crate::trace::What::Violation { check, text: text.to_owned(), hosts: hosts.to_vec() };
+        self.trace.line(self.now, None, what);
+    }
+
+    /// Hosts that are alone ask for their contacts' addresses again, until none is.
+    fn resolve_contacts(&mut self) {
+        let is_alone = |host: &Host<A>| host.runs() && host.protocol().is_some_and(tidings::Protocol::is_alone);
+        let alone: Vec<u32> = (0..).zip(&self.hosts).filter(|(_, host)| is_alone(host)).map(|(n, _)| n).collect();
+        self.resolves = !alone.is_empty();
+        for host in alone {
+            let contacts = self.contacts_for(host);
+            self.command(host, b"join", |protocol, now| protocol.join(now, &contacts));
+        }
+        if self.resolves {
+            self.queue.push(self.now + RESOLVE_EVERY, What::Resolve);
+        }
+    }
+
+    /// Gives a host's protocol an input of the operator's, and carries out what comes of it.
+    fn command(&mut self, host: u32, name: &[u8], call: impl FnOnce(&mut tidings::Protocol, Instant)) {
+        let now = self.now;
+        let Some((protocol, local)) = self.hosts[host as usize].running(now) else { return };
+        self.trace.happening(now, host, Kind::Command, name);
+        call(protocol, local);
+        self.drain(host);
+    }
+}

@@ -1,0 +1,270 @@
+//! How faults of processes and clocks begin and end; those of the network it hands to the network.
+
+use tidings::Instant;
+
+use crate::app::App;
+use crate::fault::{Fault, Hosts, Planned, Towards};
+use crate::forge;
+use crate::random::nanos;
+use crate::trace::{Kind, What as Happened};
+use crate::watch::{Life, Phase, Watch};
+use crate::world::World;
+use crate::world::host::{Ailment, address};
+use crate::world::mail::Content;
+use crate::world::queue::What;
+
+impl<A: App, W: Watch> World<A, W> {
+    pub(super) fn begin_fault(&mut self, id: u32) {
+        let planned = self.scenario.faults[id as usize].clone();
+        let ends = planned.ends().map(|end| Instant::ORIGIN + end);
+        self.announce(id, &planned, Phase::Begins, ends);
+        if planned.what.is_of_the_network() {
+            self.network.install(id, &planned.what, planned.flap, self.now, ends);
+            if let Some(end) = ends {
+                self.queue.push(end, What::End(id));
+            }
+            return;
+        }
+        self.strike(id, &planned, ends);
+        let pause = planned.flap.map(|flap| self.now + flap.on);
+        if let Some(end) = pause.into_iter().chain(ends).min() {
+            self.queue.push(end, What::End(id));
+        }
+    }
+
+    pub(super) fn end_fault(&mut self, id: u32) {
+        let planned = self.scenario.faults[id as usize].clone();
+        let ends = planned.ends().map(|end| Instant::ORIGIN + end);
+        self.announce(id, &planned, Phase::Ends, ends);
+        if planned.what.is_of_the_network() {
+            return self.network.remove(id);
+        }
+        self.mend(id, &planned.what);
+        let again = planned.flap.map(|flap| self.now + flap.off).filter(|at| ends.is_some_and(|end| *at < end));
+        if let Some(at) = again {
+            self.queue.push(at, What::Begin(id));
+        }
+    }
+
+    fn announce(&mut self, id: u32, planned: &Planned, phase: Phase, ends: Option<Instant>) {
+        self.trace.happening(self.now, id, Kind::Fault, &[u8::from(phase == Phase::Begins)]);
+        self.watch.fault(self.now, id, planned, phase);
+        if phase == Phase::Ends || !self.trace.keeps_lines() {
+            return;
+        }
+        let mut fault = planned.what.clone();
+        let hosts = match fault.hosts_mut() {
+            Some(Hosts::These(these)) => these.clone(),
+            _ => Vec::new(),
+        };
+        let on = planned.flap.filter(|_| !planned.what.is_of_the_network()).map(|flap| self.now + flap.on);
+        let until = on.into_iter().chain(ends).min().unwrap_or(Instant::ORIGIN + self.scenario.lasts);
+        let text = format!("{:?}", planned.what);
+        let name = planned.what.name();
+        self.trace.line(self.now, None, || Happened::Fault { id, name, text, hosts, until });
+    }
+
+    /// Does what a fault of processes or clocks does when it begins.
+    fn strike(&mut self, id: u32, planned: &Planned, ends: Option<Instant>) {
+        match &planned.what {
+            Fault::Crash { hosts, .. } => self.each(hosts, |world, host| world.end(host, Life::Crashed)),
+            Fault::Leave { hosts } => self.each(hosts, Self::leave),
+            Fault::Pause { hosts, inbox } => {
+                self.each(hosts, |world, host| world.ail(id, host, Ailment::Paused(*inbox)))
+            }
+            Fault::Suspend { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::Suspended)),
+            Fault::Block { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::Blocked)),
+            Fault::Slow { hosts, service } => {
+                self.each(hosts, |world, host| world.ail(id, host, Ailment::Slow(*service)))
+            }
+            Fault::Drift { hosts, ppm } => self.each(hosts, |world, host| {
+                world.ail(id, host, Ailment::Drifts(*ppm));
+                world.reset_drift(host);
+            }),
+            Fault::Step { hosts, by, towards } => self.each(hosts, |world, host| {
+                let (now, clock) = (world.now, &mut world.hosts[host as usize].clock);
+                match towards {
+                    Towards::Future => clock.step_ahead(now, *by),
+                    Towards::Past => clock.step_back(now, *by),
+                }
+                world.rewind(host);
+            }),
+            Fault::Join { count } => self.join_storm(*count, planned),
+            Fault::Twin { of } => self.start_twin(id, *of),
+            Fault::Lie { .. } => self.lie(id),
+            Fault::Metadata { hosts, bytes } => self.each(hosts, |world, host| {
+                let metadata = vec![(nanos(world.now.since(Instant::ORIGIN)) >> 20) as u8; *bytes];
+                world.command(host, &metadata, |protocol, now| {
+                    let _ = protocol.set_metadata(now, &metadata);
+                });
+            }),
+            Fault::Forget { hosts, whom } => {
+                let ids: Vec<_> = whom
+                    .numbers(self.hosts.len() as u32)
+                    .into_iter()
+                    .map(|host| self.hosts[host as usize].id)
+                    .collect();
+                self.each(hosts, |world, host| {
+                    for id in &ids {
+                        world.command(host, &id.to_bytes(), |protocol, now| {
+                            let _ = protocol.forget(now, *id);
+                        });
+                    }
+                });
+            }
+            _ => debug_assert!(ends.is_none_or(|end| end >= self.now), "a fault of the network is no business here"),
+        }
+    }
+
+    /// Undoes what can be undone.
+    fn mend(&mut self, id: u32, fault: &Fault) {
+        match fault {
+            Fault::Crash { hosts, clock, address } => self.each(hosts, |world, host| {
+                if !world.hosts[host as usize].is_up() {
+                    world.start_again(host, *clock, *address);
+                }
+            }),
+            Fault::Leave { hosts } => self.each(hosts, |world, host| {
+                if world.hosts[host as usize].is_leaving {
+                    world.end(host, Life::Left);
+                    world.start_again(host, Default::default(), Default::default());
+                }
+            }),
+            Fault::Twin { .. } => {
+                if let Some(twin) = self.twins.get(&id).copied() {
+                    self.end(twin, Life::Crashed);
+                }
+            }
+            _ => {
+                let number = self.hosts.len() as u32;
+                for host in 0..number {
+                    self.cure(id, host);
+                }
+            }
+        }
+    }
+
+    fn each(&mut self, hosts: &Hosts, mut act: impl FnMut(&mut Self, u32)) {
+        for host in hosts.numbers(self.hosts.len() as u32) {
+            act(self, host);
+        }
+    }
+
+    fn ail(&mut self, id: u32, host: u32, ailment: Ailment) {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let was_stopped = one.is_stopped();
+        one.ailments.push((id, ailment));
+        if one.is_asleep() && one.slept.is_none() {
+            one.slept = Some(now);
+        }
+        if one.is_stopped() && !was_stopped && one.is_up() {
+            self.trace.line(now, host, || Happened::Life(Life::Stopped.word()));
+            self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
+        }
+    }
+
+    /// A fault is over for a host: it runs again, sends what waited and handles what came.
+    fn cure(&mut self, id: u32, host: u32) {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let (was_stopped, count) = (one.is_stopped(), one.ailments.len());
+        one.ailments.retain(|(fault, _)| *fault != id);
+        if one.ailments.len() == count {
+            return;
+        }
+        if !one.is_asleep() {
+            if let Some(since) = one.slept.take() {
+                one.clock.stood_still(now, now.since(since));
+            }
+        }
+        self.reset_drift(host);
+        let one = &mut self.hosts[host as usize];
+        if one.is_stopped() || !one.is_up() {
+            return;
+        }
+        if was_stopped {
+            self.trace.line(now, host, || Happened::Life(Life::Resumed.word()));
+            self.watch.lives(now, host, Life::Resumed, self.hosts[host as usize].protocol());
+            self.retry_timers();
+        }
+        if !self.hosts[host as usize].is_blocked() {
+            for (to, bytes) in std::mem::take(&mut self.hosts[host as usize].outbox) {
+                self.send(host, to, &bytes, Content::Datagram);
+            }
+        }
+        self.read_inbox(host);
+    }
+
+    fn reset_drift(&mut self, host: u32) {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let ppm = one.drift();
+        if one.clock.ppm() != ppm {
+            one.clock.drift(now, ppm);
+            self.rewind(host);
+        }
+    }
+
+    /// The host's clock has changed, so its wake is due at another moment.
+    fn rewind(&mut self, host: u32) {
+        let one = &mut self.hosts[host as usize];
+        one.wakes_at = Instant::NEVER;
+        if !one.is_stopped() {
+            self.drain(host);
+        }
+    }
+
+    fn leave(&mut self, host: u32) {
+        let one = &mut self.hosts[host as usize];
+        if one.is_up() && !one.is_stopped() {
+            one.is_leaving = true;
+            self.command(host, b"leave", tidings::Protocol::leave);
+        }
+    }
+
+    fn join_storm(&mut self, count: u32, planned: &Planned) {
+        let spread = nanos(planned.lasts.unwrap_or_default());
+        for _ in 0..count {
+            let host = self.add_host(format!("n{}", self.hosts.len()));
+            let at = self.now + std::time::Duration::from_nanos(self.random.below(spread));
+            self.queue.push(at, What::Start(host));
+        }
+    }
+
+    fn start_twin(&mut self, id: u32, of: u32) {
+        let name = self.hosts[of as usize].name.clone();
+        let twin = self.add_host(name);
+        self.twins.insert(id, twin);
+        self.queue.push(self.now, What::Start(twin));
+    }
+
+    /// The liars of a fault speak, and will again.
+    pub(super) fn lie(&mut self, id: u32) {
+        let planned = self.scenario.faults[id as usize].clone();
+        let Fault::Lie { hosts, about, what, every } = &planned.what else { return };
+        let now = self.now;
+        if planned.ends().is_some_and(|end| now >= Instant::ORIGIN + end) {
+            return;
+        }
+        let count = self.hosts.len() as u32;
+        for liar in hosts.numbers(count) {
+            let Some((protocol, _)) = self.hosts[liar as usize].running(now) else { continue };
+            let (me, mut items) = (forge::Who::is(protocol.me()), Vec::new());
+            for victim in about.numbers(count).into_iter().filter(|victim| *victim != liar) {
+                let Some(protocol) = self.hosts[liar as usize].protocol() else { continue };
+                let place = self.hosts[victim as usize].place;
+                if let Some(member) = protocol.member(self.hosts[victim as usize].id) {
+                    items.push(forge::lie(*what, me, member, address(place)));
+                }
+            }
+            let datagram = me.says(crate::scenario::CLUSTER, forge::NEWS, &[], &items);
+            self.trace.happening(now, liar, Kind::Command, &datagram);
+            for other in (0..count).filter(|other| *other != liar) {
+                let to = address(self.hosts[other as usize].place);
+                self.send(liar, to, &datagram, Content::Datagram);
+            }
+        }
+        self.queue.push(now + *every, What::Lie(id));
+    }
+}

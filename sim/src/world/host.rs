@@ -1,0 +1,173 @@
+//! One simulated process: a protocol, the clock it is told, its processor, its socket buffer, and what ails it.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tidings::{Instant, NodeId, Protocol};
+
+use crate::clock::Clock;
+use crate::fault::Inbox;
+
+/// Datagrams that a socket buffer holds; as many as the protocol's own driver reads at once.
+pub(super) const INBOX_MAX: usize = 1_024;
+const PORT: u16 = 7_340;
+
+/// The address of a place.
+pub(super) fn address(place: u32) -> SocketAddr {
+    let [a, b, c, d] = place.to_be_bytes();
+    SocketAddr::from(([10 | a, b, c, d], PORT))
+}
+
+/// The place of an address, if it is one.
+pub(super) fn place_of(address: SocketAddr) -> Option<usize> {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.octets()[0] == 10 => Some((u32::from(ip) & 0x00ff_ffff) as usize),
+        _ => None,
+    }
+}
+
+/// One simulated process, or what is left of it.
+#[derive(Debug)]
+pub struct Host<A = ()> {
+    pub(super) name: String,
+    pub(super) id: NodeId,
+    pub(super) place: u32,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) app: Option<A>,
+    pub(super) clock: Clock,
+    /// How often its process has started.
+    pub(super) starts: u32,
+    /// What the wall clock said at the last start, in milliseconds.
+    pub(super) wall: u64,
+    /// What ails it, by the fault that brought it.
+    pub(super) ailments: Vec<(u32, Ailment)>,
+    pub(super) inbox: VecDeque<u32>,
+    /// What a blocked host would have sent.
+    pub(super) outbox: Vec<(SocketAddr, Vec<u8>)>,
+    /// When its processor is free again.
+    pub(super) busy_until: Instant,
+    pub(super) wakes_at: Instant,
+    /// Since when the machine sleeps.
+    pub(super) slept: Option<Instant>,
+    /// Changes of the table that have been looked at.
+    pub(super) is_leaving: bool,
+}
+
+/// Something that ails a host while a fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ailment {
+    Paused(Inbox),
+    Suspended,
+    Blocked,
+    Slow(Duration),
+    Drifts(i64),
+}
+
+impl<A> Host<A> {
+    pub(super) fn new(name: String, place: u32) -> Self {
+        Host {
+            id: NodeId::from_name(&name),
+            name,
+            place,
+            protocol: None,
+            app: None,
+            clock: Clock::new(Instant::ORIGIN, Instant::ORIGIN),
+            starts: 0,
+            wall: 0,
+            ailments: Vec::new(),
+            inbox: VecDeque::new(),
+            outbox: Vec::new(),
+            busy_until: Instant::ORIGIN,
+            wakes_at: Instant::NEVER,
+            slept: None,
+            is_leaving: false,
+        }
+    }
+
+    /// Its name; two hosts of one name are twins.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its member id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Where it receives.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        address(self.place)
+    }
+
+    /// Its protocol; none while its process is down.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&Protocol> {
+        self.protocol.as_ref()
+    }
+
+    /// Its application; none while its process is down.
+    #[must_use]
+    pub fn app(&self) -> Option<&A> {
+        self.app.as_ref()
+    }
+
+    /// Whether it has a process, which may be paused.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.protocol.is_some()
+    }
+
+    /// Whether it has a process and that runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.is_up() && !self.is_stopped()
+    }
+
+    /// Whether its process does not run though it is not over.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.ailments.iter().any(|(_, ailment)| matches!(ailment, Ailment::Paused(_) | Ailment::Suspended))
+    }
+
+    /// Whether nothing comes in or goes out though it runs.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Blocked)
+    }
+
+    /// Whether datagrams that arrive while it is stopped are lost.
+    pub(super) fn drops_mail(&self) -> bool {
+        self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Paused(Inbox::Dropped))
+    }
+
+    pub(super) fn is_asleep(&self) -> bool {
+        self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Suspended)
+    }
+
+    /// What one datagram costs it.
+    pub(super) fn service(&self) -> Duration {
+        let costs = self.ailments.iter().map(|(_, ailment)| match ailment {
+            Ailment::Slow(service) => *service,
+            _ => Duration::ZERO,
+        });
+        costs.max().unwrap_or_default()
+    }
+
+    /// By how much its clock is fast, in parts of a million.
+    pub(super) fn drift(&self) -> i64 {
+        self.ailments.iter().map(|(_, ailment)| if let Ailment::Drifts(ppm) = ailment { *ppm } else { 0 }).sum()
+    }
+
+    /// Its protocol and what its clock says, if it runs.
+    pub(super) fn running(&mut self, now: Instant) -> Option<(&mut Protocol, Instant)> {
+        if self.is_stopped() {
+            return None;
+        }
+        let local = self.clock.read(now);
+        self.protocol.as_mut().map(|protocol| (protocol, local))
+    }
+}

@@ -1,0 +1,69 @@
+//! What is under way between hosts, in a pool whose buffers are used again.
+
+use tidings::Instant;
+
+/// A datagram or an application's message under way.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub(super) from: u32,
+    /// Which start of the sender's process sent it.
+    pub(super) start: u32,
+    /// The place it was sent from and the one it was sent to.
+    pub(super) from_place: u32,
+    pub(super) to_place: u32,
+    pub(super) sent: Instant,
+    pub(super) arrived: Instant,
+    pub(super) id: u64,
+    pub(super) content: Content,
+    pub(super) is_whole: bool,
+    pub(super) bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Datagram,
+    Message,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    parcels: Vec<Parcel>,
+    free: Vec<u32>,
+    ids: u64,
+}
+
+impl Mail {
+    /// Numbers the next parcel.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    /// Takes in a parcel, whose bytes are copied.
+    pub(super) fn post(&mut self, parcel: Parcel, bytes: &[u8]) -> u32 {
+        let place = match self.free.pop() {
+            Some(place) => {
+                let buffer = std::mem::take(&mut self.parcels[place as usize].bytes);
+                self.parcels[place as usize] = Parcel { bytes: buffer, ..parcel };
+                place
+            }
+            None => {
+                self.parcels.push(parcel);
+                self.parcels.len() as u32 - 1
+            }
+        };
+        let buffer = &mut self.parcels[place as usize].bytes;
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        place
+    }
+
+    pub(super) fn at(&mut self, place: u32) -> &mut Parcel {
+        &mut self.parcels[place as usize]
+    }
+
+    /// The parcel is not under way any more; its buffer is used again.
+    pub(super) fn discard(&mut self, place: u32) {
+        self.free.push(place);
+    }
+}

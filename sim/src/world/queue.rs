@@ -1,0 +1,57 @@
+//! What happens next: the soonest turn, and of equal ones the one that was asked for first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use tidings::Instant;
+
+/// Something that will happen, and to whom; the number is a host, a parcel, a fault or a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// A parcel arrives.
+    Arrive(u32),
+    /// A host's protocol wanted to be woken.
+    Wake(u32),
+    /// A host's processor is free for its inbox.
+    Ready(u32),
+    /// A host's process starts.
+    Start(u32),
+    /// A fault begins, or begins again.
+    Begin(u32),
+    /// A fault ends, or pauses.
+    End(u32),
+    /// A liar speaks.
+    Lie(u32),
+    /// An application's timer goes off.
+    Timer(u32),
+    /// Hosts that are alone resolve their contacts.
+    Resolve,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    pub(super) at: Instant,
+    order: u64,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    turns: BinaryHeap<Reverse<Turn>>,
+    order: u64,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, at: Instant, what: What) {
+        self.order += 1;
+        self.turns.push(Reverse(Turn { at, order: self.order, what }));
+    }
+
+    /// The soonest turn, if it comes no later than `end`.
+    pub(super) fn pop_until(&mut self, end: Instant) -> Option<Turn> {
+        if self.turns.peek()?.0.at > end {
+            return None;
+        }
+        self.turns.pop().map(|Reverse(turn)| turn)
+    }
+}

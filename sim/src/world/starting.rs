@@ -1,0 +1,178 @@
+//! How processes start, and how they end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tidings::member::{Incarnation, Record};
+use tidings::{Generation, Identity, Instant, Protocol};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::fault::{Place, WallClock};
+use crate::random::nanos;
+use crate::scenario::Start;
+use crate::trace::{Kind, What as Happened};
+use crate::watch::{Life, Watch};
+use crate::world::host::{Host, address};
+use crate::world::queue::What;
+use crate::world::{RESOLVE_EVERY, World};
+
+/// Hosts that join at the beginning do so within this.
+const JOIN_WITHIN: Duration = Duration::from_millis(200);
+/// What wall clocks say at the beginning, in Unix milliseconds.
+const EPOCH_MS: u64 = 1_700_000_000_000;
+const HOUR_MS: u64 = 3_600_000;
+/// Contacts given to a process that starts.
+const CONTACTS: usize = 3;
+
+impl<A: App, W: Watch> World<A, W> {
+    /// Puts the first turns into the queue.
+    pub(super) fn begin(&mut self) {
+        for number in 0..self.scenario.hosts {
+            let host = self.add_host(format!("n{number}"));
+            let wait = match self.scenario.start {
+                Start::Joining if number > 0 => self.random.below(nanos(JOIN_WITHIN)),
+                _ => 0,
+            };
+            self.queue.push(Instant::from_nanos(wait), What::Start(host));
+        }
+        for (id, fault) in (0..).zip(&self.scenario.faults) {
+            self.queue.push(Instant::ORIGIN + fault.at, What::Begin(id));
+        }
+    }
+
+    /// A host that has no process yet.
+    pub(super) fn add_host(&mut self, name: String) -> u32 {
+        let number = self.hosts.len() as u32;
+        let place = self.add_place(number);
+        self.hosts.push(Host::new(name, place));
+        number
+    }
+
+    fn add_place(&mut self, host: u32) -> u32 {
+        self.places.push(Some(host));
+        self.places.len() as u32 - 1
+    }
+
+    /// Starts a host's process for the first time; at the beginning of a preloaded world it knows everyone.
+    pub(super) fn start(&mut self, host: u32) {
+        let is_preloaded =
+            self.scenario.start == Start::Preloaded && host < self.scenario.hosts && self.now == Instant::ORIGIN;
+        if self.hosts[host as usize].is_up() {
+            return;
+        }
+        if is_preloaded {
+            self.start_knowing(host);
+        } else {
+            self.start_again(host, WallClock::Right, Place::Same);
+        }
+    }
+
+    fn start_knowing(&mut self, host: u32) {
+        let records = match self.records.take() {
+            Some(records) => records,
+            None => (0..self.scenario.hosts).filter_map(|other| self.record_of(other)).collect(),
+        };
+        if let Some(protocol) = self.new_protocol(host, WallClock::Right) {
+            self.launch(host, protocol, |protocol, now| protocol.preload(now, &records));
+        }
+        self.records = (host + 1 < self.scenario.hosts).then_some(records);
+    }
+
+    fn record_of(&mut self, host: u32) -> Option<Record> {
+        let identity = self.identity(host, Generation(EPOCH_MS));
+        Record::new(&identity, Incarnation(0), &[]).ok()
+    }
+
+    /// Starts a host's process, which joins through its contacts.
+    pub(super) fn start_again(&mut self, host: u32, wall: WallClock, place: Place) {
+        if place == Place::New {
+            let old = self.hosts[host as usize].place;
+            self.places[old as usize] = None;
+            self.hosts[host as usize].place = self.add_place(host);
+        }
+        let contacts = self.contacts_for(host);
+        if let Some(protocol) = self.new_protocol(host, wall) {
+            self.launch(host, protocol, |protocol, now| protocol.join(now, &contacts));
+            if !std::mem::replace(&mut self.resolves, true) {
+                self.queue.push(self.now + RESOLVE_EVERY, What::Resolve);
+            }
+        }
+    }
+
+    fn new_protocol(&mut self, host: u32, wall: WallClock) -> Option<Protocol> {
+        let wall_ms = EPOCH_MS + nanos(self.now.since(Instant::ORIGIN)) / 1_000_000;
+        let seed = self.random.draw();
+        let one = &mut self.hosts[host as usize];
+        one.wall = match wall {
+            WallClock::Right => wall_ms,
+            WallClock::Behind => wall_ms - HOUR_MS,
+            WallClock::Ahead => wall_ms + HOUR_MS,
+            WallClock::Stuck if one.starts > 0 => one.wall,
+            WallClock::Stuck => wall_ms,
+        };
+        // Every process has an origin of its own; none may matter.
+        let read = Instant::from_nanos(1_000_000_000 + seed % 1_000_000_000_000);
+        one.clock = Clock::new(self.now, read);
+        one.clock.drift(self.now, one.drift());
+        let generation = Generation(one.wall);
+        let identity = self.identity(host, generation);
+        Protocol::new(self.config.clone(), identity, seed, read).ok()
+    }
+
+    fn identity(&self, host: u32, generation: Generation) -> Identity {
+        let one = &self.hosts[host as usize];
+        let mut identity = Identity::named(&one.name, generation, one.address());
+        identity.metadata = vec![host as u8; self.scenario.metadata_bytes];
+        identity
+    }
+
+    fn launch(&mut self, host: u32, mut protocol: Protocol, call: impl FnOnce(&mut Protocol, Instant)) {
+        let (now, new_app) = (self.now, self.new_app);
+        let one = &mut self.hosts[host as usize];
+        one.starts += 1;
+        one.busy_until = now;
+        one.wakes_at = Instant::NEVER;
+        one.is_leaving = false;
+        self.trace.happening(now, host, Kind::Command, b"start");
+        self.trace.line(now, host, || Happened::Life(Life::Started.word()));
+        let local = one.clock.read(now);
+        self.watch.lives(now, host, Life::Started, Some(&protocol));
+        call(&mut protocol, local);
+        let one = &mut self.hosts[host as usize];
+        one.protocol = Some(protocol);
+        one.app = Some(new_app(host));
+        if one.is_stopped() {
+            return;
+        }
+        self.drain(host);
+    }
+
+    /// The addresses that a host is given to join by: the first few others that run, or those of the first few.
+    pub(super) fn contacts_for(&self, host: u32) -> Vec<SocketAddr> {
+        let own = self.hosts[host as usize].place;
+        let others = || (0..).zip(&self.hosts).filter(|(number, other)| *number != host && other.place != own);
+        let running = others().filter(|(_, other)| other.is_up()).map(|(_, other)| address(other.place));
+        let running: Vec<_> = running.take(CONTACTS).collect();
+        if running.is_empty() {
+            return others().take(CONTACTS).map(|(_, other)| address(other.place)).collect();
+        }
+        running
+    }
+
+    /// Ends a host's process; what it had to send is gone.
+    pub(super) fn end(&mut self, host: u32, life: Life) {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let Some(protocol) = one.protocol.take() else { return };
+        one.app = None;
+        one.outbox.clear();
+        one.wakes_at = Instant::NEVER;
+        for parcel in std::mem::take(&mut one.inbox) {
+            self.mail.discard(parcel);
+        }
+        self.trace.take_in(now, host, Kind::Life, &[life as u8]);
+        self.trace.line(now, host, || Happened::Life(life.word()));
+        self.watch.lives(now, host, life, Some(&protocol));
+    }
+}
