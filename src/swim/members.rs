@@ -1,12 +1,14 @@
 //! The membership table: a row for each member known, the only writer of [`State`].
 //!
 //! Every change of a row goes through [`Members::change`], which takes the row out of all that is derived from it (the
-//! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere.
+//! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere. Whatever
+//! is told of a row and changes is noted in the journal.
 
 use twox_hash::XxHash3_64;
 
 use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
 use crate::swim::index::Index;
+use crate::swim::journal::Journal;
 use crate::swim::ring::Ring;
 use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
@@ -89,6 +91,7 @@ pub(crate) struct Members {
     counts: Counts,
     hash_key: u64,
     view_hash: u64,
+    journal: Journal,
 }
 
 impl Members {
@@ -104,6 +107,7 @@ impl Members {
             counts: Counts::default(),
             hash_key,
             view_hash: 0,
+            journal: Journal::new(),
         };
         members.me = members.insert(me);
         members
@@ -142,6 +146,11 @@ impl Members {
     /// The sum of the live members' terms.
     pub(crate) fn view_hash(&self) -> u64 {
         self.view_hash
+    }
+
+    /// What changed last among that which is told of the rows.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     pub(crate) fn ring_len(&self) -> usize {
@@ -183,6 +192,7 @@ impl Members {
         let rows = &self.rows;
         self.by_id.insert(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
         self.enter(slot);
+        self.journal.note(id);
         slot
     }
 
@@ -194,6 +204,7 @@ impl Members {
         self.by_id.remove(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
         self.rows[slot.0 as usize].standing = Presence::Free;
         self.free.push(slot);
+        self.journal.note(id);
     }
 
     pub(crate) fn set_state(&mut self, slot: Slot, state: State) {
@@ -214,7 +225,10 @@ impl Members {
     /// Raises the incarnation heard of; the record stays until its owner's words arrive.
     pub(crate) fn raise_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
         let row = &mut self.rows[slot.0 as usize];
-        row.member.incarnation = row.member.incarnation.max(incarnation);
+        if incarnation > row.member.incarnation {
+            row.member.incarnation = incarnation;
+            self.journal.note(row.member.id());
+        }
     }
 
     /// Replaces the owner's words; a new address or generation has proved nothing yet.
@@ -266,6 +280,7 @@ impl Members {
         self.exit(slot);
         change(&mut self.rows[slot.0 as usize]);
         self.enter(slot);
+        self.journal.note(self.member(slot).id());
     }
 
     fn place(&mut self, row: Row) -> Slot {
@@ -383,5 +398,46 @@ mod tests {
         assert_eq!(members.find_digest(members.row(slot).digest()), Some(slot));
         assert_eq!(members.member(slot).incarnation(), Incarnation(0));
         assert_ne!(members.view_hash(), hash);
+    }
+
+    #[test]
+    fn the_journal_names_whoever_looks_different() {
+        type Step = fn(&mut Members, Slot);
+        let dead: Step = |members, slot| members.set_state(slot, State::Dead);
+        let steps: [(&str, bool, Step); 12] = [
+            ("suspected", true, |members, slot| members.set_state(slot, State::Suspect)),
+            ("answered", false, |members, slot| members.note_alive(slot, Instant::from_nanos(9))),
+            ("timed", false, |members, slot| members.sample_rtt(slot, std::time::Duration::from_millis(1))),
+            ("raised", true, |members, slot| members.raise_incarnation(slot, Incarnation(5))),
+            ("raised no further", false, |members, slot| members.raise_incarnation(slot, Incarnation(5))),
+            ("provisionally dead", true, Members::set_provisionally_dead),
+            ("certainly dead", true, dead),
+            ("restarted", true, |members, slot| {
+                let mut next = record(1);
+                next.set_generation(Generation(2));
+                members.set_record(slot, next);
+            }),
+            ("left", true, |members, slot| members.set_state(slot, State::Left)),
+            ("dead again", true, dead),
+            ("removed", true, Members::remove),
+            ("inserted", true, |members, _| assert_ne!(members.insert(record(1)), members.me())),
+        ];
+        let mut members = Members::new(record(0), 9);
+        let slot = members.insert(record(1));
+        for (what, is_seen, step) in steps {
+            let before = members.journal().revision();
+            step(&mut members, slot);
+            let changed: Vec<NodeId> = members.journal().since(before).unwrap().collect();
+            assert_eq!(changed, vec![record(1).id(); usize::from(is_seen)], "{what}");
+        }
+        let mine: [Step; 2] = [
+            |members, _| members.set_my_generation(Generation(7)),
+            |members, _| members.change_my_record(Incarnation(1), |record| record.set_metadata(b"m")),
+        ];
+        for step in mine {
+            let before = members.journal().revision();
+            step(&mut members, slot);
+            assert_eq!(members.journal().since(before).unwrap().collect::<Vec<_>>(), [record(0).id()]);
+        }
     }
 }
