@@ -180,6 +180,41 @@ impl Members {
 
     /// Adds a row, Alive.
     pub(crate) fn insert(&mut self, record: Record) -> Slot {
+        let slot = self.insert_unplaced(record);
+        self.enter_ring(slot);
+        slot
+    }
+
+    /// Adds a row, Alive, for each record of an unknown id, `room` of them at most: the rows, and how many more there were.
+    ///
+    /// The same as inserting one by one, without that each moves half of the ring and without slack in the tables.
+    pub(crate) fn insert_all<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a Record> + Clone,
+        room: usize,
+    ) -> (Vec<Slot>, u64) {
+        let expected = records.clone().filter(|record| self.find(record.id()).is_none()).count().min(room);
+        self.reserve(expected);
+        let mut added = Vec::with_capacity(expected);
+        let mut refused = 0;
+        for record in records {
+            // Asked again, for an id may be there twice.
+            if self.find(record.id()).is_some() {
+                continue;
+            }
+            if added.len() < room {
+                added.push(self.insert_unplaced(record.clone()));
+            } else {
+                refused += 1;
+            }
+        }
+        let rows = &self.rows;
+        self.ring.insert_all(&added, |slot| rows[slot.0 as usize].member.id());
+        (added, refused)
+    }
+
+    /// Adds a row to all but the ring.
+    fn insert_unplaced(&mut self, record: Record) -> Slot {
         let id = record.id();
         let incarnation = record.incarnation();
         let row = Row {
@@ -191,7 +226,7 @@ impl Members {
         let slot = self.place(row);
         let rows = &self.rows;
         self.by_id.insert(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
-        self.enter(slot);
+        self.enter_sums(slot);
         self.journal.note(id);
         slot
     }
@@ -288,21 +323,43 @@ impl Members {
             self.rows[slot.0 as usize] = row;
             return slot;
         }
-        if self.rows.len() == self.rows.capacity() {
-            self.rows.reserve_exact((self.rows.len() / 32).max(16));
-        }
+        self.reserve_rows(1);
         self.rows.push(row);
         Slot(self.rows.len() as u32 - 1)
     }
 
+    /// Makes room for so many more rows.
+    fn reserve(&mut self, more: usize) {
+        self.reserve_rows(more.saturating_sub(self.free.len()));
+        let rows = &self.rows;
+        self.by_id.reserve(more, |slot| id_key(rows[slot.0 as usize].member.id()));
+        self.by_digest.reserve(more, |slot| rows[slot.0 as usize].digest().0);
+    }
+
+    fn reserve_rows(&mut self, more: usize) {
+        if self.rows.len() + more > self.rows.capacity() {
+            self.rows.reserve_exact(more.max(self.rows.len() / 32).max(16));
+        }
+    }
+
     /// Puts a row into everything derived from it.
     fn enter(&mut self, slot: Slot) {
-        let (id, digest) = (self.member(slot).id(), self.row(slot).digest());
+        self.enter_sums(slot);
+        self.enter_ring(slot);
+    }
+
+    fn enter_ring(&mut self, slot: Slot) {
+        if self.row(slot).is_present() {
+            let rows = &self.rows;
+            self.ring.insert(self.member(slot).id(), slot, |slot| rows[slot.0 as usize].member.id());
+        }
+    }
+
+    /// Puts a row into the index of digests, the view hash and the counts.
+    fn enter_sums(&mut self, slot: Slot) {
+        let digest = self.row(slot).digest();
         let rows = &self.rows;
         self.by_digest.insert(digest.0, slot, |slot| rows[slot.0 as usize].digest().0);
-        if self.row(slot).is_present() {
-            self.ring.insert(id, slot, |slot| rows[slot.0 as usize].member.id());
-        }
         if self.row(slot).is_live() {
             self.view_hash = self.view_hash.wrapping_add(self.term(slot));
         }
@@ -381,6 +438,47 @@ mod tests {
         members.remove(slot);
         assert_eq!((members.view_hash(), members.ring_len()), (alone, 1));
         assert_eq!(members.find(record(1).id()), None);
+    }
+
+    #[test]
+    fn many_at_once_are_as_many_one_by_one() {
+        for room in [0, 5, 40, 100] {
+            let (mut slowly, mut at_once) = (Members::new(record(0), 9), Members::new(record(0), 9));
+            for members in [&mut slowly, &mut at_once] {
+                let gone = members.insert(record(100));
+                members.insert(record(7));
+                members.remove(gone);
+            }
+            let records: Vec<Record> = (0..50).chain(20..60).map(record).collect();
+            let (added, refused) = at_once.insert_all(records.iter(), room);
+            let added: Vec<NodeId> = added.into_iter().map(|slot| at_once.member(slot).id()).collect();
+            let mut expected = Vec::new();
+            let mut unplaced = 0;
+            for record in &records {
+                if slowly.find(record.id()).is_none() && expected.len() < room {
+                    slowly.insert(record.clone());
+                    expected.push(record.id());
+                } else if slowly.find(record.id()).is_none() {
+                    unplaced += 1;
+                }
+            }
+            assert_eq!((added, refused), (expected, unplaced));
+            let facts = |members: &Members| {
+                let ring: Vec<_> = (0..members.ring_len()).map(|place| members.ring_at(place)).collect();
+                let ids: Vec<_> = members.slots().map(|slot| members.member(slot).id()).collect();
+                (ring, ids, members.counts(), members.view_hash(), members.journal().revision())
+            };
+            assert_eq!(facts(&at_once), facts(&slowly));
+            let places = at_once.rows.capacity();
+            at_once.insert_all(records.iter(), 0);
+            at_once.insert_all(records[..at_once.ring_len() - 2].iter(), 1_000);
+            assert_eq!(at_once.rows.capacity(), places, "no room is made for those that are known");
+            for record in &records {
+                let digest = Digest::of(record.id(), record.generation());
+                assert_eq!(at_once.find(record.id()), slowly.find(record.id()));
+                assert_eq!(at_once.find_digest(digest), slowly.find_digest(digest));
+            }
+        }
     }
 
     #[test]
