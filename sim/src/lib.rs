@@ -1,8 +1,10 @@
 //! A deterministic simulator for `tidings`.
 
 pub mod app;
+pub mod checks;
 pub mod clock;
 pub mod delay;
+pub mod experiment;
 pub mod fault;
 mod forge;
 pub mod network;
@@ -13,3 +15,6 @@ pub mod trace;
 pub mod violation;
 pub mod watch;
 pub mod world;
+
+pub use experiment::{Experiment, Outcome};
+pub use scenario::Scenario;

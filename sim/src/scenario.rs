@@ -165,6 +165,18 @@ impl Scenario {
         Ok(config)
     }
 
+    /// Whether some host lies about others.
+    #[must_use]
+    pub fn has_liar(&self) -> bool {
+        self.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { .. }))
+    }
+
+    /// Whether more members may come than a table holds, so that views need not agree.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.config().is_ok_and(|config| (config.members_max as u64) < u64::from(self.host_limit()))
+    }
+
     /// The most hosts that can ever be: those of the beginning, and those that faults start.
     #[must_use]
     pub fn host_limit(&self) -> u32 {

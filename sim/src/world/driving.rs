@@ -7,7 +7,7 @@ use tidings::{Event, Instant};
 use crate::app::App;
 use crate::network::{Fate, Parcel as Sending};
 use crate::trace::{Kind, Skew, What as Happened, message_name};
-use crate::watch::{Life, Passage, Watch};
+use crate::watch::{Life, Moment, Passage, Watch};
 use crate::world::World;
 use crate::world::host::{INBOX_MAX, place_of};
 use crate::world::mail::{Content, Parcel};
@@ -43,6 +43,7 @@ impl<A: App, W: Watch> World<A, W> {
         self.trace.take_in(self.now, from, Kind::Lost, why.as_bytes());
         let to = self.places[place as usize];
         self.trace.line(self.now, from, || Happened::Lost { to, id, why });
+        self.watch.missed(self.now, from, to);
         self.mail.discard(parcel);
     }
 
@@ -139,7 +140,7 @@ impl<A: App, W: Watch> World<A, W> {
         }
         let one = &mut self.hosts[host as usize];
         let Some(protocol) = &one.protocol else { return };
-        self.watch.turned(now, host, protocol);
+        self.watch.turned(Moment { now, local: one.clock.read(now) }, host, protocol);
         if protocol.is_stopped() {
             let life = if one.is_leaving { Life::Left } else { Life::Superseded };
             return self.end(host, life);
@@ -206,7 +207,7 @@ impl<A: App, W: Watch> World<A, W> {
         let now = self.now;
         let one = &self.hosts[host as usize];
         let Some(protocol) = &one.protocol else { return };
-        self.watch.told(now, host, protocol, &event);
+        self.watch.told(Moment { now, local: one.clock.read(now) }, host, protocol, &event);
         let member = event.member().map_or([0; 16], |member| member.id().to_bytes());
         self.trace.take_in(now, host, Kind::Told, event.kind().as_bytes());
         self.trace.take_in(now, host, Kind::Told, &member);
