@@ -10,6 +10,7 @@ mod forge;
 pub mod network;
 pub mod random;
 pub mod scenario;
+pub mod shrink;
 pub mod span;
 pub mod trace;
 pub mod violation;
