@@ -76,7 +76,7 @@ impl Checks {
     pub fn new(scenario: &Scenario, config: &Config) -> Self {
         let lies = scenario.has_liar();
         Checks {
-            truth: Truth::new(config, &scenario.latency),
+            truth: Truth::new(scenario, config),
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::default(),

@@ -73,6 +73,9 @@ pub enum Start {
     Joining,
 }
 
+/// What wall clocks say at the beginning, in Unix milliseconds.
+pub(crate) const EPOCH_MS: u64 = 1_700_000_000_000;
+
 /// The name of every simulated cluster.
 pub(crate) const CLUSTER: &str = "sim";
 

@@ -10,9 +10,9 @@ use tidings::member::Incarnation;
 use tidings::{Config, Generation, Instant, Member, NodeId, Protocol};
 use twox_hash::XxHash3_64;
 
-use crate::delay::Delay;
 use crate::fault::{Fault, Hosts};
 use crate::network::Fate;
+use crate::scenario::{EPOCH_MS, Scenario, Start};
 use crate::watch::{Life, Passage, Phase};
 
 /// A datagram that takes this much longer than usual counts as lost where losses matter.
@@ -54,10 +54,18 @@ pub(super) struct Process {
 }
 
 impl Truth {
-    pub(super) fn new(config: &Config, latency: &Delay) -> Self {
+    pub(super) fn new(scenario: &Scenario, config: &Config) -> Self {
         let floor = Duration::from_millis(if config.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 });
-        let late = latency.usual_max() + floor.min(config.probe_timeout) / LATE_SHARE;
-        Truth { issued: BTreeMap::new(), processes: Vec::new(), harmed: Vec::new(), late }
+        let late = scenario.latency.usual_max() + floor.min(config.probe_timeout) / LATE_SHARE;
+        let mut issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>> = BTreeMap::new();
+        if scenario.start == Start::Preloaded {
+            // They know each other before the last of them has started.
+            let first = |host| (NodeId::from_name(&format!("n{host}")), Generation(EPOCH_MS));
+            for (id, generation) in (0..scenario.hosts).map(first) {
+                issued.entry(id).or_default().insert(generation, Issued::default());
+            }
+        }
+        Truth { issued, processes: Vec::new(), harmed: Vec::new(), late }
     }
 
     pub(super) fn processes(&self) -> impl Iterator<Item = (u32, &Process)> {
