@@ -57,3 +57,40 @@ impl Outputs {
         self.hash = XxHash3_64::oneshot_with_seed(self.hash, bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn everything_that_comes_out_moves_the_hash() {
+        let at = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let stalled = |secs| Event::SelfStalled { gap: Duration::from_secs(secs) };
+        let runs: [&dyn Fn(&mut Outputs); 9] = [
+            &|_| {},
+            &|outputs| outputs.answer(0),
+            &|outputs| outputs.answer(1),
+            &|outputs| outputs.transmit(at(1), b"one"),
+            &|outputs| outputs.transmit(at(2), b"one"),
+            &|outputs| outputs.transmit(at(1), b"two"),
+            &|outputs| outputs.event(&stalled(1)),
+            &|outputs| outputs.event(&stalled(2)),
+            &|outputs| outputs.event(&Event::Reconnected),
+        ];
+        let mut hashes = Vec::new();
+        for run in runs {
+            for deadline in [None, Some(Instant::ORIGIN), Some(Instant::from_nanos(1))] {
+                let mut outputs = Outputs::default();
+                run(&mut outputs);
+                hashes.push(outputs.drained(deadline).hash);
+                hashes.push(outputs.drained(deadline).hash);
+            }
+        }
+        let count = hashes.len();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count);
+    }
+}

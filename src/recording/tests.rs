@@ -226,6 +226,22 @@ fn a_missing_call_is_damage_to_the_reader_and_a_divergence_to_the_replay() {
 }
 
 #[test]
+fn a_moment_at_the_end_of_time_is_damage() {
+    let (_, bytes) = lived();
+    let (signature, bodies) = bodies(&bytes);
+    let last = bodies.iter().rposition(|body| body[0] == kind::TIMEOUT).unwrap();
+    for (nanos, is_taken) in [(u64::MAX, false), (1 << 62, false), ((1 << 62) - 1, true)] {
+        let mut bodies = bodies.clone();
+        bodies[last][1..9].copy_from_slice(&u64::to_le_bytes(nanos));
+        let result = replay(&*sealed(signature, &bodies), |_, _, _| {});
+        match result {
+            Ok(summary) => assert!(!is_taken && matches!(summary.ending, Ending::Damaged { .. }), "{summary:?}"),
+            Err(error) => assert!(is_taken && matches!(error, ReplayError::Diverged(_)), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn the_bound_is_never_passed_and_what_is_there_can_be_replayed() {
     let (told, bytes) = lived();
     for bytes_max in [0, 8, 100, 700, 2_000, 20_000, bytes.len() as u64 - 1, bytes.len() as u64] {
