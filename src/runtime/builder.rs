@@ -284,9 +284,10 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     addresses.retain(|address| *address != identity.address && *address != local);
 
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
+    // Before the clock: a disk may be slow, and the time it takes is not the node's.
+    let writer = record.map(start_recording).transpose()?;
     let clock = Clock::start();
     let now = clock.now();
-    let writer = record.map(start_recording).transpose()?;
     let header = Header::new(config, identity, seed, now);
     let mut protocol = Recorder::start(header, writer).map_err(StartError::Config)?;
     if !preload.is_empty() {
