@@ -46,7 +46,7 @@ pub(super) struct Process {
     pub(super) is_up: bool,
     pub(super) is_leaving: bool,
     pub(super) started: Instant,
-    /// When a datagram of it was last handled by another.
+    /// When a datagram of it last reached another's socket, to be handled there.
     pub(super) heard: Instant,
     starts: u32,
     /// Until when it was slow or cut itself off.
@@ -139,10 +139,10 @@ impl Truth {
         row[to] = row[to].max(at);
     }
 
-    pub(super) fn handled(&mut self, now: Instant, host: u32, passage: Passage) {
+    pub(super) fn handled(&mut self, host: u32, passage: Passage) {
         let Some(sender) = self.processes.get_mut(passage.from as usize) else { return };
         if passage.from != host && passage.start == sender.starts && passage.is_whole {
-            sender.heard = now;
+            sender.heard = sender.heard.max(passage.arrived);
         }
     }
 
