@@ -190,7 +190,7 @@ impl Members {
         slot
     }
 
-    /// Adds a row, Alive, for each record of an unknown id, `room` of them at most: the rows, and how many more there were.
+    /// Adds a row, Alive, for each record of an unknown id, `room` of them at most; them, and how many were refused.
     ///
     /// The same as inserting one by one, without that each moves half of the ring and without slack in the tables.
     pub(crate) fn insert_all<'a>(
