@@ -80,7 +80,7 @@ impl Checks {
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::default(),
-            silence: Silence::new(config.stall_tolerance),
+            silence: Silence::new(config.stall_tolerance, lies),
             bounds: Bounds::new(config),
             sometimes: Sometimes::default(),
             broken: Vec::new(),
