@@ -3,6 +3,7 @@
 pub mod app;
 pub mod clock;
 pub mod delay;
+pub mod expect;
 pub mod fault;
 mod forge;
 pub mod network;
