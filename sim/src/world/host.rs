@@ -52,6 +52,8 @@ pub struct Host<A = ()> {
     pub(super) slept: Option<Instant>,
     /// Changes of the table that have been looked at.
     pub(super) is_leaving: bool,
+    /// Whether it was a twin whose time is over: it does not start again.
+    pub(super) is_over: bool,
 }
 
 /// Something that ails a host while a fault lasts.
@@ -82,6 +84,7 @@ impl<A> Host<A> {
             wakes_at: Instant::NEVER,
             slept: None,
             is_leaving: false,
+            is_over: false,
         }
     }
 
