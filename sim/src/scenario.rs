@@ -3,7 +3,10 @@
 //! What a file leaves to chance is drawn from the seed by [`Scenario::resolve`], and what comes out is a scenario
 //! again: whatever ran can be printed, edited and run as a file.
 
+mod catalogue;
 mod nature;
+
+pub use catalogue::catalogue;
 
 use std::collections::BTreeMap;
 use std::fmt;
