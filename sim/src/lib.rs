@@ -10,6 +10,7 @@ pub mod network;
 pub mod random;
 pub mod scenario;
 pub mod span;
+pub mod swarm;
 pub mod trace;
 pub mod violation;
 pub mod watch;
