@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use tidings::{Config, Event, Instant, Protocol};
 
+use crate::expect::Expect;
 use crate::fault::Planned;
 use crate::network::Fate;
 use crate::scenario::Scenario;
@@ -52,6 +53,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("finds", "after the faults whoever runs is Alive to all, within the bound"),
     ("calms", "after the faults no suspicion is left, within the bound"),
     ("idles", "after the faults the datagram rate is back to idle"),
+    ("expect", "what the scenario's file expects"),
 ];
 
 /// Broken promises kept of one run.
@@ -67,6 +69,7 @@ pub struct Checks {
     silence: Silence,
     bounds: Bounds,
     sometimes: Sometimes,
+    expect: Expect,
     broken: Vec<Violation>,
 }
 
@@ -83,6 +86,7 @@ impl Checks {
             silence: Silence::new(config.stall_tolerance, lies),
             bounds: Bounds::new(config),
             sometimes: Sometimes::default(),
+            expect: Expect::new(scenario),
             broken: Vec::new(),
         }
     }
@@ -102,6 +106,18 @@ impl Checks {
     /// What ever happened, to be added to.
     pub fn sometimes_mut(&mut self) -> &mut Sometimes {
         &mut self.sometimes
+    }
+
+    /// The run is over: what the scenario expects and has not come has not come.
+    pub fn finish(&mut self, end: Instant) {
+        self.expect.finish(end);
+        self.note_unexpected();
+    }
+
+    fn note_unexpected(&mut self) {
+        let known = self.broken.iter().filter(|broken| broken.check == "expect").count();
+        let unexpected: Vec<_> = self.expect.violations().iter().skip(known).cloned().collect();
+        unexpected.into_iter().for_each(|violation| self.note(Some(violation)));
     }
 
     fn note(&mut self, violation: Option<Violation>) {
@@ -137,7 +153,8 @@ impl Watch for Checks {
         ];
         found.into_iter().for_each(|violation| self.note(violation));
         self.sometimes.healed(self.folds.healed());
-        let _ = protocol;
+        self.expect.told(moment, host, protocol, event);
+        self.note_unexpected();
     }
 
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
@@ -154,6 +171,8 @@ impl Watch for Checks {
 
     fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
         self.truth.lives(now, host, life, protocol);
+        self.expect.lives(now, host, life, protocol);
+        self.note_unexpected();
         if life == Life::Started {
             self.rows.started(host);
             self.folds.started(host);

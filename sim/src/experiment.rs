@@ -131,6 +131,7 @@ impl<A: App> Experiment<A> {
         let mut run =
             Run { world: begin(&scenario, seed, self.new_app, checks)?, always: &self.always, broken: Vec::new() };
         let settled_after = run.whole();
+        run.finish();
         for violation in run.broken.iter() {
             run.world.note_violation(violation.check, &violation.text, &violation.hosts);
         }
@@ -193,6 +194,15 @@ impl<A: App> Run<'_, A> {
             return settled.map(|at| at.since(over));
         }
         None
+    }
+
+    /// Judges what the scenario expects and has not come.
+    fn finish(&mut self) {
+        if self.broken.is_empty() {
+            let end = self.world.now();
+            self.world.watch_mut().finish(end);
+            self.broken = self.world.watch().broken().to_vec();
+        }
     }
 
     /// Runs until a moment, or until a promise is broken.
