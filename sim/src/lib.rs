@@ -1,1 +1,3 @@
 //! A deterministic simulator for `tidings`.
+
+pub mod page;
