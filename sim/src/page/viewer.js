@@ -673,7 +673,7 @@ class Viewer {
     this.parts.play.textContent = on ? "Stop" : "Play";
     const frame = (now) => {
       if (this.playing !== mine) return;
-      this.at(this.t + (now - last) * 1000 * Number(this.parts.speed.value));
+      this.at(this.t + Math.max(0, now - last) * 1000 * Number(this.parts.speed.value));
       last = now;
       this.follow(0.1);
       if (this.t < this.trace.end) requestAnimationFrame(frame); else this.play();

@@ -12,6 +12,8 @@ pub struct Sample {
     pub text: String,
     /// How many datagrams were sent.
     pub datagrams: usize,
+    /// How many of them were lost.
+    pub lost: usize,
     /// How many rows the event list has.
     pub events: usize,
     /// The row of the first verdict with a chain behind it, and how many steps that has.
@@ -233,12 +235,13 @@ impl Story {
             "replay": "cargo run --release -p tidings-sim -- run partition-heal --seed 18446744073709551557"});
         self.rows.retain(|(t, _)| *t <= end);
         self.rows.sort_by_key(|(t, _)| *t); // stable: what was told together stays in order
-        let mut sample = Sample { text: format!("{header}\n"), datagrams: 0, events: 0, verdict: (0, 0) };
+        let mut sample = Sample { text: format!("{header}\n"), datagrams: 0, lost: 0, events: 0, verdict: (0, 0) };
         for (t, row) in &mut self.rows {
             row["t_us"] = json!(t);
             match row["kind"].as_str().unwrap() {
                 "send" => sample.datagrams += 1,
-                "recv" | "drop" => {}
+                "recv" => {}
+                "drop" => sample.lost += 1,
                 "why" if sample.verdict.0 == 0 => {
                     sample.verdict = (sample.events, row["steps"].as_array().unwrap().len());
                 }
