@@ -689,7 +689,7 @@ class Viewer {
   }
   writeFragment() {
     const wanted = `#${this.chosen ? `event=${this.chosen.n}&` : ""}t=${this.t}`;
-    if (this.options.fragment) history.replaceState(null, "", wanted);
+    try { if (this.options.fragment) history.replaceState(null, "", wanted); } catch { /* not here, or too often */ }
   }
   /** Says what is under the pointer. */
   tell({ offsetX, offsetY, clientX, clientY }) {

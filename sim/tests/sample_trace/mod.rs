@@ -230,7 +230,8 @@ impl Story {
 
     fn told(mut self, end: u64) -> Sample {
         let hosts: Vec<Value> = (0..self.hosts).map(|host| json!({"host": host, "name": format!("n{host}")})).collect();
-        let header = json!({"trace": "tidings", "version": 1, "title": format!("a crash, a cut and a pause at {} hosts", self.hosts),
+        let title = format!("a crash, a cut and a pause at {} hosts", self.hosts);
+        let header = json!({"trace": "tidings", "version": 1, "title": title,
             "seed": "18446744073709551557", "end_us": end, "hosts": hosts, "states": ALL,
             "replay": "cargo run --release -p tidings-sim -- run partition-heal --seed 18446744073709551557"});
         self.rows.retain(|(t, _)| *t <= end);
