@@ -83,7 +83,7 @@ impl Checks {
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::default(),
-            silence: Silence::new(config.stall_tolerance, lies),
+            silence: Silence::new(config.stall_tolerance, scenario),
             bounds: Bounds::new(config),
             sometimes: Sometimes::default(),
             expect: Expect::new(scenario),

@@ -21,3 +21,4 @@ pub mod world;
 
 pub use experiment::{Experiment, Outcome};
 pub use scenario::Scenario;
+pub mod page;

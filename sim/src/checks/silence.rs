@@ -12,6 +12,7 @@ use tidings::event::DeadReason;
 use tidings::{Event, Instant};
 
 use crate::checks::truth::Truth;
+use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::Moment;
 
@@ -20,16 +21,18 @@ pub(super) struct Silence {
     tolerance: Duration,
     /// The silence that is promised to be no death.
     promised: Duration,
+    /// Whether hosts may lack members that could be their relays.
+    is_crowded: bool,
 }
 
 /// No observer convicts sooner than this after it heard of a suspicion.
 const HEARD_MIN: Duration = Duration::from_millis(300);
 
 impl Silence {
-    pub(super) fn new(tolerance: Duration, lies: bool) -> Self {
-        let promised = if lies { HEARD_MIN } else { tolerance };
+    pub(super) fn new(tolerance: Duration, scenario: &Scenario) -> Self {
+        let promised = if scenario.has_liar() { HEARD_MIN } else { tolerance };
         // Clocks may drift by a hundredth; more is not promised.
-        Silence { tolerance, promised: promised - promised / 50 }
+        Silence { tolerance, promised: promised - promised / 50, is_crowded: scenario.is_crowded() }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
@@ -71,6 +74,6 @@ impl Silence {
             cuts += u32::from(is_cut);
             relays += u32::from(!is_cut && other != host && process.started < since && was_well(other));
         }
-        cuts == 0 || (cuts == 1 && relays >= 2)
+        cuts == 0 || (cuts == 1 && relays >= 2 && !self.is_crowded)
     }
 }
