@@ -131,6 +131,22 @@ impl Protocol {
         self.swim.member(id)
     }
 
+    /// How often a row of the table has changed: a member came or went, or its state, record, generation or incarnation
+    /// is another. While it stays the same, [`Protocol::members`] tells the same.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.swim.revision()
+    }
+
+    /// Whose rows changed since [`Protocol::revision`] was `revision`, the earliest change first, so that
+    /// [`Protocol::member`] need be asked for no others; a row that changed twice is named twice.
+    ///
+    /// None when more than the last 32 changes are asked for: then look at all. Revisions of another protocol, such as
+    /// the one before a restart, mean nothing here.
+    pub fn changed_since(&self, revision: u64) -> Option<impl Iterator<Item = NodeId> + '_> {
+        self.swim.changed_since(revision)
+    }
+
     /// This node itself.
     #[must_use]
     pub fn me(&self) -> &Member {

@@ -11,6 +11,7 @@ mod ghosts;
 mod gossip;
 mod index;
 mod joining;
+mod journal;
 mod lateness;
 mod machine;
 mod members;

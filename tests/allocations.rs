@@ -20,6 +20,8 @@ use tidings::time::Instant;
 
 /// Heap for each healthy member known, in bytes.
 const MEMBER_BYTES_MAX: f64 = 160.0;
+/// The same when the records are the caller's too, who shares their names, and are taken in at once.
+const SHARED_MEMBER_BYTES_MAX: f64 = 125.0;
 const MEMBERS: usize = 10_000;
 
 const PING: u8 = 1;
@@ -109,4 +111,23 @@ fn a_known_healthy_member_takes_at_most_160_bytes() {
     println!("{each:.1} bytes for each of {MEMBERS} members, {} blocks", info.count_current);
     assert!(each <= MEMBER_BYTES_MAX, "{each:.1} bytes for each of {MEMBERS} members");
     assert_eq!(protocol.member(identity(MEMBERS, 0).id).unwrap().address(), address(MEMBERS));
+}
+
+#[test]
+fn ten_thousand_taken_in_at_once_leave_nothing_behind_but_their_rows() {
+    let records: Vec<Record> =
+        (1..=MEMBERS).map(|n| Record::new(&identity(n, 0), Incarnation(0), &[]).unwrap()).collect();
+    let mut kept = None;
+    let info = measure(|| {
+        let mut protocol = Protocol::new(Config::lan("c"), identity(0, 0), 1, Instant::ORIGIN).unwrap();
+        protocol.preload(Instant::ORIGIN, &records);
+        let mut datagram = Vec::new();
+        while protocol.poll_transmit(&mut datagram).is_some() {}
+        while protocol.poll_event().is_some() {}
+        kept = Some(protocol);
+    });
+    assert_eq!(kept.unwrap().metrics().members_alive, MEMBERS + 1);
+    let each = info.bytes_current as f64 / MEMBERS as f64;
+    println!("{each:.1} bytes for each of {MEMBERS} members with shared names, {} blocks", info.count_current);
+    assert!(each <= SHARED_MEMBER_BYTES_MAX, "{each:.1} bytes for each of {MEMBERS} members");
 }

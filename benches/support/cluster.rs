@@ -156,15 +156,25 @@ impl Cluster {
 
     /// Starts a host that is configured otherwise.
     pub fn start_with(&mut self, config: Config) -> Result<usize, ConfigError> {
-        let n = self.hosts.len();
-        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(n as u64);
-        let protocol = Protocol::new(config, identity(n, 0), seed, self.now)?;
-        self.hosts.push(Host { protocol, is_up: true, starts: 0, wake_at: Instant::NEVER });
+        let n = self.push_host(config)?;
         self.call(n, |protocol, now| {
             if n > 0 {
                 protocol.join(now, &[address(0)])
             }
         });
+        Ok(n)
+    }
+
+    /// Starts one more host that dials nobody.
+    pub fn add(&mut self) -> Result<usize, ConfigError> {
+        self.push_host(self.config.clone())
+    }
+
+    fn push_host(&mut self, config: Config) -> Result<usize, ConfigError> {
+        let n = self.hosts.len();
+        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(n as u64);
+        let protocol = Protocol::new(config, identity(n, 0), seed, self.now)?;
+        self.hosts.push(Host { protocol, is_up: true, starts: 0, wake_at: Instant::NEVER });
         Ok(n)
     }
 

@@ -55,6 +55,17 @@ impl Default for Delay {
 }
 
 impl Delay {
+    /// How long is still usual: nearly all datagrams take no longer.
+    #[must_use]
+    pub fn usual_max(&self) -> Duration {
+        match self {
+            Delay::Constant { is } => *is,
+            Delay::Uniform { to, .. } => *to,
+            Delay::LogNormal { median, sigma_permille } => *median * (1 + sigma_permille / 200),
+            Delay::Spikes { .. } => Duration::ZERO,
+        }
+    }
+
     /// Draws one.
     pub fn draw(&self, random: &mut Random) -> Duration {
         match self {

@@ -3,6 +3,19 @@ use std::time::Duration;
 use tidings_sim::scenario::{Scenario, Start};
 use tidings_sim::world::World;
 fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if args[1] == "file" {
+        let s = Scenario::from_toml(&std::fs::read_to_string(&args[2]).unwrap()).unwrap();
+        let e = tidings_sim::Experiment::new(s);
+        for seed in 0..args[3].parse().unwrap() {
+            let o = e.run(seed).unwrap();
+            println!(
+                "{seed} {:x} {} {:?} {:?} {:?}",
+                o.trace_hash, o.happenings, o.settled_after, o.violations, o.sometimes
+            );
+        }
+        return;
+    }
     let n: u32 = std::env::args().nth(1).unwrap().parse().unwrap();
     let secs: u64 = std::env::args().nth(2).unwrap().parse().unwrap();
     let t = std::time::Instant::now();

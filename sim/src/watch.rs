@@ -19,14 +19,19 @@ pub trait Watch {
         let _ = (now, host, passage, datagram);
     }
 
+    /// A datagram was lost where it should have been received: the process was down or stopped, its buffer full.
+    fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
+        let _ = (now, from, to);
+    }
+
     /// A host told its application something.
-    fn told(&mut self, now: Instant, host: u32, protocol: &Protocol, event: &Event) {
-        let _ = (now, host, protocol, event);
+    fn told(&mut self, moment: Moment, host: u32, protocol: &Protocol, event: &Event) {
+        let _ = (moment, host, protocol, event);
     }
 
     /// A host's protocol has handled an input, and what came of it has been seen.
-    fn turned(&mut self, now: Instant, host: u32, protocol: &Protocol) {
-        let _ = (now, host, protocol);
+    fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
+        let _ = (moment, host, protocol);
     }
 
     /// A host's process started, ended, stopped or went on.
@@ -38,6 +43,15 @@ pub trait Watch {
     fn fault(&mut self, now: Instant, id: u32, fault: &Planned, phase: Phase) {
         let _ = (now, id, fault, phase);
     }
+}
+
+/// A moment, and what a host's clock said then.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// True time.
+    pub now: Instant,
+    /// The host's clock.
+    pub local: Instant,
 }
 
 /// Where a datagram that is handled came from.
@@ -110,14 +124,19 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
         self.1.handled(now, host, passage, datagram);
     }
 
-    fn told(&mut self, now: Instant, host: u32, protocol: &Protocol, event: &Event) {
-        self.0.told(now, host, protocol, event);
-        self.1.told(now, host, protocol, event);
+    fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
+        self.0.missed(now, from, to);
+        self.1.missed(now, from, to);
     }
 
-    fn turned(&mut self, now: Instant, host: u32, protocol: &Protocol) {
-        self.0.turned(now, host, protocol);
-        self.1.turned(now, host, protocol);
+    fn told(&mut self, moment: Moment, host: u32, protocol: &Protocol, event: &Event) {
+        self.0.told(moment, host, protocol, event);
+        self.1.told(moment, host, protocol, event);
+    }
+
+    fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
+        self.0.turned(moment, host, protocol);
+        self.1.turned(moment, host, protocol);
     }
 
     fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {

@@ -1,6 +1,8 @@
 //! Events that wait for the driver, bounded by coalescing to the latest of each member.
 //!
 //! A driver that does not drain loses history, never state: applying what is left gives the same list of members.
+//! What a burst made the queue grow to is given back when it is drained: ten thousand members in a simulator have as
+//! many queues.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,6 +10,8 @@ use crate::event::Event;
 
 /// Events kept before older ones of the same member are folded into the latest.
 const EVENTS_MAX: usize = 1_024;
+/// Places that an empty queue keeps. Chosen: more than the news of one datagram, and 6 KB.
+const PLACES_KEPT: usize = 32;
 
 #[derive(Debug, Default)]
 pub(crate) struct Events {
@@ -23,10 +27,17 @@ impl Events {
         }
     }
 
+    /// Events of so many new members follow at once: there is nothing to fold among them.
+    pub(crate) fn expect(&mut self, count: usize) {
+        self.queue.reserve_exact(count);
+        self.coalesce_at = self.coalesce_at.max(self.queue.len()) + count;
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Event> {
         let event = self.queue.pop_front();
         if self.queue.is_empty() {
             self.coalesce_at = 0;
+            self.queue.shrink_to(PLACES_KEPT);
         }
         event
     }
@@ -68,6 +79,7 @@ mod tests {
             Member { record, incarnation: Incarnation(incarnation), state: State::Alive }
         };
         let mut events = Events::default();
+        events.expect(2_000);
         for n in 0..100_000_u32 {
             events.push(Event::Updated(member(u64::from(n % 10), n)));
             events.push(Event::Reconnected);
@@ -80,5 +92,6 @@ mod tests {
             }
         }
         assert_eq!(latest.values().copied().collect::<Vec<_>>(), (99_990..100_000).collect::<Vec<_>>());
+        assert!(events.queue.capacity() <= 2 * PLACES_KEPT, "{} places are kept", events.queue.capacity());
     }
 }

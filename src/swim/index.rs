@@ -31,11 +31,17 @@ impl Index {
     }
 
     pub(crate) fn insert(&mut self, key: u64, slot: Slot, key_of: impl Fn(Slot) -> u64) {
-        if (self.used + 1) * 8 > self.places.len() * 7 {
-            self.grow(key_of);
-        }
+        self.reserve(1, key_of);
         self.put(key, slot);
         self.used += 1;
+    }
+
+    /// Makes room for so many more, so that none of them is moved again while the others enter.
+    pub(crate) fn reserve(&mut self, more: usize, key_of: impl Fn(Slot) -> u64) {
+        let needed = (self.used + more) * 8;
+        if needed > self.places.len() * 7 {
+            self.grow(needed.div_ceil(7).next_power_of_two().max(16), key_of);
+        }
     }
 
     pub(crate) fn remove(&mut self, key: u64, slot: Slot, key_of: impl Fn(Slot) -> u64) {
@@ -69,8 +75,7 @@ impl Index {
         self.places[hole] = EMPTY;
     }
 
-    fn grow(&mut self, key_of: impl Fn(Slot) -> u64) {
-        let length = (self.places.len() * 2).max(16);
+    fn grow(&mut self, length: usize, key_of: impl Fn(Slot) -> u64) {
         let old = std::mem::replace(&mut self.places, vec![EMPTY; length]);
         for slot in old.into_iter().filter(|slot| *slot != EMPTY).map(Slot) {
             self.put(key_of(slot), slot);
@@ -122,5 +127,21 @@ mod tests {
             }
         }
         assert_eq!(index.used, keys.len());
+    }
+
+    #[test]
+    fn room_made_at_once_is_that_of_entering_one_by_one() {
+        for count in 0..2_000 {
+            let key_of = |slot: Slot| u64::from(slot.0).wrapping_mul(0x9e37_79b9);
+            let (mut slowly, mut at_once) = (Index::default(), Index::default());
+            at_once.reserve(count, key_of);
+            let room = at_once.places.len();
+            for slot in (0..count as u32).map(Slot) {
+                slowly.insert(key_of(slot), slot, key_of);
+                at_once.insert(key_of(slot), slot, key_of);
+            }
+            assert_eq!((at_once.places.len(), at_once.used), (room, count));
+            assert!(count == 0 || room == slowly.places.len(), "{count}");
+        }
     }
 }

@@ -226,6 +226,14 @@ impl Machine {
         all.filter(|member| member.state != State::Left || member.id() == self.me().id())
     }
 
+    pub(crate) fn revision(&self) -> u64 {
+        self.members.journal().revision()
+    }
+
+    pub(crate) fn changed_since(&self, revision: u64) -> Option<impl Iterator<Item = NodeId> + '_> {
+        self.members.journal().since(revision)
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
     }

@@ -1,12 +1,14 @@
 //! The membership table: a row for each member known, the only writer of [`State`].
 //!
 //! Every change of a row goes through [`Members::change`], which takes the row out of all that is derived from it (the
-//! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere.
+//! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere. Whatever
+//! is told of a row and changes is noted in the journal.
 
 use twox_hash::XxHash3_64;
 
 use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
 use crate::swim::index::Index;
+use crate::swim::journal::Journal;
 use crate::swim::ring::Ring;
 use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
@@ -86,9 +88,12 @@ pub(crate) struct Members {
     by_digest: Index,
     ring: Ring,
     me: Slot,
+    /// Where this node last stood on the ring: a search at every tick would read a dozen rows all over the table.
+    my_place: usize,
     counts: Counts,
     hash_key: u64,
     view_hash: u64,
+    journal: Journal,
 }
 
 impl Members {
@@ -101,9 +106,11 @@ impl Members {
             by_digest: Index::default(),
             ring: Ring::default(),
             me: Slot(0),
+            my_place: 0,
             counts: Counts::default(),
             hash_key,
             view_hash: 0,
+            journal: Journal::new(),
         };
         members.me = members.insert(me);
         members
@@ -144,6 +151,11 @@ impl Members {
         self.view_hash
     }
 
+    /// What changed last among that which is told of the rows.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     pub(crate) fn ring_len(&self) -> usize {
         self.ring.len()
     }
@@ -153,9 +165,11 @@ impl Members {
     }
 
     /// The member `offset` places after this node.
-    pub(crate) fn ring_after_me(&self, offset: usize) -> Option<Slot> {
-        let me = self.ring.place_of(self.member(self.me).id(), |slot| self.member(slot).id()).ok()?;
-        self.ring.at((me + offset) % self.ring.len().max(1)).filter(|slot| *slot != self.me)
+    pub(crate) fn ring_after_me(&mut self, offset: usize) -> Option<Slot> {
+        if self.ring.at(self.my_place) != Some(self.me) {
+            self.my_place = self.ring.place_of(self.member(self.me).id(), |slot| self.member(slot).id()).ok()?;
+        }
+        self.ring.at((self.my_place + offset) % self.ring.len().max(1)).filter(|slot| *slot != self.me)
     }
 
     /// The live members at ring positions `first..=last`, in ring order.
@@ -171,6 +185,41 @@ impl Members {
 
     /// Adds a row, Alive.
     pub(crate) fn insert(&mut self, record: Record) -> Slot {
+        let slot = self.insert_unplaced(record);
+        self.enter_ring(slot);
+        slot
+    }
+
+    /// Adds a row, Alive, for each record of an unknown id, `room` of them at most; them, and how many were refused.
+    ///
+    /// The same as inserting one by one, without that each moves half of the ring and without slack in the tables.
+    pub(crate) fn insert_all<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a Record> + Clone,
+        room: usize,
+    ) -> (Vec<Slot>, u64) {
+        let expected = records.clone().filter(|record| self.find(record.id()).is_none()).count().min(room);
+        self.reserve(expected);
+        let mut added = Vec::with_capacity(expected);
+        let mut refused = 0;
+        for record in records {
+            // Asked again, for an id may be there twice.
+            if self.find(record.id()).is_some() {
+                continue;
+            }
+            if added.len() < room {
+                added.push(self.insert_unplaced(record.clone()));
+            } else {
+                refused += 1;
+            }
+        }
+        let rows = &self.rows;
+        self.ring.insert_all(&added, |slot| rows[slot.0 as usize].member.id());
+        (added, refused)
+    }
+
+    /// Adds a row to all but the ring.
+    fn insert_unplaced(&mut self, record: Record) -> Slot {
         let id = record.id();
         let incarnation = record.incarnation();
         let row = Row {
@@ -182,7 +231,8 @@ impl Members {
         let slot = self.place(row);
         let rows = &self.rows;
         self.by_id.insert(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
-        self.enter(slot);
+        self.enter_sums(slot);
+        self.journal.note(id);
         slot
     }
 
@@ -194,6 +244,7 @@ impl Members {
         self.by_id.remove(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
         self.rows[slot.0 as usize].standing = Presence::Free;
         self.free.push(slot);
+        self.journal.note(id);
     }
 
     pub(crate) fn set_state(&mut self, slot: Slot, state: State) {
@@ -214,7 +265,10 @@ impl Members {
     /// Raises the incarnation heard of; the record stays until its owner's words arrive.
     pub(crate) fn raise_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
         let row = &mut self.rows[slot.0 as usize];
-        row.member.incarnation = row.member.incarnation.max(incarnation);
+        if incarnation > row.member.incarnation {
+            row.member.incarnation = incarnation;
+            self.journal.note(row.member.id());
+        }
     }
 
     /// Replaces the owner's words; a new address or generation has proved nothing yet.
@@ -266,6 +320,7 @@ impl Members {
         self.exit(slot);
         change(&mut self.rows[slot.0 as usize]);
         self.enter(slot);
+        self.journal.note(self.member(slot).id());
     }
 
     fn place(&mut self, row: Row) -> Slot {
@@ -273,21 +328,43 @@ impl Members {
             self.rows[slot.0 as usize] = row;
             return slot;
         }
-        if self.rows.len() == self.rows.capacity() {
-            self.rows.reserve_exact((self.rows.len() / 32).max(16));
-        }
+        self.reserve_rows(1);
         self.rows.push(row);
         Slot(self.rows.len() as u32 - 1)
     }
 
+    /// Makes room for so many more rows.
+    fn reserve(&mut self, more: usize) {
+        self.reserve_rows(more.saturating_sub(self.free.len()));
+        let rows = &self.rows;
+        self.by_id.reserve(more, |slot| id_key(rows[slot.0 as usize].member.id()));
+        self.by_digest.reserve(more, |slot| rows[slot.0 as usize].digest().0);
+    }
+
+    fn reserve_rows(&mut self, more: usize) {
+        if self.rows.len() + more > self.rows.capacity() {
+            self.rows.reserve_exact(more.max(self.rows.len() / 32).max(16));
+        }
+    }
+
     /// Puts a row into everything derived from it.
     fn enter(&mut self, slot: Slot) {
-        let (id, digest) = (self.member(slot).id(), self.row(slot).digest());
+        self.enter_sums(slot);
+        self.enter_ring(slot);
+    }
+
+    fn enter_ring(&mut self, slot: Slot) {
+        if self.row(slot).is_present() {
+            let rows = &self.rows;
+            self.ring.insert(self.member(slot).id(), slot, |slot| rows[slot.0 as usize].member.id());
+        }
+    }
+
+    /// Puts a row into the index of digests, the view hash and the counts.
+    fn enter_sums(&mut self, slot: Slot) {
+        let digest = self.row(slot).digest();
         let rows = &self.rows;
         self.by_digest.insert(digest.0, slot, |slot| rows[slot.0 as usize].digest().0);
-        if self.row(slot).is_present() {
-            self.ring.insert(id, slot, |slot| rows[slot.0 as usize].member.id());
-        }
         if self.row(slot).is_live() {
             self.view_hash = self.view_hash.wrapping_add(self.term(slot));
         }
@@ -337,51 +414,4 @@ fn term(key: u64, record: &Record) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::member::Identity;
-
-    fn record(n: u64) -> Record {
-        let identity = Identity::named(&format!("n{n}"), Generation(1), "127.0.0.1:1".parse().unwrap());
-        Record::new(&identity, Incarnation(0), &[]).unwrap()
-    }
-
-    #[test]
-    fn derived_facts_follow_the_state() {
-        let mut members = Members::new(record(0), 9);
-        let alone = members.view_hash();
-        let slot = members.insert(record(1));
-        let both = members.view_hash();
-        assert_ne!(alone, both);
-        assert_eq!(members.counts(), Counts { alive: 2, suspect: 0, provisional: 0 });
-
-        members.set_state(slot, State::Suspect);
-        assert_eq!((members.view_hash(), members.ring_len()), (both, 2));
-        members.set_provisionally_dead(slot);
-        assert_eq!((members.view_hash(), members.ring_len(), members.counts().present()), (alone, 2, 2));
-        members.set_state(slot, State::Dead);
-        assert_eq!((members.view_hash(), members.ring_len(), members.counts().present()), (alone, 1, 1));
-        members.set_state(slot, State::Alive);
-        assert_eq!((members.view_hash(), members.ring_len()), (both, 2));
-        members.remove(slot);
-        assert_eq!((members.view_hash(), members.ring_len()), (alone, 1));
-        assert_eq!(members.find(record(1).id()), None);
-    }
-
-    #[test]
-    fn digest_follows_the_generation_and_the_hash_the_record() {
-        let mut members = Members::new(record(0), 9);
-        let slot = members.insert(record(1));
-        let old = members.row(slot).digest();
-        let hash = members.view_hash();
-        members.raise_incarnation(slot, Incarnation(5));
-        assert_eq!((members.view_hash(), members.member(slot).incarnation()), (hash, Incarnation(5)));
-        let mut next = record(1);
-        next.set_generation(Generation(2));
-        members.set_record(slot, next);
-        assert_eq!(members.find_digest(old), None);
-        assert_eq!(members.find_digest(members.row(slot).digest()), Some(slot));
-        assert_eq!(members.member(slot).incarnation(), Incarnation(0));
-        assert_ne!(members.view_hash(), hash);
-    }
-}
+mod tests;

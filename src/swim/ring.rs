@@ -44,10 +44,24 @@ impl Ring {
 
     pub(crate) fn insert(&mut self, id: NodeId, slot: Slot, id_of: impl Fn(Slot) -> NodeId) {
         if let Err(place) = self.place_of(id, id_of) {
-            if self.order.len() == self.order.capacity() {
-                self.order.reserve_exact((self.order.len() / 32).max(16));
-            }
+            self.reserve(1);
             self.order.insert(place, slot);
+        }
+    }
+
+    /// Adds many that are not on the ring yet and sorts once: one by one each would move half of the others.
+    pub(crate) fn insert_all(&mut self, slots: &[Slot], id_of: impl Fn(Slot) -> NodeId) {
+        self.reserve(slots.len());
+        self.order.extend_from_slice(slots);
+        self.order.sort_by_cached_key(|slot| {
+            let id = id_of(*slot);
+            (position(id), id)
+        });
+    }
+
+    fn reserve(&mut self, more: usize) {
+        if self.order.len() + more > self.order.capacity() {
+            self.order.reserve_exact(more.max(self.order.len() / 32).max(16));
         }
     }
 
@@ -180,6 +194,11 @@ mod tests {
         assert!(ring.order.windows(2).all(|w| position(ids[w[0].0 as usize]) < position(ids[w[1].0 as usize])));
         let middle = ring.between(1 << 62, (1 << 63) - 1, |slot| ids[slot.0 as usize]).len();
         assert_eq!(middle, ids.iter().filter(|id| position(**id) >> 62 == 1).count());
+        let mut at_once = Ring::default();
+        at_once.insert(ids[7], Slot(7), |slot| ids[slot.0 as usize]);
+        let others: Vec<Slot> = (0..200).filter(|n| *n != 7).map(Slot).collect();
+        at_once.insert_all(&others, |slot| ids[slot.0 as usize]);
+        assert_eq!(at_once.order, ring.order);
         ring.remove(ids[5], |slot| ids[slot.0 as usize]);
         assert_eq!(ring.len(), 199);
     }

@@ -11,7 +11,7 @@ use crate::app::host_of;
 use crate::expect::{Expectation, Group, Opinion, Whom, Word};
 use crate::scenario::Scenario;
 use crate::violation::Violation;
-use crate::watch::{Life, Watch};
+use crate::watch::{Life, Moment, Watch};
 
 /// Judges a scenario's expectations.
 #[derive(Debug)]
@@ -274,7 +274,8 @@ impl Expect {
 }
 
 impl Watch for Expect {
-    fn told(&mut self, now: Instant, host: u32, _: &Protocol, event: &Event) {
+    fn told(&mut self, moment: Moment, host: u32, _: &Protocol, event: &Event) {
+        let now = moment.now;
         self.advance(now);
         let Some(word) = Word::of(event) else { return };
         let about = event.member().and_then(host_of);

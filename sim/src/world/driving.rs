@@ -7,7 +7,7 @@ use tidings::{Event, Instant};
 use crate::app::App;
 use crate::network::{Fate, Parcel as Sending};
 use crate::trace::{Kind, Skew, What as Happened, message_name};
-use crate::watch::{Life, Passage, Watch};
+use crate::watch::{Life, Moment, Passage, Watch};
 use crate::world::World;
 use crate::world::host::{INBOX_MAX, place_of};
 use crate::world::mail::{Content, Parcel};
@@ -43,6 +43,7 @@ impl<A: App, W: Watch> World<A, W> {
         self.trace.take_in(self.now, from, Kind::Lost, why.as_bytes());
         let to = self.places[place as usize];
         self.trace.line(self.now, from, || Happened::Lost { to, id, why });
+        self.watch.missed(self.now, from, to);
         self.mail.discard(parcel);
     }
 
@@ -139,7 +140,7 @@ impl<A: App, W: Watch> World<A, W> {
         }
         let one = &mut self.hosts[host as usize];
         let Some(protocol) = &one.protocol else { return };
-        self.watch.turned(now, host, protocol);
+        self.watch.turned(Moment { now, local: one.clock.read(now) }, host, protocol);
         if protocol.is_stopped() {
             let life = if one.is_leaving { Life::Left } else { Life::Superseded };
             return self.end(host, life);
@@ -158,7 +159,10 @@ impl<A: App, W: Watch> World<A, W> {
         let receiver = place.and_then(|place| self.places[place]);
         let message = || if content == Content::Datagram { message_name(bytes) } else { "message" };
         self.trace.line(now, from, || Happened::Sent { to: receiver, id, message: message(), bytes: bytes.len() });
+        let is_stopped =
+            |filter: &mut Option<super::Filter>, to| filter.as_mut().is_some_and(|f| f.stops(from, to, bytes));
         let fate = match receiver {
+            Some(to) if is_stopped(&mut self.filter, to) => Fate::Lost(crate::network::Loss::Cut),
             Some(to) => self.network.carry(now, Sending { from, to, bytes: bytes.len() }),
             None => Fate::Lost(crate::network::Loss::Nobody),
         };
@@ -204,9 +208,14 @@ impl<A: App, W: Watch> World<A, W> {
     /// Tells a host's application, and whoever watches.
     fn tell(&mut self, host: u32, event: Event) {
         let now = self.now;
-        let one = &self.hosts[host as usize];
+        let one = &mut self.hosts[host as usize];
+        match event {
+            Event::Isolated { .. } => one.is_isolated = true,
+            Event::Reconnected => one.is_isolated = false,
+            _ => {}
+        }
         let Some(protocol) = &one.protocol else { return };
-        self.watch.told(now, host, protocol, &event);
+        self.watch.told(Moment { now, local: one.clock.read(now) }, host, protocol, &event);
         let member = event.member().map_or([0; 16], |member| member.id().to_bytes());
         self.trace.take_in(now, host, Kind::Told, event.kind().as_bytes());
         self.trace.take_in(now, host, Kind::Told, &member);

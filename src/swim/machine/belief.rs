@@ -99,10 +99,7 @@ impl Machine {
     /// A member we did not know.
     pub(super) fn take_in(&mut self, record: Record, source: Source) {
         if self.members.counts().live() >= self.rules.members_max {
-            self.metrics.members_refused += 1;
-            if !std::mem::replace(&mut self.full, true) {
-                self.events.push(Event::Full { members_max: self.rules.members_max });
-            }
+            self.refuse(1);
             return;
         }
         let slot = self.members.insert(record);
@@ -110,6 +107,14 @@ impl Machine {
         self.events.push(Event::Up(self.members.member(slot).clone()));
         if source != Source::Bulk {
             self.tell(slot, Urgency::Joined);
+        }
+    }
+
+    /// There is no room for so many new members; the application is told once until there is again.
+    pub(super) fn refuse(&mut self, count: u64) {
+        self.metrics.members_refused += count;
+        if count > 0 && !std::mem::replace(&mut self.full, true) {
+            self.events.push(Event::Full { members_max: self.rules.members_max });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::event::Event;
 use crate::member::{Record, canonical};
 use crate::swim::attempts::Errand;
 use crate::swim::ghosts::Dial;
@@ -40,12 +41,17 @@ impl Machine {
             return;
         }
         self.enter(now);
-        for record in records {
-            let is_new = self.members.find(record.id()).is_none() && record.id() != self.me().id();
-            if is_new && !record.address().ip().is_unspecified() {
-                self.take_in(record.clone(), Source::Bulk);
-            }
+        let room = self.rules.members_max.saturating_sub(self.members.counts().live());
+        let usable = records.iter().filter(|record| !record.address().ip().is_unspecified());
+        let (added, refused) = self.members.insert_all(usable, room);
+        if !added.is_empty() {
+            self.repair.note_news(self.now);
         }
+        self.events.expect(added.len());
+        for slot in added {
+            self.events.push(Event::Up(self.members.member(slot).clone()));
+        }
+        self.refuse(refused);
         self.settle();
     }
 

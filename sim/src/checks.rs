@@ -1,0 +1,174 @@
+//! The promises that a run is held to, in three voices: always, eventually, sometimes.
+//!
+//! *Always* checks run after every change of a table and every event. *Eventually* checks ask, when the faults are over,
+//! whether the cluster found back within a bound. *Sometimes* counts over a sweep what ever happened, so that a sweep
+//! that tried nothing fails. The names are those that `tidings-sim checks` lists.
+
+mod answered;
+mod bounds;
+mod eventually;
+mod fold;
+mod rows;
+mod silence;
+mod sometimes;
+mod truth;
+
+pub use eventually::Settling;
+pub use sometimes::Sometimes;
+
+use std::time::Duration;
+
+use tidings::{Config, Event, Instant, Protocol};
+
+use crate::fault::Planned;
+use crate::network::Fate;
+use crate::scenario::Scenario;
+use crate::violation::Violation;
+use crate::watch::{Life, Moment, Passage, Phase, Watch};
+use answered::Answered;
+use bounds::Bounds;
+use fold::Folds;
+use rows::Rows;
+use silence::Silence;
+use truth::Truth;
+
+/// Every check by its name, with what it demands.
+pub const CHECKS: &[(&str, &str)] = &[
+    ("row-monotone", "a member's (generation, incarnation) never goes back while the view or a tombstone holds it"),
+    ("no-resurrection", "who is certainly Dead or Left comes back only at a higher (generation, incarnation)"),
+    ("owner-raises", "nobody holds a (generation, incarnation) that its owner never had"),
+    ("no-phantom", "nobody holds a member that was never started"),
+    ("same-record", "equal (generation, incarnation) means equal address and metadata everywhere"),
+    ("self-alive", "a node that neither leaves nor left holds itself Alive"),
+    ("fold", "the events, folded, equal the view, and each follows from the one before"),
+    ("left-stays", "Left is not followed by Dead at the same generation"),
+    ("dead-after", "no verdict falls before the moment that the suspicion named, start + P"),
+    ("answered", "no certain Dead by a node that had no answer from anyone since its suspicion began, unless n <= 2"),
+    ("silent-p", "whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
+    ("datagram-size", "no datagram is longer than datagram_bytes_max"),
+    ("bounds", "every queue and table keeps to its bound"),
+    ("converges", "after the faults all live views are equal, within the bound"),
+    ("detects", "after the faults who does not run is Dead, Left or unknown to all, within the bound"),
+    ("finds", "after the faults whoever runs is Alive to all, within the bound"),
+    ("calms", "after the faults no suspicion is left, within the bound"),
+    ("idles", "after the faults the datagram rate is back to idle"),
+];
+
+/// Broken promises kept of one run.
+const VIOLATIONS_MAX: usize = 16;
+
+/// What the always checks know of the run they watch.
+#[derive(Debug)]
+pub struct Checks {
+    truth: Truth,
+    rows: Rows,
+    folds: Folds,
+    answered: Answered,
+    silence: Silence,
+    bounds: Bounds,
+    sometimes: Sometimes,
+    broken: Vec<Violation>,
+}
+
+impl Checks {
+    /// Checks for a scenario and the configuration its hosts run with.
+    #[must_use]
+    pub fn new(scenario: &Scenario, config: &Config) -> Self {
+        let lies = scenario.has_liar();
+        Checks {
+            truth: Truth::new(scenario, config),
+            rows: Rows::new(lies),
+            folds: Folds::default(),
+            answered: Answered::default(),
+            silence: Silence::new(config.stall_tolerance, lies),
+            bounds: Bounds::new(config),
+            sometimes: Sometimes::default(),
+            broken: Vec::new(),
+        }
+    }
+
+    /// The promises broken so far.
+    #[must_use]
+    pub fn broken(&self) -> &[Violation] {
+        &self.broken
+    }
+
+    /// What ever happened.
+    #[must_use]
+    pub fn sometimes(&self) -> &Sometimes {
+        &self.sometimes
+    }
+
+    /// What ever happened, to be added to.
+    pub fn sometimes_mut(&mut self) -> &mut Sometimes {
+        &mut self.sometimes
+    }
+
+    fn note(&mut self, violation: Option<Violation>) {
+        if let Some(violation) = violation.filter(|_| self.broken.len() < VIOLATIONS_MAX) {
+            self.broken.push(violation);
+        }
+    }
+}
+
+impl Watch for Checks {
+    fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], fate: &Fate) {
+        self.truth.sent(now, from, to, fate);
+        let violation = self.bounds.sent(now, from, datagram.len());
+        self.note(violation);
+    }
+
+    fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
+        self.truth.missed(now, from, to);
+    }
+
+    fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
+        self.truth.handled(host, passage);
+        self.answered.handled(now, host, passage, datagram);
+        self.sometimes.handled(datagram);
+    }
+
+    fn told(&mut self, moment: Moment, host: u32, protocol: &Protocol, event: &Event) {
+        self.sometimes.told(event);
+        let found = [
+            self.answered.told(moment, host, &self.folds, event),
+            self.silence.told(moment, host, &self.truth, event),
+            self.folds.told(moment, host, event),
+        ];
+        found.into_iter().for_each(|violation| self.note(violation));
+        self.sometimes.healed(self.folds.healed());
+        let _ = protocol;
+    }
+
+    fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
+        let Some(changed) = self.rows.changed(host, protocol) else { return };
+        self.truth.issue(host, protocol);
+        let mut found = Vec::new();
+        for id in changed {
+            found.extend(self.rows.look(moment, host, protocol, id, &self.truth));
+            found.extend(self.folds.compare(moment, host, protocol, id));
+        }
+        found.extend(self.bounds.turned(moment, host, protocol));
+        found.into_iter().for_each(|violation| self.note(Some(violation)));
+    }
+
+    fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
+        self.truth.lives(now, host, life, protocol);
+        if life == Life::Started {
+            self.rows.started(host);
+            self.folds.started(host);
+            self.answered.started(host);
+        }
+    }
+
+    fn fault(&mut self, now: Instant, id: u32, fault: &Planned, phase: Phase) {
+        let _ = id;
+        self.sometimes.fault(fault, phase);
+        self.truth.fault(now, &fault.what, phase);
+    }
+}
+
+/// A span as texts of violations write it.
+fn span(duration: Duration) -> String {
+    format!("{:.3} s", duration.as_secs_f64())
+}

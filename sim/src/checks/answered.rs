@@ -1,0 +1,60 @@
+//! Always, of verdicts: whoever convicts was answered by somebody since the suspicion began.
+
+use std::time::Duration;
+
+use tidings::event::DeadReason;
+use tidings::{Event, Instant};
+
+use crate::checks::fold::Folds;
+use crate::violation::Violation;
+use crate::watch::{Moment, Passage};
+
+/// The kinds of `docs/wire.md` that answer a ping: an ack, and one that a relay passed on.
+const ACK: u8 = 2;
+const RELAYED: u8 = 5;
+
+/// No round lasts longer.
+const ROUND: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// When each host was last answered.
+    at: Vec<Instant>,
+}
+
+impl Answered {
+    pub(super) fn started(&mut self, host: u32) {
+        let place = host as usize;
+        if self.at.len() <= place {
+            self.at.resize(place + 1, Instant::ORIGIN);
+        }
+        self.at[place] = Instant::ORIGIN;
+    }
+
+    pub(super) fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
+        let is_answer = matches!(datagram.get(1), Some(&ACK | &RELAYED)) && passage.is_whole;
+        if let Some(at) = self.at.get_mut(host as usize).filter(|_| is_answer) {
+            *at = now;
+        }
+    }
+
+    /// Judges a verdict before it is folded in.
+    pub(super) fn told(&self, moment: Moment, host: u32, folds: &Folds, event: &Event) -> Option<Violation> {
+        let Event::Dead { member, reason, isolated: false, .. } = event else { return None };
+        if *reason == DeadReason::Restarted || folds.present(host) <= 2 {
+            return None;
+        }
+        let (suspected, _) = folds.opinion(host, member.id())?.suspected()?;
+        let answered = self.at.get(host as usize).copied().unwrap_or(Instant::ORIGIN);
+        // The suspicion counts from its round's first ping, and that round had to fail before anyone was told.
+        (answered + ROUND < suspected).then(|| Violation {
+            check: "answered",
+            at: moment.now,
+            text: format!(
+                "n{host} called {} dead, suspected since {suspected}, but was last answered at {answered}",
+                member.name()
+            ),
+            hosts: vec![host],
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Eventually: when the faults are over, whether the cluster found back, and how soon.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidings::{Config, Generation, Instant, NodeId, State};
+
+use crate::app::App;
+use crate::violation::Violation;
+use crate::watch::Watch;
+use crate::world::{Host, World};
+
+/// How long the datagram rate is measured for.
+const IDLE_WINDOW: Duration = Duration::from_secs(10);
+/// Datagrams that a host may send in one probe interval when nothing is wrong: a ping and an ack, dials of the dead and
+/// of contacts at one in five intervals, retries when the network is slow at times, comparisons now and then.
+const IDLE_PER_INTERVAL_PERMILLE: u64 = 4_000;
+
+/// Watches a cluster settle after its faults.
+#[derive(Clone, Copy, Debug)]
+pub struct Settling {
+    /// When the faults were over.
+    pub since: Instant,
+    /// How long it may take.
+    pub bound: Duration,
+    /// When everything was first found in order, and still is.
+    pub settled: Option<Instant>,
+    /// A moment and how many datagrams had been sent then.
+    mark: (Instant, u64),
+}
+
+impl Settling {
+    /// Begins to watch when the faults are over.
+    #[must_use]
+    pub fn new(since: Instant, config: &Config) -> Self {
+        Settling { since, bound: bound(config), settled: None, mark: (since, 0) }
+    }
+
+    /// Looks whether everything is in order; the first thing that is not, if something is not.
+    pub fn look<A: App, W: Watch>(&mut self, world: &World<A, W>) -> Option<Violation> {
+        let found = disorder(world);
+        self.settled = if found.is_some() { None } else { self.settled.or(Some(world.now())) };
+        found
+    }
+
+    /// Whether it took longer than it may.
+    #[must_use]
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        now.since(self.since) > self.bound
+    }
+
+    /// How long the datagram rate is measured for.
+    #[must_use]
+    pub fn idle_window(&self, config: &Config) -> Duration {
+        IDLE_WINDOW.max(config.probe_interval * 8)
+    }
+
+    /// Begins to measure the datagram rate.
+    pub fn begin_idle<A: App, W: Watch>(&mut self, world: &World<A, W>) {
+        self.mark = (world.now(), world.trace().datagrams());
+    }
+
+    /// Whether the datagram rate since then is that of an idle cluster.
+    #[must_use]
+    pub fn is_idle<A: App, W: Watch>(&self, world: &World<A, W>) -> Option<Violation> {
+        // Whom nobody answers asks on.
+        if world.hosts().iter().any(Host::is_isolated) {
+            return None;
+        }
+        let (since, before) = self.mark;
+        let running = world.hosts().iter().filter(|host| host.runs()).count() as u64;
+        let sent = world.trace().datagrams() - before;
+        let spent =
+            crate::random::nanos(world.now().since(since)) / crate::random::nanos(world.config().probe_interval);
+        let most = running * (spent + 1) * IDLE_PER_INTERVAL_PERMILLE / 1_000;
+        (sent > most).then(|| Violation {
+            check: "idles",
+            at: world.now(),
+            text: format!("{running} hosts sent {sent} datagrams in {spent} intervals, idle ones send at most {most}"),
+            hosts: Vec::new(),
+        })
+    }
+}
+
+/// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,
+/// judge at 3 P and spread.
+fn bound(config: &Config) -> Duration {
+    config.stall_tolerance * 9 + config.probe_interval * 60
+}
+
+/// The first thing that is not in order.
+fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
+    let running: BTreeMap<NodeId, (u32, Generation)> = (0..)
+        .zip(world.hosts())
+        .filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me().generation()))))
+        .collect();
+    let mut hash = None;
+    for (host, one) in (0..).zip(world.hosts()) {
+        let Some(protocol) = one.protocol() else { continue };
+        let broken = |check: &'static str, text: String, other: Option<u32>| {
+            let hosts = [Some(host), other].into_iter().flatten().collect();
+            Some(Violation { check, at: world.now(), text, hosts })
+        };
+        let view_hash = protocol.metrics().view_hash;
+        for member in protocol.members() {
+            let truth = running.get(&member.id());
+            let is_running = truth.is_some_and(|(_, generation)| *generation == member.generation());
+            match member.state() {
+                State::Suspect => {
+                    let other = truth.map(|(host, _)| *host);
+                    return broken("calms", format!("n{host} still suspects {}", member.name()), other);
+                }
+                State::Alive if !is_running => {
+                    return broken("detects", format!("n{host} holds {member:?}, which does not run"), None);
+                }
+                _ => {}
+            }
+        }
+        for (id, (other, generation)) in &running {
+            let held = protocol.member(*id);
+            let is_found = held.is_some_and(|held| held.state() == State::Alive && held.generation() == *generation);
+            if !is_found {
+                let text = format!("n{host} holds n{other}, which runs, as {held:?}");
+                return broken("finds", text, Some(*other));
+            }
+        }
+        if *hash.get_or_insert(view_hash) != view_hash {
+            return broken("converges", format!("n{host}'s view hash differs from the first one's"), None);
+        }
+    }
+    None
+}

@@ -1,0 +1,175 @@
+//! Always, of events: folded they equal the view, each follows from the one before, and the departed stay departed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidings::member::Incarnation;
+use tidings::{Event, Generation, Instant, Member, NodeId, Protocol, State};
+
+use crate::violation::Violation;
+use crate::watch::Moment;
+
+/// What the applications of all hosts know from events alone.
+#[derive(Debug, Default)]
+pub(super) struct Folds {
+    hosts: Vec<BTreeMap<NodeId, Opinion>>,
+    healed: bool,
+}
+
+/// What one application knows of one member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opinion {
+    state: State,
+    generation: Generation,
+    incarnation: Incarnation,
+    /// Whether its Dead is provisional.
+    is_provisional: bool,
+    /// When it suspected, and the moment its verdict was announced for, by the host's own clock.
+    suspected: Option<(Instant, Instant)>,
+    was_dead: bool,
+}
+
+impl Opinion {
+    fn of(member: &Member, state: State) -> Self {
+        Opinion {
+            state,
+            generation: member.generation(),
+            incarnation: member.incarnation(),
+            is_provisional: false,
+            suspected: None,
+            was_dead: false,
+        }
+    }
+
+    /// When the suspicion that runs began to be told (by true time), and when its verdict is due (by the host's clock).
+    pub(super) fn suspected(&self) -> Option<(Instant, Instant)> {
+        self.suspected
+    }
+}
+
+impl Folds {
+    pub(super) fn started(&mut self, host: u32) {
+        let place = host as usize;
+        if self.hosts.len() <= place {
+            self.hosts.resize_with(place + 1, BTreeMap::new);
+        }
+        self.hosts[place].clear();
+    }
+
+    pub(super) fn opinion(&self, host: u32, id: NodeId) -> Option<&Opinion> {
+        self.hosts.get(host as usize)?.get(&id)
+    }
+
+    /// n as the protocol counts it: all that are neither certainly Dead nor Left.
+    pub(super) fn present(&self, host: u32) -> usize {
+        let all = self.hosts.get(host as usize).into_iter().flat_map(|fold| fold.values());
+        all.filter(|known| known.state.is_live() || (known.state == State::Dead && known.is_provisional)).count()
+    }
+
+    /// Whether somebody came back from the dead at the same generation, lately asked.
+    pub(super) fn healed(&mut self) -> bool {
+        std::mem::take(&mut self.healed)
+    }
+
+    /// Takes an event in.
+    pub(super) fn told(&mut self, moment: Moment, host: u32, event: &Event) -> Option<Violation> {
+        let member = event.member()?;
+        let fold = self.hosts.get_mut(host as usize)?;
+        let before = fold.get(&member.id()).copied();
+        let place = (member.generation(), member.incarnation());
+        let mut opinion = Opinion::of(member, member.state());
+        let wrong = match event {
+            Event::Up(_) => {
+                opinion.state = State::Alive;
+                self.healed |= before.is_some_and(|before| before.was_dead && before.generation == place.0);
+                raised(before, place)
+            }
+            Event::Suspect { dead_after, .. } => {
+                opinion.state = State::Suspect;
+                opinion.suspected = Some((moment.now, *dead_after));
+                let follows = before.is_some_and(|before| before.state.is_live());
+                (!follows).then(|| ("fold", "Suspect of who was not up".to_owned())).or_else(|| raised(before, place))
+            }
+            Event::Refuted(_) => {
+                opinion.state = State::Alive;
+                let follows = before.is_some_and(|before| before.state == State::Suspect);
+                (!follows).then(|| ("fold", "Refuted without a Suspect before".to_owned()))
+            }
+            Event::Dead { isolated, reason, .. } => {
+                opinion.state = State::Dead;
+                opinion.is_provisional = *isolated;
+                opinion.was_dead = !*isolated;
+                opinion.suspected = before.and_then(|before| before.suspected);
+                let is_verdict = *reason != tidings::event::DeadReason::Restarted;
+                buried(moment, before, place.0, is_verdict)
+            }
+            Event::Left(_) => {
+                opinion.state = State::Left;
+                None
+            }
+            _ => {
+                opinion.state = before.map_or(opinion.state, |before| before.state);
+                opinion.suspected = before.and_then(|before| before.suspected);
+                opinion.is_provisional = before.is_some_and(|before| before.is_provisional);
+                before.is_none().then(|| ("fold", "Updated who was never up".to_owned()))
+            }
+        };
+        fold.insert(member.id(), opinion);
+        wrong.map(|(check, text)| Violation {
+            check,
+            at: moment.now,
+            text: format!("n{host} told of {}: {text}", member.name()),
+            hosts: vec![host],
+        })
+    }
+
+    /// Compares what the events said of a member with what the table says.
+    pub(super) fn compare(&self, moment: Moment, host: u32, protocol: &Protocol, id: NodeId) -> Option<Violation> {
+        let folded = self.opinion(host, id).filter(|opinion| opinion.state != State::Left);
+        let held = protocol.member(id);
+        let is_same = match (folded, held) {
+            (Some(folded), Some(held)) => folded.state == held.state() && folded.generation == held.generation(),
+            (None, None) => true,
+            // A node's own departure is its own last word.
+            (folded, held) => id == protocol.me().id() && (folded.is_none() || held.is_none()),
+        };
+        (!is_same).then(|| Violation {
+            check: "fold",
+            at: moment.now,
+            text: format!("n{host}'s events say {folded:?}, its view says {held:?}"),
+            hosts: vec![host],
+        })
+    }
+}
+
+/// Who is certainly Dead or Left comes back only at a higher place.
+fn raised(before: Option<Opinion>, place: (Generation, Incarnation)) -> Option<(&'static str, String)> {
+    let before = before?;
+    let is_gone = before.state == State::Left || (before.state == State::Dead && !before.is_provisional);
+    let (generation, incarnation) = (before.generation, before.incarnation);
+    (is_gone && (generation, incarnation) >= place).then(|| {
+        let text = format!("{:?} at {generation}.{incarnation}, back at {}.{}", before.state, place.0, place.1);
+        ("no-resurrection", text)
+    })
+}
+
+/// A death must not follow a departure, nor come before its time.
+fn buried(
+    moment: Moment,
+    before: Option<Opinion>,
+    generation: Generation,
+    is_verdict: bool,
+) -> Option<(&'static str, String)> {
+    let Some(before) = before else { return Some(("fold", "Dead who was never up".to_owned())) };
+    if before.state == State::Left && before.generation == generation {
+        return Some(("left-stays", "Dead after Left".to_owned()));
+    }
+    if !is_verdict {
+        return None;
+    }
+    let Some((_, dead_after)) = before.suspected else {
+        return Some(("fold", format!("Dead who was {:?}, not Suspect", before.state)));
+    };
+    let early = dead_after.since(moment.local);
+    (early > Duration::ZERO).then(|| ("dead-after", format!("dead {} before the moment named", super::span(early))))
+}

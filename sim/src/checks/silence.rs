@@ -1,0 +1,76 @@
+//! Always, of verdicts: nobody who was silent for less than P is certainly Dead where nothing was lost on the way.
+//!
+//! Silence is measured in the world's true time: from the last moment at which any datagram of the member was handled by
+//! anyone. The check holds a verdict to that when nothing between the member and anyone was lost all the while, but for
+//! one link that was cut, as in a partial partition. Where datagrams are lost at random it says nothing: there the rate
+//! of false deaths is measured instead. With a liar about, who can make a silence seem as long as it likes, what holds
+//! is the least time that any observer gives a member to answer.
+
+use std::time::Duration;
+
+use tidings::event::DeadReason;
+use tidings::{Event, Instant};
+
+use crate::checks::truth::Truth;
+use crate::violation::Violation;
+use crate::watch::Moment;
+
+#[derive(Debug)]
+pub(super) struct Silence {
+    tolerance: Duration,
+    /// The silence that is promised to be no death.
+    promised: Duration,
+}
+
+/// No observer convicts sooner than this after it heard of a suspicion.
+const HEARD_MIN: Duration = Duration::from_millis(300);
+
+impl Silence {
+    pub(super) fn new(tolerance: Duration, lies: bool) -> Self {
+        let promised = if lies { HEARD_MIN } else { tolerance };
+        // Clocks may drift by a hundredth; more is not promised.
+        Silence { tolerance, promised: promised - promised / 50 }
+    }
+
+    pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
+        let Event::Dead { member, reason, isolated: false, .. } = event else { return None };
+        if *reason == DeadReason::Restarted {
+            return None;
+        }
+        let (victim, process) = truth.process(member)?;
+        if process.is_leaving || victim == host {
+            return None;
+        }
+        let silence = moment.now.since(process.heard.max(process.started));
+        if silence >= self.promised || !self.could_reach(moment.now, host, victim, truth) {
+            return None;
+        }
+        let text = format!(
+            "n{host} called {} dead, which was heard {} ago; P is {}",
+            member.name(),
+            super::span(silence),
+            super::span(self.tolerance)
+        );
+        Some(Violation { check: "silent-p", at: moment.now, text, hosts: vec![host, victim] })
+    }
+
+    /// Whether nothing between the member and anyone was lost since well before the suspicion, but for the cut of one
+    /// link at most, around which any relay leads.
+    fn could_reach(&self, now: Instant, host: u32, victim: u32, truth: &Truth) -> bool {
+        let since = now - self.tolerance * 4;
+        let was_well = |host: u32| truth.impaired(host) < since;
+        if !was_well(host) || !was_well(victim) {
+            return false;
+        }
+        let (mut cuts, mut relays) = (0, 0);
+        for (other, process) in truth.processes().filter(|(other, process)| process.is_up && *other != victim) {
+            let is_cut = truth.cut(victim, other) >= since;
+            if truth.harmed(victim, other) >= since || (other != host && truth.cut(host, other) >= since) {
+                return false;
+            }
+            cuts += u32::from(is_cut);
+            relays += u32::from(!is_cut && other != host && process.started < since && was_well(other));
+        }
+        cuts == 0 || (cuts == 1 && relays >= 2)
+    }
+}

@@ -1,0 +1,247 @@
+//! What is really so: who runs, what each owner said of itself, who was heard, which links lost something.
+//!
+//! The protocol knows none of this. Everything is taken from what happened to processes and datagrams, not from what a
+//! scenario meant to do to them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tidings::member::Incarnation;
+use tidings::{Config, Generation, Instant, Member, NodeId, Protocol};
+use twox_hash::XxHash3_64;
+
+use crate::fault::{Fault, Hosts};
+use crate::network::{Fate, Loss};
+use crate::scenario::{EPOCH_MS, Scenario, Start};
+use crate::watch::{Life, Passage, Phase};
+
+/// A datagram that takes this much longer than usual counts as lost where losses matter.
+const LATE_SHARE: u32 = 4;
+/// A host whose datagrams cost it more than this answers late.
+const SLOW: Duration = Duration::from_millis(2);
+
+#[derive(Debug)]
+pub(super) struct Truth {
+    /// Everyone who was ever started, by name.
+    issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>>,
+    processes: Vec<Process>,
+    /// When the network last lost or delayed something.
+    harmed: Links,
+    /// When a cut last stopped something.
+    cut: Links,
+    late: Duration,
+}
+
+/// A moment for each link, by sender and receiver.
+#[derive(Debug, Default)]
+struct Links(Vec<Vec<Instant>>);
+
+impl Links {
+    fn note(&mut self, from: u32, to: u32, at: Instant) {
+        let (from, to) = (from as usize, to as usize);
+        if self.0.len() <= from {
+            self.0.resize_with(from + 1, Vec::new);
+        }
+        let row = &mut self.0[from];
+        if row.len() <= to {
+            row.resize(to + 1, Instant::ORIGIN);
+        }
+        row[to] = row[to].max(at);
+    }
+
+    /// The later moment of the two directions.
+    fn between(&self, some: u32, other: u32) -> Instant {
+        let one_way = |from: u32, to: u32| {
+            self.0.get(from as usize).and_then(|row| row.get(to as usize)).copied().unwrap_or(Instant::ORIGIN)
+        };
+        one_way(some, other).max(one_way(other, some))
+    }
+}
+
+/// What a member said of itself at one start of its process.
+#[derive(Debug, Default)]
+struct Issued {
+    highest: Incarnation,
+    /// The hash of address and metadata at each incarnation; 0 where two processes said different things.
+    said: BTreeMap<Incarnation, u64>,
+}
+
+/// A host's process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Process {
+    pub(super) id: NodeId,
+    pub(super) generation: Generation,
+    address: SocketAddr,
+    pub(super) is_up: bool,
+    pub(super) is_leaving: bool,
+    pub(super) started: Instant,
+    /// When a datagram of it last reached another's socket, to be handled there.
+    pub(super) heard: Instant,
+    starts: u32,
+    /// Until when it was slow or cut itself off.
+    impaired: Instant,
+}
+
+impl Truth {
+    pub(super) fn new(scenario: &Scenario, config: &Config) -> Self {
+        let floor = Duration::from_millis(if config.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 });
+        let late = scenario.latency.usual_max() + floor.min(config.probe_timeout) / LATE_SHARE;
+        let mut issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>> = BTreeMap::new();
+        if scenario.start == Start::Preloaded {
+            // They know each other before the last of them has started.
+            let first = |host| (NodeId::from_name(&format!("n{host}")), Generation(EPOCH_MS));
+            for (id, generation) in (0..scenario.hosts).map(first) {
+                issued.entry(id).or_default().insert(generation, Issued::default());
+            }
+        }
+        Truth { issued, processes: Vec::new(), harmed: Links::default(), cut: Links::default(), late }
+    }
+
+    pub(super) fn processes(&self) -> impl Iterator<Item = (u32, &Process)> {
+        (0..).zip(&self.processes)
+    }
+
+    /// The process that runs as this member says; one that started at another address is another.
+    pub(super) fn process(&self, member: &Member) -> Option<(u32, &Process)> {
+        let is_it = |process: &Process| (process.id, process.generation) == (member.id(), member.generation());
+        self.processes().find(|(_, process)| process.is_up && is_it(process) && process.address == member.address())
+    }
+
+    /// Whether anybody of this id was ever started.
+    pub(super) fn is_known(&self, id: NodeId) -> bool {
+        self.issued.contains_key(&id)
+    }
+
+    /// The highest incarnation that the owner had at this generation.
+    pub(super) fn highest(&self, id: NodeId, generation: Generation) -> Option<Incarnation> {
+        Some(self.issued.get(&id)?.get(&generation)?.highest)
+    }
+
+    /// Whether a record is as its owner said it.
+    pub(super) fn is_as_said(&self, member: &Member) -> bool {
+        let record = member.record();
+        let issued = self.issued.get(&record.id()).and_then(|starts| starts.get(&record.generation()));
+        let said = issued.and_then(|issued| issued.said.get(&record.incarnation()));
+        said.is_none_or(|said| *said == 0 || *said == hash(member))
+    }
+
+    /// When something between two hosts was last lost or late, cuts apart.
+    pub(super) fn harmed(&self, some: u32, other: u32) -> Instant {
+        self.harmed.between(some, other)
+    }
+
+    /// When a cut last stopped something between two hosts.
+    pub(super) fn cut(&self, some: u32, other: u32) -> Instant {
+        self.cut.between(some, other)
+    }
+
+    /// Until when a host was impaired.
+    pub(super) fn impaired(&self, host: u32) -> Instant {
+        self.processes.get(host as usize).map_or(Instant::ORIGIN, |process| process.impaired)
+    }
+
+    pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, fate: &Fate) {
+        let Some(to) = to else { return };
+        match fate {
+            Fate::Lost(Loss::Cut) => self.cut.note(from, to, now),
+            Fate::Lost(_) => self.harmed.note(from, to, now),
+            Fate::Arrives { delay, damage, .. } => {
+                if damage.is_some() || *delay > self.late {
+                    self.harmed.note(from, to, now + *delay);
+                }
+            }
+        }
+    }
+
+    pub(super) fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
+        let is_up = |host: &u32| self.processes.get(*host as usize).is_some_and(|process| process.is_up);
+        if let Some(to) = to.filter(is_up) {
+            self.harmed.note(from, to, now);
+        }
+    }
+
+    pub(super) fn handled(&mut self, host: u32, passage: Passage) {
+        let Some(sender) = self.processes.get_mut(passage.from as usize) else { return };
+        if passage.from != host && passage.start == sender.starts && passage.is_whole {
+            sender.heard = sender.heard.max(passage.arrived);
+        }
+    }
+
+    /// Notes what a member says of itself now.
+    pub(super) fn issue(&mut self, host: u32, protocol: &Protocol) {
+        let me = protocol.me();
+        if let Some(process) = self.processes.get_mut(host as usize) {
+            process.generation = me.generation();
+            process.is_leaving = protocol.leave_progress().is_some();
+        }
+        let starts = self.issued.entry(me.id()).or_default();
+        let issued = starts.entry(me.generation()).or_default();
+        issued.highest = issued.highest.max(me.incarnation());
+        let said = hash(me);
+        issued
+            .said
+            .entry(me.incarnation())
+            .and_modify(|before| {
+                if *before != said {
+                    *before = 0
+                }
+            })
+            .or_insert(said);
+    }
+
+    pub(super) fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
+        let (place, Some(protocol)) = (host as usize, protocol) else { return };
+        let me = protocol.me();
+        match life {
+            Life::Started => {
+                let starts = self.processes.get(place).map_or(0, |process| process.starts) + 1;
+                let process = Process {
+                    id: me.id(),
+                    generation: me.generation(),
+                    address: me.address(),
+                    is_up: true,
+                    is_leaving: false,
+                    started: now,
+                    heard: now,
+                    starts,
+                    impaired: self.impaired(host),
+                };
+                // A storm's hosts start in any order.
+                let nobody = Process { is_up: false, starts: 0, ..process };
+                if self.processes.len() <= place {
+                    self.processes.resize(place + 1, nobody);
+                }
+                self.processes[place] = process;
+                self.issue(host, protocol);
+            }
+            Life::Crashed | Life::Left | Life::Superseded => {
+                if let Some(process) = self.processes.get_mut(place) {
+                    process.is_up = false;
+                }
+            }
+            Life::Stopped | Life::Resumed => {}
+        }
+    }
+
+    pub(super) fn fault(&mut self, now: Instant, fault: &Fault, phase: Phase) {
+        let hosts: &Hosts = match fault {
+            Fault::Block { hosts } => hosts,
+            Fault::Slow { hosts, service } if *service > SLOW => hosts,
+            // A clock that jumps ahead takes from P what it had not yet been woken for.
+            Fault::Step { hosts, .. } => hosts,
+            _ => return,
+        };
+        let is_a_moment = matches!(fault, Fault::Step { .. });
+        let until = if phase == Phase::Begins && !is_a_moment { Instant::NEVER } else { now + SLOW };
+        for host in hosts.numbers(self.processes.len() as u32) {
+            self.processes[host as usize].impaired = until;
+        }
+    }
+}
+
+fn hash(member: &Member) -> u64 {
+    let mut bytes = member.address().to_string().into_bytes();
+    bytes.extend_from_slice(member.metadata());
+    XxHash3_64::oneshot(&bytes).max(1)
+}

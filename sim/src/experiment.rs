@@ -1,0 +1,213 @@
+//! One seed, run from its beginning to its end under all checks, and what came of it.
+
+use std::time::Duration;
+
+use tidings::Instant;
+
+use crate::app::App;
+use crate::checks::{Checks, Settling, Sometimes};
+use crate::scenario::{Scenario, ScenarioError};
+use crate::trace::Trace;
+use crate::violation::Violation;
+use crate::world::World;
+
+/// How often a cluster is looked at while it settles.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What to run: a scenario, or one drawn from each seed, with an application on every host if one is wanted.
+#[derive(Clone)]
+pub struct Experiment<A = ()> {
+    source: Source,
+    new_app: fn(u32) -> A,
+    always: Vec<(&'static str, Always<A>)>,
+}
+
+/// What a promise of one's own says about a world; the error is what was seen.
+pub type Always<A> = fn(&World<A, Checks>) -> Result<(), String>;
+
+#[derive(Clone)]
+enum Source {
+    Scenario(Box<Scenario>),
+    Drawn(fn(u64) -> Scenario),
+}
+
+impl<A> std::fmt::Debug for Experiment<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let always: Vec<_> = self.always.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Experiment").field("always", &always).finish_non_exhaustive()
+    }
+}
+
+/// What came of a seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What ran, with everything decided that was left to chance.
+    pub scenario: Scenario,
+    /// The rolling hash of all that happened.
+    pub trace_hash: u64,
+    /// Virtual time that passed.
+    pub lasted: Duration,
+    /// Inputs to protocols, and faults applied.
+    pub happenings: u64,
+    /// Datagrams sent.
+    pub datagrams: u64,
+    /// Bytes sent, of UDP payload.
+    pub bytes: u64,
+    /// Promises broken, the first first.
+    pub violations: Vec<Violation>,
+    /// What ever happened.
+    pub sometimes: Sometimes,
+    /// How long after the faults everything was in order, if it was.
+    pub settled_after: Option<Duration>,
+}
+
+impl Experiment {
+    /// Runs this scenario.
+    #[must_use]
+    pub fn new(scenario: Scenario) -> Self {
+        Experiment { source: Source::Scenario(Box::new(scenario)), new_app: |_| (), always: Vec::new() }
+    }
+
+    /// Runs whatever is drawn from each seed.
+    #[must_use]
+    pub fn drawn(draw: fn(u64) -> Scenario) -> Self {
+        Experiment { source: Source::Drawn(draw), new_app: |_| (), always: Vec::new() }
+    }
+
+    /// With an application on every host; it is made anew at every start of a process.
+    #[must_use]
+    pub fn with_app<A: App>(self, new_app: fn(u32) -> A) -> Experiment<A> {
+        Experiment { source: self.source, new_app, always: Vec::new() }
+    }
+}
+
+impl<A: App> Experiment<A> {
+    /// Holds every run to a promise of one's own, asked after every happening.
+    #[must_use]
+    pub fn always(mut self, name: &'static str, promise: Always<A>) -> Self {
+        self.always.push((name, promise));
+        self
+    }
+
+    /// The scenario of a seed, as written; what it leaves to chance is not yet drawn.
+    #[must_use]
+    pub fn scenario(&self, seed: u64) -> Scenario {
+        match &self.source {
+            Source::Scenario(scenario) => (**scenario).clone(),
+            Source::Drawn(draw) => draw(seed),
+        }
+    }
+
+    /// The same experiment with another scenario.
+    #[must_use]
+    pub fn on(&self, scenario: Scenario) -> Self
+    where
+        A: Clone,
+    {
+        Experiment { source: Source::Scenario(Box::new(scenario)), ..self.clone() }
+    }
+
+    /// Runs one seed.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn run(&self, seed: u64) -> Result<Outcome, ScenarioError> {
+        self.conduct(seed, World::new).map(|(outcome, _)| outcome)
+    }
+
+    /// Runs one seed and keeps every line of what happened.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn trace(&self, seed: u64) -> Result<(Outcome, Trace), ScenarioError> {
+        self.conduct(seed, World::traced)
+    }
+
+    fn conduct(&self, seed: u64, begin: Begin<A>) -> Result<(Outcome, Trace), ScenarioError> {
+        let scenario = self.scenario(seed);
+        let checks = Checks::new(&scenario, &scenario.config()?);
+        let mut run =
+            Run { world: begin(&scenario, seed, self.new_app, checks)?, always: &self.always, broken: Vec::new() };
+        let settled_after = run.whole();
+        for violation in run.broken.iter() {
+            run.world.note_violation(violation.check, &violation.text, &violation.hosts);
+        }
+        let lasted = run.world.now().since(Instant::ORIGIN);
+        let metrics: Vec<_> = run.world.hosts().iter().filter_map(|host| Some(host.protocol()?.metrics())).collect();
+        let (scenario, trace, mut checks) = run.world.into_parts();
+        metrics.iter().for_each(|metrics| checks.sometimes_mut().counted(metrics));
+        let outcome = Outcome {
+            seed,
+            scenario,
+            trace_hash: trace.hash(),
+            lasted,
+            happenings: trace.happenings(),
+            datagrams: trace.datagrams(),
+            bytes: trace.bytes(),
+            violations: run.broken,
+            sometimes: checks.sometimes().clone(),
+            settled_after,
+        };
+        Ok((outcome, trace))
+    }
+}
+
+type Begin<A> = fn(&Scenario, u64, fn(u32) -> A, Checks) -> Result<World<A, Checks>, ScenarioError>;
+
+struct Run<'a, A> {
+    world: World<A, Checks>,
+    always: &'a [(&'static str, Always<A>)],
+    broken: Vec<Violation>,
+}
+
+impl<A: App> Run<'_, A> {
+    /// Safety first, then, when the faults are over, liveness; how long the cluster took to settle, if it did.
+    fn whole(&mut self) -> Option<Duration> {
+        let end = Instant::ORIGIN + self.world.scenario().lasts;
+        let over = self.world.scenario().faults_end().map(|over| Instant::ORIGIN + over).filter(|over| *over < end);
+        let Some(over) = over.filter(|_| !self.world.scenario().is_crowded()) else {
+            self.until(end);
+            return None;
+        };
+        self.until(over);
+        let mut settling = Settling::new(over, self.world.config());
+        while self.broken.is_empty() {
+            self.until(self.world.now() + LOOK_EVERY);
+            let disorder = settling.look(&self.world);
+            if settling.settled.is_some() {
+                break;
+            }
+            if settling.is_overdue(self.world.now()) {
+                self.broken.extend(disorder);
+            }
+        }
+        let idle = settling.idle_window(self.world.config());
+        self.until((end - idle).max(self.world.now()));
+        settling.begin_idle(&self.world);
+        self.until((self.world.now() + idle).max(end));
+        if self.broken.is_empty() {
+            let settled = settling.settled;
+            self.broken.extend(settling.look(&self.world).or_else(|| settling.is_idle(&self.world)));
+            return settled.map(|at| at.since(over));
+        }
+        None
+    }
+
+    /// Runs until a moment, or until a promise is broken.
+    fn until(&mut self, end: Instant) {
+        while self.broken.is_empty() && self.world.step(end) {
+            let broken = self.world.watch().broken();
+            if !broken.is_empty() {
+                self.broken = broken.to_vec();
+            }
+            for (check, promise) in self.always {
+                if let Err(text) = promise(&self.world) {
+                    let at = self.world.now();
+                    self.broken.push(Violation { check, at, text, hosts: Vec::new() });
+                }
+            }
+        }
+    }
+}
