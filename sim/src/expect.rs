@@ -184,6 +184,10 @@ impl TryFrom<Written> for Expectation {
             (None, Some(word), None) => {
                 refuse("by", by.is_some(), "never")?;
                 refuse("times", times.is_some(), "never")?;
+                let some = Whom::Group(Group::Some);
+                if about == some || seen_by.as_ref() == Some(&some) {
+                    return Err("an expectation with `never` means everyone; leave `some` away".to_owned());
+                }
                 let (seen_by, from) = (seen_by.unwrap_or(Whom::ALL), from.unwrap_or_default());
                 Ok(Expectation::Never { word, about, seen_by, from, until })
             }
@@ -244,6 +248,7 @@ mod tests {
             ("is = \"dead\"\nnever = \"up\"", "exactly one"),
             ("about = [1]", "exactly one"),
             ("never = \"dead\"\nby = \"3s\"", "no `by`"),
+            ("never = \"dead\"\nabout = \"some\"", "leave `some` away"),
             ("told = \"dead\"\nuntil = \"3s\"", "no `until`"),
             ("told = \"dead\"\ntimes = 0", "write `never`"),
             ("is = \"ded\"\nby = \"3s\"", "unknown variant `ded`"),
@@ -261,7 +266,7 @@ mod tests {
     fn it_prints_as_it_is_written() {
         for text in [
             "{ is = \"dead\", about = [3], by = \"30s\" }",
-            "{ never = \"dead\", about = \"running\", seen_by = \"some\", from = \"3s\", until = \"5s\" }",
+            "{ never = \"dead\", about = \"running\", seen_by = [1], from = \"3s\", until = \"5s\" }",
             "{ told = \"self_stalled\", times = 1, seen_by = [0, 2], by = \"20s\" }",
         ] {
             let file = format!("expect = {text}");

@@ -9,6 +9,7 @@ pub mod experiment;
 pub mod fault;
 mod forge;
 pub mod network;
+pub mod page;
 pub mod random;
 pub mod scenario;
 pub mod shrink;
@@ -21,4 +22,3 @@ pub mod world;
 
 pub use experiment::{Experiment, Outcome};
 pub use scenario::Scenario;
-pub mod page;
