@@ -52,6 +52,8 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("finds", "after the faults whoever runs is Alive to all, within the bound"),
     ("calms", "after the faults no suspicion is left, within the bound"),
     ("idles", "after the faults the datagram rate is back to idle"),
+    ("panics", "nothing panics"),
+    ("ends", "a run is over within the happenings allowed to it"),
 ];
 
 /// Broken promises kept of one run.
