@@ -14,7 +14,7 @@ mod sometimes;
 mod truth;
 
 pub use eventually::Settling;
-pub use sometimes::Sometimes;
+pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("idles", "after the faults the datagram rate is back to idle"),
     ("panics", "nothing panics"),
     ("ends", "a run is over within the happenings allowed to it"),
+    ("sometimes", "a sweep of the swarm sees every kind of fault, and all else that must happen once"),
 ];
 
 /// Broken promises kept of one run.
