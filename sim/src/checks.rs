@@ -126,7 +126,7 @@ impl Watch for Checks {
     }
 
     fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
-        self.truth.handled(now, host, passage);
+        self.truth.handled(host, passage);
         self.answered.handled(now, host, passage, datagram);
         self.sometimes.handled(datagram);
     }

@@ -4,6 +4,7 @@
 //! scenario meant to do to them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings::member::Incarnation;
@@ -43,10 +44,11 @@ struct Issued {
 pub(super) struct Process {
     pub(super) id: NodeId,
     pub(super) generation: Generation,
+    address: SocketAddr,
     pub(super) is_up: bool,
     pub(super) is_leaving: bool,
     pub(super) started: Instant,
-    /// When a datagram of it was last handled by another.
+    /// When a datagram of it last reached another's socket, to be handled there.
     pub(super) heard: Instant,
     starts: u32,
     /// Until when it was slow or cut itself off.
@@ -72,9 +74,10 @@ impl Truth {
         (0..).zip(&self.processes)
     }
 
-    /// The process that runs under this id at this generation.
-    pub(super) fn process(&self, id: NodeId, generation: Generation) -> Option<(u32, &Process)> {
-        self.processes().find(|(_, process)| process.is_up && process.id == id && process.generation == generation)
+    /// The process that runs as this member says; one that started at another address is another.
+    pub(super) fn process(&self, member: &Member) -> Option<(u32, &Process)> {
+        let is_it = |process: &Process| (process.id, process.generation) == (member.id(), member.generation());
+        self.processes().find(|(_, process)| process.is_up && is_it(process) && process.address == member.address())
     }
 
     /// Whether anybody of this id was ever started.
@@ -139,10 +142,10 @@ impl Truth {
         row[to] = row[to].max(at);
     }
 
-    pub(super) fn handled(&mut self, now: Instant, host: u32, passage: Passage) {
+    pub(super) fn handled(&mut self, host: u32, passage: Passage) {
         let Some(sender) = self.processes.get_mut(passage.from as usize) else { return };
         if passage.from != host && passage.start == sender.starts && passage.is_whole {
-            sender.heard = now;
+            sender.heard = sender.heard.max(passage.arrived);
         }
     }
 
@@ -177,6 +180,7 @@ impl Truth {
                 let process = Process {
                     id: me.id(),
                     generation: me.generation(),
+                    address: me.address(),
                     is_up: true,
                     is_leaving: false,
                     started: now,
@@ -205,9 +209,12 @@ impl Truth {
         let hosts: &Hosts = match fault {
             Fault::Block { hosts } => hosts,
             Fault::Slow { hosts, service } if *service > SLOW => hosts,
+            // A clock that jumps ahead takes from P what it had not yet been woken for.
+            Fault::Step { hosts, .. } => hosts,
             _ => return,
         };
-        let until = if phase == Phase::Begins { Instant::NEVER } else { now + SLOW };
+        let is_a_moment = matches!(fault, Fault::Step { .. });
+        let until = if phase == Phase::Begins && !is_a_moment { Instant::NEVER } else { now + SLOW };
         for host in hosts.numbers(self.processes.len() as u32) {
             self.processes[host as usize].impaired = until;
         }

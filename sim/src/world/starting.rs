@@ -132,6 +132,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.busy_until = now;
         one.wakes_at = Instant::NEVER;
         one.is_leaving = false;
+        one.is_isolated = false;
         self.trace.happening(now, host, Kind::Command, b"start");
         self.trace.line(now, host, || Happened::Life(Life::Started.word()));
         let local = one.clock.read(now);
