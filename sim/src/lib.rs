@@ -19,3 +19,4 @@ pub mod world;
 
 pub use experiment::{Experiment, Outcome};
 pub use scenario::Scenario;
+pub mod page;
