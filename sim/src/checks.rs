@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use tidings::{Config, Event, Instant, Protocol};
 
+use crate::expect::Expect;
 use crate::fault::Planned;
 use crate::network::Fate;
 use crate::scenario::Scenario;
@@ -52,6 +53,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("finds", "after the faults whoever runs is Alive to all, within the bound"),
     ("calms", "after the faults no suspicion is left, within the bound"),
     ("idles", "after the faults the datagram rate is back to idle"),
+    ("expect", "what the scenario's file expects"),
     ("panics", "nothing panics"),
     ("ends", "a run is over within the happenings allowed to it"),
     ("sometimes", "a sweep of the swarm sees every kind of fault, and all else that must happen once"),
@@ -70,6 +72,7 @@ pub struct Checks {
     silence: Silence,
     bounds: Bounds,
     sometimes: Sometimes,
+    expect: Expect,
     broken: Vec<Violation>,
 }
 
@@ -83,9 +86,10 @@ impl Checks {
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::default(),
-            silence: Silence::new(config.stall_tolerance),
+            silence: Silence::new(config.stall_tolerance, lies),
             bounds: Bounds::new(config),
             sometimes: Sometimes::default(),
+            expect: Expect::new(scenario),
             broken: Vec::new(),
         }
     }
@@ -105,6 +109,18 @@ impl Checks {
     /// What ever happened, to be added to.
     pub fn sometimes_mut(&mut self) -> &mut Sometimes {
         &mut self.sometimes
+    }
+
+    /// The run is over: what the scenario expects and has not come has not come.
+    pub fn finish(&mut self, end: Instant) {
+        self.expect.finish(end);
+        self.note_unexpected();
+    }
+
+    fn note_unexpected(&mut self) {
+        let known = self.broken.iter().filter(|broken| broken.check == "expect").count();
+        let unexpected: Vec<_> = self.expect.violations().iter().skip(known).cloned().collect();
+        unexpected.into_iter().for_each(|violation| self.note(Some(violation)));
     }
 
     fn note(&mut self, violation: Option<Violation>) {
@@ -140,7 +156,8 @@ impl Watch for Checks {
         ];
         found.into_iter().for_each(|violation| self.note(violation));
         self.sometimes.healed(self.folds.healed());
-        let _ = protocol;
+        self.expect.told(moment, host, protocol, event);
+        self.note_unexpected();
     }
 
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
@@ -157,6 +174,8 @@ impl Watch for Checks {
 
     fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
         self.truth.lives(now, host, life, protocol);
+        self.expect.lives(now, host, life, protocol);
+        self.note_unexpected();
         if life == Life::Started {
             self.rows.started(host);
             self.folds.started(host);

@@ -153,7 +153,12 @@ impl<A: App> Experiment<A> {
             turns_max: self.happenings_max,
         };
         // A panic is the end of one seed, not of a sweep; what led to it is in the trace, which nothing writes to again.
-        let (settled_after, is_whole) = match catch_unwind(AssertUnwindSafe(|| run.whole())) {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let settled_after = run.whole();
+            run.finish();
+            settled_after
+        }));
+        let (settled_after, is_whole) = match ran {
             Ok(settled_after) => (settled_after, true),
             Err(payload) => {
                 run.broken.push(panicked(run.world.now(), payload.as_ref()));
@@ -235,6 +240,15 @@ impl<A: App> Run<'_, A> {
             return settled.map(|at| at.since(over));
         }
         None
+    }
+
+    /// Judges what the scenario expects and has not come.
+    fn finish(&mut self) {
+        if self.broken.is_empty() {
+            let end = self.world.now();
+            self.world.watch_mut().finish(end);
+            self.broken = self.world.watch().broken().to_vec();
+        }
     }
 
     /// Runs until a moment, or until a promise is broken.

@@ -142,6 +142,8 @@ impl<A: App, W: Watch> World<A, W> {
         one.protocol = Some(protocol);
         one.app = Some(new_app(host));
         if one.is_stopped() {
+            self.trace.line(now, host, || Happened::Life(Life::Stopped.word()));
+            self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
             return;
         }
         self.drain(host);
