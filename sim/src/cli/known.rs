@@ -2,20 +2,21 @@
 
 use std::path::Path;
 
+use tidings_sim::scenario::catalogue;
+use tidings_sim::swarm::{swarm, swarm_large};
 use tidings_sim::{Experiment, Scenario};
 
 use crate::cli::PROGRAM;
 use crate::cli::trouble::Trouble;
 
-/// Scenarios that are drawn anew from each seed.
-const DRAWN: &[(&str, &str, fn(u64) -> Scenario)] = &[
-    ("swarm", "Everything drawn from the seed: 3 to 9 hosts, and random features of the fault set off.", stub),
-    ("swarm-large", "The same with 10 to 24 hosts, and sometimes 64.", stub),
-];
+/// Draws a scenario from a seed.
+type Draw = fn(u64) -> Scenario;
 
-fn stub(seed: u64) -> Scenario {
-    Scenario::new(&format!("swarm-{seed}"), 3 + (seed % 7) as u32, std::time::Duration::from_secs(120))
-}
+/// Scenarios that are drawn anew from each seed.
+const DRAWN: &[(&str, &str, Draw)] = &[
+    ("swarm", "Everything drawn from the seed: 3 to 9 hosts, and some kinds of fault turned off.", swarm),
+    ("swarm-large", "The same with 10 to 24 hosts, and sometimes 64.", swarm_large),
+];
 
 /// Something to run.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub(crate) struct Source {
 #[derive(Clone, Debug)]
 enum What {
     Scenario(Box<Scenario>),
-    Drawn(fn(u64) -> Scenario),
+    Drawn(Draw),
 }
 
 impl Source {
@@ -43,19 +44,16 @@ impl Source {
         if path.is_file() || name.ends_with(".toml") || name.contains(std::path::MAIN_SEPARATOR) {
             return Source::read(path);
         }
-        let Some(scenario) = named(name) else { return Err(Trouble::say(unknown(name))) };
-        Ok(Source { name: name.to_owned(), seed: None, what: What::Scenario(Box::new(scenario)) })
+        let Some(scenario) = Scenario::named(name) else { return Err(Trouble::say(unknown(name))) };
+        Ok(Source { name: name.to_owned(), seed: scenario.seed, what: What::Scenario(Box::new(scenario)) })
     }
 
     /// A scenario file.
     pub(crate) fn read(path: &Path) -> Result<Self, Trouble> {
         let text = std::fs::read_to_string(path).map_err(|error| Trouble::file("read", path, error))?;
-        let mut table: toml::Table = text.parse().map_err(|error| Trouble::file("read", path, error))?;
-        let seed = table.remove("seed").and_then(|seed| u64::try_from(seed.as_integer()?).ok());
-        let text = toml::to_string(&table).unwrap_or_default();
         let scenario = Scenario::from_toml(&text).map_err(|error| Trouble::file("use", path, error))?;
         let name = path.display().to_string();
-        Ok(Source { name, seed, what: What::Scenario(Box::new(scenario)) })
+        Ok(Source { name, seed: scenario.seed, what: What::Scenario(Box::new(scenario)) })
     }
 
     /// Whether each seed draws a scenario of its own.
@@ -89,17 +87,9 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     catalogue().chain(DRAWN.iter().map(|(name, about, _)| (*name, *about)))
 }
 
-fn catalogue() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [("steady", "Nothing goes wrong.")].into_iter()
-}
-
-fn named(name: &str) -> Option<Scenario> {
-    (name == "steady").then(|| Scenario::new("steady", 5, std::time::Duration::from_secs(60)))
-}
-
 /// A scenario as a file that replays by itself.
 pub(crate) fn file(scenario: &Scenario, seed: u64) -> String {
-    format!("seed = {seed}\n{}", scenario.to_toml())
+    Scenario { seed: Some(seed), ..scenario.clone() }.to_toml()
 }
 
 /// There is none of that name; which was meant, and which there are.

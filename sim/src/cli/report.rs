@@ -10,9 +10,9 @@ use tidings_sim::checks::{CHECKS, Sometimes};
 use tidings_sim::trace::{Trace, What};
 use tidings_sim::violation::Violation;
 
-use crate::cli::known;
 use crate::cli::stopwatch::rate;
 use crate::cli::trouble::Trouble;
+use crate::cli::{known, story};
 
 /// Figures of one run.
 pub(crate) fn summary(outcome: &Outcome, took: Duration, out: &mut impl Write) -> Result<(), Trouble> {
@@ -101,8 +101,7 @@ fn why(outcome: &Outcome, trace: &Trace, violation: &Violation) -> Option<String
         };
         if best.as_ref().is_none_or(|(known, _)| *known < fit) {
             let host = line.host.map_or(String::new(), |host| format!("n{host} "));
-            let clock = format!("(moments by its own clock, which then read {} at {})", skew.read, skew.at);
-            best = Some((fit, format!("{host}said at {}: {why}{clock}", line.at)));
+            best = Some((fit, format!("{host}said at {}: {}", line.at, story::explain(why, *skew))));
         }
         if fit == 3 {
             break;

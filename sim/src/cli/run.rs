@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidings::Instant;
 use tidings_sim::trace::{Header, Trace};
-use tidings_sim::{Experiment, Outcome, Scenario, span};
+use tidings_sim::{Experiment, Outcome, Scenario, page, span};
 
 use crate::cli::known::{self, Source};
 use crate::cli::stopwatch::Stopwatch;
@@ -177,6 +177,5 @@ pub(crate) fn write_trace(path: &Path, outcome: &Outcome, trace: &Trace, replay:
 }
 
 fn write_page(path: &Path, lines: &str) -> Result<(), Trouble> {
-    let _ = lines;
-    Err(Trouble::file("write", path, "this build draws no pages"))
+    std::fs::write(path, page::html(lines)).map_err(|error| Trouble::file("write", path, error))
 }
