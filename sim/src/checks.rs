@@ -34,7 +34,7 @@ use silence::Silence;
 use truth::Truth;
 
 /// Every check by its name, with what it demands; the letters are those under which such properties go elsewhere:
-/// S safety, A accuracy, V liveness, X of a scenario's own.
+/// S safety, A accuracy, V liveness, X of a scenario's or a sweep's own.
 pub const CHECKS: &[(&str, &str)] = &[
     ("row-monotone", "S1: a member's (generation, incarnation) never goes back while the view or a tombstone holds it"),
     ("no-resurrection", "S2: who is certainly Dead or Left comes back only at a higher (generation, incarnation)"),
@@ -58,6 +58,9 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("calms", "V3: after the faults no suspicion is left, within the bound"),
     ("idles", "V7: after the faults the datagram rate is back to idle"),
     ("expect", "X: what the scenario's file expects"),
+    ("panics", "X: nothing panics"),
+    ("ends", "X: a run is over within the happenings allowed to it"),
+    ("sometimes", "X: a sweep of the swarm sees every kind of fault, and all else that must happen once"),
 ];
 
 /// Broken promises kept of one run.
