@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What to run: a scenario, or one drawn from each seed, with an application on every host if one is wanted.
 #[derive(Clone)]
-pub struct Experiment<A = ()> {
+pub struct Experiment<A: App = ()> {
     source: Source,
     new_app: fn(u32) -> A,
     always: Vec<(&'static str, Always<A>)>,
@@ -31,7 +31,7 @@ enum Source {
     Drawn(fn(u64) -> Scenario),
 }
 
-impl<A> std::fmt::Debug for Experiment<A> {
+impl<A: App> std::fmt::Debug for Experiment<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let always: Vec<_> = self.always.iter().map(|(name, _)| name).collect();
         f.debug_struct("Experiment").field("always", &always).finish_non_exhaustive()
@@ -156,7 +156,7 @@ impl<A: App> Experiment<A> {
 
 type Begin<A> = fn(&Scenario, u64, fn(u32) -> A, Checks) -> Result<World<A, Checks>, ScenarioError>;
 
-struct Run<'a, A> {
+struct Run<'a, A: App> {
     world: World<A, Checks>,
     always: &'a [(&'static str, Always<A>)],
     broken: Vec<Violation>,

@@ -49,7 +49,7 @@ pub fn shrink<A: App + Clone>(
     Ok(Some(shrinker.best))
 }
 
-struct Shrinker<'a, A> {
+struct Shrinker<'a, A: App> {
     experiment: &'a Experiment<A>,
     seed: u64,
     runs_max: u32,
