@@ -15,20 +15,33 @@ use crate::world::World;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What to run: a scenario, or one drawn from each seed, with an application on every host if one is wanted.
-#[derive(Clone)]
 pub struct Experiment<A: App = ()> {
     source: Source,
     new_app: fn(u32) -> A,
-    always: Vec<(&'static str, Always<A>)>,
+    always: Vec<(&'static str, Promise<A>)>,
+    eventually: Vec<(&'static str, Promise<A>)>,
 }
 
-/// What a promise of one's own says about a world; the error is what was seen.
-pub type Always<A> = fn(&World<A, Checks>) -> Result<(), String>;
+/// A promise of one's own about a world; the error is what was seen. Being a mere function, it can carry nothing from
+/// one run into another: what it judges stands in the world, and what went before in [`World::facts`].
+pub type Promise<A> = fn(&World<A, Checks>) -> Result<(), String>;
 
 #[derive(Clone)]
 enum Source {
     Scenario(Box<Scenario>),
     Drawn(fn(u64) -> Scenario),
+}
+
+// Not derived, which would ask the same of the application.
+impl<A: App> Clone for Experiment<A> {
+    fn clone(&self) -> Self {
+        Experiment {
+            source: self.source.clone(),
+            new_app: self.new_app,
+            always: self.always.clone(),
+            eventually: self.eventually.clone(),
+        }
+    }
 }
 
 impl<A: App> std::fmt::Debug for Experiment<A> {
@@ -67,27 +80,41 @@ impl Experiment {
     /// Runs this scenario.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
-        Experiment { source: Source::Scenario(Box::new(scenario)), new_app: |_| (), always: Vec::new() }
+        Experiment {
+            source: Source::Scenario(Box::new(scenario)),
+            new_app: |_| (),
+            always: Vec::new(),
+            eventually: Vec::new(),
+        }
     }
 
     /// Runs whatever is drawn from each seed.
     #[must_use]
     pub fn drawn(draw: fn(u64) -> Scenario) -> Self {
-        Experiment { source: Source::Drawn(draw), new_app: |_| (), always: Vec::new() }
+        Experiment { source: Source::Drawn(draw), new_app: |_| (), always: Vec::new(), eventually: Vec::new() }
     }
 
-    /// With an application on every host; it is made anew at every start of a process.
+    /// With an application on every host; it is made anew, from the host's number, at every start of a process.
     #[must_use]
     pub fn with_app<A: App>(self, new_app: fn(u32) -> A) -> Experiment<A> {
-        Experiment { source: self.source, new_app, always: Vec::new() }
+        Experiment { source: self.source, new_app, always: Vec::new(), eventually: Vec::new() }
     }
 }
 
 impl<A: App> Experiment<A> {
     /// Holds every run to a promise of one's own, asked after every happening.
     #[must_use]
-    pub fn always(mut self, name: &'static str, promise: Always<A>) -> Self {
+    pub fn always(mut self, name: &'static str, promise: Promise<A>) -> Self {
         self.always.push((name, promise));
+        self
+    }
+
+    /// Holds every run to a promise that may be broken while something is wrong: it is asked once a second when the
+    /// faults are over, has to hold together with the protocol's own within their bound, and at the end of the run.
+    /// Not asked in a run whose faults do not end before it does.
+    #[must_use]
+    pub fn eventually(mut self, name: &'static str, promise: Promise<A>) -> Self {
+        self.eventually.push((name, promise));
         self
     }
 
@@ -102,10 +129,7 @@ impl<A: App> Experiment<A> {
 
     /// The same experiment with another scenario.
     #[must_use]
-    pub fn on(&self, scenario: Scenario) -> Self
-    where
-        A: Clone,
-    {
+    pub fn on(&self, scenario: Scenario) -> Self {
         Experiment { source: Source::Scenario(Box::new(scenario)), ..self.clone() }
     }
 
@@ -129,7 +153,7 @@ impl<A: App> Experiment<A> {
         let scenario = self.scenario(seed);
         let checks = Checks::new(&scenario, &scenario.config()?);
         let mut run =
-            Run { world: begin(&scenario, seed, self.new_app, checks)?, always: &self.always, broken: Vec::new() };
+            Run { world: begin(&scenario, seed, self.new_app, checks)?, experiment: self, broken: Vec::new() };
         let settled_after = run.whole();
         for violation in run.broken.iter() {
             run.world.note_violation(violation.check, &violation.text, &violation.hosts);
@@ -158,7 +182,7 @@ type Begin<A> = fn(&Scenario, u64, fn(u32) -> A, Checks) -> Result<World<A, Chec
 
 struct Run<'a, A: App> {
     world: World<A, Checks>,
-    always: &'a [(&'static str, Always<A>)],
+    experiment: &'a Experiment<A>,
     broken: Vec<Violation>,
 }
 
@@ -175,7 +199,7 @@ impl<A: App> Run<'_, A> {
         let mut settling = Settling::new(over, self.world.config());
         while self.broken.is_empty() {
             self.until(self.world.now() + LOOK_EVERY);
-            let disorder = settling.look(&self.world);
+            let disorder = self.look(&mut settling);
             if settling.settled.is_some() {
                 break;
             }
@@ -189,7 +213,7 @@ impl<A: App> Run<'_, A> {
         self.until((self.world.now() + idle).max(end));
         if self.broken.is_empty() {
             let settled = settling.settled;
-            self.broken.extend(settling.look(&self.world).or_else(|| settling.is_idle(&self.world)));
+            self.broken.extend(self.look(&mut settling).or_else(|| settling.is_idle(&self.world)));
             return settled.map(|at| at.since(over));
         }
         None
@@ -202,12 +226,25 @@ impl<A: App> Run<'_, A> {
             if !broken.is_empty() {
                 self.broken = broken.to_vec();
             }
-            for (check, promise) in self.always {
-                if let Err(text) = promise(&self.world) {
-                    let at = self.world.now();
-                    self.broken.push(Violation { check, at, text, hosts: Vec::new() });
-                }
-            }
+            let unkept: Vec<_> = self.unkept(&self.experiment.always).collect();
+            self.broken.extend(unkept);
         }
+    }
+
+    /// Looks whether everything is in order, by the protocol's promises and then by the embedder's.
+    fn look(&self, settling: &mut Settling) -> Option<Violation> {
+        let disorder = settling.look(&self.world).or_else(|| self.unkept(&self.experiment.eventually).next());
+        if disorder.is_some() {
+            settling.settled = None;
+        }
+        disorder
+    }
+
+    fn unkept(&self, promises: &[(&'static str, Promise<A>)]) -> impl Iterator<Item = Violation> {
+        let at = self.world.now();
+        promises.iter().filter_map(move |(check, promise)| {
+            let text = promise(&self.world).err()?;
+            Some(Violation { check, at, text, hosts: Vec::new() })
+        })
     }
 }

@@ -12,10 +12,13 @@ pub mod random;
 pub mod scenario;
 pub mod shrink;
 pub mod span;
+pub mod sweep;
 pub mod trace;
 pub mod violation;
 pub mod watch;
 pub mod world;
 
+pub use app::{App, Context, host_of};
 pub use experiment::{Experiment, Outcome};
 pub use scenario::Scenario;
+pub use sweep::Sweep;

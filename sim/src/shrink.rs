@@ -35,11 +35,7 @@ pub struct Shrunk {
 ///
 /// # Errors
 /// What is wrong with the scenario.
-pub fn shrink<A: App + Clone>(
-    experiment: &Experiment<A>,
-    seed: u64,
-    runs_max: u32,
-) -> Result<Option<Shrunk>, ScenarioError> {
+pub fn shrink<A: App>(experiment: &Experiment<A>, seed: u64, runs_max: u32) -> Result<Option<Shrunk>, ScenarioError> {
     let first = experiment.run(seed)?;
     let Some(violation) = first.violations.into_iter().next() else { return Ok(None) };
     // A scenario whose chance is drawn runs as it did when it was drawn, because the draws are a stream of their own.
@@ -56,7 +52,7 @@ struct Shrinker<'a, A: App> {
     best: Shrunk,
 }
 
-impl<A: App + Clone> Shrinker<'_, A> {
+impl<A: App> Shrinker<'_, A> {
     /// Tries every smaller scenario once; whether one still failed.
     fn round(&mut self) -> bool {
         let mut is_smaller = false;
