@@ -47,6 +47,7 @@ pub mod event;
 pub mod member;
 pub mod metrics;
 pub mod protocol;
+pub mod recording;
 #[cfg(feature = "node")]
 pub mod runtime;
 mod sabotage;

@@ -141,7 +141,8 @@ impl Protocol {
     /// Whose rows changed since [`Protocol::revision`] was `revision`, the earliest change first, so that
     /// [`Protocol::member`] need be asked for no others; a row that changed twice is named twice.
     ///
-    /// None when more than the last 32 changes are asked for: then look at all.
+    /// None when more than the last 32 changes are asked for: then look at all. Revisions of another protocol, such as
+    /// the one before a restart, mean nothing here.
     pub fn changed_since(&self, revision: u64) -> Option<impl Iterator<Item = NodeId> + '_> {
         self.swim.changed_since(revision)
     }

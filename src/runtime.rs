@@ -21,6 +21,7 @@ mod pages;
 mod reporter;
 mod request;
 mod socket;
+mod tape;
 mod view;
 
 pub use builder::{Builder, DEFAULT_PORT};

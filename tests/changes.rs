@@ -51,8 +51,8 @@ fn rows(protocol: &Protocol) -> BTreeMap<NodeId, Member> {
     members.map(|member| (member.id(), member.clone())).collect()
 }
 
-/// Runs for a while and compares each copy with its table: after every change, and now and then when there is said to be
-/// none.
+/// Runs for a while and compares each copy with its table: after every change, and now and then when there is said to
+/// be none.
 fn run(net: &mut Net, copies: &mut Vec<Copy>, span: Duration) {
     let mut happenings = 0_u32;
     net.run_until(span, |net| {

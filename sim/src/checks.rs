@@ -76,7 +76,7 @@ impl Checks {
     pub fn new(scenario: &Scenario, config: &Config) -> Self {
         let lies = scenario.has_liar();
         Checks {
-            truth: Truth::new(config, &scenario.latency),
+            truth: Truth::new(scenario, config),
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::default(),
@@ -123,7 +123,7 @@ impl Watch for Checks {
     }
 
     fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
-        self.truth.handled(now, host, passage);
+        self.truth.handled(host, passage);
         self.answered.handled(now, host, passage, datagram);
         self.sometimes.handled(datagram);
     }

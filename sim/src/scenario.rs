@@ -73,6 +73,9 @@ pub enum Start {
     Joining,
 }
 
+/// What wall clocks say at the beginning, in Unix milliseconds.
+pub(crate) const EPOCH_MS: u64 = 1_700_000_000_000;
+
 /// The name of every simulated cluster.
 pub(crate) const CLUSTER: &str = "sim";
 
@@ -133,6 +136,9 @@ impl Scenario {
             let mut fault = planned.what.clone();
             if let Some(host) = named_hosts(&mut fault).into_iter().find(|host| *host >= self.host_limit()) {
                 return refuse(format!("{}: there is no host {host}", fault.name()));
+            }
+            if matches!(fault, Fault::Twin { of } if of >= self.hosts) {
+                return refuse("twin: it needs one of the first hosts' names".to_owned());
             }
             if planned.flap.is_some_and(|flap| flap.on.is_zero() || flap.off.is_zero()) {
                 return refuse(format!("{}: a flap needs time on and time off", fault.name()));

@@ -5,6 +5,7 @@
 
 use std::fmt::{Debug, Display};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
 use crate::member::{Generation, Identity, NodeId, Record, canonical};
-use crate::protocol::Protocol;
+use crate::recording::{Header, Recorder, Writer};
 use crate::runtime::clock::{Clock, generation_now};
 use crate::runtime::contacts::{Contact, keep_resolving, resolve_all, warn_unresolved};
 use crate::runtime::driver::{Driver, Names, Parts};
@@ -25,6 +26,7 @@ use crate::runtime::node::{Node, Shared};
 use crate::runtime::reporter::Reporter;
 use crate::runtime::request::Command;
 use crate::runtime::socket::{self, NodeSocket, can_reach};
+use crate::runtime::tape::{self, Tape};
 use crate::runtime::view::View;
 
 /// The UDP port of a node that is not told another.
@@ -49,6 +51,7 @@ pub struct Builder {
     preload: Vec<Record>,
     seed: Option<u64>,
     faults: Option<Faults>,
+    record: Option<(PathBuf, u64)>,
     on_this_runtime: bool,
 }
 
@@ -75,6 +78,7 @@ impl Builder {
             preload: Vec::new(),
             seed: None,
             faults: None,
+            record: None,
             on_this_runtime: false,
         }
     }
@@ -153,6 +157,15 @@ impl Builder {
         self
     }
 
+    /// Records everything the node is told to a file of at most so many bytes, for [`recording`](crate::recording) to
+    /// replay; a file that is there is first renamed to `.old`. It holds addresses, metadata and the node's seed, by
+    /// which its nonces can be foretold while it runs: keep it to yourself. A full disk or a reached bound ends the
+    /// recording with one warning, never the node.
+    pub fn record(mut self, path: impl Into<PathBuf>, bytes_max: u64) -> Self {
+        self.record = Some((path.into(), bytes_max));
+        self
+    }
+
     /// Runs the node's task on the tokio runtime that calls `start`, in place of a thread of its own. A runtime whose
     /// workers the application blocks then keeps the node from running, and others suspect it.
     pub fn on_this_runtime(mut self) -> Self {
@@ -206,8 +219,8 @@ impl Builder {
             Some(text) => Some(Contact::parse("advertise", text, local.port())?),
             None => None,
         };
-        let (preload, faults) = (self.preload, self.faults);
-        Ok(Plan { config, identity, seed, socket, local, advertise, contacts, preload, faults })
+        let (preload, faults, record) = (self.preload, self.faults, self.record);
+        Ok(Plan { config, identity, seed, socket, local, advertise, contacts, preload, faults, record })
     }
 }
 
@@ -222,6 +235,7 @@ struct Plan {
     contacts: Vec<Contact>,
     preload: Vec<Record>,
     faults: Option<Faults>,
+    record: Option<(PathBuf, u64)>,
 }
 
 type Ready = oneshot::Sender<Result<Node, StartError>>;
@@ -254,7 +268,7 @@ async fn launch(plan: Plan, ready: Ready) {
 }
 
 async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
-    let Plan { config, mut identity, seed, socket, local, advertise, contacts, preload, faults } = plan;
+    let Plan { config, mut identity, seed, socket, local, advertise, contacts, preload, faults, record } = plan;
     let socket = NodeSocket::new(socket).map_err(|error| StartError::Bind(local, error))?;
     if let Some(advertise) = advertise {
         let resolved = advertise.resolve(local).await.first().copied();
@@ -270,9 +284,12 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     addresses.retain(|address| *address != identity.address && *address != local);
 
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
+    // Before the clock: a disk may be slow, and the time it takes is not the node's.
+    let writer = record.map(start_recording).transpose()?;
     let clock = Clock::start();
     let now = clock.now();
-    let mut protocol = Protocol::new(config, identity, seed, now).map_err(StartError::Config)?;
+    let header = Header::new(config, identity, seed, now);
+    let mut protocol = Recorder::start(header, writer).map_err(StartError::Config)?;
     if !preload.is_empty() {
         protocol.preload(now, &preload);
     }
@@ -287,6 +304,12 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let driver = Driver::new(protocol, parts);
     let node = Node::new(Arc::new(Shared { id, name, local, clock, hub }), commands);
     Ok((node, driver))
+}
+
+fn start_recording((path, bytes_max): (PathBuf, u64)) -> Result<Writer<Tape>, StartError> {
+    let file = tape::open(&path).map_err(|error| StartError::Recording(path, error))?;
+    let tape = Tape::start(file).map_err(StartError::Thread)?;
+    Ok(Writer::new(tape, bytes_max))
 }
 
 /// Starts the task that resolves names, if there are any.

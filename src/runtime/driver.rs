@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 
 use crate::event::Event;
-use crate::member::Member;
-use crate::protocol::{ForgetError, Protocol};
+use crate::protocol::ForgetError;
+use crate::recording::{OwnRow, Recorder};
 use crate::runtime::clock::Clock;
 use crate::runtime::error::Stopped;
 use crate::runtime::faults::Faults;
@@ -26,6 +26,7 @@ use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::reporter::Reporter;
 use crate::runtime::request::Command;
 use crate::runtime::socket::NodeSocket;
+use crate::runtime::tape::Tape;
 use crate::time::Instant;
 
 /// Datagrams read in one turn at most, so that timers and requests have their turn in a flood.
@@ -41,7 +42,9 @@ const ERROR_REST: Duration = Duration::from_millis(10);
 
 /// Everything the task owns.
 pub(crate) struct Driver {
-    protocol: Protocol,
+    /// Lent out for reading only: whatever changes it is recorded, if a recording is on.
+    protocol: Recorder<Tape>,
+    recordings_ended: u64,
     socket: NodeSocket,
     clock: Clock,
     hub: Arc<Hub>,
@@ -58,8 +61,7 @@ pub(crate) struct Driver {
     received: Vec<u8>,
     sent: Vec<u8>,
     fresh: Vec<Event>,
-    /// This node's own row as it was last published.
-    me: Member,
+    own_row: OwnRow,
     superseded_by: Option<SocketAddr>,
     /// Last, so that a panic closes the socket before it tells.
     _alarm: Alarm,
@@ -92,12 +94,13 @@ pub(crate) struct Parts {
 }
 
 impl Driver {
-    pub(crate) fn new(protocol: Protocol, parts: Parts) -> Self {
+    pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
         let Parts { socket, clock, hub, commands, names, faults, reporter } = parts;
-        let me = protocol.me().clone();
+        let own_row = OwnRow::new(protocol.me());
         let alarm = Alarm(Arc::clone(&hub));
         let mut driver = Driver {
             protocol,
+            recordings_ended: 0,
             socket,
             clock,
             hub,
@@ -111,7 +114,7 @@ impl Driver {
             received: vec![0; RECEIVE_BYTES],
             sent: Vec::new(),
             fresh: Vec::new(),
-            me,
+            own_row,
             superseded_by: None,
             _alarm: alarm,
         };
@@ -133,8 +136,9 @@ impl Driver {
             self.take_commands(now);
             self.fire_timers(now);
             self.publish();
+            self.keep_recording();
             if let Some(reason) = self.end() {
-                return self.stop(reason);
+                return self.stop(reason).await;
             }
             if self.socket.take_exhausted() {
                 tokio::time::sleep(ERROR_REST).await;
@@ -230,28 +234,31 @@ impl Driver {
             if let Event::Superseded { by } = event {
                 self.superseded_by = Some(by);
             }
+            self.own_row.hear(&event);
             self.fresh.push(event);
             if self.fresh.len() >= EVENTS_MAX {
                 self.publish();
             }
         }
+        self.fresh.extend(self.own_row.update(self.protocol.me()));
     }
 
-    /// Makes the gathered events visible, and this node's own row with them.
+    /// Makes the gathered events visible.
     fn publish(&mut self) {
         for event in &self.fresh {
             self.reporter.event(event);
-            if let Some(own) = event.member().filter(|member| member.id() == self.me.id()) {
-                self.me = own.clone();
-            }
-        }
-        let me = self.protocol.me();
-        if *me != self.me && me.state().is_live() {
-            self.me = me.clone();
-            self.fresh.push(Event::Updated(self.me.clone()));
         }
         if !self.fresh.is_empty() {
             self.hub.publish(self.fresh.drain(..));
+        }
+    }
+
+    /// Hands the turn's part of the recording over, and tells if it has ended.
+    fn keep_recording(&mut self) {
+        self.protocol.flush();
+        if let Some(why) = self.protocol.take_failure() {
+            self.recordings_ended += 1;
+            self.reporter.recording_ended(&why, self.protocol.recorded_bytes());
         }
     }
 
@@ -267,12 +274,16 @@ impl Driver {
         }
     }
 
-    /// The port is free again before anyone hears that the node has stopped.
-    fn stop(self, reason: Stopped) {
+    /// The port is free again, and the recording whole, before anyone hears that the node has stopped.
+    async fn stop(mut self, reason: Stopped) {
         self.reporter.stopped(&reason);
+        let tape = self.protocol.finish();
         let metrics = self.metrics();
         let hub = Arc::clone(&self.hub);
         drop(self.socket);
+        if let Some(tape) = tape {
+            tape.close().await;
+        }
         hub.close(reason, metrics);
     }
 
@@ -282,6 +293,8 @@ impl Driver {
             view_version: self.hub.view().version(),
             receives_failed: self.socket.receives_failed(),
             sends_failed: self.socket.sends_failed(),
+            recorded_bytes: self.protocol.recorded_bytes(),
+            recordings_ended: self.recordings_ended,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::member::IdentityError;
@@ -36,6 +37,8 @@ pub enum StartError {
     UnresolvedContacts(Vec<String>),
     /// The operating system gave no entropy for the seed.
     Entropy(String),
+    /// The file of the recording could not be opened.
+    Recording(PathBuf, io::Error),
     /// The node's thread or runtime could not be made.
     Thread(io::Error),
     /// `on_this_runtime()` was asked for outside a tokio runtime.
@@ -74,6 +77,11 @@ impl fmt::Display for StartError {
                 contacts.join(", ")
             ),
             StartError::Entropy(error) => write!(f, "the system gave no entropy ({error}); call .seed(..)"),
+            StartError::Recording(path, error) => write!(
+                f,
+                "cannot record to {}: {error}; give .record(..) a file in a directory that this process may write to",
+                path.display()
+            ),
             StartError::Thread(error) => {
                 write!(f, "cannot start the node's thread: {error}; raise the limits, or call .on_this_runtime()")
             }
@@ -102,7 +110,7 @@ impl std::error::Error for StartError {
         match self {
             StartError::Config(error) => Some(error),
             StartError::Identity(error) => Some(error),
-            StartError::Bind(_, error) | StartError::Thread(error) => Some(error),
+            StartError::Bind(_, error) | StartError::Recording(_, error) | StartError::Thread(error) => Some(error),
             _ => None,
         }
     }

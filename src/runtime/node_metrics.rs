@@ -16,4 +16,8 @@ pub struct NodeMetrics {
     pub receives_failed: u64,
     /// Datagrams that the socket did not take: lost, like on the way.
     pub sends_failed: u64,
+    /// Bytes of the recording so far, if one was asked for.
+    pub recorded_bytes: u64,
+    /// 1 once the recording has ended though the node goes on: its bound was reached, or the disk full or too slow.
+    pub recordings_ended: u64,
 }

@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 
 use crate::event::Event;
 use crate::member::Member;
+use crate::recording::RecordError;
 use crate::time::Instant;
 use crate::wire::Rejected;
 
@@ -73,6 +74,11 @@ impl Reporter {
                 warn!(target: "tidings::node", node, members_max, "the table is full, a new member was refused; raise members_max");
             }
         }
+    }
+
+    /// The recording has ended before the node: told once, for there is one recording.
+    pub(crate) fn recording_ended(&self, why: &RecordError, bytes: u64) {
+        warn!(target: "tidings::node", node = self.node.as_str(), bytes, "the recording has ended, the node goes on: {why}");
     }
 
     /// Counts a rejected datagram, and tells of it unless that was done a moment ago.

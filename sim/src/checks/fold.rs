@@ -99,6 +99,7 @@ impl Folds {
                 opinion.state = State::Dead;
                 opinion.is_provisional = *isolated;
                 opinion.was_dead = !*isolated;
+                opinion.suspected = before.and_then(|before| before.suspected);
                 let is_verdict = *reason != tidings::event::DeadReason::Restarted;
                 buried(moment, before, place.0, is_verdict)
             }

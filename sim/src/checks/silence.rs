@@ -29,7 +29,7 @@ impl Silence {
         if *reason == DeadReason::Restarted {
             return None;
         }
-        let (victim, process) = truth.process(member.id(), member.generation())?;
+        let (victim, process) = truth.process(member)?;
         if process.is_leaving || victim == host {
             return None;
         }

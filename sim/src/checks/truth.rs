@@ -4,15 +4,16 @@
 //! scenario meant to do to them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings::member::Incarnation;
 use tidings::{Config, Generation, Instant, Member, NodeId, Protocol};
 use twox_hash::XxHash3_64;
 
-use crate::delay::Delay;
 use crate::fault::{Fault, Hosts};
 use crate::network::Fate;
+use crate::scenario::{EPOCH_MS, Scenario, Start};
 use crate::watch::{Life, Passage, Phase};
 
 /// A datagram that takes this much longer than usual counts as lost where losses matter.
@@ -43,10 +44,11 @@ struct Issued {
 pub(super) struct Process {
     pub(super) id: NodeId,
     pub(super) generation: Generation,
+    address: SocketAddr,
     pub(super) is_up: bool,
     pub(super) is_leaving: bool,
     pub(super) started: Instant,
-    /// When a datagram of it was last handled by another.
+    /// When a datagram of it last reached another's socket, to be handled there.
     pub(super) heard: Instant,
     starts: u32,
     /// Until when it was slow or cut itself off.
@@ -54,19 +56,28 @@ pub(super) struct Process {
 }
 
 impl Truth {
-    pub(super) fn new(config: &Config, latency: &Delay) -> Self {
+    pub(super) fn new(scenario: &Scenario, config: &Config) -> Self {
         let floor = Duration::from_millis(if config.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 });
-        let late = latency.usual_max() + floor.min(config.probe_timeout) / LATE_SHARE;
-        Truth { issued: BTreeMap::new(), processes: Vec::new(), harmed: Vec::new(), late }
+        let late = scenario.latency.usual_max() + floor.min(config.probe_timeout) / LATE_SHARE;
+        let mut issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>> = BTreeMap::new();
+        if scenario.start == Start::Preloaded {
+            // They know each other before the last of them has started.
+            let first = |host| (NodeId::from_name(&format!("n{host}")), Generation(EPOCH_MS));
+            for (id, generation) in (0..scenario.hosts).map(first) {
+                issued.entry(id).or_default().insert(generation, Issued::default());
+            }
+        }
+        Truth { issued, processes: Vec::new(), harmed: Vec::new(), late }
     }
 
     pub(super) fn processes(&self) -> impl Iterator<Item = (u32, &Process)> {
         (0..).zip(&self.processes)
     }
 
-    /// The process that runs under this id at this generation.
-    pub(super) fn process(&self, id: NodeId, generation: Generation) -> Option<(u32, &Process)> {
-        self.processes().find(|(_, process)| process.is_up && process.id == id && process.generation == generation)
+    /// The process that runs as this member says; one that started at another address is another.
+    pub(super) fn process(&self, member: &Member) -> Option<(u32, &Process)> {
+        let is_it = |process: &Process| (process.id, process.generation) == (member.id(), member.generation());
+        self.processes().find(|(_, process)| process.is_up && is_it(process) && process.address == member.address())
     }
 
     /// Whether anybody of this id was ever started.
@@ -131,10 +142,10 @@ impl Truth {
         row[to] = row[to].max(at);
     }
 
-    pub(super) fn handled(&mut self, now: Instant, host: u32, passage: Passage) {
+    pub(super) fn handled(&mut self, host: u32, passage: Passage) {
         let Some(sender) = self.processes.get_mut(passage.from as usize) else { return };
         if passage.from != host && passage.start == sender.starts && passage.is_whole {
-            sender.heard = now;
+            sender.heard = sender.heard.max(passage.arrived);
         }
     }
 
@@ -169,6 +180,7 @@ impl Truth {
                 let process = Process {
                     id: me.id(),
                     generation: me.generation(),
+                    address: me.address(),
                     is_up: true,
                     is_leaving: false,
                     started: now,
@@ -197,9 +209,12 @@ impl Truth {
         let hosts: &Hosts = match fault {
             Fault::Block { hosts } => hosts,
             Fault::Slow { hosts, service } if *service > SLOW => hosts,
+            // A clock that jumps ahead takes from P what it had not yet been woken for.
+            Fault::Step { hosts, .. } => hosts,
             _ => return,
         };
-        let until = if phase == Phase::Begins { Instant::NEVER } else { now + SLOW };
+        let is_a_moment = matches!(fault, Fault::Step { .. });
+        let until = if phase == Phase::Begins && !is_a_moment { Instant::NEVER } else { now + SLOW };
         for host in hosts.numbers(self.processes.len() as u32) {
             self.processes[host as usize].impaired = until;
         }

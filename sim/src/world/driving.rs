@@ -214,7 +214,12 @@ impl<A: App, W: Watch> World<A, W> {
     /// Tells a host's application, and whoever watches.
     fn tell(&mut self, host: u32, event: Event) {
         let now = self.now;
-        let one = &self.hosts[host as usize];
+        let one = &mut self.hosts[host as usize];
+        match event {
+            Event::Isolated { .. } => one.is_isolated = true,
+            Event::Reconnected => one.is_isolated = false,
+            _ => {}
+        }
         let Some(protocol) = &one.protocol else { return };
         self.watch.told(Moment { now, local: one.clock.read(now) }, host, protocol, &event);
         let member = event.member().map_or([0; 16], |member| member.id().to_bytes());

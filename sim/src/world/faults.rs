@@ -252,19 +252,17 @@ impl<A: App, W: Watch> World<A, W> {
         let count = self.hosts.len() as u32;
         for liar in hosts.numbers(count) {
             let Some((protocol, _)) = self.hosts[liar as usize].running(now) else { continue };
-            let (me, mut items) = (forge::Who::is(protocol.me()), Vec::new());
+            let me = forge::Who::is(protocol.me());
             for victim in about.numbers(count).into_iter().filter(|victim| *victim != liar) {
-                let Some(protocol) = self.hosts[liar as usize].protocol() else { continue };
-                let place = self.hosts[victim as usize].place;
-                if let Some(member) = protocol.member(self.hosts[victim as usize].id) {
-                    items.push(forge::lie(*what, me, member, address(place)));
+                let (id, place) = (self.hosts[victim as usize].id, self.hosts[victim as usize].place);
+                let known = self.hosts[liar as usize].protocol().and_then(|protocol| protocol.member(id));
+                let Some(item) = known.map(|member| forge::lie(*what, me, member, address(place))) else { continue };
+                let datagram = me.says(crate::scenario::CLUSTER, forge::NEWS, &[], &[item]);
+                self.trace.happening(now, liar, Kind::Command, &datagram);
+                for other in (0..count).filter(|other| *other != liar) {
+                    let to = address(self.hosts[other as usize].place);
+                    self.send(liar, to, &datagram, Content::Datagram);
                 }
-            }
-            let datagram = me.says(crate::scenario::CLUSTER, forge::NEWS, &[], &items);
-            self.trace.happening(now, liar, Kind::Command, &datagram);
-            for other in (0..count).filter(|other| *other != liar) {
-                let to = address(self.hosts[other as usize].place);
-                self.send(liar, to, &datagram, Content::Datagram);
             }
         }
         self.queue.push(now + *every, What::Lie(id));

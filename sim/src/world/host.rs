@@ -53,8 +53,9 @@ pub struct Host<A = ()> {
     pub(super) wakes_at: Instant,
     /// Since when the machine sleeps.
     pub(super) slept: Option<Instant>,
-    /// Changes of the table that have been looked at.
     pub(super) is_leaving: bool,
+    /// Whether it told its application that too few answer it.
+    pub(super) is_isolated: bool,
 }
 
 /// Something that ails a host while a fault lasts.
@@ -86,6 +87,7 @@ impl<A> Host<A> {
             wakes_at: Instant::NEVER,
             slept: None,
             is_leaving: false,
+            is_isolated: false,
         }
     }
 
@@ -135,6 +137,12 @@ impl<A> Host<A> {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.ailments.iter().any(|(_, ailment)| matches!(ailment, Ailment::Paused(_) | Ailment::Suspended))
+    }
+
+    /// Whether it told its application that too few answer it, and nothing else since.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.is_up() && self.is_isolated
     }
 
     /// Whether nothing comes in or goes out though it runs.

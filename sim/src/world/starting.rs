@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::fault::{Place, WallClock};
 use crate::random::nanos;
-use crate::scenario::Start;
+use crate::scenario::{EPOCH_MS, Start};
 use crate::trace::{Kind, What as Happened};
 use crate::watch::{Life, Watch};
 use crate::world::host::{Host, address};
@@ -19,8 +19,6 @@ use crate::world::{RESOLVE_EVERY, World};
 
 /// Hosts that join at the beginning do so within this.
 const JOIN_WITHIN: Duration = Duration::from_millis(200);
-/// What wall clocks say at the beginning, in Unix milliseconds.
-const EPOCH_MS: u64 = 1_700_000_000_000;
 const HOUR_MS: u64 = 3_600_000;
 /// Contacts given to a process that starts.
 const CONTACTS: usize = 3;
@@ -134,6 +132,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.busy_until = now;
         one.wakes_at = Instant::NEVER;
         one.is_leaving = false;
+        one.is_isolated = false;
         self.trace.happening(now, host, Kind::Command, b"start");
         self.trace.line(now, host, || Happened::Life(Life::Started.word()));
         let local = one.clock.read(now);

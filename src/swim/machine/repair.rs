@@ -163,13 +163,17 @@ impl Machine {
             self.take_item(origin, &item, Source::Sync);
         }
         let back = std::mem::take(&mut self.repair.give_back);
-        let done = self.write_answer(heard, nonce, &back, 0, &mut Vec::new());
+        // Mostly all of it fits, and hashing a large table twice is dear.
+        let all = u16::try_from(heard.items().count()).unwrap_or(u16::MAX);
         let mut datagram = Vec::new();
-        self.write_answer(heard, nonce, &back, done, &mut datagram);
+        let done = self.write_answer(heard, nonce, &back, all, &mut datagram);
+        if done < all {
+            self.write_answer(heard, nonce, &back, done, &mut datagram);
+        }
         self.outbox.push_prepared(origin.address, datagram);
     }
 
-    /// Writes the answer to a request whose first `done` items it answers; how many it could.
+    /// Writes the answer that says that it answers the first `done` items of a request; how many of those it could.
     fn write_answer(
         &self,
         heard: &Datagram<'_>,
@@ -179,8 +183,7 @@ impl Machine {
         datagram: &mut Vec<u8>,
     ) -> u16 {
         let message = Message::SyncReply { nonce, done };
-        // The count of answered items may take three bytes where a first guess took one.
-        let limit = self.rules.datagram_bytes_max - if done == 0 { 2 } else { 0 };
+        let limit = self.rules.datagram_bytes_max;
         let mut writer = self.codec.writer(datagram, limit, self.my_digest(), self.pulse(), message);
         let news = self.news();
         for slot in back {
@@ -190,7 +193,7 @@ impl Machine {
         }
         let mut answered = 0;
         for item in heard.items() {
-            if done > 0 && answered == done {
+            if answered == done {
                 break;
             }
             let fitted =

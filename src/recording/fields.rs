@@ -1,0 +1,225 @@
+//! The fields of an entry as bytes, and bytes as fields again.
+//!
+//! All numbers are of fixed width, least significant byte first; what has a length is written after it. Reading is
+//! total: none where the bytes are not those of a field, and never more memory than the bytes given.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::member::{Generation, Identity, Incarnation, Member, NodeId, Record};
+use crate::recording::Told;
+use crate::time::Instant;
+
+/// Moments from here on (146 years after the origin) are refused: no clock reaches them, and arithmetic near the end of
+/// time would make deadlines that are due for ever.
+const INSTANT_END: u64 = 1 << 62;
+
+pub(super) fn put_u32(to: &mut Vec<u8>, number: u32) {
+    to.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(super) fn put_u64(to: &mut Vec<u8>, number: u64) {
+    to.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(super) fn put_instant(to: &mut Vec<u8>, instant: Instant) {
+    put_u64(to, instant.as_nanos());
+}
+
+pub(super) fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+    put_u32(to, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    to.extend_from_slice(bytes);
+}
+
+pub(super) fn put_id(to: &mut Vec<u8>, id: NodeId) {
+    to.extend_from_slice(&id.to_bytes());
+}
+
+pub(super) fn put_address(to: &mut Vec<u8>, address: SocketAddr) {
+    match address {
+        SocketAddr::V4(v4) => {
+            to.push(4);
+            to.extend_from_slice(&v4.ip().octets());
+        }
+        SocketAddr::V6(v6) => {
+            to.push(6);
+            to.extend_from_slice(&v6.ip().octets());
+            put_u32(to, v6.flowinfo());
+            put_u32(to, v6.scope_id());
+        }
+    }
+    to.extend_from_slice(&address.port().to_le_bytes());
+}
+
+pub(super) fn put_identity(to: &mut Vec<u8>, identity: &Identity) {
+    put_bytes(to, identity.name.as_bytes());
+    put_id(to, identity.id);
+    put_u64(to, identity.generation.0);
+    put_address(to, identity.address);
+    put_bytes(to, &identity.metadata);
+}
+
+pub(super) fn put_record(to: &mut Vec<u8>, record: &Record) {
+    put_bytes(to, record.name().as_bytes());
+    put_id(to, record.id());
+    put_u64(to, record.generation().0);
+    put_address(to, record.address());
+    put_bytes(to, record.metadata());
+    put_u32(to, record.incarnation().0);
+    put_bytes(to, record.extra());
+}
+
+fn put_member(to: &mut Vec<u8>, member: &Member) {
+    put_record(to, &member.record);
+    put_u32(to, member.incarnation.0);
+    to.push(member.state as u8);
+}
+
+/// All of an event, to be hashed; nothing reads it back.
+pub(super) fn put_event(to: &mut Vec<u8>, event: &Event) {
+    put_bytes(to, event.kind().as_bytes());
+    if let Some(member) = event.member() {
+        put_member(to, member);
+    }
+    match event {
+        Event::Up(_) | Event::Refuted(_) | Event::Left(_) | Event::Updated(_) | Event::Reconnected => {}
+        Event::Suspect { by, reason, dead_after, dead_by, .. } => {
+            by.iter().for_each(|id| put_id(to, id));
+            to.push(*reason as u8);
+            put_instant(to, *dead_after);
+            put_instant(to, *dead_by);
+        }
+        Event::Dead { by, reason, isolated, .. } => {
+            by.iter().for_each(|id| put_id(to, id));
+            to.push(*reason as u8);
+            to.push(u8::from(*isolated));
+        }
+        Event::SelfStalled { gap } => put_u64(to, nanos(*gap)),
+        Event::Isolated { reachable, known } => {
+            put_u64(to, *reachable as u64);
+            put_u64(to, *known as u64);
+        }
+        Event::Superseded { by } => put_address(to, *by),
+        Event::Full { members_max } => put_u64(to, *members_max as u64),
+    }
+}
+
+pub(super) fn put_told(to: &mut Vec<u8>, told: &Told) {
+    put_bytes(to, told.kind.as_bytes());
+    to.push(u8::from(told.member.is_some()));
+    if let Some((id, generation, incarnation)) = told.member {
+        put_id(to, id);
+        put_u64(to, generation.0);
+        put_u32(to, incarnation.0);
+    }
+}
+
+/// Nanoseconds, at most as many as a number holds.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What is left to read of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(super) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn instant(&mut self) -> Option<Instant> {
+        self.u64().filter(|nanos| *nanos < INSTANT_END).map(Instant::from_nanos)
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.u32()?;
+        self.take(usize::try_from(length).ok()?)
+    }
+
+    pub(super) fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    pub(super) fn id(&mut self) -> Option<NodeId> {
+        self.array().map(NodeId::from_bytes)
+    }
+
+    pub(super) fn address(&mut self) -> Option<SocketAddr> {
+        match self.u8()? {
+            4 => {
+                let ip = self.array::<4>()?;
+                Some(SocketAddr::new(IpAddr::from(ip), self.port()?))
+            }
+            6 => {
+                let ip = self.array::<16>()?;
+                let (flowinfo, scope_id) = (self.u32()?, self.u32()?);
+                Some(SocketAddrV6::new(ip.into(), self.port()?, flowinfo, scope_id).into())
+            }
+            _ => None,
+        }
+    }
+
+    fn port(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn identity(&mut self) -> Option<Identity> {
+        Some(Identity {
+            name: self.text()?.to_owned(),
+            id: self.id()?,
+            generation: Generation(self.u64()?),
+            address: self.address()?,
+            metadata: self.bytes()?.to_owned(),
+        })
+    }
+
+    pub(super) fn record(&mut self) -> Option<Record> {
+        let identity = self.identity()?;
+        let incarnation = Incarnation(self.u32()?);
+        Record::new(&identity, incarnation, self.bytes()?).ok()
+    }
+
+    pub(super) fn told(&mut self) -> Option<Told> {
+        let kind = self.text()?.to_owned().into();
+        let member = match self.u8()? {
+            0 => None,
+            1 => Some((self.id()?, Generation(self.u64()?), Incarnation(self.u32()?))),
+            _ => return None,
+        };
+        Some(Told { kind, member })
+    }
+
+    /// As many items as the number before them says; each takes at least a byte.
+    pub(super) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.u32()?;
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(item(self)?);
+        }
+        Some(items)
+    }
+}

@@ -1,0 +1,199 @@
+//! A protocol whose every input is written down before it takes it.
+//!
+//! It stands in the protocol's place and lends it out for reading only, so that a call that changes it and is not
+//! recorded does not compile. Without a writer it costs a branch a call.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Deref;
+
+use crate::config::ConfigError;
+use crate::event::Event;
+use crate::member::{IdentityError, NodeId, Record};
+use crate::protocol::{ForgetError, Protocol, Transmit};
+use crate::recording::outputs::Outputs;
+use crate::recording::{Header, Input, RecordError, What, Writer};
+use crate::time::Instant;
+use crate::wire::Rejected;
+
+/// A protocol with a recording of it, if one is wanted.
+///
+/// **It must be driven as [`Protocol`] asks: after each call drain [`Recorder::poll_transmit`], then
+/// [`Recorder::poll_event`], each until there is none.** A replay drains so, and would part from a driver that did not.
+#[derive(Debug)]
+pub struct Recorder<W: io::Write> {
+    protocol: Protocol,
+    writer: Option<Writer<W>>,
+    outputs: Outputs,
+    /// Whether something was written since the last drain.
+    is_open: bool,
+    bytes: u64,
+    failure: Option<RecordError>,
+}
+
+impl<W: io::Write> Recorder<W> {
+    /// Makes the protocol and, with a writer, begins its recording. That the recording cannot be begun is no error
+    /// here: see [`Recorder::take_failure`].
+    ///
+    /// # Errors
+    /// As for [`Protocol::new`]; nothing is written.
+    pub fn start(header: Header, writer: Option<Writer<W>>) -> Result<Self, ConfigError> {
+        let (config, identity) = (header.config.clone(), header.identity.clone());
+        let protocol = Protocol::new(config, identity, header.seed, header.now)?;
+        let outputs = Outputs::default();
+        let mut recorder = Recorder { protocol, writer, outputs, is_open: true, bytes: 0, failure: None };
+        recorder.write(|writer| writer.start(&header));
+        Ok(recorder)
+    }
+
+    /// Whether there is a recording, and it has not ended.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Bytes recorded.
+    #[must_use]
+    pub fn recorded_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Why the recording ended before the node did; told once.
+    pub fn take_failure(&mut self) -> Option<RecordError> {
+        self.failure.take()
+    }
+
+    /// Passes on what the writer holds back.
+    pub fn flush(&mut self) {
+        self.write(Writer::flush);
+    }
+
+    /// Ends the recording and gives back what it was written to.
+    pub fn finish(&mut self) -> Option<W> {
+        self.write(Writer::stopped);
+        self.write(Writer::flush);
+        self.writer.take().map(Writer::into_inner)
+    }
+
+    /// [`Protocol::join`].
+    pub fn join(&mut self, now: Instant, contacts: &[SocketAddr]) {
+        self.note(now, || What::Join(contacts.into()));
+        self.protocol.join(now, contacts);
+    }
+
+    /// [`Protocol::preload`].
+    pub fn preload(&mut self, now: Instant, records: &[Record]) {
+        self.note(now, || What::Preload(records.into()));
+        self.protocol.preload(now, records);
+    }
+
+    /// [`Protocol::set_metadata`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn set_metadata(&mut self, now: Instant, metadata: &[u8]) -> Result<(), IdentityError> {
+        self.note(now, || What::SetMetadata(metadata.into()));
+        let done = self.protocol.set_metadata(now, metadata);
+        self.answered(u8::from(done.is_err()));
+        done
+    }
+
+    /// [`Protocol::forget`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn forget(&mut self, now: Instant, id: NodeId) -> Result<(), ForgetError> {
+        self.note(now, || What::Forget(id));
+        let done = self.protocol.forget(now, id);
+        self.answered(u8::from(done.is_err()));
+        done
+    }
+
+    /// [`Protocol::leave`].
+    pub fn leave(&mut self, now: Instant) {
+        self.note(now, || What::Leave);
+        self.protocol.leave(now);
+    }
+
+    /// [`Protocol::handle_datagram`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Result<(), Rejected> {
+        self.note(now, || What::Datagram { from, bytes: (&*datagram).into() });
+        let done = self.protocol.handle_datagram(now, from, datagram);
+        self.answered(code(done));
+        done
+    }
+
+    /// [`Protocol::handle_timeout`].
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.note(now, || What::Timeout);
+        self.protocol.handle_timeout(now);
+    }
+
+    /// [`Protocol::poll_transmit`].
+    pub fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
+        let transmit = self.protocol.poll_transmit(buf)?;
+        if self.writer.is_some() {
+            self.outputs.transmit(transmit.to, buf);
+        }
+        Some(transmit)
+    }
+
+    /// [`Protocol::poll_event`]; with the last one of a drain, what came of the calls before it is written down.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.protocol.poll_event();
+        if self.writer.is_some() {
+            match &event {
+                Some(event) => self.outputs.event(event),
+                None => self.drained(),
+            }
+        }
+        event
+    }
+
+    fn drained(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            let drained = self.outputs.drained(self.protocol.poll_timeout());
+            self.write(|writer| writer.drained(&drained));
+        }
+    }
+
+    fn note<'a>(&mut self, at: Instant, what: impl FnOnce() -> What<'a>) {
+        self.is_open = true;
+        self.write(|writer| writer.input(&Input { at, what: what() }));
+    }
+
+    fn answered(&mut self, code: u8) {
+        if self.writer.is_some() {
+            self.outputs.answer(code);
+        }
+    }
+
+    /// Writes something, or ends the recording: after a gap it would be worth nothing.
+    fn write(&mut self, write: impl FnOnce(&mut Writer<W>) -> Result<(), RecordError>) {
+        let Some(writer) = &mut self.writer else { return };
+        let written = write(writer);
+        self.bytes = writer.bytes();
+        if let Err(error) = written {
+            let last_word = if matches!(error, RecordError::BytesMax(_)) { writer.flush() } else { Ok(()) };
+            self.failure = Some(last_word.err().unwrap_or(error));
+            self.writer = None;
+        }
+    }
+}
+
+/// The protocol, to be asked and not to be changed.
+impl<W: io::Write> Deref for Recorder<W> {
+    type Target = Protocol;
+
+    fn deref(&self) -> &Protocol {
+        &self.protocol
+    }
+}
+
+/// What a datagram's fate is hashed as.
+pub(super) fn code(done: Result<(), Rejected>) -> u8 {
+    done.map_or_else(|reason| 1 + reason as u8, |()| 0)
+}
