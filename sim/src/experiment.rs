@@ -20,6 +20,7 @@ pub struct Experiment<A: App = ()> {
     new_app: fn(u32) -> A,
     always: Vec<(&'static str, Promise<A>)>,
     eventually: Vec<(&'static str, Promise<A>)>,
+    hosts_min: u32,
 }
 
 /// A promise of one's own about a world; the error is what was seen. Being a mere function, it can carry nothing from
@@ -40,6 +41,7 @@ impl<A: App> Clone for Experiment<A> {
             new_app: self.new_app,
             always: self.always.clone(),
             eventually: self.eventually.clone(),
+            hosts_min: self.hosts_min,
         }
     }
 }
@@ -80,28 +82,28 @@ impl Experiment {
     /// Runs this scenario.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
-        Experiment {
-            source: Source::Scenario(Box::new(scenario)),
-            new_app: |_| (),
-            always: Vec::new(),
-            eventually: Vec::new(),
-        }
+        Experiment::of(Source::Scenario(Box::new(scenario)), |_| ())
     }
 
     /// Runs whatever is drawn from each seed.
     #[must_use]
     pub fn drawn(draw: fn(u64) -> Scenario) -> Self {
-        Experiment { source: Source::Drawn(draw), new_app: |_| (), always: Vec::new(), eventually: Vec::new() }
+        Experiment::of(Source::Drawn(draw), |_| ())
     }
 
     /// With an application on every host; it is made anew, from the host's number, at every start of a process.
+    /// Comes before the promises, which speak of it.
     #[must_use]
     pub fn with_app<A: App>(self, new_app: fn(u32) -> A) -> Experiment<A> {
-        Experiment { source: self.source, new_app, always: Vec::new(), eventually: Vec::new() }
+        Experiment::of(self.source, new_app)
     }
 }
 
 impl<A: App> Experiment<A> {
+    fn of(source: Source, new_app: fn(u32) -> A) -> Self {
+        Experiment { source, new_app, always: Vec::new(), eventually: Vec::new(), hosts_min: 1 }
+    }
+
     /// Holds every run to a promise of one's own, asked after every happening.
     #[must_use]
     pub fn always(mut self, name: &'static str, promise: Promise<A>) -> Self {
@@ -116,6 +118,16 @@ impl<A: App> Experiment<A> {
     pub fn eventually(mut self, name: &'static str, promise: Promise<A>) -> Self {
         self.eventually.push((name, promise));
         self
+    }
+
+    /// Says that the application means nothing on fewer hosts, so that a failing run is not shrunk below.
+    #[must_use]
+    pub fn needs_hosts(self, hosts_min: u32) -> Self {
+        Experiment { hosts_min, ..self }
+    }
+
+    pub(crate) fn hosts_min(&self) -> u32 {
+        self.hosts_min
     }
 
     /// The scenario of a seed, as written; what it leaves to chance is not yet drawn.

@@ -59,7 +59,9 @@ impl<A: App> Shrinker<'_, A> {
         let mut place = 0;
         while self.best.runs < self.runs_max {
             // What was kept has fewer candidates; those at the same place are the next ones to try.
-            let Some(candidate) = candidates(&self.best).into_iter().nth(place) else { break };
+            let Some(candidate) = candidates(&self.best, self.experiment.hosts_min()).into_iter().nth(place) else {
+                break;
+            };
             if self.still_fails(candidate) { is_smaller = true } else { place += 1 }
         }
         is_smaller
@@ -79,7 +81,7 @@ impl<A: App> Shrinker<'_, A> {
 }
 
 /// Smaller scenarios, the greatest cuts first.
-fn candidates(best: &Shrunk) -> Vec<Scenario> {
+fn candidates(best: &Shrunk, hosts_min: u32) -> Vec<Scenario> {
     let from = &best.scenario;
     let mut found = Vec::new();
     let failed = best.violation.at.since(Instant::ORIGIN);
@@ -88,7 +90,7 @@ fn candidates(best: &Shrunk) -> Vec<Scenario> {
         found.push(Scenario { lasts: rounded, ..from.clone() });
     }
     found.extend(without_faults(from));
-    found.extend(fewer_hosts(from));
+    found.extend(fewer_hosts(from).into_iter().filter(|candidate| candidate.hosts >= hosts_min));
     found.extend(shorter_faults(from));
     found.extend(plainer(from));
     found.retain(|candidate| candidate != from && candidate.check().is_ok());
