@@ -1,9 +1,9 @@
 //! An application of one's own inside the simulator, on every host.
 //!
-//! It hears the membership events of its host, sends messages over the same faulty network, sets timers by its host's
-//! clock, and dies with its host's process. What it kept in memory dies with it: [`Context::persist`] is the disk that a
-//! new process finds, [`Context::record`] the history that promises judge. [`crate::Experiment`] runs it by the thousand
-//! seeds.
+//! It hears the membership events of its host, sends messages over the same faulty network, sets timers by its
+//! host's clock, and dies with its host's process. What it kept in memory dies with it: [`Context::persist`] is the
+//! disk that a new process finds, [`Context::record`] the history that promises judge. [`crate::Experiment`] runs it
+//! by the thousand seeds.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::random::Random;
 
 /// What runs on a host beside the protocol; what is not written is not heard.
 ///
-/// Whatever it decides must follow from what it is told and from [`Context::random`]: an application that reads a clock,
-/// the entropy of its machine or the order of a hash map runs differently at every replay.
+/// Whatever it decides must follow from what it is told and from [`Context::random`]: an application that reads a
+/// clock, the entropy of its machine or the order of a hash map runs differently at every replay.
 pub trait App: Sized {
     /// What it puts on record for promises to judge; `()` if nothing.
     type Fact: Debug;
@@ -60,7 +60,8 @@ pub struct Recorded<F> {
 
 /// What an application can see and do while it is called.
 ///
-/// Hosts are numbers here, from 0, and `n0`, `n1`, ... in the membership list; [`host_of`] leads from the one to the other.
+/// Hosts are numbers here, from 0, and `n0`, `n1`, ... in the membership list; [`host_of`] leads from a member to its
+/// number.
 #[derive(Debug)]
 pub struct Context<'a, A: App> {
     pub(crate) host: u32,

@@ -14,7 +14,7 @@ mod sometimes;
 mod truth;
 
 pub use eventually::Settling;
-pub use sometimes::Sometimes;
+pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::time::Duration;
 

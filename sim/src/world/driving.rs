@@ -126,8 +126,7 @@ impl<A: App, W: Watch> World<A, W> {
     pub(super) fn drain(&mut self, host: u32) {
         let now = self.now;
         let mut buffer = std::mem::take(&mut self.buffer);
-        loop {
-            let Some(protocol) = self.hosts[host as usize].protocol.as_mut() else { break };
+        while let Some(protocol) = self.hosts[host as usize].protocol.as_mut() {
             let Some(transmit) = protocol.poll_transmit(&mut buffer) else { break };
             self.post(host, transmit.to, &buffer, Content::Datagram);
         }

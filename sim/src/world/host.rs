@@ -121,6 +121,12 @@ impl<A> Host<A> {
         self.app.as_ref()
     }
 
+    /// What its applications last persisted, whether or not one runs.
+    #[must_use]
+    pub fn persisted(&self) -> &[u8] {
+        &self.disk
+    }
+
     /// Whether it has a process, which may be paused.
     #[must_use]
     pub fn is_up(&self) -> bool {
