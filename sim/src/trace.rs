@@ -26,7 +26,19 @@ pub struct Trace {
     happenings: u64,
     datagrams: u64,
     bytes: u64,
+    hashes: bool,
     lines: Option<Vec<Line>>,
+}
+
+/// How much of what happens is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// How much it was.
+    Counts,
+    /// And its hash.
+    Hash,
+    /// And every line.
+    Lines,
 }
 
 /// Something that happened.
@@ -137,10 +149,11 @@ pub(crate) enum Kind {
 }
 
 impl Trace {
-    /// An empty trace that keeps its lines, or not.
+    /// An empty trace that keeps so much.
     #[must_use]
-    pub(crate) fn new(keeps_lines: bool) -> Self {
-        Trace { hash: STIR, happenings: 0, datagrams: 0, bytes: 0, lines: keeps_lines.then(Vec::new) }
+    pub(crate) fn new(keep: Keep) -> Self {
+        let lines = (keep == Keep::Lines).then(Vec::new);
+        Trace { hash: STIR, happenings: 0, datagrams: 0, bytes: 0, hashes: keep != Keep::Counts, lines }
     }
 
     /// The rolling hash so far.
@@ -196,6 +209,9 @@ impl Trace {
 
     /// Takes something that came of a happening into the hash.
     pub(crate) fn take_in(&mut self, at: Instant, host: u32, kind: Kind, bytes: &[u8]) {
+        if !self.hashes {
+            return;
+        }
         let place = u64::from(host) << 8 | kind as u64;
         let seed = (self.hash.rotate_left(23) ^ at.as_nanos()).wrapping_mul(STIR) ^ place;
         self.hash = XxHash3_64::oneshot_with_seed(seed, bytes);
@@ -209,6 +225,9 @@ impl Trace {
 
     /// Takes a datagram's departure into the hash: whither, how long it takes. Its bytes are taken in where it ends.
     pub(crate) fn sent(&mut self, host: u32, to: u32, takes: Duration, bytes: usize) {
+        if !self.hashes {
+            return;
+        }
         let word = crate::random::nanos(takes) ^ u64::from(to) << 40 ^ u64::from(host) << 20 ^ bytes as u64;
         self.hash = (self.hash.rotate_left(23) ^ word).wrapping_mul(STIR);
     }

@@ -4,6 +4,7 @@
 //! first. Everything else follows from the scenario and the seed.
 
 mod apps;
+mod control;
 mod driving;
 mod faults;
 mod host;
@@ -11,6 +12,7 @@ mod mail;
 mod queue;
 mod starting;
 
+pub use control::Filter;
 pub use host::Host;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,7 @@ use crate::app::App;
 use crate::network::Network;
 use crate::random::Random;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::trace::{Kind, Trace};
+use crate::trace::{Keep, Kind, Trace};
 use crate::watch::Watch;
 use apps::Apps;
 use mail::Mail;
@@ -43,6 +45,7 @@ pub struct World<A: App = (), W = ()> {
     /// Which host receives at which place; an address is a place.
     places: Vec<Option<u32>>,
     network: Network,
+    filter: Option<Filter>,
     queue: Queue,
     mail: Mail,
     random: Random,
@@ -67,7 +70,7 @@ impl<A: App, W: Watch> World<A, W> {
     /// # Errors
     /// What is wrong with the scenario.
     pub fn new(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
-        World::with_trace(scenario, seed, new_app, watch, Trace::new(false))
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(Keep::Hash))
     }
 
     /// The same, keeping every line of the trace.
@@ -75,7 +78,15 @@ impl<A: App, W: Watch> World<A, W> {
     /// # Errors
     /// What is wrong with the scenario.
     pub fn traced(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
-        World::with_trace(scenario, seed, new_app, watch, Trace::new(true))
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(Keep::Lines))
+    }
+
+    /// The same without even a hash, to see what hashing costs.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn unhashed(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(Keep::Counts))
     }
 
     fn with_trace(
@@ -95,6 +106,7 @@ impl<A: App, W: Watch> World<A, W> {
             hosts: Vec::with_capacity(scenario.hosts as usize),
             places: Vec::new(),
             network: Network::new(scenario.latency.clone(), seed),
+            filter: None,
             queue: Queue::default(),
             mail: Mail::default(),
             random: Random::new(seed, "world"),

@@ -165,8 +165,11 @@ impl<A: App, W: Watch> World<A, W> {
         let receiver = place.and_then(|place| self.places[place]);
         let message = || if content == Content::Datagram { message_name(bytes) } else { MESSAGE };
         self.trace.line(now, from, || Happened::Sent { to: receiver, id, message: message(), bytes: bytes.len() });
+        let is_stopped =
+            |filter: &mut Option<super::Filter>, to| filter.as_mut().is_some_and(|f| f.stops(from, to, bytes));
         let fate = match receiver {
             Some(to) if to == from && content == Content::Message => Fate::HOME,
+            Some(to) if is_stopped(&mut self.filter, to) => Fate::Lost(crate::network::Loss::Cut),
             Some(to) => self.network.carry(now, Sending { from, to, bytes: bytes.len() }),
             None => Fate::Lost(crate::network::Loss::Nobody),
         };

@@ -120,12 +120,14 @@ impl<A: App, W: Watch> World<A, W> {
     fn mend(&mut self, id: u32, fault: &Fault) {
         match fault {
             Fault::Crash { hosts, clock, address } => self.each(hosts, |world, host| {
-                if !world.hosts[host as usize].is_up() {
+                let one = &world.hosts[host as usize];
+                if !one.is_up() && !one.is_over {
                     world.start_again(host, *clock, *address);
                 }
             }),
             Fault::Leave { hosts } => self.each(hosts, |world, host| {
-                if world.hosts[host as usize].is_leaving {
+                let one = &world.hosts[host as usize];
+                if one.is_leaving && !one.is_over {
                     world.end(host, Life::Left);
                     world.start_again(host, Default::default(), Default::default());
                 }
@@ -133,6 +135,7 @@ impl<A: App, W: Watch> World<A, W> {
             Fault::Twin { .. } => {
                 if let Some(twin) = self.twins.get(&id).copied() {
                     self.end(twin, Life::Crashed);
+                    self.hosts[twin as usize].is_over = true;
                 }
             }
             _ => {

@@ -56,6 +56,8 @@ pub struct Host<A = ()> {
     pub(super) is_leaving: bool,
     /// Whether it told its application that too few answer it.
     pub(super) is_isolated: bool,
+    /// Whether it was a twin whose time is over: it does not start again.
+    pub(super) is_over: bool,
 }
 
 /// Something that ails a host while a fault lasts.
@@ -88,6 +90,7 @@ impl<A> Host<A> {
             slept: None,
             is_leaving: false,
             is_isolated: false,
+            is_over: false,
         }
     }
 

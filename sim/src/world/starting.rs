@@ -141,6 +141,8 @@ impl<A: App, W: Watch> World<A, W> {
         let one = &mut self.hosts[host as usize];
         one.protocol = Some(protocol);
         if one.is_stopped() {
+            self.trace.line(now, host, || Happened::Life(Life::Stopped.word()));
+            self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
             return;
         }
         self.start_app(host);
