@@ -322,3 +322,18 @@ fn a_newcomer_does_not_raise_the_provisionally_dead() {
     net.rule = Box::new(|_, _, _| false);
     assert!(net.run_until(secs(60), Net::all_agree));
 }
+
+/// The application's list comes from the events alone: this node's own row is in it.
+#[test]
+fn a_refutation_of_our_own_is_told_to_our_application() {
+    let mut net = Net::cluster(lan(), 3, 3);
+    let (teller, me) = (who(&net, 1), who(&net, 0));
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[me.accused(SUSPECT, 0, false, &[id(1)])]));
+    net.run(ms(1));
+    let updated = net.hosts[0].events.iter().rev().find_map(|(_, event)| match event {
+        Event::Updated(member) if member.id() == id(0) => Some(member.incarnation()),
+        _ => None,
+    });
+    assert_eq!(updated, Some(net.hosts[0].protocol.me().incarnation()));
+    assert_eq!(updated, Some(Incarnation(me.incarnation + 1)));
+}

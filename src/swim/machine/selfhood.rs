@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::event::Event;
-use crate::member::{Accusers, Generation, IdentityError, Incarnation, METADATA_BYTES_MAX, State};
+use crate::member::{Accusers, Generation, IdentityError, Incarnation, METADATA_BYTES_MAX};
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Twin;
@@ -31,7 +31,6 @@ impl Machine {
         }
         self.enter(now);
         self.speak(self.me().incarnation().next(), |record| record.set_metadata(metadata));
-        self.events.push(Event::Updated(self.me().clone()));
         self.settle();
         Ok(())
     }
@@ -39,7 +38,6 @@ impl Machine {
     /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
     fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         self.raise(incarnation, change);
-        self.repair.note_news(self.now);
         self.tell(self.members.me(), Urgency::Refutation);
     }
 
@@ -56,6 +54,15 @@ impl Machine {
             incarnation
         };
         self.members.change_my_record(incarnation, change);
+        self.note_own_change();
+    }
+
+    /// Our own record is another than it was: whoever folds the events hears of it. One that leaves has said its last.
+    fn note_own_change(&mut self) {
+        self.repair.note_news(self.now);
+        if self.me().state().is_live() {
+            self.events.push(Event::Updated(self.me().clone()));
+        }
     }
 
     /// We are said to be Suspect, Dead or gone at this standing.
@@ -134,13 +141,8 @@ impl Machine {
         }
         self.joining.twin = self.joining.twin.filter(|twin| twin.generation > generation);
         self.members.set_my_generation(generation.next());
-        if self.leaving.is_some() {
-            self.members.set_state(self.members.me(), State::Left);
-        }
-        let me = self.members.me();
-        self.repair.note_news(self.now);
-        self.tell(me, Urgency::Refutation);
-        self.events.push(Event::Updated(self.me().clone()));
+        self.note_own_change();
+        self.tell(self.members.me(), Urgency::Refutation);
         if self.is_alone() {
             self.timers.set(Timer::Join, self.now);
         }
@@ -191,8 +193,7 @@ impl Machine {
             let address = SocketAddr::new(seen.ip(), self.me().address().port());
             let incarnation = self.me().incarnation();
             self.members.change_my_record(incarnation, |record| record.set_address(address));
-            self.repair.note_news(self.now);
-            self.events.push(Event::Updated(self.me().clone()));
+            self.note_own_change();
             self.dial_contacts();
         } else {
             self.sightings.note(origin.digest, seen);
