@@ -337,3 +337,31 @@ fn a_refutation_of_our_own_is_told_to_our_application() {
     assert_eq!(updated, Some(net.hosts[0].protocol.me().incarnation()));
     assert_eq!(updated, Some(Incarnation(me.incarnation + 1)));
 }
+
+/// Who comes back takes a place like a new member: with a full table it waits until there is room.
+#[test]
+fn who_comes_back_to_a_full_table_waits_for_a_place() {
+    let mut net = Net::cluster(Config { members_max: 4, ..lan() }, 5, 4);
+    let live = |net: &Net, n: usize| {
+        let members = net.hosts[n].protocol.members();
+        members.filter(|member| member.state().is_live()).count()
+    };
+    net.crash(3);
+    assert!(net.run_until(secs(20), |net| (0..3).all(|n| net.state(n, 3) == Some(State::Dead))));
+    net.add();
+    assert!(net.run_until(secs(20), |net| (0..3).all(|n| net.state(n, 4) == Some(State::Alive))));
+    let generation = net.hosts[3].protocol.me().generation().next();
+    let restarted = net.add_as(&name(3), generation, 9_003);
+    for _ in 0..200 {
+        net.run(ms(100));
+        assert!((0..5).filter(|n| *n != 3).all(|n| live(&net, n) <= 4));
+    }
+    for n in 0..3 {
+        let row = net.hosts[n].protocol.member(id(3)).unwrap();
+        assert_eq!((row.state(), row.generation().next()), (State::Dead, generation), "nothing of it is half known");
+    }
+    net.call(4, |protocol, now| protocol.leave(now));
+    let is_in = |net: &Net| (0..3).all(|n| net.state(n, 3) == Some(State::Alive));
+    assert!(net.run_until(secs(30), is_in), "there is room");
+    assert_eq!(net.hosts[0].protocol.member(id(3)).map(|row| row.address()), Some(net.hosts[restarted].address));
+}

@@ -98,7 +98,7 @@ impl Machine {
 
     /// A member we did not know.
     pub(super) fn take_in(&mut self, record: Record, source: Source) {
-        if self.members.counts().live() >= self.rules.members_max {
+        if self.is_full() {
             self.refuse(1);
             return;
         }
@@ -108,6 +108,18 @@ impl Machine {
         if source != Source::Bulk {
             self.tell(slot, Urgency::Joined);
         }
+    }
+
+    /// Whether nobody more is let in. Who is provisionally dead keeps its place, for any sign of life undoes that.
+    fn is_full(&self) -> bool {
+        self.members.counts().present() >= self.rules.members_max
+    }
+
+    /// Whether a row may be live from now on: who is dead or gone comes back like a new member, if there is room.
+    fn may_be_live(&mut self, slot: Slot) -> bool {
+        let may = self.members.row(slot).is_present() || !self.is_full();
+        self.refuse(u64::from(!may));
+        may
     }
 
     /// There is no room for so many new members; the application is told once until there is again.
@@ -120,6 +132,9 @@ impl Machine {
 
     /// A later start of a member we know: the old one is dead, at once and in this order.
     fn restarted(&mut self, slot: Slot, record: Record, source: Source) {
+        if !self.may_be_live(slot) {
+            return;
+        }
         if self.members.row(slot).is_present() {
             let mut member = self.members.member(slot).clone();
             member.state = State::Dead;
@@ -138,6 +153,9 @@ impl Machine {
 
     /// A member's own newer words: it is alive.
     fn adopt(&mut self, slot: Slot, record: Record, source: Source) {
+        if !self.may_be_live(slot) {
+            return;
+        }
         let before = self.members.member(slot).record.clone();
         let was_live_and_well = self.members.member(slot).state() == State::Alive;
         self.members.set_record(slot, record);
@@ -155,6 +173,9 @@ impl Machine {
     pub(super) fn hear_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
         let known = self.members.member(slot).incarnation();
         if incarnation <= known || incarnation.0 - known.0 > INCARNATION_LEAP || slot == self.members.me() {
+            return;
+        }
+        if !self.may_be_live(slot) {
             return;
         }
         self.members.raise_incarnation(slot, incarnation);
@@ -240,6 +261,10 @@ impl Machine {
             return None;
         }
         if incarnation > member.incarnation() {
+            if !self.may_be_live(slot) {
+                return None;
+            }
+            let member = self.members.member(slot);
             let was_well = member.state() == State::Alive;
             self.members.raise_incarnation(slot, incarnation);
             if !was_well {

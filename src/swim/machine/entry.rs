@@ -41,7 +41,7 @@ impl Machine {
             return;
         }
         self.enter(now);
-        let room = self.rules.members_max.saturating_sub(self.members.counts().live());
+        let room = self.rules.members_max.saturating_sub(self.members.counts().present());
         let usable = records.iter().filter(|record| !record.address().ip().is_unspecified());
         let (added, refused) = self.members.insert_all(usable, room);
         if !added.is_empty() {
