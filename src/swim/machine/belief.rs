@@ -361,10 +361,10 @@ impl Machine {
         match source {
             Source::Bulk => {}
             Source::Sync => self.repair.give_back(slot),
-            Source::Owner => self.send_news(origin.address, First::About(slot)),
+            Source::Owner => self.send_news(origin.address, First::Record(slot)),
             Source::Gossip => {
                 if origin.is_proved && self.bucket.take(self.now) {
-                    self.send_news(origin.address, First::About(slot));
+                    self.send_news(origin.address, First::Record(slot));
                 }
             }
         }

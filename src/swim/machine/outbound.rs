@@ -208,10 +208,11 @@ impl<'a> News<'a> {
         }
     }
 
-    /// The owner's words, whatever is believed of it: what a comparison of views exchanges.
+    /// The owner's words, whatever is believed of it: what a comparison of views exchanges, and what a start is told
+    /// that another outranks.
     pub(super) fn record(&self, slot: Slot) -> Option<Item<'a>> {
         let row = self.members.row(slot);
-        if row.is_live() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
+        if row.is_present() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
     }
 
     fn write_first(&self, first: First, writer: &mut Writer<'_>) {
@@ -219,6 +220,7 @@ impl<'a> News<'a> {
             First::Nothing => None,
             First::Me => self.of(self.members.me()),
             First::About(slot) => self.of(slot),
+            First::Record(slot) => self.record(slot),
             First::ProbeThis(slot) => self.suspicion(slot).map(|item| match item {
                 Item::Suspect(accusation) => Item::Suspect(Accusation { probe: true, ..accusation }),
                 other => other,
