@@ -58,6 +58,23 @@ impl Machine {
             self.adopt(slot, record.to_record(), source);
         } else {
             self.hear_old_words(origin, slot, record, source);
+            self.tell_apart(origin, slot, record, source);
+        }
+    }
+
+    /// Two processes of one name and start, of which neither outranks the other: the one that we do not hold is told of
+    /// the other, as soon as it has shown that it is there, and finds out which of the two stays.
+    fn tell_apart(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
+        let row = self.members.row(slot);
+        let is_outranked = record.incarnation < row.member.incarnation();
+        if is_outranked || !row.is_present() || row.member.address() == record.address || source == Source::Owner {
+            return;
+        }
+        let digest = row.digest();
+        if !self.joining.is_guest(digest, record.address) {
+            self.ask_owner(record);
+        } else if (origin.digest, origin.address) == (digest, record.address) && self.bucket.take(self.now) {
+            self.send_news(origin.address, First::Record(slot));
         }
     }
 

@@ -154,10 +154,15 @@ impl Machine {
             Purpose::Serve => {}
         }
         self.joining.welcome(origin.digest, address);
-        let slot = self.members.find_digest(origin.digest);
-        if let Some(slot) = slot.filter(|slot| self.members.member(*slot).address() == address) {
+        let Some(slot) = self.members.find_digest(origin.digest) else { return origin };
+        if self.members.member(slot).address() == address {
             self.members.note_alive(slot, sent);
             return Origin { slot: Some(slot), is_proved: true, ..origin };
+        }
+        if self.members.row(slot).is_present() {
+            // A member with two addresses knows its record. Another process of its name and start learns that it is not
+            // alone, and asks there.
+            self.send_news(address, First::Record(slot));
         }
         origin
     }
