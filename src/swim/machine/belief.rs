@@ -299,7 +299,8 @@ impl Machine {
         if row.is_provisional() || row.member.state() == State::Suspect {
             self.unite(slot, accusation.accusers);
         } else if row.member.state() == State::Alive {
-            let start = self.now - accusation.age.min(self.age_max());
+            // Its answer to a later ping of ours is better known than what is claimed.
+            let start = (self.now - accusation.age.min(self.age_max())).max(row.alive_at);
             let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published);
             unite(&mut suspicion, self.now, accusation.accusers.iter());
             self.suspect(slot, suspicion);
