@@ -74,7 +74,7 @@ impl Delay {
             Delay::LogNormal { median, sigma_permille } => {
                 let exponent = normal_q16(random) * i64::from(*sigma_permille) / 1_000;
                 let (whole, part) = exp_q16(exponent);
-                let scaled = u128::from(nanos(*median)) * u128::from(part) >> 16;
+                let scaled = (u128::from(nanos(*median)) * u128::from(part)) >> 16;
                 let scaled = if whole >= 0 { scaled << whole.min(32) } else { scaled >> (-whole).min(63) };
                 Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX))
             }

@@ -3,6 +3,11 @@
 //! What a file leaves to chance is drawn from the seed by [`Scenario::resolve`], and what comes out is a scenario
 //! again: whatever ran can be printed, edited and run as a file.
 
+mod catalogue;
+mod nature;
+
+pub use catalogue::catalogue;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tidings::Config;
 
 use crate::delay::Delay;
+use crate::expect::Expectation;
 use crate::fault::{Fault, Planned};
 use crate::random::Random;
 use crate::span;
@@ -24,6 +30,9 @@ pub struct Scenario {
     /// One sentence on what it shows.
     #[serde(default)]
     pub about: String,
+    /// The seed it is meant for, if it is meant for one; a regression needs the one that it was found with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Hosts at the beginning, numbered from 0 and named `n0`, `n1`, ...
     pub hosts: u32,
     /// How long it runs.
@@ -47,6 +56,9 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(rename = "fault", default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Planned>,
+    /// What must come of it.
+    #[serde(rename = "expect", default, skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Expectation>,
 }
 
 /// A preset of the protocol's configuration.
@@ -86,6 +98,7 @@ impl Scenario {
         Scenario {
             name: name.to_owned(),
             about: String::new(),
+            seed: None,
             hosts,
             lasts,
             profile: Profile::default(),
@@ -94,6 +107,7 @@ impl Scenario {
             latency: Delay::default(),
             metadata_bytes: 0,
             faults: Vec::new(),
+            expectations: Vec::new(),
         }
     }
 
@@ -101,6 +115,13 @@ impl Scenario {
     #[must_use]
     pub fn with(mut self, fault: Planned) -> Self {
         self.faults.push(fault);
+        self
+    }
+
+    /// With this expectation too.
+    #[must_use]
+    pub fn expecting(mut self, expectation: Expectation) -> Self {
+        self.expectations.push(expectation);
         self
     }
 
@@ -147,6 +168,10 @@ impl Scenario {
                 return refuse(format!("{}: what flaps needs an end; give it `for`", fault.name()));
             }
         }
+        for (number, expectation) in (1..).zip(&self.expectations) {
+            let checked = expectation.check(self.host_limit(), self.lasts);
+            checked.map_err(|why| ScenarioError(format!("expectation {number}, {expectation}: {why}")))?;
+        }
         self.config()?;
         Ok(())
     }
@@ -169,18 +194,6 @@ impl Scenario {
         let config: Config = serde_json::from_value(knobs).map_err(|error| wrong(&error))?;
         config.clone().check().map_err(|error| wrong(&error))?;
         Ok(config)
-    }
-
-    /// Whether some host lies about others.
-    #[must_use]
-    pub fn has_liar(&self) -> bool {
-        self.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { .. }))
-    }
-
-    /// Whether more members may come than a table holds, so that views need not agree.
-    #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        self.config().is_ok_and(|config| (config.members_max as u64) < u64::from(self.host_limit()))
     }
 
     /// The most hosts that can ever be: those of the beginning, and those that faults start.

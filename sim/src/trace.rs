@@ -8,6 +8,7 @@ mod text;
 
 pub use json::Header;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tidings::{Event, Instant, Why};
@@ -15,6 +16,8 @@ use twox_hash::XxHash3_64;
 
 /// An odd number whose bits look random (the golden ratio's).
 const STIR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What an application's messages are called, among the names of the protocol's.
+pub(crate) const MESSAGE: &str = "message";
 
 /// The rolling hash of a run, and its lines if they are kept.
 #[derive(Debug)]
@@ -23,7 +26,19 @@ pub struct Trace {
     happenings: u64,
     datagrams: u64,
     bytes: u64,
+    hashes: bool,
     lines: Option<Vec<Line>>,
+}
+
+/// How much of what happens is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// How much it was.
+    Counts,
+    /// And its hash.
+    Hash,
+    /// And every line.
+    Lines,
 }
 
 /// Something that happened.
@@ -130,13 +145,15 @@ pub(crate) enum Kind {
     Lost,
     Told,
     Life,
+    App,
 }
 
 impl Trace {
-    /// An empty trace that keeps its lines, or not.
+    /// An empty trace that keeps so much.
     #[must_use]
-    pub(crate) fn new(keeps_lines: bool) -> Self {
-        Trace { hash: STIR, happenings: 0, datagrams: 0, bytes: 0, lines: keeps_lines.then(Vec::new) }
+    pub(crate) fn new(keep: Keep) -> Self {
+        let lines = (keep == Keep::Lines).then(Vec::new);
+        Trace { hash: STIR, happenings: 0, datagrams: 0, bytes: 0, hashes: keep != Keep::Counts, lines }
     }
 
     /// The rolling hash so far.
@@ -151,7 +168,7 @@ impl Trace {
         self.happenings
     }
 
-    /// Datagrams sent.
+    /// Datagrams sent by the protocol; the messages of applications are not among them.
     #[must_use]
     pub fn datagrams(&self) -> u64 {
         self.datagrams
@@ -169,6 +186,21 @@ impl Trace {
         self.lines.as_deref().unwrap_or_default()
     }
 
+    /// The lines a person wants to read first: all but the coming and going of datagrams. Of an application's messages
+    /// those that were lost are told.
+    pub fn story(&self) -> impl Iterator<Item = &Line> {
+        let messages = self.lines().iter().filter_map(|line| match line.what {
+            What::Sent { id, message: MESSAGE, .. } => Some(id),
+            _ => None,
+        });
+        let messages: BTreeSet<u64> = messages.collect();
+        self.lines().iter().filter(move |line| match &line.what {
+            What::Sent { .. } | What::Handled { .. } => false,
+            What::Lost { id, .. } => messages.contains(id),
+            _ => true,
+        })
+    }
+
     /// Counts an input or a fault, and takes it into the hash.
     pub(crate) fn happening(&mut self, at: Instant, host: u32, kind: Kind, bytes: &[u8]) {
         self.happenings += 1;
@@ -177,15 +209,25 @@ impl Trace {
 
     /// Takes something that came of a happening into the hash.
     pub(crate) fn take_in(&mut self, at: Instant, host: u32, kind: Kind, bytes: &[u8]) {
+        if !self.hashes {
+            return;
+        }
         let place = u64::from(host) << 8 | kind as u64;
         let seed = (self.hash.rotate_left(23) ^ at.as_nanos()).wrapping_mul(STIR) ^ place;
         self.hash = XxHash3_64::oneshot_with_seed(seed, bytes);
     }
 
-    /// Takes a datagram's departure into the hash: whither, how long it takes. Its bytes are taken in where it ends.
-    pub(crate) fn sent(&mut self, host: u32, to: u32, takes: Duration, bytes: usize) {
+    /// Counts a datagram that was sent.
+    pub(crate) fn count(&mut self, bytes: usize) {
         self.datagrams += 1;
         self.bytes += bytes as u64;
+    }
+
+    /// Takes a datagram's departure into the hash: whither, how long it takes. Its bytes are taken in where it ends.
+    pub(crate) fn sent(&mut self, host: u32, to: u32, takes: Duration, bytes: usize) {
+        if !self.hashes {
+            return;
+        }
         let word = crate::random::nanos(takes) ^ u64::from(to) << 40 ^ u64::from(host) << 20 ^ bytes as u64;
         self.hash = (self.hash.rotate_left(23) ^ word).wrapping_mul(STIR);
     }

@@ -4,6 +4,7 @@
 //! first. Everything else follows from the scenario and the seed.
 
 mod apps;
+mod control;
 mod driving;
 mod faults;
 mod host;
@@ -11,6 +12,7 @@ mod mail;
 mod queue;
 mod starting;
 
+pub use control::Filter;
 pub use host::Host;
 
 use std::collections::BTreeMap;
@@ -23,9 +25,9 @@ use crate::app::App;
 use crate::network::Network;
 use crate::random::Random;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::trace::{Kind, Trace};
+use crate::trace::{Keep, Kind, Trace};
 use crate::watch::Watch;
-use apps::Timers;
+use apps::Apps;
 use mail::Mail;
 use queue::{Queue, What};
 
@@ -34,7 +36,7 @@ const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A simulated cluster, with an application on each host if one is wanted, and somebody who watches.
 #[derive(Debug)]
-pub struct World<A = (), W = ()> {
+pub struct World<A: App = (), W = ()> {
     now: Instant,
     seed: u64,
     scenario: Scenario,
@@ -43,6 +45,7 @@ pub struct World<A = (), W = ()> {
     /// Which host receives at which place; an address is a place.
     places: Vec<Option<u32>>,
     network: Network,
+    filter: Option<Filter>,
     queue: Queue,
     mail: Mail,
     random: Random,
@@ -50,7 +53,7 @@ pub struct World<A = (), W = ()> {
     watch: W,
     new_app: fn(u32) -> A,
     buffer: Vec<u8>,
-    timers: Timers,
+    apps: Apps<A::Fact>,
     /// Which host each fault that starts a twin started.
     twins: BTreeMap<u32, u32>,
     /// Everyone's record, while a preloaded world begins.
@@ -67,7 +70,7 @@ impl<A: App, W: Watch> World<A, W> {
     /// # Errors
     /// What is wrong with the scenario.
     pub fn new(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
-        World::with_trace(scenario, seed, new_app, watch, Trace::new(false))
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(Keep::Hash))
     }
 
     /// The same, keeping every line of the trace.
@@ -75,7 +78,15 @@ impl<A: App, W: Watch> World<A, W> {
     /// # Errors
     /// What is wrong with the scenario.
     pub fn traced(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
-        World::with_trace(scenario, seed, new_app, watch, Trace::new(true))
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(Keep::Lines))
+    }
+
+    /// The same without even a hash, to see what hashing costs.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn unhashed(scenario: &Scenario, seed: u64, new_app: fn(u32) -> A, watch: W) -> Result<Self, ScenarioError> {
+        World::with_trace(scenario, seed, new_app, watch, Trace::new(Keep::Counts))
     }
 
     fn with_trace(
@@ -95,6 +106,7 @@ impl<A: App, W: Watch> World<A, W> {
             hosts: Vec::with_capacity(scenario.hosts as usize),
             places: Vec::new(),
             network: Network::new(scenario.latency.clone(), seed),
+            filter: None,
             queue: Queue::default(),
             mail: Mail::default(),
             random: Random::new(seed, "world"),
@@ -102,7 +114,7 @@ impl<A: App, W: Watch> World<A, W> {
             watch,
             new_app,
             buffer: Vec::new(),
-            timers: Timers::default(),
+            apps: Apps::new(seed),
             twins: BTreeMap::new(),
             records: None,
             resolves: false,

@@ -9,8 +9,9 @@ use crate::checks::fold::Folds;
 use crate::violation::Violation;
 use crate::watch::{Moment, Passage};
 
-/// The kinds of `docs/wire.md` that answer a ping: an ack, and one that a relay passed on.
+/// The kinds of `docs/wire.md` that answer something we sent: an ack, a relay's nack, an ack that a relay passed on.
 const ACK: u8 = 2;
+const NACK: u8 = 4;
 const RELAYED: u8 = 5;
 
 /// No round lasts longer.
@@ -32,7 +33,7 @@ impl Answered {
     }
 
     pub(super) fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
-        let is_answer = matches!(datagram.get(1), Some(&ACK | &RELAYED)) && passage.is_whole;
+        let is_answer = matches!(datagram.get(1), Some(&ACK | &NACK | &RELAYED)) && passage.is_whole;
         if let Some(at) = self.at.get_mut(host as usize).filter(|_| is_answer) {
             *at = now;
         }

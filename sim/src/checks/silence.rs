@@ -1,9 +1,10 @@
 //! Always, of verdicts: nobody who was silent for less than P is certainly Dead where nothing was lost on the way.
 //!
 //! Silence is measured in the world's true time: from the last moment at which any datagram of the member was handled by
-//! anyone. The check holds a verdict to that when the observer and the member could reach each other all the while, or
-//! when only the link between the two was harmed and every other host reached both, so that any relay would do. Under
-//! random loss it says nothing; there the rate of false deaths is measured instead.
+//! anyone. The check holds a verdict to that when nothing between the member and anyone was lost all the while, but for
+//! one link that was cut, as in a partial partition. Where datagrams are lost at random it says nothing: there the rate
+//! of false deaths is measured instead. With a liar about, who can make a silence seem as long as it likes, what holds
+//! is the least time that any observer gives a member to answer.
 
 use std::time::Duration;
 
@@ -11,17 +12,27 @@ use tidings::event::DeadReason;
 use tidings::{Event, Instant};
 
 use crate::checks::truth::Truth;
+use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::Moment;
 
 #[derive(Debug)]
 pub(super) struct Silence {
     tolerance: Duration,
+    /// The silence that is promised to be no death.
+    promised: Duration,
+    /// Whether hosts may lack members that could be their relays.
+    is_crowded: bool,
 }
 
+/// No observer convicts sooner than this after it heard of a suspicion.
+const HEARD_MIN: Duration = Duration::from_millis(300);
+
 impl Silence {
-    pub(super) fn new(tolerance: Duration) -> Self {
-        Silence { tolerance }
+    pub(super) fn new(tolerance: Duration, scenario: &Scenario) -> Self {
+        let promised = if scenario.has_liar() { HEARD_MIN } else { tolerance };
+        // Clocks may drift by a hundredth; more is not promised.
+        Silence { tolerance, promised: promised - promised / 50, is_crowded: scenario.is_crowded() }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
@@ -34,9 +45,7 @@ impl Silence {
             return None;
         }
         let silence = moment.now.since(process.heard.max(process.started));
-        // Clocks drift by a hundredth and more is not promised.
-        let promised = self.tolerance - self.tolerance / 50;
-        if silence >= promised || !self.could_reach(moment.now, host, victim, truth) {
+        if silence >= self.promised || !self.could_reach(moment.now, host, victim, truth) {
             return None;
         }
         let text = format!(
@@ -48,26 +57,23 @@ impl Silence {
         Some(Violation { check: "silent-p", at: moment.now, text, hosts: vec![host, victim] })
     }
 
-    /// Whether observer and member could reach each other since well before the suspicion.
+    /// Whether nothing between the member and anyone was lost since well before the suspicion, but for the cut of one
+    /// link at most, around which any relay leads.
     fn could_reach(&self, now: Instant, host: u32, victim: u32, truth: &Truth) -> bool {
         let since = now - self.tolerance * 4;
         let was_well = |host: u32| truth.impaired(host) < since;
-        let is_clean = |some: u32, other: u32| truth.harmed(some, other) < since;
         if !was_well(host) || !was_well(victim) {
             return false;
         }
-        if is_clean(host, victim) {
-            return true;
-        }
-        let mut relays = 0;
-        for (other, process) in truth.processes() {
-            if process.is_up && other != host && other != victim {
-                if process.started >= since || !was_well(other) || !is_clean(host, other) || !is_clean(victim, other) {
-                    return false;
-                }
-                relays += 1;
+        let (mut cuts, mut relays) = (0, 0);
+        for (other, process) in truth.processes().filter(|(other, process)| process.is_up && *other != victim) {
+            let is_cut = truth.cut(victim, other) >= since;
+            if truth.harmed(victim, other) >= since || (other != host && truth.cut(host, other) >= since) {
+                return false;
             }
+            cuts += u32::from(is_cut);
+            relays += u32::from(!is_cut && other != host && process.started < since && was_well(other));
         }
-        relays >= 2
+        cuts == 0 || (cuts == 1 && relays >= 2 && !self.is_crowded)
     }
 }

@@ -12,7 +12,7 @@ use tidings::{Config, Generation, Instant, Member, NodeId, Protocol};
 use twox_hash::XxHash3_64;
 
 use crate::fault::{Fault, Hosts};
-use crate::network::Fate;
+use crate::network::{Fate, Loss};
 use crate::scenario::{EPOCH_MS, Scenario, Start};
 use crate::watch::{Life, Passage, Phase};
 
@@ -26,9 +26,37 @@ pub(super) struct Truth {
     /// Everyone who was ever started, by name.
     issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>>,
     processes: Vec<Process>,
-    /// When the network last lost or delayed something, by sender and receiver.
-    harmed: Vec<Vec<Instant>>,
+    /// When the network last lost or delayed something.
+    harmed: Links,
+    /// When a cut last stopped something.
+    cut: Links,
     late: Duration,
+}
+
+/// A moment for each link, by sender and receiver.
+#[derive(Debug, Default)]
+struct Links(Vec<Vec<Instant>>);
+
+impl Links {
+    fn note(&mut self, from: u32, to: u32, at: Instant) {
+        let (from, to) = (from as usize, to as usize);
+        if self.0.len() <= from {
+            self.0.resize_with(from + 1, Vec::new);
+        }
+        let row = &mut self.0[from];
+        if row.len() <= to {
+            row.resize(to + 1, Instant::ORIGIN);
+        }
+        row[to] = row[to].max(at);
+    }
+
+    /// The later moment of the two directions.
+    fn between(&self, some: u32, other: u32) -> Instant {
+        let one_way = |from: u32, to: u32| {
+            self.0.get(from as usize).and_then(|row| row.get(to as usize)).copied().unwrap_or(Instant::ORIGIN)
+        };
+        one_way(some, other).max(one_way(other, some))
+    }
 }
 
 /// What a member said of itself at one start of its process.
@@ -67,7 +95,7 @@ impl Truth {
                 issued.entry(id).or_default().insert(generation, Issued::default());
             }
         }
-        Truth { issued, processes: Vec::new(), harmed: Vec::new(), late }
+        Truth { issued, processes: Vec::new(), harmed: Links::default(), cut: Links::default(), late }
     }
 
     pub(super) fn processes(&self) -> impl Iterator<Item = (u32, &Process)> {
@@ -98,12 +126,14 @@ impl Truth {
         said.is_none_or(|said| *said == 0 || *said == hash(member))
     }
 
-    /// When something between two hosts was last lost, either way.
+    /// When something between two hosts was last lost or late, cuts apart.
     pub(super) fn harmed(&self, some: u32, other: u32) -> Instant {
-        let one_way = |from: u32, to: u32| {
-            self.harmed.get(from as usize).and_then(|row| row.get(to as usize)).copied().unwrap_or(Instant::ORIGIN)
-        };
-        one_way(some, other).max(one_way(other, some))
+        self.harmed.between(some, other)
+    }
+
+    /// When a cut last stopped something between two hosts.
+    pub(super) fn cut(&self, some: u32, other: u32) -> Instant {
+        self.cut.between(some, other)
     }
 
     /// Until when a host was impaired.
@@ -114,10 +144,11 @@ impl Truth {
     pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, fate: &Fate) {
         let Some(to) = to else { return };
         match fate {
-            Fate::Lost(_) => self.harm(from, to, now),
+            Fate::Lost(Loss::Cut) => self.cut.note(from, to, now),
+            Fate::Lost(_) => self.harmed.note(from, to, now),
             Fate::Arrives { delay, damage, .. } => {
                 if damage.is_some() || *delay > self.late {
-                    self.harm(from, to, now + *delay);
+                    self.harmed.note(from, to, now + *delay);
                 }
             }
         }
@@ -126,20 +157,8 @@ impl Truth {
     pub(super) fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
         let is_up = |host: &u32| self.processes.get(*host as usize).is_some_and(|process| process.is_up);
         if let Some(to) = to.filter(is_up) {
-            self.harm(from, to, now);
+            self.harmed.note(from, to, now);
         }
-    }
-
-    fn harm(&mut self, from: u32, to: u32, at: Instant) {
-        let (from, to) = (from as usize, to as usize);
-        if self.harmed.len() <= from {
-            self.harmed.resize_with(from + 1, Vec::new);
-        }
-        let row = &mut self.harmed[from];
-        if row.len() <= to {
-            row.resize(to + 1, Instant::ORIGIN);
-        }
-        row[to] = row[to].max(at);
     }
 
     pub(super) fn handled(&mut self, host: u32, passage: Passage) {

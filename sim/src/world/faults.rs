@@ -120,12 +120,14 @@ impl<A: App, W: Watch> World<A, W> {
     fn mend(&mut self, id: u32, fault: &Fault) {
         match fault {
             Fault::Crash { hosts, clock, address } => self.each(hosts, |world, host| {
-                if !world.hosts[host as usize].is_up() {
+                let one = &world.hosts[host as usize];
+                if !one.is_up() && !one.is_over {
                     world.start_again(host, *clock, *address);
                 }
             }),
             Fault::Leave { hosts } => self.each(hosts, |world, host| {
-                if world.hosts[host as usize].is_leaving {
+                let one = &world.hosts[host as usize];
+                if one.is_leaving && !one.is_over {
                     world.end(host, Life::Left);
                     world.start_again(host, Default::default(), Default::default());
                 }
@@ -133,6 +135,7 @@ impl<A: App, W: Watch> World<A, W> {
             Fault::Twin { .. } => {
                 if let Some(twin) = self.twins.get(&id).copied() {
                     self.end(twin, Life::Crashed);
+                    self.hosts[twin as usize].is_over = true;
                 }
             }
             _ => {
@@ -186,11 +189,12 @@ impl<A: App, W: Watch> World<A, W> {
         if was_stopped {
             self.trace.line(now, host, || Happened::Life(Life::Resumed.word()));
             self.watch.lives(now, host, Life::Resumed, self.hosts[host as usize].protocol());
-            self.retry_timers();
+            self.start_app(host);
+            self.aim_timers(host);
         }
         if !self.hosts[host as usize].is_blocked() {
-            for (to, bytes) in std::mem::take(&mut self.hosts[host as usize].outbox) {
-                self.send(host, to, &bytes, Content::Datagram);
+            for (to, bytes, content) in std::mem::take(&mut self.hosts[host as usize].outbox) {
+                self.send(host, to, &bytes, content);
             }
         }
         self.read_inbox(host);
@@ -210,7 +214,8 @@ impl<A: App, W: Watch> World<A, W> {
     fn rewind(&mut self, host: u32) {
         let one = &mut self.hosts[host as usize];
         one.wakes_at = Instant::NEVER;
-        if !one.is_stopped() {
+        self.aim_timers(host);
+        if !self.hosts[host as usize].is_stopped() {
             self.drain(host);
         }
     }

@@ -1,0 +1,51 @@
+//! What kind of scenario it is, for checks that do not hold in every kind.
+
+use crate::fault::Fault;
+use crate::scenario::Scenario;
+
+impl Scenario {
+    /// Whether some host lies: what is said of others can then be anybody's invention.
+    #[must_use]
+    pub fn has_liar(&self) -> bool {
+        self.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { .. }))
+    }
+
+    /// Whether more members can start than a table holds: views can then never be equal.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.config().is_ok_and(|config| (config.members_max as u64) < u64::from(self.host_limit()))
+    }
+
+    /// Whether datagrams are lost that a cut or a stopped host does not account for: by chance, by damage, or because
+    /// a narrow link's queue is full.
+    #[must_use]
+    pub fn has_random_loss(&self) -> bool {
+        let loses = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::Loss { .. } | Fault::BurstLoss { .. } | Fault::Corrupt { .. } | Fault::Bandwidth { .. }
+            )
+        };
+        self.faults.iter().any(|planned| loses(&planned.what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fault::{Links, Planned};
+
+    #[test]
+    fn a_scenario_knows_what_kind_it_is() {
+        let quiet = Scenario::new("t", 3, Duration::from_secs(9));
+        assert!(!quiet.has_liar() && !quiet.is_crowded() && !quiet.has_random_loss());
+        let mut crowded = quiet.clone();
+        crowded.config.insert("members_max".to_owned(), 3.into());
+        assert!(!crowded.is_crowded());
+        assert!(crowded.with(Planned::at(Duration::ZERO, Fault::Join { count: 1 })).is_crowded());
+        let corrupt = Fault::Corrupt { links: Links::default(), permille: 1 };
+        assert!(quiet.with(Planned::at(Duration::ZERO, corrupt)).has_random_loss());
+    }
+}
