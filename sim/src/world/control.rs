@@ -1,9 +1,10 @@
 //! A world in the hands of a test: commands to protocols, faults at will, datagrams stopped by their bytes.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tidings::{Instant, Protocol};
+use tidings::{Generation, Instant, Protocol};
 
 use crate::app::App;
 use crate::fault::{Fault, Planned};
@@ -73,6 +74,16 @@ impl<A: App, W: Watch> World<A, W> {
     pub fn start_host(&mut self, host: u32) {
         if self.hosts.get(host as usize).is_some_and(|host| !host.is_up()) {
             self.start_again(host, Default::default(), Default::default());
+        }
+    }
+
+    /// Starts a host that does not run as this start of its name, whatever the clock says; it dials these contacts, and
+    /// nobody resolves them for it again. On a host added under another's name it starts a twin.
+    pub fn start_host_as(&mut self, host: u32, generation: Generation, contacts: &[SocketAddr]) {
+        if self.hosts.get(host as usize).is_some_and(|host| !host.is_up()) {
+            if let Some(protocol) = self.new_protocol_at(host, generation.0) {
+                self.launch(host, protocol, |protocol, now| protocol.join(now, contacts));
+            }
         }
     }
 
