@@ -6,6 +6,7 @@
 mod interrupt;
 mod known;
 mod list;
+mod recording;
 mod replay;
 mod report;
 mod run;
@@ -57,7 +58,7 @@ enum Command {
     Run(run::Args),
     /// Runs many seeds under all checks, on all cores
     Sweep(sweep::Args),
-    /// Runs a scenario file with the seed that is written in it
+    /// Runs a scenario file with the seed that is written in it, or goes through a real node's recording
     Replay(replay::Args),
     /// Makes a failing run smaller while it still breaks the same check
     Shrink(shrink::Args),
