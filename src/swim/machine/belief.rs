@@ -71,10 +71,13 @@ impl Machine {
             return;
         }
         let digest = row.digest();
-        if !self.joining.is_guest(digest, record.address) {
+        if (origin.digest, origin.address) == (digest, record.address) {
+            // Its next ping is answered with a question if it has proved nothing yet.
+            if origin.is_proved && self.bucket.take(self.now) {
+                self.send_news(origin.address, First::Record(slot));
+            }
+        } else if !self.joining.is_guest(digest, record.address) {
             self.ask_owner(record);
-        } else if (origin.digest, origin.address) == (digest, record.address) && self.bucket.take(self.now) {
-            self.send_news(origin.address, First::Record(slot));
         }
     }
 
