@@ -14,7 +14,7 @@ use crate::world::{Host, World};
 const IDLE_WINDOW: Duration = Duration::from_secs(10);
 /// Datagrams that a host may send in one probe interval when nothing is wrong: a ping and an ack, dials of the dead and
 /// of contacts at one in five intervals, retries when the network is slow at times, comparisons now and then.
-const IDLE_PER_INTERVAL_PERMILLE: u64 = 4_000;
+const IDLE_PER_INTERVAL_PERMILLE: u64 = 5_000;
 
 /// Watches a cluster settle after its faults.
 #[derive(Clone, Copy, Debug)]

@@ -44,6 +44,9 @@ impl Silence {
         if process.is_leaving || victim == host {
             return None;
         }
+        if process.is_again && moment.now.since(process.started) < self.tolerance {
+            return None;
+        }
         let silence = moment.now.since(process.heard.max(process.started));
         if silence >= self.promised || !self.could_reach(moment.now, host, victim, truth) {
             return None;

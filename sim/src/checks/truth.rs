@@ -76,6 +76,8 @@ pub(super) struct Process {
     pub(super) is_up: bool,
     pub(super) is_leaving: bool,
     pub(super) started: Instant,
+    /// Whether another start before it had the same generation, so that its silence may still be judged.
+    pub(super) is_again: bool,
     /// When a datagram of it last reached another's socket, to be handled there.
     pub(super) heard: Instant,
     starts: u32,
@@ -196,6 +198,7 @@ impl Truth {
         match life {
             Life::Started => {
                 let starts = self.processes.get(place).map_or(0, |process| process.starts) + 1;
+                let is_again = self.highest(me.id(), me.generation()).is_some();
                 let process = Process {
                     id: me.id(),
                     generation: me.generation(),
@@ -203,6 +206,7 @@ impl Truth {
                     is_up: true,
                     is_leaving: false,
                     started: now,
+                    is_again,
                     heard: now,
                     starts,
                     impaired: self.impaired(host),
