@@ -33,30 +33,34 @@ use rows::Rows;
 use silence::Silence;
 use truth::Truth;
 
-/// Every check by its name, with what it demands.
+/// Every check by its name, with what it demands; the letters are those under which such properties go elsewhere:
+/// S safety, A accuracy, V liveness, X of a scenario's or a sweep's own.
 pub const CHECKS: &[(&str, &str)] = &[
-    ("row-monotone", "a member's (generation, incarnation) never goes back while the view or a tombstone holds it"),
-    ("no-resurrection", "who is certainly Dead or Left comes back only at a higher (generation, incarnation)"),
-    ("owner-raises", "nobody holds a (generation, incarnation) that its owner never had"),
-    ("no-phantom", "nobody holds a member that was never started"),
-    ("same-record", "equal (generation, incarnation) means equal address and metadata everywhere"),
-    ("self-alive", "a node that neither leaves nor left holds itself Alive"),
-    ("fold", "the events, folded, equal the view, and each follows from the one before"),
-    ("left-stays", "Left is not followed by Dead at the same generation"),
-    ("dead-after", "no verdict falls before the moment that the suspicion named, start + P"),
-    ("answered", "no certain Dead by a node that had no answer from anyone since its suspicion began, unless n <= 2"),
-    ("silent-p", "whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
-    ("datagram-size", "no datagram is longer than datagram_bytes_max"),
-    ("bounds", "every queue and table keeps to its bound"),
-    ("converges", "after the faults all live views are equal, within the bound"),
-    ("detects", "after the faults who does not run is Dead, Left or unknown to all, within the bound"),
-    ("finds", "after the faults whoever runs is Alive to all, within the bound"),
-    ("calms", "after the faults no suspicion is left, within the bound"),
-    ("idles", "after the faults the datagram rate is back to idle"),
-    ("expect", "what the scenario's file expects"),
-    ("panics", "nothing panics"),
-    ("ends", "a run is over within the happenings allowed to it"),
-    ("sometimes", "a sweep of the swarm sees every kind of fault, and all else that must happen once"),
+    ("row-monotone", "S1: a member's (generation, incarnation) never goes back while the view or a tombstone holds it"),
+    ("no-resurrection", "S2: who is certainly Dead or Left comes back only at a higher (generation, incarnation)"),
+    ("owner-raises", "S3: nobody holds a (generation, incarnation) that its owner never had"),
+    ("no-phantom", "S7: nobody holds a member that was never started"),
+    ("same-record", "S6: equal (generation, incarnation) means equal address and metadata everywhere"),
+    ("self-alive", "S5: a node that neither leaves nor left holds itself Alive"),
+    ("fold", "S9: the events, folded, equal the view, and each follows from the one before"),
+    ("left-stays", "S9: Left is not followed by Dead at the same generation"),
+    ("dead-after", "A1: no verdict falls before the moment that the suspicion named, start + P"),
+    (
+        "answered",
+        "A1: no certain Dead by a node that had no answer from anyone since its suspicion began, unless n <= 2",
+    ),
+    ("silent-p", "A1: whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
+    ("datagram-size", "S10: no datagram is longer than datagram_bytes_max"),
+    ("bounds", "S10: every queue and table keeps to its bound"),
+    ("converges", "V2: after the faults all live views are equal, within the bound"),
+    ("detects", "V1: after the faults who does not run is Dead, Left or unknown to all, within the bound"),
+    ("finds", "V4: after the faults whoever runs is Alive to all, within the bound"),
+    ("calms", "V3: after the faults no suspicion is left, within the bound"),
+    ("idles", "V7: after the faults the datagram rate is back to idle"),
+    ("expect", "X: what the scenario's file expects"),
+    ("panics", "X: nothing panics"),
+    ("ends", "X: a run is over within the happenings allowed to it"),
+    ("sometimes", "X: a sweep of the swarm sees every kind of fault, and all else that must happen once"),
 ];
 
 /// Broken promises kept of one run.

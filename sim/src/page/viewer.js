@@ -561,11 +561,12 @@ class Viewer {
   open() {
     const { items, end } = this.trace, turn = (item) => item.kind === "fault" || ["down", "paused"].includes(item.what);
     const broken = this.flags.find((item) => item.kind === "violation");
-    const focus = broken ?? items.find((item) => item.steps) ?? items.find(turn);
+    const chained = items.filter((item) => item.steps); // a chain that took its time says more than one of a moment
+    const focus = broken ?? chained.find((item) => item.steps[0]?.t < item.t) ?? chained[0] ?? items.find(turn);
     if (!focus) return;
     const blamed = (item) => item.steps && focus.hosts.includes(item.row) && focus.hosts.includes(item.about);
     const chosen = items.slice(0, focus.n).findLast(blamed) ?? focus; // the verdict that a broken check speaks of
-    const from = chosen.steps?.[0]?.t ?? chosen.t - end / 20, size = focus.t - from;
+    const from = chosen.steps?.[0]?.t ?? chosen.t - end / 20, size = Math.max(focus.t - from, end / 50);
     this.show(from - size * 0.3, focus.t + size * 0.3);
     this.select(chosen);
   }
