@@ -10,7 +10,6 @@
 mod fields;
 mod knobs;
 mod outputs;
-mod own_row;
 mod reader;
 mod recorder;
 mod replay;
@@ -19,8 +18,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "node")]
-pub(crate) use own_row::OwnRow;
 pub use reader::{Ending, Entry, ReadError, Reader};
 pub use recorder::Recorder;
 pub use replay::{Divergence, Replay, ReplayError, Summary, Turn, replay};

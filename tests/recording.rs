@@ -92,7 +92,7 @@ fn a_replay_tells_what_the_node_told_and_why() {
     block_on(n1.set_metadata("zone=b")).unwrap();
     assert!(block_on(n1.set_metadata(vec![0; 513])).is_err());
 
-    // It does not run until it is suspected, then refutes: its own row changes without an event of the protocol.
+    // It does not run until it is suspected, then refutes: its own row changes.
     faults.freeze();
     until(&n2, |view| state(view, "n1") != Some(State::Alive));
     faults.thaw();

@@ -8,7 +8,7 @@ mod virtual_net;
 use forge::{ACK, ALIVE, NEWS, PING, PING_REQ, SEEN, SUSPECT, SYNC_REQUEST, Who, fields};
 use tidings::config::Config;
 use tidings::event::Event;
-use tidings::member::{Generation, Identity, Incarnation, NodeId, State};
+use tidings::member::{Generation, Identity, Incarnation, Member, NodeId, State};
 use tidings::protocol::Protocol;
 use tidings::time::Instant;
 use tidings::why::{Cause, Waiting};
@@ -321,4 +321,149 @@ fn a_newcomer_does_not_raise_the_provisionally_dead() {
     }
     net.rule = Box::new(|_, _, _| false);
     assert!(net.run_until(secs(60), Net::all_agree));
+}
+
+/// The application's list comes from the events alone: this node's own row is in it.
+#[test]
+fn a_refutation_of_our_own_is_told_to_our_application() {
+    let mut net = Net::cluster(lan(), 3, 3);
+    let (teller, me) = (who(&net, 1), who(&net, 0));
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[me.accused(SUSPECT, 0, false, &[id(1)])]));
+    net.run(ms(1));
+    let updated = net.hosts[0].events.iter().rev().find_map(|(_, event)| match event {
+        Event::Updated(member) if member.id() == id(0) => Some(member.incarnation()),
+        _ => None,
+    });
+    assert_eq!(updated, Some(net.hosts[0].protocol.me().incarnation()));
+    assert_eq!(updated, Some(Incarnation(me.incarnation + 1)));
+}
+
+/// Who comes back takes a place like a new member: with a full table it waits until there is room.
+#[test]
+fn who_comes_back_to_a_full_table_waits_for_a_place() {
+    let mut net = Net::cluster(Config { members_max: 4, ..lan() }, 5, 4);
+    let live = |net: &Net, n: usize| {
+        let members = net.hosts[n].protocol.members();
+        members.filter(|member| member.state().is_live()).count()
+    };
+    net.crash(3);
+    assert!(net.run_until(secs(20), |net| (0..3).all(|n| net.state(n, 3) == Some(State::Dead))));
+    net.add();
+    assert!(net.run_until(secs(20), |net| (0..3).all(|n| net.state(n, 4) == Some(State::Alive))));
+    let generation = net.hosts[3].protocol.me().generation().next();
+    let restarted = net.add_as(&name(3), generation, 9_003);
+    for _ in 0..200 {
+        net.run(ms(100));
+        assert!((0..5).filter(|n| *n != 3).all(|n| live(&net, n) <= 4));
+    }
+    for n in 0..3 {
+        let row = net.hosts[n].protocol.member(id(3)).unwrap();
+        assert_eq!((row.state(), row.generation().next()), (State::Dead, generation), "nothing of it is half known");
+    }
+    net.call(4, |protocol, now| protocol.leave(now));
+    let is_in = |net: &Net| (0..3).all(|n| net.state(n, 3) == Some(State::Alive));
+    assert!(net.run_until(secs(30), is_in), "there is room");
+    assert_eq!(net.hosts[0].protocol.member(id(3)).map(|row| row.address()), Some(net.hosts[restarted].address));
+}
+
+/// The processes of this name that still run.
+fn running(net: &Net, name: &str) -> Vec<usize> {
+    let is_running = |n: &usize| {
+        let host = &net.hosts[*n];
+        host.is_up && host.name == name && !host.protocol.is_stopped()
+    };
+    (0..net.hosts.len()).filter(is_running).collect()
+}
+
+/// Whether everybody that runs holds every other one that runs where it is, and nobody else as live.
+fn all_see_who_runs(net: &Net) -> bool {
+    let runs = |n: &usize| net.hosts[*n].is_up && !net.hosts[*n].protocol.is_stopped();
+    let row = |member: &Member| (member.id(), member.generation(), member.address(), member.state());
+    let up: Vec<usize> = (0..net.hosts.len()).filter(runs).collect();
+    let mut expected: Vec<_> = up.iter().map(|n| row(net.hosts[*n].protocol.me())).collect();
+    expected.sort_unstable_by_key(|row| (row.0, row.2));
+    up.iter().all(|n| {
+        let members = net.hosts[*n].protocol.members().filter(|member| member.state() != State::Dead);
+        let mut seen: Vec<_> = members.map(row).collect();
+        seen.sort_unstable_by_key(|row| (row.0, row.2));
+        seen == expected
+    })
+}
+
+#[test]
+fn a_start_with_the_clock_stuck_at_another_address_is_let_in() {
+    for (seed, size) in [(1, 2), (2, 3), (3, 5), (4, 8)] {
+        let mut net = Net::cluster(lan(), seed, size);
+        let last = size - 1;
+        let generation = net.hosts[last].protocol.me().generation();
+        net.crash(last);
+        let new = net.add_as(&name(last), generation, 9_000);
+        assert!(net.run_until(secs(20), all_see_who_runs), "seed {seed}: {:?}", net.hosts[0].protocol.member(id(last)));
+        assert_eq!(running(&net, &name(last)), [new]);
+    }
+}
+
+#[test]
+fn of_two_processes_with_one_generation_the_newcomer_stops() {
+    for seed in 0..6 {
+        let mut net = Net::cluster(lan(), seed, 4);
+        let since = net.now;
+        let new = net.add_as(&name(3), net.hosts[3].protocol.me().generation(), 9_000);
+        assert!(net.run_until(secs(20), |net| net.hosts[new].protocol.is_stopped()), "seed {seed}");
+        net.run(secs(20));
+        assert_eq!(running(&net, &name(3)), [3], "seed {seed}");
+        assert!(all_see_who_runs(&net), "seed {seed}");
+        assert_eq!(net.false_dead(since), 0, "seed {seed}");
+    }
+}
+
+/// Each is let in by a contact of its own, and neither knows of the other until the halves meet.
+#[test]
+fn of_two_started_at_once_exactly_one_stays() {
+    for (seed, apart) in (0..24).map(|seed| (seed, [0, 1, 200, 2_000][seed as usize % 4])) {
+        let mut net = Net::cluster(lan(), seed, 6);
+        let (a, b) = (6, 7);
+        let side = move |n: usize| if n < 3 || n == a { 0 } else { 1 };
+        net.rule = Box::new(move |from, to, _| (from >= a || to >= a) && side(from) != side(to));
+        for twin in [a, b] {
+            assert_eq!(net.add_as("twin", Generation(2_000), 9_000 + (twin as u16 ^ seed as u16 & 1)), twin);
+            let contacts: Vec<_> = (0..6).filter(|n| side(*n) == side(twin)).map(|n| net.hosts[n].address).collect();
+            net.call(twin, |protocol, now| protocol.join(now, &contacts));
+        }
+        net.run(ms(apart));
+        heal(&mut net);
+        let is_over = |net: &Net| running(net, "twin").len() == 1 && all_see_who_runs(net);
+        assert!(net.run_until(secs(60), is_over), "seed {seed}, {apart} ms: {:?} run", running(&net, "twin"));
+        net.run(secs(20));
+        assert!(is_over(&net), "seed {seed}, {apart} ms: {:?} run", running(&net, "twin"));
+    }
+}
+
+/// Whoever is cut off holds the others for dead provisionally, and one that starts again with its clock behind asks it.
+#[test]
+fn a_start_with_the_clock_behind_is_let_in_by_one_that_holds_the_later_start_provisionally_dead() {
+    let mut net = Net::cluster(lan(), 8, 3);
+    net.rule = Box::new(|from, to, _| from == 0 || to == 0);
+    assert!(net.run_until(secs(40), |net| net.state(0, 2) == Some(State::Dead)));
+    net.crash(1);
+    net.crash(2);
+    heal(&mut net);
+    let new = net.add_as(&name(2), Generation(900), 9_000);
+    let is_in = |net: &Net| {
+        let row = net.hosts[0].protocol.member(id(2)).unwrap();
+        (row.address(), row.state()) == (net.hosts[new].address, State::Alive)
+    };
+    assert!(net.run_until(secs(30), is_in), "{:?}", net.hosts[0].protocol.member(id(2)));
+    assert!(net.hosts[new].protocol.me().generation() > Generation(1_000));
+}
+
+#[test]
+fn a_claimed_silence_begins_no_earlier_than_our_own_last_answer() {
+    let mut net = Net::cluster(lan(), 9, 3);
+    let (teller, suspect) = (who(&net, 1), who(&net, 2));
+    net.rule = Box::new(|from, to, _| (from, to) == (0, 2) || (from, to) == (2, 0));
+    let heard = net.now;
+    hand(&mut net, 0, 1, teller.says("c", NEWS, &[], &[suspect.accused(SUSPECT, 8_900, false, &[id(1)])]));
+    let start = net.hosts[0].protocol.why(id(2)).unwrap().start;
+    assert!(start + secs(5) > heard, "silent since {start} at {heard}, but it answers every other second");
 }

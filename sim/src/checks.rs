@@ -58,6 +58,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("calms", "V3: after the faults no suspicion is left, within the bound"),
     ("idles", "V7: after the faults the datagram rate is back to idle"),
     ("expect", "X: what the scenario's file expects"),
+    ("drawn", "X: every scenario drawn from a seed makes sense"),
     ("panics", "X: nothing panics"),
     ("ends", "X: a run is over within the happenings allowed to it"),
     ("sometimes", "X: a sweep of the swarm sees every kind of fault, and all else that must happen once"),

@@ -19,16 +19,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const HAPPENINGS_MAX: u64 = 50_000_000;
 
 /// What to run: a scenario, or one drawn from each seed, with an application on every host if one is wanted.
-#[derive(Clone)]
-pub struct Experiment<A = ()> {
+pub struct Experiment<A: App = ()> {
     source: Source,
     new_app: fn(u32) -> A,
-    always: Vec<(&'static str, Always<A>)>,
+    always: Vec<(&'static str, Promise<A>)>,
+    eventually: Vec<(&'static str, Promise<A>)>,
+    hosts_min: u32,
     happenings_max: u64,
 }
 
-/// What a promise of one's own says about a world; the error is what was seen.
-pub type Always<A> = fn(&World<A, Checks>) -> Result<(), String>;
+/// A promise of one's own about a world; the error is what was seen. Being a mere function, it can carry nothing from
+/// one run into another: what it judges stands in the world, and what went before in [`World::facts`].
+pub type Promise<A> = fn(&World<A, Checks>) -> Result<(), String>;
 
 #[derive(Clone)]
 enum Source {
@@ -36,7 +38,21 @@ enum Source {
     Drawn(fn(u64) -> Scenario),
 }
 
-impl<A> std::fmt::Debug for Experiment<A> {
+// Not derived, which would ask the same of the application.
+impl<A: App> Clone for Experiment<A> {
+    fn clone(&self) -> Self {
+        Experiment {
+            source: self.source.clone(),
+            new_app: self.new_app,
+            always: self.always.clone(),
+            eventually: self.eventually.clone(),
+            hosts_min: self.hosts_min,
+            happenings_max: self.happenings_max,
+        }
+    }
+}
+
+impl<A: App> std::fmt::Debug for Experiment<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let always: Vec<_> = self.always.iter().map(|(name, _)| name).collect();
         f.debug_struct("Experiment").field("always", &always).finish_non_exhaustive()
@@ -74,32 +90,59 @@ impl Experiment {
     /// Runs this scenario.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
-        Experiment::of(Source::Scenario(Box::new(scenario)))
+        Experiment::of(Source::Scenario(Box::new(scenario)), |_| ())
     }
 
     /// Runs whatever is drawn from each seed.
     #[must_use]
     pub fn drawn(draw: fn(u64) -> Scenario) -> Self {
-        Experiment::of(Source::Drawn(draw))
+        Experiment::of(Source::Drawn(draw), |_| ())
     }
 
-    fn of(source: Source) -> Self {
-        Experiment { source, new_app: |_| (), always: Vec::new(), happenings_max: HAPPENINGS_MAX }
-    }
-
-    /// With an application on every host; it is made anew at every start of a process.
+    /// With an application on every host; it is made anew, from the host's number, at every start of a process.
+    /// Comes before the promises, which speak of it.
     #[must_use]
     pub fn with_app<A: App>(self, new_app: fn(u32) -> A) -> Experiment<A> {
-        Experiment { source: self.source, new_app, always: Vec::new(), happenings_max: self.happenings_max }
+        Experiment::of(self.source, new_app).happenings_max(self.happenings_max)
     }
 }
 
 impl<A: App> Experiment<A> {
+    fn of(source: Source, new_app: fn(u32) -> A) -> Self {
+        Experiment {
+            source,
+            new_app,
+            always: Vec::new(),
+            eventually: Vec::new(),
+            hosts_min: 1,
+            happenings_max: HAPPENINGS_MAX,
+        }
+    }
+
     /// Holds every run to a promise of one's own, asked after every happening.
     #[must_use]
-    pub fn always(mut self, name: &'static str, promise: Always<A>) -> Self {
+    pub fn always(mut self, name: &'static str, promise: Promise<A>) -> Self {
         self.always.push((name, promise));
         self
+    }
+
+    /// Holds every run to a promise that may be broken while something is wrong: it is asked once a second when the
+    /// faults are over, has to hold together with the protocol's own within their bound, and at the end of the run.
+    /// Not asked in a run whose faults do not end before it does.
+    #[must_use]
+    pub fn eventually(mut self, name: &'static str, promise: Promise<A>) -> Self {
+        self.eventually.push((name, promise));
+        self
+    }
+
+    /// Says that the application means nothing on fewer hosts, so that a failing run is not shrunk below.
+    #[must_use]
+    pub fn needs_hosts(self, hosts_min: u32) -> Self {
+        Experiment { hosts_min, ..self }
+    }
+
+    pub(crate) fn hosts_min(&self) -> u32 {
+        self.hosts_min
     }
 
     /// Ends a run that is not over after so many happenings, and counts that as a broken promise (`ends`).
@@ -119,10 +162,7 @@ impl<A: App> Experiment<A> {
 
     /// The same experiment with another scenario.
     #[must_use]
-    pub fn on(&self, scenario: Scenario) -> Self
-    where
-        A: Clone,
-    {
+    pub fn on(&self, scenario: Scenario) -> Self {
         Experiment { source: Source::Scenario(Box::new(scenario)), ..self.clone() }
     }
 
@@ -147,10 +187,9 @@ impl<A: App> Experiment<A> {
         let checks = Checks::new(&scenario, &scenario.config()?);
         let mut run = Run {
             world: begin(&scenario, seed, self.new_app, checks)?,
-            always: &self.always,
+            experiment: self,
             broken: Vec::new(),
             turns: 0,
-            turns_max: self.happenings_max,
         };
         // A panic is the end of one seed, not of a sweep; what led to it is in the trace, which nothing writes to again.
         let ran = catch_unwind(AssertUnwindSafe(|| {
@@ -193,13 +232,12 @@ impl<A: App> Experiment<A> {
 
 type Begin<A> = fn(&Scenario, u64, fn(u32) -> A, Checks) -> Result<World<A, Checks>, ScenarioError>;
 
-struct Run<'a, A> {
+struct Run<'a, A: App> {
     world: World<A, Checks>,
-    always: &'a [(&'static str, Always<A>)],
+    experiment: &'a Experiment<A>,
     broken: Vec<Violation>,
     /// Turns of the world's queue: every happening is part of one, and each is finite.
     turns: u64,
-    turns_max: u64,
 }
 
 /// A panic as a broken promise.
@@ -222,7 +260,7 @@ impl<A: App> Run<'_, A> {
         let mut settling = Settling::new(over, self.world.config());
         while self.broken.is_empty() {
             self.until(self.world.now() + LOOK_EVERY);
-            let disorder = settling.look(&self.world);
+            let disorder = self.look(&mut settling);
             if settling.settled.is_some() {
                 break;
             }
@@ -236,7 +274,7 @@ impl<A: App> Run<'_, A> {
         self.until((self.world.now() + idle).max(end));
         if self.broken.is_empty() {
             let settled = settling.settled;
-            self.broken.extend(settling.look(&self.world).or_else(|| settling.is_idle(&self.world)));
+            self.broken.extend(self.look(&mut settling).or_else(|| settling.is_idle(&self.world)));
             return settled.map(|at| at.since(over));
         }
         None
@@ -255,21 +293,35 @@ impl<A: App> Run<'_, A> {
     fn until(&mut self, end: Instant) {
         while self.broken.is_empty() && self.world.step(end) {
             self.turns += 1;
-            if self.turns.max(self.world.trace().happenings()) > self.turns_max {
-                let text = format!("not over after {} happenings", self.turns_max);
+            let most = self.experiment.happenings_max;
+            if self.turns.max(self.world.trace().happenings()) > most {
+                let text = format!("not over after {most} happenings");
                 self.broken.push(Violation { check: "ends", at: self.world.now(), text, hosts: Vec::new() });
             }
             let broken = self.world.watch().broken();
             if !broken.is_empty() {
                 self.broken = broken.to_vec();
             }
-            for (check, promise) in self.always {
-                if let Err(text) = promise(&self.world) {
-                    let at = self.world.now();
-                    self.broken.push(Violation { check, at, text, hosts: Vec::new() });
-                }
-            }
+            let unkept: Vec<_> = self.unkept(&self.experiment.always).collect();
+            self.broken.extend(unkept);
         }
+    }
+
+    /// Looks whether everything is in order, by the protocol's promises and then by the embedder's.
+    fn look(&self, settling: &mut Settling) -> Option<Violation> {
+        let disorder = settling.look(&self.world).or_else(|| self.unkept(&self.experiment.eventually).next());
+        if disorder.is_some() {
+            settling.settled = None;
+        }
+        disorder
+    }
+
+    fn unkept(&self, promises: &[(&'static str, Promise<A>)]) -> impl Iterator<Item = Violation> {
+        let at = self.world.now();
+        promises.iter().filter_map(move |(check, promise)| {
+            let text = promise(&self.world).err()?;
+            Some(Violation { check, at, text, hosts: Vec::new() })
+        })
     }
 }
 

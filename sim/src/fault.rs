@@ -315,6 +315,31 @@ impl Fault {
         "forget",
     ];
 
+    /// Processes end without a word; with a span they start again, in their old place and with their clock right.
+    #[must_use]
+    pub fn crash(hosts: &[u32]) -> Self {
+        let hosts = Hosts::These(hosts.to_vec());
+        Fault::Crash { hosts, clock: WallClock::default(), address: Place::default() }
+    }
+
+    /// Processes do not run; what arrives meanwhile waits.
+    #[must_use]
+    pub fn pause(hosts: &[u32]) -> Self {
+        Fault::Pause { hosts: Hosts::These(hosts.to_vec()), inbox: Inbox::default() }
+    }
+
+    /// Nothing passes between these hosts and all others.
+    #[must_use]
+    pub fn partition(side: &[u32]) -> Self {
+        Fault::Partition { groups: vec![side.to_vec(), Vec::new()], bridges: Vec::new() }
+    }
+
+    /// So many of a thousand datagrams are lost on all links.
+    #[must_use]
+    pub fn loss(permille: u32) -> Self {
+        Fault::Loss { links: Links::default(), permille }
+    }
+
     /// Its name, as scenario files write it.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -99,6 +99,12 @@ impl Damage {
     }
 }
 
+impl Fate {
+    /// What a host sends to itself meets no network. It takes a moment, so that time passes even for one who never
+    /// stops talking to itself.
+    pub(crate) const HOME: Fate = Fate::Arrives { delay: Duration::from_micros(1), again: None, damage: None };
+}
+
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

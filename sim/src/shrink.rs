@@ -35,11 +35,7 @@ pub struct Shrunk {
 ///
 /// # Errors
 /// What is wrong with the scenario.
-pub fn shrink<A: App + Clone>(
-    experiment: &Experiment<A>,
-    seed: u64,
-    runs_max: u32,
-) -> Result<Option<Shrunk>, ScenarioError> {
+pub fn shrink<A: App>(experiment: &Experiment<A>, seed: u64, runs_max: u32) -> Result<Option<Shrunk>, ScenarioError> {
     let first = experiment.run(seed)?;
     let Some(violation) = first.violations.into_iter().next() else { return Ok(None) };
     // A scenario whose chance is drawn runs as it did when it was drawn, because the draws are a stream of their own.
@@ -49,21 +45,23 @@ pub fn shrink<A: App + Clone>(
     Ok(Some(shrinker.best))
 }
 
-struct Shrinker<'a, A> {
+struct Shrinker<'a, A: App> {
     experiment: &'a Experiment<A>,
     seed: u64,
     runs_max: u32,
     best: Shrunk,
 }
 
-impl<A: App + Clone> Shrinker<'_, A> {
+impl<A: App> Shrinker<'_, A> {
     /// Tries every smaller scenario once; whether one still failed.
     fn round(&mut self) -> bool {
         let mut is_smaller = false;
         let mut place = 0;
         while self.best.runs < self.runs_max {
             // What was kept has fewer candidates; those at the same place are the next ones to try.
-            let Some(candidate) = candidates(&self.best).into_iter().nth(place) else { break };
+            let Some(candidate) = candidates(&self.best, self.experiment.hosts_min()).into_iter().nth(place) else {
+                break;
+            };
             if self.still_fails(candidate) { is_smaller = true } else { place += 1 }
         }
         is_smaller
@@ -83,7 +81,7 @@ impl<A: App + Clone> Shrinker<'_, A> {
 }
 
 /// Smaller scenarios, the greatest cuts first.
-fn candidates(best: &Shrunk) -> Vec<Scenario> {
+fn candidates(best: &Shrunk, hosts_min: u32) -> Vec<Scenario> {
     let from = &best.scenario;
     let mut found = Vec::new();
     let failed = best.violation.at.since(Instant::ORIGIN);
@@ -92,7 +90,7 @@ fn candidates(best: &Shrunk) -> Vec<Scenario> {
         found.push(Scenario { lasts: rounded, ..from.clone() });
     }
     found.extend(without_faults(from));
-    found.extend(fewer_hosts(from));
+    found.extend(fewer_hosts(from).into_iter().filter(|candidate| candidate.hosts >= hosts_min));
     found.extend(shorter_faults(from));
     found.extend(plainer(from));
     found.retain(|candidate| candidate != from && candidate.check().is_ok());

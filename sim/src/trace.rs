@@ -8,6 +8,7 @@ mod text;
 
 pub use json::Header;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tidings::{Event, Instant, Why};
@@ -15,6 +16,8 @@ use twox_hash::XxHash3_64;
 
 /// An odd number whose bits look random (the golden ratio's).
 const STIR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What an application's messages are called, among the names of the protocol's.
+pub(crate) const MESSAGE: &str = "message";
 
 /// The rolling hash of a run, and its lines if they are kept.
 #[derive(Debug)]
@@ -142,6 +145,7 @@ pub(crate) enum Kind {
     Lost,
     Told,
     Life,
+    App,
 }
 
 impl Trace {
@@ -164,7 +168,7 @@ impl Trace {
         self.happenings
     }
 
-    /// Datagrams sent.
+    /// Datagrams sent by the protocol; the messages of applications are not among them.
     #[must_use]
     pub fn datagrams(&self) -> u64 {
         self.datagrams
@@ -180,6 +184,21 @@ impl Trace {
     #[must_use]
     pub fn lines(&self) -> &[Line] {
         self.lines.as_deref().unwrap_or_default()
+    }
+
+    /// The lines a person wants to read first: all but the coming and going of datagrams. Of an application's messages
+    /// those that were lost are told.
+    pub fn story(&self) -> impl Iterator<Item = &Line> {
+        let messages = self.lines().iter().filter_map(|line| match line.what {
+            What::Sent { id, message: MESSAGE, .. } => Some(id),
+            _ => None,
+        });
+        let messages: BTreeSet<u64> = messages.collect();
+        self.lines().iter().filter(move |line| match &line.what {
+            What::Sent { .. } | What::Handled { .. } => false,
+            What::Lost { id, .. } => messages.contains(id),
+            _ => true,
+        })
     }
 
     /// Counts an input or a fault, and takes it into the hash.
@@ -198,10 +217,14 @@ impl Trace {
         self.hash = XxHash3_64::oneshot_with_seed(seed, bytes);
     }
 
-    /// Takes a datagram's departure into the hash: whither, how long it takes. Its bytes are taken in where it ends.
-    pub(crate) fn sent(&mut self, host: u32, to: u32, takes: Duration, bytes: usize) {
+    /// Counts a datagram that was sent.
+    pub(crate) fn count(&mut self, bytes: usize) {
         self.datagrams += 1;
         self.bytes += bytes as u64;
+    }
+
+    /// Takes a datagram's departure into the hash: whither, how long it takes. Its bytes are taken in where it ends.
+    pub(crate) fn sent(&mut self, host: u32, to: u32, takes: Duration, bytes: usize) {
         if !self.hashes {
             return;
         }

@@ -27,7 +27,7 @@ use crate::random::Random;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::{Keep, Kind, Trace};
 use crate::watch::Watch;
-use apps::Timers;
+use apps::Apps;
 use mail::Mail;
 use queue::{Queue, What};
 
@@ -36,7 +36,7 @@ const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A simulated cluster, with an application on each host if one is wanted, and somebody who watches.
 #[derive(Debug)]
-pub struct World<A = (), W = ()> {
+pub struct World<A: App = (), W = ()> {
     now: Instant,
     seed: u64,
     scenario: Scenario,
@@ -53,7 +53,7 @@ pub struct World<A = (), W = ()> {
     watch: W,
     new_app: fn(u32) -> A,
     buffer: Vec<u8>,
-    timers: Timers,
+    apps: Apps<A::Fact>,
     /// Which host each fault that starts a twin started.
     twins: BTreeMap<u32, u32>,
     /// Everyone's record, while a preloaded world begins.
@@ -114,7 +114,7 @@ impl<A: App, W: Watch> World<A, W> {
             watch,
             new_app,
             buffer: Vec::new(),
-            timers: Timers::default(),
+            apps: Apps::new(seed),
             twins: BTreeMap::new(),
             records: None,
             resolves: false,

@@ -209,7 +209,7 @@ fn a_sweep_shrinks_the_first_failing_seed_and_what_it_writes_replays() {
     assert!(small.contains("metadata_bytes = 0"), "{small}");
     let trace = std::fs::read_to_string(folder.join("found/sim-failure-5.jsonl")).unwrap();
     assert!(trace.lines().any(|line| line.contains("\"violation\"")), "no violation in the trace");
-    for command in ["replay   ", "as drawn "] {
+    for command in ["replay   ", "unshrunk "] {
         let again = typed(line(&swept.out, command), &folder);
         assert_eq!(again.code, Some(1), "{command}: {}{}", again.out, again.err);
         assert!(again.out.contains("BROKEN   expect at "), "{}", again.out);
@@ -237,6 +237,8 @@ fn a_seed_that_does_not_end_is_a_failure() {
     let swept = sim(&args);
     assert_eq!(swept.code, Some(1), "{}{}", swept.out, swept.err);
     assert!(swept.out.contains("FAILED   seed 2: ends at "), "{}", swept.out);
+    let again = typed(line(&swept.out, "replay   "), &folder.into());
+    assert!(again.code == Some(1) && again.out.contains("BROKEN   ends at "), "{}{}", again.out, again.err);
 }
 
 #[test]
@@ -268,6 +270,8 @@ fn scale_says_when_the_first_and_when_all_know_of_a_crash() {
     }
     let soon = sim(&["scale", "--nodes", "50", "--for", "11s"]);
     assert!(soon.code == Some(1) && soon.out.contains("0 of 49 have it Dead"), "{}", soon.out);
+    let soon = last_json(&sim(&["scale", "--nodes", "50", "--for", "11s", "--json"]));
+    assert_eq!(soon["violations"][0]["check"].as_str(), Some("detects"), "{soon}");
 
     let joined = sim(&["scale", "--nodes", "50", "--for", "60s", "--join", "--json"]);
     assert_eq!(joined.code, Some(0), "{}", joined.out);

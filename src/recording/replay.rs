@@ -10,7 +10,6 @@ use crate::config::ConfigError;
 use crate::event::Event;
 use crate::protocol::Protocol;
 use crate::recording::outputs::Outputs;
-use crate::recording::own_row::OwnRow;
 use crate::recording::recorder::code;
 use crate::recording::{Drained, Ending, Entry, Input, ReadError, Reader, Told, What};
 use crate::time::Instant;
@@ -29,18 +28,9 @@ pub struct Turn {
     pub transmits: u64,
     /// The events that came of them.
     pub events: Vec<Event>,
-    /// This node's own row, when it changed without an event: `Node` tells it to its subscribers, after the events.
-    pub own: Option<Event>,
     /// Whether the recording has what came of the calls, and it is the same. Only of the last turn it may not: the
     /// recording then ends in the middle of it.
     pub is_proved: bool,
-}
-
-impl Turn {
-    /// What a subscriber of the `Node` was told, in order.
-    pub fn told(&self) -> impl Iterator<Item = &Event> {
-        self.events.iter().chain(&self.own)
-    }
 }
 
 /// A protocol that goes through a recording, turn by turn.
@@ -49,7 +39,6 @@ pub struct Replay<R: Read> {
     reader: Reader<R>,
     protocol: Protocol,
     outputs: Outputs,
-    own_row: OwnRow,
     turns: u64,
     at: Instant,
     buf: Vec<u8>,
@@ -64,8 +53,7 @@ impl<R: Read> Replay<R> {
         let header = reader.header();
         let (config, identity) = (header.config.clone(), header.identity.clone());
         let (protocol, at) = (Protocol::new(config, identity, header.seed, header.now)?, header.now);
-        let own_row = OwnRow::new(protocol.me());
-        Ok(Replay { reader, protocol, outputs: Outputs::default(), own_row, turns: 0, at, buf: Vec::new() })
+        Ok(Replay { reader, protocol, outputs: Outputs::default(), turns: 0, at, buf: Vec::new() })
     }
 
     /// The protocol as it stood after the last turn: ask it for its members, or why one is dead.
@@ -97,7 +85,7 @@ impl<R: Read> Replay<R> {
                 None => break None,
             }
         };
-        let (events, own) = self.drain();
+        let events = self.drain();
         let replayed = self.outputs.drained(self.protocol.poll_timeout());
         let number = self.turns;
         self.turns += 1;
@@ -107,7 +95,7 @@ impl<R: Read> Replay<R> {
                 let release = self.reader.header().release.clone();
                 Err(Box::new(Divergence { turn: number, at, inputs, recorded, replayed, release }))
             }
-            _ => Ok(Some(Turn { number, at, inputs, transmits, events, own, is_proved })),
+            _ => Ok(Some(Turn { number, at, inputs, transmits, events, is_proved })),
         }
     }
 
@@ -131,17 +119,16 @@ impl<R: Read> Replay<R> {
         }
     }
 
-    fn drain(&mut self) -> (Vec<Event>, Option<Event>) {
+    fn drain(&mut self) -> Vec<Event> {
         while let Some(transmit) = self.protocol.poll_transmit(&mut self.buf) {
             self.outputs.transmit(transmit.to, &self.buf);
         }
         let mut events = Vec::new();
         while let Some(event) = self.protocol.poll_event() {
             self.outputs.event(&event);
-            self.own_row.hear(&event);
             events.push(event);
         }
-        (events, self.own_row.update(self.protocol.me()))
+        events
     }
 }
 
@@ -251,7 +238,7 @@ pub fn replay<R: Read>(from: R, mut each: impl FnMut(Instant, &Event, &Protocol)
     let mut replay = Replay::new(reader).map_err(ReplayError::Config)?;
     let mut events = 0;
     while let Some(turn) = replay.turn().map_err(ReplayError::Diverged)? {
-        for event in turn.told() {
+        for event in &turn.events {
             each(turn.at, event, replay.protocol());
             events += 1;
         }

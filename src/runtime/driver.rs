@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 use crate::event::Event;
 use crate::protocol::ForgetError;
-use crate::recording::{OwnRow, Recorder};
+use crate::recording::Recorder;
 use crate::runtime::clock::Clock;
 use crate::runtime::error::Stopped;
 use crate::runtime::faults::Faults;
@@ -61,7 +61,6 @@ pub(crate) struct Driver {
     received: Vec<u8>,
     sent: Vec<u8>,
     fresh: Vec<Event>,
-    own_row: OwnRow,
     superseded_by: Option<SocketAddr>,
     /// Last, so that a panic closes the socket before it tells.
     _alarm: Alarm,
@@ -96,7 +95,6 @@ pub(crate) struct Parts {
 impl Driver {
     pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
         let Parts { socket, clock, hub, commands, names, faults, reporter } = parts;
-        let own_row = OwnRow::new(protocol.me());
         let alarm = Alarm(Arc::clone(&hub));
         let mut driver = Driver {
             protocol,
@@ -114,7 +112,6 @@ impl Driver {
             received: vec![0; RECEIVE_BYTES],
             sent: Vec::new(),
             fresh: Vec::new(),
-            own_row,
             superseded_by: None,
             _alarm: alarm,
         };
@@ -234,13 +231,11 @@ impl Driver {
             if let Event::Superseded { by } = event {
                 self.superseded_by = Some(by);
             }
-            self.own_row.hear(&event);
             self.fresh.push(event);
             if self.fresh.len() >= EVENTS_MAX {
                 self.publish();
             }
         }
-        self.fresh.extend(self.own_row.update(self.protocol.me()));
     }
 
     /// Makes the gathered events visible.

@@ -44,6 +44,13 @@ pub(crate) struct Attempt {
     pub(crate) answered: bool,
 }
 
+impl Attempt {
+    /// Whether the ping was sent where its target is known to be, and not to whoever is at some address.
+    pub(crate) fn went_to_its_target(&self) -> bool {
+        self.target != Digest::NOBODY && !matches!(self.errand, Errand::Proof(_))
+    }
+}
+
 /// The attempts in the order they were sent; a nonce carries its place in its low 16 bits.
 #[derive(Debug)]
 pub(crate) struct Attempts {

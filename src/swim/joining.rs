@@ -43,6 +43,16 @@ pub(crate) struct Twin {
     pub(crate) address: SocketAddr,
     /// When its silence means that it is our past.
     pub(crate) until: Instant,
+    pub(crate) stance: Stance,
+}
+
+/// Who asked whom whether it is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stance {
+    /// We ask; its answer stops us.
+    Asking,
+    /// We answered: that stops it, and so must not stop us.
+    Answered,
 }
 
 #[derive(Debug, Default)]

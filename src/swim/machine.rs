@@ -46,7 +46,7 @@ use crate::swim::suspicion::{Suspicions, Verdict};
 use crate::swim::timers::{Timer, Timers};
 use crate::time::Instant;
 use crate::why::Why;
-use crate::wire::Codec;
+use crate::wire::{Codec, Digest};
 
 use farewell::Leaving;
 use inbound::Rounding;
@@ -81,6 +81,8 @@ pub(crate) struct Machine {
     pooled: Rtt,
     /// A member that pinged us from an address that is not proved while there was news for it.
     unmet: Option<Slot>,
+    /// Who pinged us as a member from an address that is not that member's.
+    elsewhere: Option<(Digest, SocketAddr)>,
     outbox: Outbox,
     events: Events,
     timers: Timers,
@@ -137,6 +139,7 @@ impl Machine {
             sightings: Sightings::default(),
             pooled: Rtt::default(),
             unmet: None,
+            elsewhere: None,
             outbox: Outbox::default(),
             events: Events::default(),
             timers,

@@ -22,7 +22,9 @@ pub(crate) enum First {
     Me,
     /// What is known of this member.
     About(Slot),
-    /// The same, and the receiver is asked to probe it at once.
+    /// The words of this member that we hold, whatever we believe of it; of one that is dead or gone, that.
+    Record(Slot),
+    /// Our suspicion of this member, and the receiver is asked to probe it at once.
     ProbeThis(Slot),
     /// An accusation that is not our own belief, for the accused to answer.
     Accusation(Accusation),

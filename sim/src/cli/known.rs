@@ -103,9 +103,9 @@ fn unknown(name: &str) -> String {
 }
 
 /// The command line that does something again, after the program's name.
-pub(crate) fn command(words: &[&str]) -> String {
+pub(crate) fn command(words: &[impl AsRef<str>]) -> String {
     let mut line = PROGRAM.to_owned();
-    for word in words {
+    for word in words.iter().map(AsRef::as_ref) {
         let is_plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c));
         line.push(' ');
         if is_plain {

@@ -59,11 +59,11 @@ fn scenario(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
         let name = &source.name;
         return Err(Trouble::say(format!("{name} names no seed: write `seed = 7` at its top, or give --seed 7")));
     };
-    let written = seed.to_string();
-    let mut words = vec!["replay", source.name.as_str()];
-    if args.seed.is_some() {
-        words.extend(["--seed", written.as_str()]);
+    let mut words = vec!["replay".to_owned(), source.name.clone()];
+    if let Some(seed) = args.seed {
+        words.extend(["--seed".to_owned(), seed.to_string()]);
     }
+    words.extend(args.shown.words());
     let one = One { scenario: source.scenario(seed), is_drawn: false, seed, replay: known::command(&words) };
     one.run(&args.shown, out)
 }

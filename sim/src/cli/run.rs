@@ -58,6 +58,21 @@ pub(crate) struct Shown {
     /// Writes the trace as a page to look at
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Fails a seed that is not over after so many happenings [default: 50000000]
+    #[arg(long, value_name = "N")]
+    happenings_max: Option<u64>,
+}
+
+impl Shown {
+    /// The words that ask for what decides how a run ends, and not merely what is shown of it.
+    pub(crate) fn words(&self) -> Vec<String> {
+        limit_words(self.happenings_max)
+    }
+}
+
+/// The words that ask for a limit of happenings.
+pub(crate) fn limit_words(happenings_max: Option<u64>) -> Vec<String> {
+    happenings_max.map_or(Vec::new(), |most| vec!["--happenings-max".to_owned(), most.to_string()])
 }
 
 /// Reads a span of virtual time.
@@ -78,7 +93,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
         scenario.lasts = lasts;
         words.extend(["--for".to_owned(), span::text(lasts)]);
     }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.extend(args.shown.words());
     let one = One { scenario, is_drawn: source.is_drawn(), seed, replay: known::command(&words) };
     one.run(&args.shown, out)
 }
@@ -100,7 +115,10 @@ impl One {
             || shown.trace.is_some()
             || shown.html.is_some()
             || (!shown.json && self.scenario.hosts <= HOSTS_TOLD);
-        let experiment = Experiment::new(self.scenario.clone());
+        let mut experiment = Experiment::new(self.scenario.clone());
+        if let Some(happenings_max) = shown.happenings_max {
+            experiment = experiment.happenings_max(happenings_max);
+        }
         let wrong =
             |error: tidings_sim::scenario::ScenarioError| Trouble::say(format!("{}: {error}", self.scenario.name));
         let watch = Stopwatch::start();
@@ -111,7 +129,8 @@ impl One {
             (experiment.run(self.seed).map_err(wrong)?, None)
         };
         let took = watch.elapsed();
-        if self.is_drawn && (shown.verbose || !shown.json) {
+        // What is said of a failure holds the scenario too.
+        if self.is_drawn && outcome.violations.is_empty() && (shown.verbose || !shown.json) {
             writeln!(out, "{}", known::file(&outcome.scenario, self.seed))?;
         }
         match &trace {

@@ -185,15 +185,25 @@ fn tell(args: &Args, world: &Cluster, measured: &Measured, out: &mut impl Write)
 
 fn object(args: &Args, world: &Cluster, measured: &Measured) -> Value {
     let (trace, deaths) = (world.trace(), world.watch());
+    let at_s = world.now().since(Instant::ORIGIN).as_secs_f64();
     let crashed = Instant::ORIGIN + args.crash_at;
     let after = |at: Option<Instant>| at.map(|at| at.since(crashed).as_secs_f64());
-    let violations: Vec<Value> = Vec::new();
+    let violations = match (args.join, measured.joined, deaths.all()) {
+        (true, None, _) => {
+            vec![json!({"check": "converges", "at_s": at_s, "text": "the views are not all equal", "hosts": []})]
+        }
+        (false, _, None) => {
+            let text = format!("{} of {} have it Dead", deaths.count(), args.nodes - 1);
+            vec![json!({"check": "detects", "at_s": at_s, "text": text, "hosts": [args.nodes - 1]})]
+        }
+        _ => Vec::new(),
+    };
     json!({
         "scenario": if args.join { "join" } else { "scale" },
         "nodes": args.nodes,
         "seed": args.seed,
         "trace_hash": report::hash(trace.hash()),
-        "virtual_s": world.now().since(Instant::ORIGIN).as_secs_f64(),
+        "virtual_s": at_s,
         "set_up_wall_s": measured.set_up.as_secs_f64(),
         "wall_s": measured.ran.as_secs_f64(),
         "happenings": measured.happenings,

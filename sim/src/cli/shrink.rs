@@ -1,14 +1,16 @@
 //! Makes one failing run smaller, and writes what is left as a file.
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use tidings_sim::shrink::{Shrunk, shrink as shrunk};
-use tidings_sim::{Experiment, span};
+use tidings_sim::trace::Trace;
+use tidings_sim::{Experiment, Outcome, span};
 
 use crate::cli::Verdict;
 use crate::cli::known::{self, Source};
-use crate::cli::run::write_trace;
+use crate::cli::run::{limit_words, write_trace};
 use crate::cli::stopwatch::Stopwatch;
 use crate::cli::trouble::Trouble;
 
@@ -50,7 +52,7 @@ pub(crate) fn shrink(args: &Args, out: &mut impl Write) -> Result<Verdict, Troub
         Some(path) => path.clone(),
         None => folder(None)?.join(format!("sim-failure-{seed}.toml")),
     };
-    let replay = write(&small, seed, &path)?;
+    let replay = write(&experiment, &small, seed, &path, None)?.replay;
     tell(&small, out)?;
     writeln!(out, "{} runs in {:.1} s", small.runs, watch.elapsed().as_secs_f64())?;
     writeln!(out, "BROKEN   {}", small.violation)?;
@@ -64,9 +66,12 @@ pub(crate) fn smaller(experiment: &Experiment, seed: u64, runs: u32) -> Result<O
     // Smaller scenarios may panic in turn, and each would say so.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let small = shrunk(experiment, seed, runs);
+    let small = catch_unwind(AssertUnwindSafe(|| shrunk(experiment, seed, runs)));
     std::panic::set_hook(hook);
-    small.map_err(|error| Trouble::say(format!("seed {seed}: {error}")))
+    match small {
+        Ok(small) => small.map_err(|error| Trouble::say(format!("seed {seed}: {error}"))),
+        Err(_) => Err(Trouble::say(format!("seed {seed} panics before its world begins"))),
+    }
 }
 
 /// Says how small it has become.
@@ -77,15 +82,32 @@ pub(crate) fn tell(small: &Shrunk, out: &mut impl Write) -> Result<(), Trouble> 
     Ok(())
 }
 
-/// Writes a scenario that fails, and beside it its trace; the command that replays it.
-pub(crate) fn write(small: &Shrunk, seed: u64, path: &Path) -> Result<String, Trouble> {
+/// A scenario that fails, written down, and what came of it when it ran again.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The command that replays it.
+    pub(crate) replay: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) trace: Trace,
+}
+
+/// Writes a scenario that fails, and beside it its trace.
+pub(crate) fn write(
+    experiment: &Experiment,
+    small: &Shrunk,
+    seed: u64,
+    path: &Path,
+    happenings_max: Option<u64>,
+) -> Result<Written, Trouble> {
     let wrong = |error: std::io::Error| Trouble::file("write", path, error);
     std::fs::write(path, known::file(&small.scenario, seed)).map_err(wrong)?;
-    let replay = known::command(&["replay", &path.display().to_string()]);
-    let traced = Experiment::new(small.scenario.clone()).trace(seed);
+    let mut words = vec!["replay".to_owned(), path.display().to_string()];
+    words.extend(limit_words(happenings_max));
+    let replay = known::command(&words);
+    let traced = experiment.on(small.scenario.clone()).trace(seed);
     let (outcome, trace) = traced.map_err(|error| Trouble::say(format!("seed {seed}: {error}")))?;
     write_trace(&path.with_extension("jsonl"), &outcome, &trace, &replay)?;
-    Ok(replay)
+    Ok(Written { replay, outcome, trace })
 }
 
 /// Where failures are written: as asked for, else beside what cargo builds, else here.

@@ -19,6 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tidings_sim::Experiment;
 
 use crate::cli::known::{self, Source};
+use crate::cli::run::limit_words;
 use crate::cli::stopwatch::Stopwatch;
 use crate::cli::trouble::Trouble;
 use crate::cli::{Verdict, interrupt, report};
@@ -66,9 +67,9 @@ pub(crate) struct Args {
     /// Tries at most so many smaller scenarios
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     runs: u32,
-    /// A seed fails that is not over after so many happenings
-    #[arg(long, value_name = "N", default_value_t = 50_000_000)]
-    happenings_max: u64,
+    /// Fails a seed that is not over after so many happenings [default: 50000000]
+    #[arg(long, value_name = "N")]
+    happenings_max: Option<u64>,
     /// Where a failing seed's scenario and trace are written [default: target/sim, or here without a target]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -85,7 +86,10 @@ enum Profile {
 
 pub(crate) fn sweep(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
     let source = args.source()?;
-    let experiment = source.experiment().happenings_max(args.happenings_max);
+    let mut experiment = source.experiment();
+    if let Some(happenings_max) = args.happenings_max {
+        experiment = experiment.happenings_max(happenings_max);
+    }
     if !source.is_drawn() {
         let scenario = source.scenario(args.seeds.first());
         scenario.check().map_err(|error| Trouble::say(format!("{}: {error}", source.name)))?;
@@ -127,17 +131,21 @@ impl Args {
 
     /// The words that sweep the same with other seeds.
     fn command(&self, source: &Source, seeds: Seeds) -> String {
-        let (seeds, jobs) = (seeds.to_string(), self.jobs.map(|jobs| jobs.to_string()));
-        let happenings_max = self.happenings_max.to_string();
-        let mut words = vec!["sweep", source.name.as_str(), "--seeds", seeds.as_str()];
-        if let Some(jobs) = &jobs {
-            words.extend(["--jobs", jobs]);
+        let mut words = vec!["sweep".to_owned(), source.name.clone(), "--seeds".to_owned(), seeds.to_string()];
+        if let Some(jobs) = self.jobs {
+            words.extend(["--jobs".to_owned(), jobs.to_string()]);
         }
-        if self.happenings_max != 50_000_000 {
-            words.extend(["--happenings-max", happenings_max.as_str()]);
+        words.extend(limit_words(self.happenings_max));
+        if let Some(folder) = &self.out {
+            words.extend(["--out".to_owned(), folder.display().to_string()]);
         }
-        let flags = [("--json", self.json), ("--hashes", self.hashes), ("--fail-fast", self.fail_fast)];
-        words.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| *flag));
+        let flags = [
+            ("--json", self.json),
+            ("--hashes", self.hashes),
+            ("--fail-fast", self.fail_fast),
+            ("--no-shrink", self.no_shrink),
+        ];
+        words.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| (*flag).to_owned()));
         known::command(&words)
     }
 }
@@ -187,7 +195,7 @@ fn interrupted(
     let rest = Seeds::new(tally.next, args.seeds.end()).ok_or_else(|| Trouble::say("no seed is left"))?;
     outcome::figures(tally, took, out)?;
     for failure in &tally.failures {
-        outcome::failure(failure, source, out)?;
+        outcome::failure(failure, source, args, out)?;
     }
     let go_on = args.command(source, rest);
     writeln!(out, "interrupted; go on with\n  {go_on}")?;

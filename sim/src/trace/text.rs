@@ -44,7 +44,10 @@ impl Display for Line {
                 write!(f, "sends    {message} to {to}, {bytes} bytes (#{id})")
             }
             What::Handled { from, id } => write!(f, "handles  #{id} from n{from}"),
-            What::Lost { id, why, .. } => write!(f, "loses    #{id}: {why}"),
+            What::Lost { to, id, why } => {
+                let to = to.map_or_else(|| "nobody".to_owned(), |to| format!("n{to}"));
+                write!(f, "loses    #{id} to {to}: {why}")
+            }
             What::Told(event) => write!(f, "told     {}", describe(event)),
             What::Why(why, _) => write!(f, "because  {}", why.to_string().trim_end().replace('\n', "\n              ")),
             What::Life(what) => write!(f, "is       {what}"),

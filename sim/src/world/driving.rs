@@ -6,7 +6,7 @@ use tidings::{Event, Instant};
 
 use crate::app::App;
 use crate::network::{Fate, Parcel as Sending};
-use crate::trace::{Kind, Skew, What as Happened, message_name};
+use crate::trace::{Kind, MESSAGE, Skew, What as Happened, message_name};
 use crate::watch::{Life, Moment, Passage, Watch};
 use crate::world::World;
 use crate::world::host::{INBOX_MAX, place_of};
@@ -36,14 +36,16 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     fn lose(&mut self, parcel: u32, why: &'static str) {
-        let (id, from, place) = {
+        let (id, from, place, content) = {
             let lost = self.mail.at(parcel);
-            (lost.id, lost.from, lost.to_place)
+            (lost.id, lost.from, lost.to_place, lost.content)
         };
         self.trace.take_in(self.now, from, Kind::Lost, why.as_bytes());
         let to = self.places[place as usize];
         self.trace.line(self.now, from, || Happened::Lost { to, id, why });
-        self.watch.missed(self.now, from, to);
+        if content == Content::Datagram {
+            self.watch.missed(self.now, from, to);
+        }
         self.mail.discard(parcel);
     }
 
@@ -124,15 +126,9 @@ impl<A: App, W: Watch> World<A, W> {
     pub(super) fn drain(&mut self, host: u32) {
         let now = self.now;
         let mut buffer = std::mem::take(&mut self.buffer);
-        loop {
-            let one = &mut self.hosts[host as usize];
-            let Some(protocol) = one.protocol.as_mut() else { break };
+        while let Some(protocol) = self.hosts[host as usize].protocol.as_mut() {
             let Some(transmit) = protocol.poll_transmit(&mut buffer) else { break };
-            if one.is_blocked() {
-                one.outbox.push((transmit.to, buffer.clone()));
-            } else {
-                self.send(host, transmit.to, &buffer, Content::Datagram);
-            }
+            self.post(host, transmit.to, &buffer, Content::Datagram);
         }
         self.buffer = buffer;
         while let Some(event) = self.hosts[host as usize].protocol.as_mut().and_then(tidings::Protocol::poll_event) {
@@ -152,21 +148,33 @@ impl<A: App, W: Watch> World<A, W> {
         }
     }
 
+    /// Puts bytes on their way, at once or when the sender is not blocked any more.
+    pub(super) fn post(&mut self, from: u32, to: SocketAddr, bytes: &[u8], content: Content) {
+        let one = &mut self.hosts[from as usize];
+        if one.is_blocked() {
+            one.outbox.push((to, bytes.to_vec(), content));
+        } else {
+            self.send(from, to, bytes, content);
+        }
+    }
+
     /// Puts bytes on their way.
     pub(super) fn send(&mut self, from: u32, to: SocketAddr, bytes: &[u8], content: Content) {
         let (now, id) = (self.now, self.mail.next_id());
         let place = place_of(to).filter(|place| *place < self.places.len());
         let receiver = place.and_then(|place| self.places[place]);
-        let message = || if content == Content::Datagram { message_name(bytes) } else { "message" };
+        let message = || if content == Content::Datagram { message_name(bytes) } else { MESSAGE };
         self.trace.line(now, from, || Happened::Sent { to: receiver, id, message: message(), bytes: bytes.len() });
         let is_stopped =
             |filter: &mut Option<super::Filter>, to| filter.as_mut().is_some_and(|f| f.stops(from, to, bytes));
         let fate = match receiver {
+            Some(to) if to == from && content == Content::Message => Fate::HOME,
             Some(to) if is_stopped(&mut self.filter, to) => Fate::Lost(crate::network::Loss::Cut),
             Some(to) => self.network.carry(now, Sending { from, to, bytes: bytes.len() }),
             None => Fate::Lost(crate::network::Loss::Nobody),
         };
         if content == Content::Datagram {
+            self.trace.count(bytes.len());
             self.watch.sent(now, from, receiver, bytes, &fate);
         }
         let (delay, again, damage) = match fate {

@@ -189,11 +189,12 @@ impl<A: App, W: Watch> World<A, W> {
         if was_stopped {
             self.trace.line(now, host, || Happened::Life(Life::Resumed.word()));
             self.watch.lives(now, host, Life::Resumed, self.hosts[host as usize].protocol());
-            self.retry_timers();
+            self.start_app(host);
+            self.aim_timers(host);
         }
         if !self.hosts[host as usize].is_blocked() {
-            for (to, bytes) in std::mem::take(&mut self.hosts[host as usize].outbox) {
-                self.send(host, to, &bytes, Content::Datagram);
+            for (to, bytes, content) in std::mem::take(&mut self.hosts[host as usize].outbox) {
+                self.send(host, to, &bytes, content);
             }
         }
         self.read_inbox(host);
@@ -213,7 +214,8 @@ impl<A: App, W: Watch> World<A, W> {
     fn rewind(&mut self, host: u32) {
         let one = &mut self.hosts[host as usize];
         one.wakes_at = Instant::NEVER;
-        if !one.is_stopped() {
+        self.aim_timers(host);
+        if !self.hosts[host as usize].is_stopped() {
             self.drain(host);
         }
     }

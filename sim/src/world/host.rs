@@ -8,6 +8,7 @@ use tidings::{Instant, NodeId, Protocol};
 
 use crate::clock::Clock;
 use crate::fault::Inbox;
+use crate::world::mail::Content;
 
 /// Datagrams that a socket buffer holds; as many as the protocol's own driver reads at once.
 pub(super) const INBOX_MAX: usize = 1_024;
@@ -35,6 +36,8 @@ pub struct Host<A = ()> {
     pub(super) place: u32,
     pub(super) protocol: Option<Protocol>,
     pub(super) app: Option<A>,
+    /// What its applications persisted.
+    pub(super) disk: Vec<u8>,
     pub(super) clock: Clock,
     /// How often its process has started.
     pub(super) starts: u32,
@@ -44,7 +47,7 @@ pub struct Host<A = ()> {
     pub(super) ailments: Vec<(u32, Ailment)>,
     pub(super) inbox: VecDeque<u32>,
     /// What a blocked host would have sent.
-    pub(super) outbox: Vec<(SocketAddr, Vec<u8>)>,
+    pub(super) outbox: Vec<(SocketAddr, Vec<u8>, Content)>,
     /// When its processor is free again.
     pub(super) busy_until: Instant,
     pub(super) wakes_at: Instant,
@@ -75,6 +78,7 @@ impl<A> Host<A> {
             place,
             protocol: None,
             app: None,
+            disk: Vec::new(),
             clock: Clock::new(Instant::ORIGIN, Instant::ORIGIN),
             starts: 0,
             wall: 0,
@@ -118,6 +122,12 @@ impl<A> Host<A> {
     #[must_use]
     pub fn app(&self) -> Option<&A> {
         self.app.as_ref()
+    }
+
+    /// What its applications last persisted, whether or not one runs.
+    #[must_use]
+    pub fn persisted(&self) -> &[u8] {
+        &self.disk
     }
 
     /// Whether it has a process, which may be paused.

@@ -126,7 +126,7 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     fn launch(&mut self, host: u32, mut protocol: Protocol, call: impl FnOnce(&mut Protocol, Instant)) {
-        let (now, new_app) = (self.now, self.new_app);
+        let now = self.now;
         let one = &mut self.hosts[host as usize];
         one.starts += 1;
         one.busy_until = now;
@@ -140,12 +140,12 @@ impl<A: App, W: Watch> World<A, W> {
         call(&mut protocol, local);
         let one = &mut self.hosts[host as usize];
         one.protocol = Some(protocol);
-        one.app = Some(new_app(host));
         if one.is_stopped() {
             self.trace.line(now, host, || Happened::Life(Life::Stopped.word()));
             self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
             return;
         }
+        self.start_app(host);
         self.drain(host);
     }
 
@@ -166,12 +166,12 @@ impl<A: App, W: Watch> World<A, W> {
         let now = self.now;
         let one = &mut self.hosts[host as usize];
         let Some(protocol) = one.protocol.take() else { return };
-        one.app = None;
         one.outbox.clear();
         one.wakes_at = Instant::NEVER;
         for parcel in std::mem::take(&mut one.inbox) {
             self.mail.discard(parcel);
         }
+        self.end_app(host);
         self.trace.take_in(now, host, Kind::Life, &[life as u8]);
         self.trace.line(now, host, || Happened::Life(life.word()));
         self.watch.lives(now, host, life, Some(&protocol));

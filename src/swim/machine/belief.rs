@@ -58,6 +58,23 @@ impl Machine {
             self.adopt(slot, record.to_record(), source);
         } else {
             self.hear_old_words(origin, slot, record, source);
+            self.tell_apart(origin, slot, record, source);
+        }
+    }
+
+    /// Two processes of one name and start, of which neither outranks the other: the one that we do not hold is told of
+    /// the other, as soon as it has shown that it is there, and finds out which of the two stays.
+    fn tell_apart(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
+        let row = self.members.row(slot);
+        let is_outranked = record.incarnation < row.member.incarnation();
+        if is_outranked || !row.is_present() || row.member.address() == record.address || source == Source::Owner {
+            return;
+        }
+        let digest = row.digest();
+        if !self.joining.is_guest(digest, record.address) {
+            self.ask_owner(record);
+        } else if (origin.digest, origin.address) == (digest, record.address) && self.bucket.take(self.now) {
+            self.send_news(origin.address, First::Record(slot));
         }
     }
 
@@ -98,7 +115,7 @@ impl Machine {
 
     /// A member we did not know.
     pub(super) fn take_in(&mut self, record: Record, source: Source) {
-        if self.members.counts().live() >= self.rules.members_max {
+        if self.is_full() {
             self.refuse(1);
             return;
         }
@@ -108,6 +125,18 @@ impl Machine {
         if source != Source::Bulk {
             self.tell(slot, Urgency::Joined);
         }
+    }
+
+    /// Whether nobody more is let in. Who is provisionally dead keeps its place, for any sign of life undoes that.
+    fn is_full(&self) -> bool {
+        self.members.counts().present() >= self.rules.members_max
+    }
+
+    /// Whether a row may be live from now on: who is dead or gone comes back like a new member, if there is room.
+    fn may_be_live(&mut self, slot: Slot) -> bool {
+        let may = self.members.row(slot).is_present() || !self.is_full();
+        self.refuse(u64::from(!may));
+        may
     }
 
     /// There is no room for so many new members; the application is told once until there is again.
@@ -120,6 +149,9 @@ impl Machine {
 
     /// A later start of a member we know: the old one is dead, at once and in this order.
     fn restarted(&mut self, slot: Slot, record: Record, source: Source) {
+        if !self.may_be_live(slot) {
+            return;
+        }
         if self.members.row(slot).is_present() {
             let mut member = self.members.member(slot).clone();
             member.state = State::Dead;
@@ -138,6 +170,9 @@ impl Machine {
 
     /// A member's own newer words: it is alive.
     fn adopt(&mut self, slot: Slot, record: Record, source: Source) {
+        if !self.may_be_live(slot) {
+            return;
+        }
         let before = self.members.member(slot).record.clone();
         let was_live_and_well = self.members.member(slot).state() == State::Alive;
         self.members.set_record(slot, record);
@@ -155,6 +190,9 @@ impl Machine {
     pub(super) fn hear_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
         let known = self.members.member(slot).incarnation();
         if incarnation <= known || incarnation.0 - known.0 > INCARNATION_LEAP || slot == self.members.me() {
+            return;
+        }
+        if !self.may_be_live(slot) {
             return;
         }
         self.members.raise_incarnation(slot, incarnation);
@@ -240,6 +278,10 @@ impl Machine {
             return None;
         }
         if incarnation > member.incarnation() {
+            if !self.may_be_live(slot) {
+                return None;
+            }
+            let member = self.members.member(slot);
             let was_well = member.state() == State::Alive;
             self.members.raise_incarnation(slot, incarnation);
             if !was_well {
@@ -257,7 +299,8 @@ impl Machine {
         if row.is_provisional() || row.member.state() == State::Suspect {
             self.unite(slot, accusation.accusers);
         } else if row.member.state() == State::Alive {
-            let start = self.now - accusation.age.min(self.age_max());
+            // Its answer to a later ping of ours is better known than what is claimed.
+            let start = (self.now - accusation.age.min(self.age_max())).max(row.alive_at);
             let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published);
             unite(&mut suspicion, self.now, accusation.accusers.iter());
             self.suspect(slot, suspicion);
@@ -336,10 +379,10 @@ impl Machine {
         match source {
             Source::Bulk => {}
             Source::Sync => self.repair.give_back(slot),
-            Source::Owner => self.send_news(origin.address, First::About(slot)),
+            Source::Owner => self.send_news(origin.address, First::Record(slot)),
             Source::Gossip => {
                 if origin.is_proved && self.bucket.take(self.now) {
-                    self.send_news(origin.address, First::About(slot));
+                    self.send_news(origin.address, First::Record(slot));
                 }
             }
         }

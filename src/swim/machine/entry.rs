@@ -41,7 +41,7 @@ impl Machine {
             return;
         }
         self.enter(now);
-        let room = self.rules.members_max.saturating_sub(self.members.counts().live());
+        let room = self.rules.members_max.saturating_sub(self.members.counts().present());
         let usable = records.iter().filter(|record| !record.address().ip().is_unspecified());
         let (added, refused) = self.members.insert_all(usable, room);
         if !added.is_empty() {
@@ -154,10 +154,15 @@ impl Machine {
             Purpose::Serve => {}
         }
         self.joining.welcome(origin.digest, address);
-        let slot = self.members.find_digest(origin.digest);
-        if let Some(slot) = slot.filter(|slot| self.members.member(*slot).address() == address) {
+        let Some(slot) = self.members.find_digest(origin.digest) else { return origin };
+        if self.members.member(slot).address() == address {
             self.members.note_alive(slot, sent);
             return Origin { slot: Some(slot), is_proved: true, ..origin };
+        }
+        if self.members.row(slot).is_present() {
+            // A member with two addresses knows its record. Another process of its name and start learns that it is not
+            // alone, and asks there.
+            self.send_news(address, First::Record(slot));
         }
         origin
     }

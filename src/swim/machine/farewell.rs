@@ -64,8 +64,8 @@ impl Machine {
         }
         self.enter(now);
         let me = self.members.me();
-        self.raise(self.me().incarnation().next(), |_| {});
         self.members.set_state(me, State::Left);
+        self.raise(self.me().incarnation().next(), |_| {});
         let wanted = self.members.ring_len().min(FAREWELLS_MAX);
         let mut unconfirmed = Vec::with_capacity(wanted);
         while unconfirmed.len() < wanted {

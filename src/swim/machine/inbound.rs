@@ -7,6 +7,7 @@ use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
 
@@ -40,15 +41,11 @@ impl Machine {
     }
 
     fn receive(&mut self, address: SocketAddr, heard: &Datagram<'_>, bytes: usize) -> Result<(), Rejected> {
-        if heard.from == self.members.row(self.members.me()).digest() {
-            return Err(Rejected::FromSelf);
+        if heard.from == self.my_digest() {
+            return self.receive_from_namesake(address, heard, bytes);
         }
         let slot = self.members.find_digest(heard.from);
-        let is_proved = match slot {
-            Some(slot) => self.members.row(slot).is_proved() && self.members.member(slot).address() == address,
-            None => self.joining.is_guest(heard.from, address),
-        };
-        let is_proved = is_proved || sabotage::is_off("proof_of_address");
+        let is_proved = self.has_proved(slot, heard.from, address) || sabotage::is_off("proof_of_address");
         let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
@@ -70,6 +67,15 @@ impl Machine {
             Message::SyncReply { nonce, done } => self.receive_sync_reply(origin, heard, nonce, done)?,
         }
         Ok(())
+    }
+
+    /// Whether a start has shown that it receives at an address: as a member, or, where we know it at another address or
+    /// not at all, as a guest.
+    fn has_proved(&self, slot: Option<Slot>, digest: Digest, address: SocketAddr) -> bool {
+        match slot.map(|slot| self.members.row(slot)).filter(|row| row.member.address() == address) {
+            Some(row) => row.is_proved(),
+            None => self.joining.is_guest(digest, address),
+        }
     }
 
     fn receive_ping(&mut self, origin: Origin, heard: &Datagram<'_>, to: Digest, nonce: Nonce) -> Result<(), Rejected> {
@@ -107,17 +113,20 @@ impl Machine {
         }
         let was_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
         if let Some(slot) = origin.slot {
-            if !attempt.answered && self.members.member(slot).address() == origin.address {
+            let is_at_home = self.members.member(slot).address() == origin.address;
+            if !attempt.answered && is_at_home {
                 let rtt = self.now.since(attempt.sent);
                 self.members.sample_rtt(slot, rtt);
                 self.pooled.sample(rtt);
             }
-            self.note_evidence(slot, attempt.sent, attempt.errand);
+            // A ping that did not go to the member's address may have met another process of its name and start.
+            if is_at_home || attempt.went_to_its_target() {
+                self.note_evidence(slot, attempt.sent, attempt.errand);
+            }
         }
         let was_proved = origin.is_proved;
         // The evidence may have proved the address.
-        let proves = |slot| self.members.row(slot).is_proved() && self.members.member(slot).address() == origin.address;
-        let is_proved = origin.slot.is_some_and(proves);
+        let is_proved = self.has_proved(origin.slot, origin.digest, origin.address);
         let origin = Origin { is_proved, ..origin };
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);

@@ -8,6 +8,7 @@ use crate::member::State;
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{WasSent, sends_in_all};
+use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::members::Members;
@@ -21,6 +22,9 @@ use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, Re
 const ITEM_BYTES_MIN: usize = 20;
 /// News tried for one datagram at most.
 const BATCH_MAX: usize = 48;
+
+/// A member that pings us from another address than its own is asked to prove it again once in so many rounds.
+const NAMESAKE_ROUNDS: u64 = 8;
 
 impl Machine {
     /// Makes the next datagram; the buffer is cleared first.
@@ -153,8 +157,21 @@ impl Machine {
             bytes_max: self.reply_bytes_max(origin),
             rides: Rides::News,
         });
-        if !origin.is_proved && !elsewhere && self.gossip.len() > 0 {
+        if elsewhere {
+            self.elsewhere = Some((origin.digest, origin.address));
+        } else if !origin.is_proved && self.gossip.len() > 0 {
             self.unmet = origin.slot.or(self.unmet);
+        }
+    }
+
+    /// Asks whoever pinged us as a member from another address to prove that one: it may be another process of that
+    /// name and start. Waits for the tick, like a ping to the unmet; asked again now and then, for what it is told then
+    /// may be lost.
+    pub(super) fn meet_namesake(&mut self) {
+        let Some((digest, address)) = self.elsewhere.take() else { return };
+        if self.rounding.round() % NAMESAKE_ROUNDS == 0 || !self.joining.is_guest(digest, address) {
+            let bytes_max = self.rules.datagram_bytes_max;
+            self.ask_for_proof(address, digest, Purpose::Serve, bytes_max, First::Nothing);
         }
     }
 
@@ -208,10 +225,11 @@ impl<'a> News<'a> {
         }
     }
 
-    /// The owner's words, whatever is believed of it: what a comparison of views exchanges.
+    /// The owner's words, whatever is believed of it: what a comparison of views exchanges, and what a start is told
+    /// that another outranks.
     pub(super) fn record(&self, slot: Slot) -> Option<Item<'a>> {
         let row = self.members.row(slot);
-        if row.is_live() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
+        if row.is_present() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
     }
 
     fn write_first(&self, first: First, writer: &mut Writer<'_>) {
@@ -219,6 +237,7 @@ impl<'a> News<'a> {
             First::Nothing => None,
             First::Me => self.of(self.members.me()),
             First::About(slot) => self.of(slot),
+            First::Record(slot) => self.record(slot),
             First::ProbeThis(slot) => self.suspicion(slot).map(|item| match item {
                 Item::Suspect(accusation) => Item::Suspect(Accusation { probe: true, ..accusation }),
                 other => other,

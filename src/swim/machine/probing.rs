@@ -39,6 +39,7 @@ impl Machine {
         self.challenge_again();
         self.dial_somebody();
         self.meet_pinger();
+        self.meet_namesake();
         self.dial_when_alone();
         if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             self.begin_round(target, Occasion::Scheduled);

@@ -187,7 +187,7 @@ impl Machine {
         let mut writer = self.codec.writer(datagram, limit, self.my_digest(), self.pulse(), message);
         let news = self.news();
         for slot in back {
-            if let Some(item) = news.of(*slot) {
+            if let Some(item) = news.record(*slot) {
                 writer.item(&item);
             }
         }

@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 
 use crate::event::Event;
-use crate::member::{Accusers, Generation, IdentityError, Incarnation, METADATA_BYTES_MAX, State};
+use crate::member::{Accusers, Generation, IdentityError, Incarnation, METADATA_BYTES_MAX};
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
-use crate::swim::joining::Twin;
+use crate::swim::joining::{Stance, Twin};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::{First, Rides};
+use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{Digest, Message, RecordRef};
+use crate::wire::{Datagram, Digest, Message, Nonce, RecordRef, Rejected};
 
 /// Reports of the address we are seen at that are kept.
 const SIGHTINGS_MAX: usize = 8;
@@ -31,7 +31,6 @@ impl Machine {
         }
         self.enter(now);
         self.speak(self.me().incarnation().next(), |record| record.set_metadata(metadata));
-        self.events.push(Event::Updated(self.me().clone()));
         self.settle();
         Ok(())
     }
@@ -39,7 +38,6 @@ impl Machine {
     /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
     fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         self.raise(incarnation, change);
-        self.repair.note_news(self.now);
         self.tell(self.members.me(), Urgency::Refutation);
     }
 
@@ -56,6 +54,15 @@ impl Machine {
             incarnation
         };
         self.members.change_my_record(incarnation, change);
+        self.note_own_change();
+    }
+
+    /// Our own record is another than it was: whoever folds the events hears of it. One that leaves has said its last.
+    fn note_own_change(&mut self) {
+        self.repair.note_news(self.now);
+        if self.me().state().is_live() {
+            self.events.push(Event::Updated(self.me().clone()));
+        }
     }
 
     /// We are said to be Suspect, Dead or gone at this standing.
@@ -96,22 +103,17 @@ impl Machine {
 
     /// Somebody reports a record of our own name.
     pub(super) fn hear_my_name(&mut self, record: &RecordRef<'_>) {
-        let generation = self.me().generation();
+        let (generation, incarnation) = (self.me().generation(), self.me().incarnation());
+        let is_here = record.address == self.me().address();
         if record.generation < generation {
             self.note_predecessor(record);
-        }
-        if record.generation < generation || (record.generation == generation && record.address == self.me().address())
-        {
-            if record.generation == generation && record.incarnation > self.me().incarnation() {
-                // An old word of ours that we have forgotten saying, or a liar's: ours must be the last.
-                self.speak(record.incarnation.next(), |_| {});
-            }
-            return;
-        }
-        if record.generation == generation || record.address != self.me().address() {
-            self.challenge(record.generation, record.address);
-        } else {
+        } else if record.generation > generation && is_here {
             self.outlive(record.generation);
+        } else if record.generation > generation || (!is_here && record.incarnation >= incarnation) {
+            self.challenge(record.generation, record.address);
+        } else if record.incarnation > incarnation {
+            // An old word of ours that we have forgotten saying, or a liar's: ours must be the last.
+            self.speak(record.incarnation.next(), |_| {});
         }
     }
 
@@ -134,13 +136,8 @@ impl Machine {
         }
         self.joining.twin = self.joining.twin.filter(|twin| twin.generation > generation);
         self.members.set_my_generation(generation.next());
-        if self.leaving.is_some() {
-            self.members.set_state(self.members.me(), State::Left);
-        }
-        let me = self.members.me();
-        self.repair.note_news(self.now);
-        self.tell(me, Urgency::Refutation);
-        self.events.push(Event::Updated(self.me().clone()));
+        self.note_own_change();
+        self.tell(self.members.me(), Urgency::Refutation);
         if self.is_alone() {
             self.timers.set(Timer::Join, self.now);
         }
@@ -150,7 +147,8 @@ impl Machine {
     fn challenge(&mut self, generation: Generation, address: SocketAddr) {
         let is_known = self.joining.twin.is_some_and(|twin| twin.generation >= generation);
         if !is_known && !address.ip().is_unspecified() {
-            self.joining.twin = Some(Twin { generation, address, until: self.now + self.rules.stall_tolerance });
+            let until = self.now + self.rules.stall_tolerance;
+            self.joining.twin = Some(Twin { generation, address, until, stance: Stance::Asking });
             self.challenge_again();
         }
     }
@@ -160,7 +158,12 @@ impl Machine {
         let Some(twin) = self.joining.twin else { return };
         if twin.until <= self.now {
             self.joining.twin = None;
-            self.outlive(twin.generation);
+            if twin.stance == Stance::Asking {
+                self.outlive(twin.generation);
+            }
+            return;
+        }
+        if twin.stance == Stance::Answered {
             return;
         }
         let target = Digest::of(self.me().id(), twin.generation);
@@ -170,10 +173,60 @@ impl Machine {
 
     /// The twin is alive: the later start stays, and that is not ours.
     pub(super) fn twin_answered(&mut self, origin: Origin) {
-        if self.joining.twin.is_some_and(|twin| Digest::of(self.me().id(), twin.generation) == origin.digest) {
-            self.events.push(Event::Superseded { by: origin.address });
-            self.stop();
+        let asked = self.joining.twin.filter(|twin| twin.stance == Stance::Asking);
+        if asked.is_some_and(|twin| Digest::of(self.me().id(), twin.generation) == origin.digest) {
+            self.give_way(origin.address);
         }
+    }
+
+    /// Another process of our name stays, and we do not.
+    fn give_way(&mut self, by: SocketAddr) {
+        self.events.push(Event::Superseded { by });
+        self.stop();
+    }
+
+    /// A datagram of our own name and generation: one of ours that came back, or a word of another process with both.
+    pub(super) fn receive_from_namesake(
+        &mut self,
+        address: SocketAddr,
+        heard: &Datagram<'_>,
+        bytes: usize,
+    ) -> Result<(), Rejected> {
+        let is_here = address == self.me().address();
+        let asks = |target: Digest| target == heard.from || target == Digest::NOBODY;
+        match heard.message {
+            Message::Ping { to, nonce } if asks(to) && !is_here && self.attempts.look(self.now, nonce).is_none() => {
+                self.answer_namesake(address, heard.pulse.incarnation, nonce, bytes);
+                Ok(())
+            }
+            Message::Ack { nonce } if self.attempts.look(self.now, nonce).is_some_and(|sent| asks(sent.target)) => {
+                if self.joining.twin.is_none_or(|twin| twin.stance == Stance::Asking) {
+                    self.give_way(address);
+                }
+                Ok(())
+            }
+            _ => Err(Rejected::FromSelf),
+        }
+    }
+
+    /// Another process of our name and generation asks whether we are alive. We are, and the answer stops it. Of two
+    /// that ask each other only the one at the lower address answers, or both would stop.
+    fn answer_namesake(&mut self, address: SocketAddr, incarnation: Incarnation, nonce: Nonce, bytes_max: usize) {
+        let generation = self.me().generation();
+        match self.joining.twin {
+            _ if self.leaving.is_some() => return,
+            Some(twin) if twin.generation > generation => return,
+            Some(twin) if twin.stance == Stance::Asking && twin.address < self.me().address() => return,
+            Some(Twin { stance: Stance::Answered, .. }) => {}
+            Some(_) | None => {
+                let until = self.now + self.rules.stall_tolerance;
+                self.joining.twin = Some(Twin { generation, address, until, stance: Stance::Answered });
+                // Whoever holds its record instead of ours takes this one.
+                self.speak(self.me().incarnation().max(incarnation).next(), |_| {});
+            }
+        }
+        let (message, first, rides) = (Message::Ack { nonce }, First::Nothing, Rides::Nothing);
+        self.outbox.push(Intent { to: address, message, first, bytes_max, rides });
     }
 
     /// Nothing more is done or sent.
@@ -191,8 +244,7 @@ impl Machine {
             let address = SocketAddr::new(seen.ip(), self.me().address().port());
             let incarnation = self.me().incarnation();
             self.members.change_my_record(incarnation, |record| record.set_address(address));
-            self.repair.note_news(self.now);
-            self.events.push(Event::Updated(self.me().clone()));
+            self.note_own_change();
             self.dial_contacts();
         } else {
             self.sightings.note(origin.digest, seen);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_sim::Experiment;
-use tidings_sim::shrink::Shrunk;
 
 use crate::cli::known::{self, Source};
+use crate::cli::run::limit_words;
 use crate::cli::stopwatch::rate;
 use crate::cli::sweep::Args;
 use crate::cli::sweep::pool::Ran;
@@ -32,7 +32,7 @@ impl Finished<'_> {
         table(tally, out)?;
         figures(tally, *took, out)?;
         for failure in &tally.failures {
-            self::failure(failure, source, out)?;
+            self::failure(failure, source, args, out)?;
         }
         let more = tally.failed - tally.failures.len() as u64;
         if more > 0 {
@@ -58,7 +58,7 @@ impl Finished<'_> {
 
     /// Makes a failing seed small, unless not wanted, writes it down and says all about it.
     fn explain(&self, seed: u64, out: &mut impl Write) -> Result<Option<String>, Trouble> {
-        let whole = run_command(self.source, seed);
+        let whole = run_command(self.source, self.args, seed);
         let runs = if self.args.no_shrink { 1 } else { self.args.runs };
         let small = match shrink::smaller(self.experiment, seed, runs) {
             Ok(Some(small)) => small,
@@ -66,27 +66,29 @@ impl Finished<'_> {
                 writeln!(out, "seed {seed} does not fail when it runs again: something is not decided by the seed")?;
                 return Ok(None);
             }
-            Err(_) => return Ok(None),
+            Err(trouble) => {
+                writeln!(out, "not shrunk: {}", trouble.text().unwrap_or_default())?;
+                return Ok(None);
+            }
         };
         if !self.args.no_shrink {
             writeln!(out)?;
             shrink::tell(&small, out)?;
         }
         let path = shrink::folder(self.args.out.as_deref())?.join(format!("sim-failure-{seed}.toml"));
-        let replay = shrink::write(&small, seed, &path)?;
-        let Shrunk { scenario, .. } = small;
-        if let Ok((outcome, trace)) = self.experiment.on(scenario).trace(seed) {
-            report::failure(&outcome, Some(&trace), &replay, out)?;
-        }
-        writeln!(out, "as drawn {whole}")?;
+        let written = shrink::write(self.experiment, &small, seed, &path, self.args.happenings_max)?;
+        report::failure(&written.outcome, Some(&written.trace), &written.replay, out)?;
+        writeln!(out, "unshrunk {whole}")?;
         writeln!(out, "written  {0}, {1}", path.display(), path.with_extension("jsonl").display())?;
-        Ok(Some(replay))
+        Ok(Some(written.replay))
     }
 }
 
 /// The command that runs one seed of a sweep.
-fn run_command(source: &Source, seed: u64) -> String {
-    known::command(&["run", &source.name, "--seed", &seed.to_string()])
+fn run_command(source: &Source, args: &Args, seed: u64) -> String {
+    let mut words = vec!["run".to_owned(), source.name.clone(), "--seed".to_owned(), seed.to_string()];
+    words.extend(limit_words(args.happenings_max));
+    known::command(&words)
 }
 
 /// In how many seeds each thing happened.
@@ -117,9 +119,9 @@ pub(super) fn figures(tally: &Tally, took: Duration, out: &mut impl Write) -> Re
 }
 
 /// One failing seed in two lines.
-pub(super) fn failure(ran: &Ran, source: &Source, out: &mut impl Write) -> Result<(), Trouble> {
+pub(super) fn failure(ran: &Ran, source: &Source, args: &Args, out: &mut impl Write) -> Result<(), Trouble> {
     if let Some(violation) = &ran.violation {
-        writeln!(out, "FAILED   seed {}: {violation}\n         {}", ran.seed, run_command(source, ran.seed))?;
+        writeln!(out, "FAILED   seed {}: {violation}\n         {}", ran.seed, run_command(source, args, ran.seed))?;
     }
     Ok(())
 }

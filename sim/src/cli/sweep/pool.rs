@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tidings_sim::Experiment;
+use tidings::Instant;
 use tidings_sim::checks::Sometimes;
 use tidings_sim::violation::Violation;
+use tidings_sim::{Experiment, Outcome};
 
 use crate::cli::interrupt;
 use crate::cli::sweep::seeds::Seeds;
@@ -119,9 +121,29 @@ fn work(experiment: &Experiment, shared: &Shared, sender: &Sender<Ran>) {
 }
 
 fn run_one(experiment: &Experiment, seed: u64) -> Ran {
-    match experiment.run(seed) {
-        Ok(outcome) => Ran {
-            seed,
+    // The run itself catches what panics in it; what is left is a world that could not begin.
+    let failed = match catch_unwind(AssertUnwindSafe(|| experiment.run(seed))) {
+        Ok(Ok(outcome)) => return Ran::of(outcome),
+        Ok(Err(error)) => ("drawn", format!("the scenario drawn makes no sense: {error}")),
+        Err(_) => ("panics", "something panicked before the world began".to_owned()),
+    };
+    let (check, text) = failed;
+    Ran {
+        seed,
+        trace_hash: 0,
+        lasted: Duration::ZERO,
+        happenings: 0,
+        datagrams: 0,
+        bytes: 0,
+        sometimes: Sometimes::default(),
+        violation: Some(Violation { check, at: Instant::ORIGIN, text, hosts: Vec::new() }),
+    }
+}
+
+impl Ran {
+    fn of(outcome: Outcome) -> Self {
+        Ran {
+            seed: outcome.seed,
             trace_hash: outcome.trace_hash,
             lasted: outcome.lasted,
             happenings: outcome.happenings,
@@ -129,20 +151,6 @@ fn run_one(experiment: &Experiment, seed: u64) -> Ran {
             bytes: outcome.bytes,
             sometimes: outcome.sometimes,
             violation: outcome.violations.into_iter().next(),
-        },
-        Err(error) => {
-            let (at, text) = (tidings::Instant::ORIGIN, format!("the scenario drawn makes no sense: {error}"));
-            let violation = Violation { check: "drawn", at, text, hosts: Vec::new() };
-            Ran {
-                seed,
-                trace_hash: 0,
-                lasted: Duration::ZERO,
-                happenings: 0,
-                datagrams: 0,
-                bytes: 0,
-                sometimes: Sometimes::default(),
-                violation: Some(violation),
-            }
         }
     }
 }
@@ -170,6 +178,20 @@ mod tests {
         let one = order(seeds, 1, u64::MAX);
         assert_eq!(one.iter().map(|(seed, _)| *seed).collect::<Vec<_>>(), (5..45).collect::<Vec<_>>());
         assert_eq!(order(seeds, 4, u64::MAX), one);
+    }
+
+    #[test]
+    fn a_seed_that_panics_or_draws_nonsense_fails_and_the_others_run() {
+        let experiment = Experiment::drawn(|seed| {
+            assert!(seed != 2, "drawn badly");
+            Scenario::new("t", if seed == 3 { 0 } else { 2 }, Duration::from_secs(5))
+        });
+        let mut failed = Vec::new();
+        run(&experiment, Seeds::new(0, 6).unwrap(), NonZeroUsize::new(2).unwrap(), |ran| {
+            failed.push(ran.violation.map(|broken| broken.check));
+            ControlFlow::Continue(())
+        });
+        assert_eq!(failed, [None, None, Some("panics"), Some("drawn"), None, None]);
     }
 
     #[test]
