@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidings::{Config, Generation, Instant, NodeId, State};
+use tidings::{Config, Instant, Member, NodeId, State};
 
 use crate::app::App;
 use crate::violation::Violation;
@@ -90,10 +90,8 @@ fn bound(config: &Config) -> Duration {
 
 /// The first thing that is not in order.
 fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
-    let running: BTreeMap<NodeId, (u32, Generation)> = (0..)
-        .zip(world.hosts())
-        .filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me().generation()))))
-        .collect();
+    let running: BTreeMap<NodeId, (u32, &Member)> =
+        (0..).zip(world.hosts()).filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me())))).collect();
     let mut hash = None;
     for (host, one) in (0..).zip(world.hosts()) {
         let Some(protocol) = one.protocol() else { continue };
@@ -104,7 +102,7 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
         let view_hash = protocol.metrics().view_hash;
         for member in protocol.members() {
             let truth = running.get(&member.id());
-            let is_running = truth.is_some_and(|(_, generation)| *generation == member.generation());
+            let is_running = truth.is_some_and(|(_, me)| me.generation() == member.generation());
             match member.state() {
                 State::Suspect => {
                     let other = truth.map(|(host, _)| *host);
@@ -116,9 +114,11 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 _ => {}
             }
         }
-        for (id, (other, generation)) in &running {
+        for (id, (other, me)) in &running {
             let held = protocol.member(*id);
-            let is_found = held.is_some_and(|held| held.state() == State::Alive && held.generation() == *generation);
+            // Two starts of one generation differ in nothing but the address.
+            let is_me = |held: &Member| (held.generation(), held.address()) == (me.generation(), me.address());
+            let is_found = held.is_some_and(|held| held.state() == State::Alive && is_me(held));
             if !is_found {
                 let text = format!("n{host} holds n{other}, which runs, as {held:?}");
                 return broken("finds", text, Some(*other));
