@@ -167,8 +167,10 @@ impl Watch for Checks {
 
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
         let Some(changed) = self.rows.changed(host, protocol) else { return };
-        self.truth.issue(host, protocol);
         let mut found = Vec::new();
+        if !self.truth.issue(host, protocol) {
+            found.extend(self.rows.said_otherwise(moment, host, protocol));
+        }
         for id in changed {
             found.extend(self.rows.look(moment, host, protocol, id, &self.truth));
             found.extend(self.folds.compare(moment, host, protocol, id));

@@ -63,8 +63,16 @@ impl Links {
 #[derive(Debug, Default)]
 struct Issued {
     highest: Incarnation,
-    /// The hash of address and metadata at each incarnation; 0 where two processes said different things.
-    said: BTreeMap<Incarnation, u64>,
+    said: BTreeMap<Incarnation, Said>,
+}
+
+/// What was said at an incarnation, and by which process.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    /// The hash of address and metadata; 0 where two processes said different things.
+    hash: u64,
+    host: u32,
+    start: u32,
 }
 
 /// A host's process.
@@ -123,7 +131,7 @@ impl Truth {
         let record = member.record();
         let issued = self.issued.get(&record.id()).and_then(|starts| starts.get(&record.generation()));
         let said = issued.and_then(|issued| issued.said.get(&record.incarnation()));
-        said.is_none_or(|said| *said == 0 || *said == hash(member))
+        said.is_none_or(|said| said.hash == 0 || said.hash == hash(member))
     }
 
     /// When something between two hosts was last lost or late, cuts apart.
@@ -168,26 +176,26 @@ impl Truth {
         }
     }
 
-    /// Notes what a member says of itself now.
-    pub(super) fn issue(&mut self, host: u32, protocol: &Protocol) {
+    /// Notes what a member says of itself now; false if the same process said otherwise at the same incarnation.
+    pub(super) fn issue(&mut self, host: u32, protocol: &Protocol) -> bool {
         let me = protocol.me();
+        let mut start = 0;
         if let Some(process) = self.processes.get_mut(host as usize) {
             process.generation = me.generation();
             process.is_leaving = protocol.leave_progress().is_some();
+            start = process.starts;
         }
         let starts = self.issued.entry(me.id()).or_default();
         let issued = starts.entry(me.generation()).or_default();
         issued.highest = issued.highest.max(me.incarnation());
-        let said = hash(me);
-        issued
-            .said
-            .entry(me.incarnation())
-            .and_modify(|before| {
-                if *before != said {
-                    *before = 0
-                }
-            })
-            .or_insert(said);
+        let now = Said { hash: hash(me), host, start };
+        let before = issued.said.entry(me.incarnation()).or_insert(now);
+        if before.hash == now.hash || before.hash == 0 {
+            return true;
+        }
+        let is_other = (before.host, before.start) != (host, start);
+        before.hash = 0;
+        is_other
     }
 
     pub(super) fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
