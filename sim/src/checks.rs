@@ -91,7 +91,7 @@ impl Checks {
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::default(),
-            silence: Silence::new(config.stall_tolerance, scenario),
+            silence: Silence::new(config, scenario),
             bounds: Bounds::new(config),
             sometimes: Sometimes::default(),
             expect: Expect::new(scenario),
@@ -167,8 +167,10 @@ impl Watch for Checks {
 
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
         let Some(changed) = self.rows.changed(host, protocol) else { return };
-        self.truth.issue(host, protocol);
         let mut found = Vec::new();
+        if !self.truth.issue(host, protocol) {
+            found.extend(self.rows.said_otherwise(moment, host, protocol));
+        }
         for id in changed {
             found.extend(self.rows.look(moment, host, protocol, id, &self.truth));
             found.extend(self.folds.compare(moment, host, protocol, id));

@@ -3,6 +3,7 @@
 //! Each command is a file of its own and writes to the output it is given, so that nothing here can fail but by a
 //! [`Trouble`], which becomes one sentence on standard error.
 
+mod canaries;
 mod interrupt;
 mod known;
 mod list;
@@ -64,6 +65,11 @@ enum Command {
     Shrink(shrink::Args),
     /// Measures a large cluster: speed, memory, and how soon all know of a crash
     Scale(scale::Args),
+    /// Plants faults in the protocol and demands that the checks find them
+    Canaries(canaries::Args),
+    /// One search of `canaries`, in its own process
+    #[command(hide = true)]
+    Hunt(canaries::hunt::Args),
 }
 
 /// What came of a command that could be carried out.
@@ -105,5 +111,7 @@ fn carry_out(command: Command, out: &mut impl Write) -> Result<Verdict, Trouble>
         Command::Replay(args) => replay::replay(&args, out),
         Command::Shrink(args) => shrink::shrink(&args, out),
         Command::Scale(args) => scale::scale(&args, out),
+        Command::Canaries(args) => canaries::canaries(&args, out),
+        Command::Hunt(args) => canaries::hunt::hunt(&args, out),
     }
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use tidings::event::DeadReason;
-use tidings::{Event, Instant};
+use tidings::{Config, Event, Instant};
 
 use crate::checks::truth::Truth;
 use crate::scenario::Scenario;
@@ -23,16 +23,19 @@ pub(super) struct Silence {
     promised: Duration,
     /// Whether hosts may lack members that could be their relays.
     is_crowded: bool,
+    /// How long before a verdict the last question is asked at most.
+    last_word: Duration,
 }
 
 /// No observer convicts sooner than this after it heard of a suspicion.
 const HEARD_MIN: Duration = Duration::from_millis(300);
 
 impl Silence {
-    pub(super) fn new(tolerance: Duration, scenario: &Scenario) -> Self {
+    pub(super) fn new(config: &Config, scenario: &Scenario) -> Self {
+        let (tolerance, last_word) = (config.stall_tolerance, config.probe_timeout);
         let promised = if scenario.has_liar() { HEARD_MIN } else { tolerance };
         // Clocks may drift by a hundredth; more is not promised.
-        Silence { tolerance, promised: promised - promised / 50, is_crowded: scenario.is_crowded() }
+        Silence { tolerance, promised: promised - promised / 50, is_crowded: scenario.is_crowded(), last_word }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
@@ -45,6 +48,10 @@ impl Silence {
             return None;
         }
         if process.is_again && moment.now.since(process.started) < self.tolerance {
+            return None;
+        }
+        // It was silent for P, and has spoken again when the last question had been asked.
+        if moment.now.since(process.heard_again) < self.last_word {
             return None;
         }
         let silence = moment.now.since(process.heard.max(process.started));

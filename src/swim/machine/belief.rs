@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::event::{DeadReason, Event, SuspectReason};
 use crate::member::{Accusers, Generation, Incarnation, NodeId, Record, State};
+use crate::sabotage;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
@@ -50,11 +51,12 @@ impl Machine {
     fn hear_alive_of(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
         let member = self.members.member(slot);
         let (generation, incarnation) = (member.generation(), member.incarnation());
-        if record.generation > generation {
+        if record.generation > generation || (sabotage::is_off("old_starts") && record.generation < generation) {
             self.restarted(slot, record.to_record(), source);
         } else if record.generation < generation {
             self.tell_newer(origin, slot, source);
-        } else if record.incarnation > incarnation {
+        } else if record.incarnation > incarnation || (sabotage::is_off("strictly_newer") && !member.state().is_live())
+        {
             self.adopt(slot, record.to_record(), source);
         } else {
             self.hear_old_words(origin, slot, record, source);
@@ -90,6 +92,9 @@ impl Machine {
             let before = row.member.clone();
             self.members.set_record(slot, record.to_record());
             self.note_change(slot, &before.record, source);
+        }
+        if sabotage::is_off("first_receipt") && is_current {
+            self.tell(slot, Urgency::Joined);
         }
         let row = self.members.row(slot);
         if row.is_provisional() {
@@ -132,7 +137,7 @@ impl Machine {
 
     /// Whether nobody more is let in. Who is provisionally dead keeps its place, for any sign of life undoes that.
     fn is_full(&self) -> bool {
-        self.members.counts().present() >= self.rules.members_max
+        self.members.counts().present() >= self.rules.members_max && !sabotage::is_off("members_max")
     }
 
     /// Whether a row may be live from now on: who is dead or gone comes back like a new member, if there is room.
@@ -155,7 +160,8 @@ impl Machine {
         if !self.may_be_live(slot) {
             return;
         }
-        if self.members.row(slot).is_present() {
+        let was_present = self.members.row(slot).is_present() || sabotage::is_off("left_is_absent");
+        if was_present && !sabotage::is_off("death_at_restart") {
             let mut member = self.members.member(slot).clone();
             member.state = State::Dead;
             let by = Accusers::default();
@@ -213,6 +219,9 @@ impl Machine {
         self.members.set_state(slot, State::Alive);
         self.gossip.hush(slot);
         let member = self.members.member(slot).clone();
+        if was == State::Dead && sabotage::is_off("up_again") {
+            return;
+        }
         self.events.push(if was == State::Suspect { Event::Refuted(member) } else { Event::Up(member) });
     }
 
@@ -230,7 +239,7 @@ impl Machine {
     }
 
     pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
-        if accusation.id == self.me().id() {
+        if accusation.id == self.me().id() && !sabotage::is_off("own_name") {
             // A later start of our name that is suspected may yet be a living twin: its record or its death will tell.
             if accusation.generation <= self.me().generation() {
                 self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
@@ -263,6 +272,9 @@ impl Machine {
             return;
         }
         self.accuse(slot, accusation, SuspectReason::CalledDead);
+        if sabotage::is_off("own_verdict") {
+            self.convict(slot, DeadReason::Silent);
+        }
         if is_alive {
             self.begin_round(slot, Occasion::Look);
         }

@@ -129,7 +129,8 @@ impl Machine {
         self.awareness.probe_failed(silent_relays.min(1) as u8);
         let slot = round.target;
         let row = self.members.row(slot);
-        if row.is_present() && row.digest() == round.digest && self.leaving.is_none() {
+        let may_accuse = self.leaving.is_none() && !sabotage::is_off("accusation");
+        if row.is_present() && row.digest() == round.digest && may_accuse {
             tracing::debug!(
                 target = row.member.name(),
                 pings = round.pings,
