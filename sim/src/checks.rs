@@ -56,7 +56,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("detects", "V1: after the faults who does not run is Dead, Left or unknown to all, within the bound"),
     ("finds", "V4: after the faults whoever runs is Alive to all, within the bound"),
     ("calms", "V3: after the faults no suspicion is left, within the bound"),
-    ("idles", "V7: after the faults the datagram rate is back to idle"),
+    ("idles", "V7: after the faults the rate of datagrams, and of their bytes, is back to idle"),
     ("expect", "X: what the scenario's file expects"),
     ("drawn", "X: every scenario drawn from a seed makes sense"),
     ("panics", "X: nothing panics"),
