@@ -75,7 +75,10 @@ impl Settling {
         let spent =
             crate::random::nanos(world.now().since(since)) / crate::random::nanos(world.config().probe_interval);
         let share = running * (spent + 1);
-        let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000, share * IDLE_BYTES_PER_INTERVAL);
+        // Whoever greets a contact sends its whole record.
+        let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
+        let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
+        let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000, share * bytes_each);
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
             at: world.now(),

@@ -68,7 +68,8 @@ impl Silence {
     }
 
     /// Whether nothing between the member and anyone was lost since well before the suspicion, but for the cut of one
-    /// link at most, around which any relay leads.
+    /// link at most, around which any relay leads. Whoever is cut off from others too may have suspected the member for
+    /// long, and its rumour is older than the member's silence.
     fn could_reach(&self, now: Instant, host: u32, victim: u32, truth: &Truth) -> bool {
         let since = now - self.tolerance * 4;
         let was_well = |host: u32| truth.impaired(host) < since;
@@ -76,8 +77,17 @@ impl Silence {
             return false;
         }
         let (mut cuts, mut relays) = (0, 0);
+        let is_clean = |some: u32, other: u32| truth.cut(some, other).max(truth.harmed(some, other)) < since;
+        let reaches_all_but_the_victim = |one: u32| {
+            let mut others =
+                truth.processes().filter(|(other, process)| process.is_up && ![one, victim].contains(other));
+            others.all(|(other, _)| is_clean(one, other))
+        };
         for (other, process) in truth.processes().filter(|(other, process)| process.is_up && *other != victim) {
             let is_cut = truth.cut(victim, other) >= since;
+            if is_cut && !reaches_all_but_the_victim(other) {
+                return false;
+            }
             if truth.harmed(victim, other) >= since || (other != host && truth.cut(host, other) >= since) {
                 return false;
             }
