@@ -191,9 +191,8 @@ impl Watch for Checks {
     }
 
     fn fault(&mut self, now: Instant, id: u32, fault: &Planned, phase: Phase) {
-        let _ = id;
         self.sometimes.fault(fault, phase);
-        self.truth.fault(now, &fault.what, phase);
+        self.truth.fault(now, id, &fault.what, phase);
     }
 }
 

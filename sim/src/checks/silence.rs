@@ -85,14 +85,15 @@ impl Silence {
         };
         for (other, process) in truth.processes().filter(|(other, process)| process.is_up && *other != victim) {
             let is_cut = truth.cut(victim, other) >= since;
-            if is_cut && !reaches_all_but_the_victim(other) {
+            // A rumour of who was slow or blocked counts from questions that it could not have heard answered.
+            if !was_well(other) || (is_cut && !reaches_all_but_the_victim(other)) {
                 return false;
             }
             if truth.harmed(victim, other) >= since || (other != host && truth.cut(host, other) >= since) {
                 return false;
             }
             cuts += u32::from(is_cut);
-            relays += u32::from(!is_cut && other != host && process.started < since && was_well(other));
+            relays += u32::from(!is_cut && other != host && process.started < since);
         }
         cuts == 0 || (cuts == 1 && relays >= 2 && !self.is_crowded)
     }

@@ -3,7 +3,7 @@
 //! The protocol knows none of this. Everything is taken from what happened to processes and datagrams, not from what a
 //! scenario meant to do to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) struct Truth {
     issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>>,
     processes: Vec<Process>,
     /// By host, over all its starts.
-    impairments: Vec<Impairments>,
+    impairments: BTreeMap<u32, Impairments>,
     tolerance: Duration,
     /// When the network last lost or delayed something.
     harmed: Links,
@@ -97,10 +97,10 @@ pub(super) struct Process {
 }
 
 /// What made a host slow, or cut it off by itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Impairments {
-    /// How many faults do so now.
-    now: u32,
+    /// The faults that do so now.
+    now: BTreeSet<u32>,
     /// When the last that is over ended.
     until: Instant,
 }
@@ -120,7 +120,7 @@ impl Truth {
         Truth {
             issued,
             processes: Vec::new(),
-            impairments: Vec::new(),
+            impairments: BTreeMap::new(),
             tolerance: config.stall_tolerance,
             harmed: Links::default(),
             cut: Links::default(),
@@ -168,8 +168,8 @@ impl Truth {
 
     /// Until when a host was impaired.
     pub(super) fn impaired(&self, host: u32) -> Instant {
-        match self.impairments.get(host as usize) {
-            Some(Impairments { now: 0, until }) => *until,
+        match self.impairments.get(&host) {
+            Some(impairments) if impairments.now.is_empty() => impairments.until,
             Some(_) => Instant::NEVER,
             None => Instant::ORIGIN,
         }
@@ -263,7 +263,7 @@ impl Truth {
         }
     }
 
-    pub(super) fn fault(&mut self, now: Instant, fault: &Fault, phase: Phase) {
+    pub(super) fn fault(&mut self, now: Instant, id: u32, fault: &Fault, phase: Phase) {
         let hosts: &Hosts = match fault {
             Fault::Block { hosts } => hosts,
             Fault::Slow { hosts, service } if *service > SLOW => hosts,
@@ -272,17 +272,17 @@ impl Truth {
             _ => return,
         };
         let is_a_moment = matches!(fault, Fault::Step { .. });
-        for host in hosts.numbers(self.processes.len() as u32) {
-            let place = host as usize;
-            if self.impairments.len() <= place {
-                self.impairments.resize(place + 1, Impairments::default());
+        if phase == Phase::Begins {
+            for host in hosts.numbers(self.processes.len() as u32) {
+                let impairments = self.impairments.entry(host).or_default();
+                impairments.until = now;
+                if !is_a_moment {
+                    impairments.now.insert(id);
+                }
             }
-            let impairments = &mut self.impairments[place];
-            match phase {
-                Phase::Begins if is_a_moment => impairments.until = impairments.until.max(now),
-                Phase::Begins => impairments.now += 1,
-                Phase::Ends => {
-                    impairments.now = impairments.now.saturating_sub(u32::from(!is_a_moment));
+        } else {
+            for impairments in self.impairments.values_mut() {
+                if impairments.now.remove(&id) {
                     impairments.until = now;
                 }
             }

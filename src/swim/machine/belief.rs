@@ -40,10 +40,10 @@ impl Machine {
             return;
         }
         match known {
-            None if self.ghosts.is_buried(self.now, record.id, record.generation, record.incarnation) => {
-                self.answer_the_buried(origin, record);
-            }
-            None => self.take_in(record.to_record(), source),
+            None => match self.ghosts.buried(self.now, record.id, record.generation, record.incarnation) {
+                Some(buried) => self.answer_the_buried(origin, record, buried),
+                None => self.take_in(record.to_record(), source),
+            },
             Some(slot) => self.hear_alive_of(origin, slot, record, source),
         }
     }
@@ -408,15 +408,20 @@ impl Machine {
     }
 
     /// A process speaks for a start that we buried: it is told, so that it can outrank its past.
-    fn answer_the_buried(&mut self, origin: Origin, record: &RecordRef<'_>) {
+    fn answer_the_buried(
+        &mut self,
+        origin: Origin,
+        record: &RecordRef<'_>,
+        (generation, incarnation): (Generation, Incarnation),
+    ) {
         if origin.digest != Digest::of(record.id, record.generation) {
             return;
         }
         if self.bucket.take(self.now) {
             let accusation = Accusation {
                 id: record.id,
-                generation: record.generation,
-                incarnation: record.incarnation,
+                generation,
+                incarnation,
                 age: Duration::ZERO,
                 probe: false,
                 accusers: Accusers::default(),
