@@ -1,7 +1,8 @@
-//! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--profile lan|wan|local]`.
+//! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--profile lan|wan|local] [--record FILE]`.
 //!
 //! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view. `t_ms` is Unix
-//! time, so that the output of several processes can be laid side by side.
+//! time, so that the output of several processes can be laid side by side. A recording can be gone through again with
+//! `tidings-sim replay FILE`.
 
 use std::error::Error;
 use std::io::Write;
@@ -13,12 +14,20 @@ use tidings::event::Event;
 use tidings::member::Accusers;
 use tidings::runtime::{Node, View};
 
-const USAGE: &str = "usage: events NAME --bind ADDR [--contact ADDR].. [--profile lan|wan|local] [--cluster NAME]";
+const USAGE: &str =
+    "usage: events NAME --bind ADDR [--contact ADDR].. [--profile lan|wan|local] [--cluster NAME] [--record FILE]";
+
+/// Days of a quiet cluster.
+const RECORDING_BYTES_MAX: u64 = 64 << 20;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::read(std::env::args().skip(1))?;
-    let node = Node::builder(args.name).config(args.config).bind(args.bind).contacts(args.contacts).start().await?;
+    let mut builder = Node::builder(args.name).config(args.config).bind(args.bind).contacts(args.contacts);
+    if let Some(file) = args.record {
+        builder = builder.record(file, RECORDING_BYTES_MAX);
+    }
+    let node = builder.start().await?;
     let mut events = node.events();
     let mut interrupt = std::pin::pin!(interrupted());
     let mut left = None;
@@ -111,6 +120,7 @@ struct Args {
     bind: String,
     contacts: Vec<String>,
     config: Config,
+    record: Option<String>,
 }
 
 impl Args {
@@ -118,6 +128,7 @@ impl Args {
         let name = args.next().filter(|name| !name.starts_with('-')).ok_or(USAGE)?;
         let (mut bind, mut contacts) = ("0.0.0.0:7340".to_owned(), Vec::new());
         let (mut profile, mut cluster) = ("lan".to_owned(), "events".to_owned());
+        let mut record = None;
         while let Some(flag) = args.next() {
             let value = args.next().ok_or(USAGE)?;
             match flag.as_str() {
@@ -125,6 +136,7 @@ impl Args {
                 "--contact" => contacts.push(value),
                 "--profile" => profile = value,
                 "--cluster" => cluster = value,
+                "--record" => record = Some(value),
                 _ => return Err(format!("unknown option {flag}\n{USAGE}").into()),
             }
         }
@@ -134,6 +146,6 @@ impl Args {
             "local" => Config::local(&cluster),
             _ => return Err(format!("unknown profile {profile}\n{USAGE}").into()),
         };
-        Ok(Args { name, bind, contacts, config })
+        Ok(Args { name, bind, contacts, config, record })
     }
 }

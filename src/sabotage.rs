@@ -1,8 +1,9 @@
-//! Planted faults, so that the tests can show that each mechanism is needed.
+//! Planted faults, so that tests can show that each mechanism is needed and that each check of the simulator bites.
 //!
-//! In a build with `--cfg tidings_sabotage` the environment variable `TIDINGS_SABOTAGE` names one mechanism to switch
-//! off; `tests/sabotage.rs` lists them with the test that must then fail. In every other build this is a constant and
-//! costs nothing.
+//! In a build with `--cfg tidings_sabotage` the environment variable `TIDINGS_SABOTAGE` names one fault to switch on:
+//! mostly a mechanism to switch off. `tests/sabotage.rs` lists mechanisms with the test that must then fail, and
+//! `sim/src/cli/canaries/faults.rs` mistakes with the check that must find them. In every other build this is a constant
+//! and costs nothing.
 
 /// Whether the mechanism of this name is switched off.
 #[cfg(not(tidings_sabotage))]

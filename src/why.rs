@@ -118,9 +118,7 @@ impl fmt::Display for Why {
             self.name, self.state, self.generation, self.incarnation, self.start
         )?;
         for step in &self.steps {
-            write!(f, "  {}  ", step.at)?;
-            step.what.describe(f, &|id| self.name_of(id))?;
-            writeln!(f)?;
+            writeln!(f, "  {}  {}", step.at, self.in_words(step))?;
         }
         if self.omitted > 0 {
             writeln!(f, "  ... and {} more", self.omitted)?;
@@ -130,6 +128,18 @@ impl fmt::Display for Why {
 }
 
 impl Why {
+    /// A step in words, with the names that are known.
+    #[must_use]
+    pub fn in_words(&self, step: &Step) -> String {
+        struct InWords<'a>(&'a Why, &'a Step);
+        impl fmt::Display for InWords<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.1.what.describe(f, &|id| self.0.name_of(id))
+            }
+        }
+        InWords(self, step).to_string()
+    }
+
     fn name_of(&self, id: NodeId) -> String {
         let named = self.names.iter().find(|(known, _)| *known == id);
         named.map_or_else(|| id.to_string(), |(_, name)| name.clone())

@@ -56,7 +56,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("detects", "V1: after the faults who does not run is Dead, Left or unknown to all, within the bound"),
     ("finds", "V4: after the faults whoever runs is Alive to all, within the bound"),
     ("calms", "V3: after the faults no suspicion is left, within the bound"),
-    ("idles", "V7: after the faults the datagram rate is back to idle"),
+    ("idles", "V7: after the faults the rate of datagrams, and of their bytes, is back to idle"),
     ("expect", "X: what the scenario's file expects"),
     ("drawn", "X: every scenario drawn from a seed makes sense"),
     ("panics", "X: nothing panics"),
@@ -91,7 +91,7 @@ impl Checks {
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::default(),
-            silence: Silence::new(config.stall_tolerance, scenario),
+            silence: Silence::new(config, scenario),
             bounds: Bounds::new(config),
             sometimes: Sometimes::default(),
             expect: Expect::new(scenario),
@@ -167,8 +167,10 @@ impl Watch for Checks {
 
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
         let Some(changed) = self.rows.changed(host, protocol) else { return };
-        self.truth.issue(host, protocol);
         let mut found = Vec::new();
+        if !self.truth.issue(host, protocol) {
+            found.extend(self.rows.said_otherwise(moment, host, protocol));
+        }
         for id in changed {
             found.extend(self.rows.look(moment, host, protocol, id, &self.truth));
             found.extend(self.folds.compare(moment, host, protocol, id));
@@ -189,9 +191,8 @@ impl Watch for Checks {
     }
 
     fn fault(&mut self, now: Instant, id: u32, fault: &Planned, phase: Phase) {
-        let _ = id;
         self.sometimes.fault(fault, phase);
-        self.truth.fault(now, &fault.what, phase);
+        self.truth.fault(now, id, &fault.what, phase);
     }
 }
 

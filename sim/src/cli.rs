@@ -3,9 +3,11 @@
 //! Each command is a file of its own and writes to the output it is given, so that nothing here can fail but by a
 //! [`Trouble`], which becomes one sentence on standard error.
 
+mod canaries;
 mod interrupt;
 mod known;
 mod list;
+mod recording;
 mod replay;
 mod report;
 mod run;
@@ -57,12 +59,17 @@ enum Command {
     Run(run::Args),
     /// Runs many seeds under all checks, on all cores
     Sweep(sweep::Args),
-    /// Runs a scenario file with the seed that is written in it
+    /// Runs a scenario file with the seed that is written in it, or goes through a real node's recording
     Replay(replay::Args),
     /// Makes a failing run smaller while it still breaks the same check
     Shrink(shrink::Args),
     /// Measures a large cluster: speed, memory, and how soon all know of a crash
     Scale(scale::Args),
+    /// Plants faults in the protocol and demands that the checks find them
+    Canaries(canaries::Args),
+    /// One search of `canaries`, in its own process
+    #[command(hide = true)]
+    Hunt(canaries::hunt::Args),
 }
 
 /// What came of a command that could be carried out.
@@ -104,5 +111,7 @@ fn carry_out(command: Command, out: &mut impl Write) -> Result<Verdict, Trouble>
         Command::Replay(args) => replay::replay(&args, out),
         Command::Shrink(args) => shrink::shrink(&args, out),
         Command::Scale(args) => scale::scale(&args, out),
+        Command::Canaries(args) => canaries::canaries(&args, out),
+        Command::Hunt(args) => canaries::hunt::hunt(&args, out),
     }
 }

@@ -5,6 +5,7 @@
 
 mod aim;
 mod plan;
+mod text;
 
 pub use aim::{Direction, Hosts, Links};
 pub use plan::{Flap, Planned, Repeat};

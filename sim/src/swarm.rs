@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::delay::Delay;
+use crate::fault::Fault;
 use crate::random::{Random, nanos};
 use crate::scenario::{Profile, Scenario, Start};
 use crate::span;
@@ -64,6 +65,10 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
     let chaos_until = if scenario.profile == Profile::Wan { CHAOS_UNTIL_WAN } else { CHAOS_UNTIL };
     let stall_tolerance = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
     scenario.faults = Draw::new(hosts, stall_tolerance, chaos_until, &mut random).faults();
+    if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. })) {
+        // Two sides that forgot each other find back by their contacts alone, and who is preloaded has none.
+        scenario.start = Start::Joining;
+    }
     if random.permille(20) {
         let cap = random.between(2, u64::from(scenario.host_limit()).saturating_sub(1).max(2));
         scenario.config.insert("members_max".to_owned(), cap.into());

@@ -4,9 +4,12 @@
 //! and what came of it. Text is made from the kept lines, only when it is asked for.
 
 mod json;
+mod skew;
 mod text;
 
 pub use json::Header;
+pub(crate) use skew::Skew;
+pub use text::describe;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -83,10 +86,10 @@ pub enum What {
         /// Why.
         why: &'static str,
     },
-    /// The application was told.
+    /// The application was told; moments are in true time.
     Told(Event),
-    /// Why the verdict just told fell, and by how much this host's clock is ahead of true time.
-    Why(Why, Skew),
+    /// Why what was just told is so; moments are in true time.
+    Why(Why),
     /// A process began or ended to run.
     Life(&'static str),
     /// A fault began.
@@ -113,23 +116,6 @@ pub enum What {
         /// By whom and about whom.
         hosts: Vec<u32>,
     },
-}
-
-/// How far a host's clock is from true time: what it reads, and the true moment then.
-#[derive(Clone, Copy, Debug)]
-pub struct Skew {
-    /// What the host's clock reads.
-    pub read: Instant,
-    /// The true moment.
-    pub at: Instant,
-}
-
-impl Skew {
-    /// The true moment of one that the host's clock named, as far as the clock ran evenly.
-    #[must_use]
-    pub fn true_time(self, named: Instant) -> Instant {
-        if named >= self.read { self.at + named.since(self.read) } else { self.at - self.read.since(named) }
-    }
 }
 
 /// What kind of happening the hash takes in.

@@ -15,6 +15,8 @@ use program::{Ended, PROGRAM, last_json, sim};
 const PRINTED: &str = "cargo run --release -p tidings-sim -- ";
 /// No event of these tests is further away.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// A sweep that says more than this after Ctrl-C does not mean to end.
+const LINES_MAX: usize = 10_000;
 
 /// A crash, and the wish that nobody be dead of it: it fails, with a verdict to explain.
 const FAILS: &str = r#"
@@ -288,8 +290,15 @@ fn ctrl_c_ends_a_sweep_with_the_command_that_goes_on() {
     let reader = thread::spawn(move || stdout.lines().for_each(|line| sender.send(line.unwrap()).unwrap()));
     let mut seen: Vec<String> = (0..3).map(|_| lines.recv_timeout(DEADLINE).unwrap()).collect();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    while let Ok(line) = lines.recv_timeout(DEADLINE) {
-        seen.push(line);
+    loop {
+        match lines.recv_timeout(DEADLINE) {
+            Ok(line) if seen.len() < LINES_MAX => seen.push(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            _ => {
+                child.kill().unwrap();
+                panic!("it goes on as if nobody had asked for an end");
+            }
+        }
     }
     reader.join().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{seen:#?}");

@@ -18,12 +18,7 @@ const HOSTS_MAX: u32 = 64;
 const SEEDS: [u64; 2] = [1, 2];
 
 /// Regressions that still fail, each for a defect of the protocol. One that passes must go from here.
-const OPEN: [&str; 2] = [
-    // What is provisional is kept from everyone, from the member itself too: it never hears of its higher generation.
-    "behind-a-provisional-death",
-    // The address of a process whose generation is known at another address is never taken for proved.
-    "restart-clock-stuck-moved",
-];
+const OPEN: [&str; 0] = [];
 
 /// What a scenario expected and a run did not show.
 fn run(scenario: &Scenario, seed: u64) -> Vec<Violation> {

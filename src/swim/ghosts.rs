@@ -87,13 +87,17 @@ impl Ghosts {
         self.tombstones.insert(id, Tombstone { generation, incarnation, until });
     }
 
-    /// Whether a tombstone holds down this report.
-    pub(crate) fn is_buried(&self, now: Instant, id: NodeId, generation: Generation, incarnation: Incarnation) -> bool {
-        self.tombstones.get(&id).is_some_and(|tombstone| {
-            !sabotage::is_off("tombstones")
-                && tombstone.until > now
-                && (generation, incarnation) <= (tombstone.generation, tombstone.incarnation)
-        })
+    /// What a tombstone says of a member, if it holds down this report of it.
+    pub(crate) fn buried(
+        &self,
+        now: Instant,
+        id: NodeId,
+        generation: Generation,
+        incarnation: Incarnation,
+    ) -> Option<(Generation, Incarnation)> {
+        let tombstone = self.tombstones.get(&id).filter(|_| !sabotage::is_off("tombstones"))?;
+        let buried = (tombstone.generation, tombstone.incarnation);
+        (tombstone.until > now && (generation, incarnation) <= buried).then_some(buried)
     }
 
     /// Whom to dial this interval, if anybody: with probability min(1/5, 64/n), half the time one of the most recently
@@ -139,11 +143,12 @@ mod tests {
     fn tombstones_hold_down_old_rumours_for_a_while() {
         let id = NodeId::from_u128(1);
         let mut ghosts = Ghosts::new(2, Duration::from_secs(100));
-        ghosts.bury(at(0), id, Generation(5), Incarnation(3));
-        assert!(ghosts.is_buried(at(1), id, Generation(5), Incarnation(3)));
-        assert!(ghosts.is_buried(at(1), id, Generation(4), Incarnation(9)));
-        assert!(!ghosts.is_buried(at(1), id, Generation(5), Incarnation(4)));
-        assert!(!ghosts.is_buried(at(601), id, Generation(5), Incarnation(3)));
+        let buried = (Generation(5), Incarnation(3));
+        ghosts.bury(at(0), id, buried.0, buried.1);
+        assert_eq!(ghosts.buried(at(1), id, Generation(5), Incarnation(3)), Some(buried));
+        assert_eq!(ghosts.buried(at(1), id, Generation(4), Incarnation(9)), Some(buried));
+        assert_eq!(ghosts.buried(at(1), id, Generation(5), Incarnation(4)), None);
+        assert_eq!(ghosts.buried(at(601), id, Generation(5), Incarnation(3)), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::sabotage;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 
@@ -66,7 +67,7 @@ impl Gossip {
             self.urgency.resize(place + 1, 0);
         }
         if self.level[place] == 0 {
-            if self.count >= self.count_max && !self.drop_most_sent() {
+            if self.count >= self.count_max && !sabotage::is_off("news_max") && !self.drop_most_sent() {
                 return;
             }
             self.count += 1;
@@ -125,7 +126,7 @@ impl Gossip {
     pub(crate) fn give_back(&mut self, slot: Slot, was_sent: WasSent, sends_max: usize) {
         let place = slot.0 as usize;
         let sends = usize::from(self.level[place]) - 1 + usize::from(was_sent == WasSent::Yes);
-        if sends >= sends_max.min(SENDS_MAX - 1) {
+        if sends >= sends_max.min(SENDS_MAX - 1) && !sabotage::is_off("news_ends") {
             self.hush(slot);
             return;
         }

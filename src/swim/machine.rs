@@ -46,7 +46,7 @@ use crate::swim::suspicion::{Suspicions, Verdict};
 use crate::swim::timers::{Timer, Timers};
 use crate::time::Instant;
 use crate::why::Why;
-use crate::wire::{Codec, Digest};
+use crate::wire::Codec;
 
 use farewell::Leaving;
 use inbound::Rounding;
@@ -81,8 +81,8 @@ pub(crate) struct Machine {
     pooled: Rtt,
     /// A member that pinged us from an address that is not proved while there was news for it.
     unmet: Option<Slot>,
-    /// Who pinged us as a member from an address that is not that member's.
-    elsewhere: Option<(Digest, SocketAddr)>,
+    /// The round in which somebody that pings us from another address than its own was last asked to prove it.
+    asked_namesake: Option<u64>,
     outbox: Outbox,
     events: Events,
     timers: Timers,
@@ -139,7 +139,7 @@ impl Machine {
             sightings: Sightings::default(),
             pooled: Rtt::default(),
             unmet: None,
-            elsewhere: None,
+            asked_namesake: None,
             outbox: Outbox::default(),
             events: Events::default(),
             timers,

@@ -7,6 +7,7 @@
 use twox_hash::XxHash3_64;
 
 use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
+use crate::sabotage;
 use crate::swim::index::Index;
 use crate::swim::journal::Journal;
 use crate::swim::ring::Ring;
@@ -264,6 +265,11 @@ impl Members {
 
     /// Raises the incarnation heard of; the record stays until its owner's words arrive.
     pub(crate) fn raise_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
+        if sabotage::is_off("words_apart") && incarnation > self.row(slot).member.incarnation {
+            let mut record = self.row(slot).member.record.clone();
+            record.set_incarnation(incarnation);
+            return self.set_record(slot, record);
+        }
         let row = &mut self.rows[slot.0 as usize];
         if incarnation > row.member.incarnation {
             row.member.incarnation = incarnation;
@@ -279,7 +285,7 @@ impl Members {
                 row.alive_at = Instant::ORIGIN;
                 row.rtt = Rtt::default();
             }
-            if row.member.generation() == record.generation() {
+            if row.member.generation() == record.generation() && !sabotage::is_off("highest_heard") {
                 row.member.incarnation = row.member.incarnation.max(record.incarnation());
             } else {
                 row.member.incarnation = record.incarnation();
@@ -409,7 +415,9 @@ fn term(key: u64, record: &Record) -> u64 {
     let mut bytes = [0; 28];
     bytes[..16].copy_from_slice(&record.id().to_bytes());
     bytes[16..24].copy_from_slice(&record.generation().0.to_le_bytes());
-    bytes[24..].copy_from_slice(&record.incarnation().0.to_le_bytes());
+    if !sabotage::is_off("hash_of_words") {
+        bytes[24..].copy_from_slice(&record.incarnation().0.to_le_bytes());
+    }
     XxHash3_64::oneshot_with_seed(key, &bytes)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidings::{Config, Generation, Instant, NodeId, State};
+use tidings::{Config, Instant, Member, NodeId, State};
 
 use crate::app::App;
 use crate::violation::Violation;
@@ -14,7 +14,9 @@ use crate::world::{Host, World};
 const IDLE_WINDOW: Duration = Duration::from_secs(10);
 /// Datagrams that a host may send in one probe interval when nothing is wrong: a ping and an ack, dials of the dead and
 /// of contacts at one in five intervals, retries when the network is slow at times, comparisons now and then.
-const IDLE_PER_INTERVAL_PERMILLE: u64 = 4_000;
+const IDLE_PER_INTERVAL_PERMILLE: u64 = 5_000;
+/// Bytes of them: a ping and an ack are 84, and one interval of five a contact is told a whole record.
+const IDLE_BYTES_PER_INTERVAL: u64 = 512;
 
 /// Watches a cluster settle after its faults.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +27,15 @@ pub struct Settling {
     pub bound: Duration,
     /// When everything was first found in order, and still is.
     pub settled: Option<Instant>,
-    /// A moment and how many datagrams had been sent then.
-    mark: (Instant, u64),
+    /// A moment, and how many datagrams and bytes had been sent then.
+    mark: (Instant, u64, u64),
 }
 
 impl Settling {
     /// Begins to watch when the faults are over.
     #[must_use]
     pub fn new(since: Instant, config: &Config) -> Self {
-        Settling { since, bound: bound(config), settled: None, mark: (since, 0) }
+        Settling { since, bound: bound(config), settled: None, mark: (since, 0, 0) }
     }
 
     /// Looks whether everything is in order; the first thing that is not, if something is not.
@@ -57,7 +59,7 @@ impl Settling {
 
     /// Begins to measure the datagram rate.
     pub fn begin_idle<A: App, W: Watch>(&mut self, world: &World<A, W>) {
-        self.mark = (world.now(), world.trace().datagrams());
+        self.mark = (world.now(), world.trace().datagrams(), world.trace().bytes());
     }
 
     /// Whether the datagram rate since then is that of an idle cluster.
@@ -67,16 +69,23 @@ impl Settling {
         if world.hosts().iter().any(Host::is_isolated) {
             return None;
         }
-        let (since, before) = self.mark;
+        let (since, datagrams, bytes) = self.mark;
         let running = world.hosts().iter().filter(|host| host.runs()).count() as u64;
-        let sent = world.trace().datagrams() - before;
+        let sent = (world.trace().datagrams() - datagrams, world.trace().bytes() - bytes);
         let spent =
             crate::random::nanos(world.now().since(since)) / crate::random::nanos(world.config().probe_interval);
-        let most = running * (spent + 1) * IDLE_PER_INTERVAL_PERMILLE / 1_000;
-        (sent > most).then(|| Violation {
+        let share = running * (spent + 1);
+        // Whoever greets a contact sends its whole record.
+        let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
+        let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
+        let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000, share * bytes_each);
+        (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
             at: world.now(),
-            text: format!("{running} hosts sent {sent} datagrams in {spent} intervals, idle ones send at most {most}"),
+            text: format!(
+                "{running} hosts sent {} datagrams, {} bytes, in {spent} intervals, idle ones at most {} and {}",
+                sent.0, sent.1, most.0, most.1
+            ),
             hosts: Vec::new(),
         })
     }
@@ -90,10 +99,8 @@ fn bound(config: &Config) -> Duration {
 
 /// The first thing that is not in order.
 fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
-    let running: BTreeMap<NodeId, (u32, Generation)> = (0..)
-        .zip(world.hosts())
-        .filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me().generation()))))
-        .collect();
+    let running: BTreeMap<NodeId, (u32, &Member)> =
+        (0..).zip(world.hosts()).filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me())))).collect();
     let mut hash = None;
     for (host, one) in (0..).zip(world.hosts()) {
         let Some(protocol) = one.protocol() else { continue };
@@ -104,7 +111,7 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
         let view_hash = protocol.metrics().view_hash;
         for member in protocol.members() {
             let truth = running.get(&member.id());
-            let is_running = truth.is_some_and(|(_, generation)| *generation == member.generation());
+            let is_running = truth.is_some_and(|(_, me)| me.generation() == member.generation());
             match member.state() {
                 State::Suspect => {
                     let other = truth.map(|(host, _)| *host);
@@ -116,12 +123,23 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 _ => {}
             }
         }
-        for (id, (other, generation)) in &running {
+        for (id, (other, me)) in &running {
             let held = protocol.member(*id);
-            let is_found = held.is_some_and(|held| held.state() == State::Alive && held.generation() == *generation);
+            // Two starts of one generation differ in nothing but the address.
+            let is_me = |held: &Member| (held.generation(), held.address()) == (me.generation(), me.address());
+            let is_found = held.is_some_and(|held| held.state() == State::Alive && is_me(held));
             if !is_found {
                 let text = format!("n{host} holds n{other}, which runs, as {held:?}");
                 return broken("finds", text, Some(*other));
+            }
+            // The protocol's own view hash is no witness: what it leaves out no comparison would ever repair.
+            let is_said = |held: &&Member| {
+                (held.record().incarnation(), held.metadata()) == (me.record().incarnation(), me.metadata())
+            };
+            if let Some(held) = held.filter(|held| !is_said(held)) {
+                let (known, own) = (held.record().incarnation(), me.incarnation());
+                let text = format!("n{host} holds n{other}'s words at incarnation {known}, its own are at {own}");
+                return broken("converges", text, Some(*other));
             }
         }
         if *hash.get_or_insert(view_hash) != view_hash {

@@ -82,7 +82,8 @@ impl Folds {
             Event::Up(_) => {
                 opinion.state = State::Alive;
                 self.healed |= before.is_some_and(|before| before.was_dead && before.generation == place.0);
-                raised(before, place)
+                let is_up = before.is_some_and(|before| before.state.is_live());
+                is_up.then(|| ("fold", "Up of who was up".to_owned())).or_else(|| raised(before, place))
             }
             Event::Suspect { dead_after, .. } => {
                 opinion.state = State::Suspect;

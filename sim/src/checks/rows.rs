@@ -54,6 +54,13 @@ impl Rows {
         Some(changed)
     }
 
+    /// A process changed what it says of itself without a new incarnation: nobody who heard the old will take the new.
+    pub(super) fn said_otherwise(&self, moment: Moment, host: u32, protocol: &Protocol) -> Option<Violation> {
+        let me = protocol.me();
+        let text = format!("n{host} says two things of itself at {}.{}", me.generation(), me.incarnation());
+        (!self.lies).then(|| Violation { check: "same-record", at: moment.now, text, hosts: vec![host] })
+    }
+
     /// Looks at one row that changed.
     pub(super) fn look(
         &mut self,

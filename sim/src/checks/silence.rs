@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use tidings::event::DeadReason;
-use tidings::{Event, Instant};
+use tidings::{Config, Event, Instant};
 
 use crate::checks::truth::Truth;
 use crate::scenario::Scenario;
@@ -23,16 +23,19 @@ pub(super) struct Silence {
     promised: Duration,
     /// Whether hosts may lack members that could be their relays.
     is_crowded: bool,
+    /// How long before a verdict the last question is asked at most.
+    last_word: Duration,
 }
 
 /// No observer convicts sooner than this after it heard of a suspicion.
 const HEARD_MIN: Duration = Duration::from_millis(300);
 
 impl Silence {
-    pub(super) fn new(tolerance: Duration, scenario: &Scenario) -> Self {
+    pub(super) fn new(config: &Config, scenario: &Scenario) -> Self {
+        let (tolerance, last_word) = (config.stall_tolerance, config.probe_timeout);
         let promised = if scenario.has_liar() { HEARD_MIN } else { tolerance };
         // Clocks may drift by a hundredth; more is not promised.
-        Silence { tolerance, promised: promised - promised / 50, is_crowded: scenario.is_crowded() }
+        Silence { tolerance, promised: promised - promised / 50, is_crowded: scenario.is_crowded(), last_word }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
@@ -42,6 +45,13 @@ impl Silence {
         }
         let (victim, process) = truth.process(member)?;
         if process.is_leaving || victim == host {
+            return None;
+        }
+        if process.is_again && moment.now.since(process.started) < self.tolerance {
+            return None;
+        }
+        // It was silent for P, and has spoken again when the last question had been asked.
+        if moment.now.since(process.heard_again) < self.last_word {
             return None;
         }
         let silence = moment.now.since(process.heard.max(process.started));
@@ -58,7 +68,8 @@ impl Silence {
     }
 
     /// Whether nothing between the member and anyone was lost since well before the suspicion, but for the cut of one
-    /// link at most, around which any relay leads.
+    /// link at most, around which any relay leads. Whoever is cut off from others too may have suspected the member for
+    /// long, and its rumour is older than the member's silence.
     fn could_reach(&self, now: Instant, host: u32, victim: u32, truth: &Truth) -> bool {
         let since = now - self.tolerance * 4;
         let was_well = |host: u32| truth.impaired(host) < since;
@@ -66,13 +77,23 @@ impl Silence {
             return false;
         }
         let (mut cuts, mut relays) = (0, 0);
+        let is_clean = |some: u32, other: u32| truth.cut(some, other).max(truth.harmed(some, other)) < since;
+        let reaches_all_but_the_victim = |one: u32| {
+            let mut others =
+                truth.processes().filter(|(other, process)| process.is_up && ![one, victim].contains(other));
+            others.all(|(other, _)| is_clean(one, other))
+        };
         for (other, process) in truth.processes().filter(|(other, process)| process.is_up && *other != victim) {
             let is_cut = truth.cut(victim, other) >= since;
+            // A rumour of who was slow or blocked counts from questions that it could not have heard answered.
+            if !was_well(other) || (is_cut && !reaches_all_but_the_victim(other)) {
+                return false;
+            }
             if truth.harmed(victim, other) >= since || (other != host && truth.cut(host, other) >= since) {
                 return false;
             }
             cuts += u32::from(is_cut);
-            relays += u32::from(!is_cut && other != host && process.started < since && was_well(other));
+            relays += u32::from(!is_cut && other != host && process.started < since);
         }
         cuts == 0 || (cuts == 1 && relays >= 2 && !self.is_crowded)
     }

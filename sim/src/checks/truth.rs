@@ -3,7 +3,7 @@
 //! The protocol knows none of this. Everything is taken from what happened to processes and datagrams, not from what a
 //! scenario meant to do to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ pub(super) struct Truth {
     /// Everyone who was ever started, by name.
     issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>>,
     processes: Vec<Process>,
+    /// By host, over all its starts.
+    impairments: BTreeMap<u32, Impairments>,
+    tolerance: Duration,
     /// When the network last lost or delayed something.
     harmed: Links,
     /// When a cut last stopped something.
@@ -63,8 +66,16 @@ impl Links {
 #[derive(Debug, Default)]
 struct Issued {
     highest: Incarnation,
-    /// The hash of address and metadata at each incarnation; 0 where two processes said different things.
-    said: BTreeMap<Incarnation, u64>,
+    said: BTreeMap<Incarnation, Said>,
+}
+
+/// What was said at an incarnation, and by which process.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    /// The hash of address and metadata; 0 where two processes said different things.
+    hash: u64,
+    host: u32,
+    start: u32,
 }
 
 /// A host's process.
@@ -76,11 +87,22 @@ pub(super) struct Process {
     pub(super) is_up: bool,
     pub(super) is_leaving: bool,
     pub(super) started: Instant,
+    /// Whether another start before it had the same generation, so that its silence may still be judged.
+    pub(super) is_again: bool,
     /// When a datagram of it last reached another's socket, to be handled there.
     pub(super) heard: Instant,
+    /// When it was last heard again after it had been silent for P.
+    pub(super) heard_again: Instant,
     starts: u32,
-    /// Until when it was slow or cut itself off.
-    impaired: Instant,
+}
+
+/// What made a host slow, or cut it off by itself.
+#[derive(Clone, Debug, Default)]
+struct Impairments {
+    /// The faults that do so now.
+    now: BTreeSet<u32>,
+    /// When the last that is over ended.
+    until: Instant,
 }
 
 impl Truth {
@@ -95,7 +117,15 @@ impl Truth {
                 issued.entry(id).or_default().insert(generation, Issued::default());
             }
         }
-        Truth { issued, processes: Vec::new(), harmed: Links::default(), cut: Links::default(), late }
+        Truth {
+            issued,
+            processes: Vec::new(),
+            impairments: BTreeMap::new(),
+            tolerance: config.stall_tolerance,
+            harmed: Links::default(),
+            cut: Links::default(),
+            late,
+        }
     }
 
     pub(super) fn processes(&self) -> impl Iterator<Item = (u32, &Process)> {
@@ -123,7 +153,7 @@ impl Truth {
         let record = member.record();
         let issued = self.issued.get(&record.id()).and_then(|starts| starts.get(&record.generation()));
         let said = issued.and_then(|issued| issued.said.get(&record.incarnation()));
-        said.is_none_or(|said| *said == 0 || *said == hash(member))
+        said.is_none_or(|said| said.hash == 0 || said.hash == hash(member))
     }
 
     /// When something between two hosts was last lost or late, cuts apart.
@@ -138,7 +168,11 @@ impl Truth {
 
     /// Until when a host was impaired.
     pub(super) fn impaired(&self, host: u32) -> Instant {
-        self.processes.get(host as usize).map_or(Instant::ORIGIN, |process| process.impaired)
+        match self.impairments.get(&host) {
+            Some(impairments) if impairments.now.is_empty() => impairments.until,
+            Some(_) => Instant::NEVER,
+            None => Instant::ORIGIN,
+        }
     }
 
     pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, fate: &Fate) {
@@ -164,30 +198,33 @@ impl Truth {
     pub(super) fn handled(&mut self, host: u32, passage: Passage) {
         let Some(sender) = self.processes.get_mut(passage.from as usize) else { return };
         if passage.from != host && passage.start == sender.starts && passage.is_whole {
+            if passage.arrived.since(sender.heard) >= self.tolerance {
+                sender.heard_again = passage.arrived;
+            }
             sender.heard = sender.heard.max(passage.arrived);
         }
     }
 
-    /// Notes what a member says of itself now.
-    pub(super) fn issue(&mut self, host: u32, protocol: &Protocol) {
+    /// Notes what a member says of itself now; false if the same process said otherwise at the same incarnation.
+    pub(super) fn issue(&mut self, host: u32, protocol: &Protocol) -> bool {
         let me = protocol.me();
+        let mut start = 0;
         if let Some(process) = self.processes.get_mut(host as usize) {
             process.generation = me.generation();
             process.is_leaving = protocol.leave_progress().is_some();
+            start = process.starts;
         }
         let starts = self.issued.entry(me.id()).or_default();
         let issued = starts.entry(me.generation()).or_default();
         issued.highest = issued.highest.max(me.incarnation());
-        let said = hash(me);
-        issued
-            .said
-            .entry(me.incarnation())
-            .and_modify(|before| {
-                if *before != said {
-                    *before = 0
-                }
-            })
-            .or_insert(said);
+        let now = Said { hash: hash(me), host, start };
+        let before = issued.said.entry(me.incarnation()).or_insert(now);
+        if before.hash == now.hash || before.hash == 0 {
+            return true;
+        }
+        let is_other = (before.host, before.start) != (host, start);
+        before.hash = 0;
+        is_other
     }
 
     pub(super) fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
@@ -196,6 +233,7 @@ impl Truth {
         match life {
             Life::Started => {
                 let starts = self.processes.get(place).map_or(0, |process| process.starts) + 1;
+                let is_again = self.highest(me.id(), me.generation()).is_some();
                 let process = Process {
                     id: me.id(),
                     generation: me.generation(),
@@ -203,9 +241,10 @@ impl Truth {
                     is_up: true,
                     is_leaving: false,
                     started: now,
+                    is_again,
                     heard: now,
+                    heard_again: Instant::ORIGIN,
                     starts,
-                    impaired: self.impaired(host),
                 };
                 // A storm's hosts start in any order.
                 let nobody = Process { is_up: false, starts: 0, ..process };
@@ -224,7 +263,7 @@ impl Truth {
         }
     }
 
-    pub(super) fn fault(&mut self, now: Instant, fault: &Fault, phase: Phase) {
+    pub(super) fn fault(&mut self, now: Instant, id: u32, fault: &Fault, phase: Phase) {
         let hosts: &Hosts = match fault {
             Fault::Block { hosts } => hosts,
             Fault::Slow { hosts, service } if *service > SLOW => hosts,
@@ -233,9 +272,20 @@ impl Truth {
             _ => return,
         };
         let is_a_moment = matches!(fault, Fault::Step { .. });
-        let until = if phase == Phase::Begins && !is_a_moment { Instant::NEVER } else { now + SLOW };
-        for host in hosts.numbers(self.processes.len() as u32) {
-            self.processes[host as usize].impaired = until;
+        if phase == Phase::Begins {
+            for host in hosts.numbers(self.processes.len() as u32) {
+                let impairments = self.impairments.entry(host).or_default();
+                impairments.until = now;
+                if !is_a_moment {
+                    impairments.now.insert(id);
+                }
+            }
+        } else {
+            for impairments in self.impairments.values_mut() {
+                if impairments.now.remove(&id) {
+                    impairments.until = now;
+                }
+            }
         }
     }
 }

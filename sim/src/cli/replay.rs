@@ -5,20 +5,22 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Verdict;
 use crate::cli::known::{self, Source};
+use crate::cli::recording;
 use crate::cli::run::{One, Shown};
 use crate::cli::trouble::Trouble;
 
 /// What a recording of a real node begins with.
 const RECORDING: &[u8] = b"tidings";
 
-/// Runs a scenario file with the seed that is written in it.
+/// Runs a scenario file with the seed that is written in it, or goes through a real node's recording.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   tidings-sim replay target/sim/sim-failure-42.toml
-  tidings-sim replay target/sim/sim-failure-42.toml --verbose")]
+  tidings-sim replay target/sim/sim-failure-42.toml --verbose
+  tidings-sim replay /var/lib/db/node.recording        what a node recorded (Builder::record), told and explained")]
 pub(crate) struct Args {
-    /// A scenario file, such as a sweep writes when a seed fails
+    /// A scenario file, such as a sweep writes when a seed fails, or a recording
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Another seed than the file's
@@ -30,9 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn replay(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
     match kind(&args.file)? {
-        Kind::Recording => {
-            Err(Trouble::file("replay", &args.file, "it is a recording, which this build does not read"))
-        }
+        Kind::Recording => recording::replay(&args.file, &args.shown, out),
         Kind::Scenario => scenario(args, out),
     }
 }

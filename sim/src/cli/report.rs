@@ -10,9 +10,9 @@ use tidings_sim::checks::{CHECKS, Sometimes};
 use tidings_sim::trace::{Trace, What};
 use tidings_sim::violation::Violation;
 
+use crate::cli::known;
 use crate::cli::stopwatch::rate;
 use crate::cli::trouble::Trouble;
-use crate::cli::{known, story};
 
 /// Figures of one run.
 pub(crate) fn summary(outcome: &Outcome, took: Duration, out: &mut impl Write) -> Result<(), Trouble> {
@@ -90,7 +90,7 @@ fn why(outcome: &Outcome, trace: &Trace, violation: &Violation) -> Option<String
     let about: Vec<NodeId> = violation.hosts.iter().filter_map(id).collect();
     let mut best: Option<(u32, String)> = None;
     for line in trace.lines().iter().rev().filter(|line| line.at <= violation.at) {
-        let What::Why(why, skew) = &line.what else { continue };
+        let What::Why(why) = &line.what else { continue };
         let is_observer = line.host.is_some() && line.host == observer;
         let is_about = about.iter().skip(usize::from(is_observer)).any(|id| *id == why.member);
         let fit = match (is_observer, is_about) {
@@ -101,7 +101,7 @@ fn why(outcome: &Outcome, trace: &Trace, violation: &Violation) -> Option<String
         };
         if best.as_ref().is_none_or(|(known, _)| *known < fit) {
             let host = line.host.map_or(String::new(), |host| format!("n{host} "));
-            best = Some((fit, format!("{host}said at {}: {}", line.at, story::explain(why, *skew))));
+            best = Some((fit, format!("{host}said at {}: {}", line.at, why)));
         }
         if fit == 3 {
             break;

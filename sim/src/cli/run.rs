@@ -48,10 +48,10 @@ pub(crate) struct Args {
 pub(crate) struct Shown {
     /// Shows every datagram too
     #[arg(long)]
-    verbose: bool,
+    pub(crate) verbose: bool,
     /// Ends with one line of JSON; events are then shown only with --verbose
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
     /// Writes the trace as JSON lines
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -64,6 +64,11 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
+    /// Whether the trace is to be written.
+    pub(crate) fn draws(&self) -> bool {
+        self.trace.is_some() || self.html.is_some()
+    }
+
     /// The words that ask for what decides how a run ends, and not merely what is shown of it.
     pub(crate) fn words(&self) -> Vec<String> {
         limit_words(self.happenings_max)

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use tidings::{Event, NodeId, Why};
-use tidings_sim::trace::{Line, Skew, Trace, What};
+use tidings::Event;
+use tidings_sim::trace::{Line, Trace, What};
 
 use crate::cli::trouble::Trouble;
 
@@ -19,8 +19,7 @@ pub(crate) fn tell(trace: &Trace, is_verbose: bool, out: &mut impl Write) -> Res
         return Ok(());
     }
     let (mut shown, mut ups): (Vec<String>, Vec<&Line>) = Default::default();
-    let lines = trace.lines();
-    for (line, next) in lines.iter().zip(lines.iter().skip(1).map(Some).chain([None])) {
+    for line in trace.lines() {
         if !is_of_interest(line) {
             continue;
         }
@@ -30,7 +29,7 @@ pub(crate) fn tell(trace: &Trace, is_verbose: bool, out: &mut impl Write) -> Res
         }
         match &line.what {
             What::Told(Event::Up(_)) => ups.push(line),
-            _ => shown.push(in_true_time(line, next)),
+            _ => shown.push(line.to_string()),
         }
     }
     flush(&mut ups, &mut shown);
@@ -52,40 +51,6 @@ fn is_of_interest(line: &Line) -> bool {
         What::Violation { .. } => false,
         _ => true,
     }
-}
-
-/// A line in which the moment that a suspicion names is one of true time, which the reason that follows it knows.
-fn in_true_time(line: &Line, next: Option<&Line>) -> String {
-    let text = line.to_string();
-    match (&line.what, next.map(|next| &next.what)) {
-        (What::Told(Event::Suspect { dead_after, .. }), Some(What::Why(_, skew))) => {
-            text.replace(&format!("dead after {dead_after}"), &format!("dead after {}", skew.true_time(*dead_after)))
-        }
-        _ => text,
-    }
-}
-
-/// The chain behind a verdict with its moments in true time, as far as the host's clock ran evenly.
-pub(crate) fn explain(why: &Why, skew: Skew) -> String {
-    let (begun, state) = (skew.true_time(why.start), format!("{:?}", why.state).to_lowercase());
-    let mut text = format!(
-        "{} is {state} (generation {}, incarnation {}), silent since {begun}\n",
-        why.name, why.generation, why.incarnation
-    );
-    for step in &why.steps {
-        let name = |id: NodeId| why.names.iter().find(|(known, _)| *known == id).map(|(_, name)| name);
-        let said = match step.what.other().and_then(|id| Some((id, name(id)?))) {
-            Some((id, name)) => step.what.to_string().replace(&id.to_string(), name),
-            None => step.what.to_string(),
-        };
-        // The one step that names a moment names it by the host's clock.
-        let said = said.replace(&why.start.to_string(), &begun.to_string());
-        text.push_str(&format!("  {}  {said}\n", skew.true_time(step.at)));
-    }
-    if why.omitted > 0 {
-        text.push_str(&format!("  ... and {} more\n", why.omitted));
-    }
-    text
 }
 
 /// Whether a host was told of one more member that is up at the same moment.

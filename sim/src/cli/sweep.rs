@@ -4,7 +4,7 @@
 //! and the first of them is shrunk and written down. Its hash covers every seed's in the order of the seeds.
 
 mod outcome;
-mod pool;
+pub(super) mod pool;
 mod seeds;
 mod tally;
 
@@ -24,7 +24,7 @@ use crate::cli::stopwatch::Stopwatch;
 use crate::cli::trouble::Trouble;
 use crate::cli::{Verdict, interrupt, report};
 use outcome::Finished;
-use seeds::Seeds;
+pub(super) use seeds::Seeds;
 use tally::Tally;
 
 /// A sweep that is shorter need not have seen everything happen.

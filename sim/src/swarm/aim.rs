@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use crate::fault::{Direction, Fault, Flap, Hosts, Links, Planned, Repeat};
 use crate::random::nanos;
-use crate::swarm::fault::Draw;
+use crate::swarm::fault::{Draw, MS};
 use crate::swarm::round;
 
-pub(super) const MS: Duration = Duration::from_millis(1);
 /// No fault begins sooner: the hosts have begun to start, and may still be joining.
 const FIRST: Duration = Duration::from_millis(500);
 

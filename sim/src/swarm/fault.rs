@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::delay::Delay;
 use crate::fault::{Fault, Hosts, Inbox, Lie, Place, Planned, Towards, WallClock};
 use crate::random::Random;
-use crate::swarm::aim::MS;
+
+pub(super) const MS: Duration = Duration::from_millis(1);
 
 /// The kinds of fault; liars are decided apart, because most checks do not hold with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

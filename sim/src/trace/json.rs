@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidings::{Event, Instant, NodeId, Why};
 
 use crate::trace::text::describe;
-use crate::trace::{Line, Skew, Trace, What};
+use crate::trace::{Line, Trace, What};
 
 /// What stands before the lines.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ fn object(line: &Line, hosts: &[String]) -> Value {
         What::Handled { from, id } => json!({"kind": "recv", "peer": from, "id": id}),
         What::Lost { to, id, why } => json!({"kind": "drop", "peer": to, "id": id, "why": why}),
         What::Told(event) => told(event, hosts),
-        What::Why(why, skew) => because(why, *skew, hosts),
+        What::Why(why) => because(why, hosts),
         What::Life(what) => json!({"kind": "host", "what": what}),
         What::Fault { id, name, text, hosts, until } => {
             json!({"kind": "fault", "id": id, "what": name, "text": text, "hosts": hosts, "until_us": us(*until)})
@@ -100,16 +100,10 @@ fn told(event: &Event, hosts: &[String]) -> Value {
     object
 }
 
-fn because(why: &Why, skew: Skew, hosts: &[String]) -> Value {
+fn because(why: &Why, hosts: &[String]) -> Value {
     let steps = why.steps.iter().map(|step| {
-        let other = step.what.other();
-        let name = other.and_then(|id| why.names.iter().find(|(known, _)| *known == id));
-        let text = match (other, name) {
-            (Some(id), Some((_, name))) => step.what.to_string().replace(&id.to_string(), name),
-            _ => step.what.to_string(),
-        };
-        let mut object = json!({"t_us": us(skew.true_time(step.at)), "text": text});
-        if let Some(host) = other.and_then(|id| host_of(id, hosts)) {
+        let mut object = json!({"t_us": us(step.at), "text": why.in_words(step)});
+        if let Some(host) = step.what.other().and_then(|id| host_of(id, hosts)) {
             object["host"] = host.into();
         }
         object

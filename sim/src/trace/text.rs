@@ -8,7 +8,7 @@ use crate::trace::{Line, What};
 
 /// An event in a few words.
 #[must_use]
-pub(crate) fn describe(event: &Event) -> String {
+pub fn describe(event: &Event) -> String {
     match event {
         Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
             let place = format!("generation {}, incarnation {}", member.generation(), member.incarnation());
@@ -49,9 +49,9 @@ impl Display for Line {
                 write!(f, "loses    #{id} to {to}: {why}")
             }
             What::Told(event) => write!(f, "told     {}", describe(event)),
-            What::Why(why, _) => write!(f, "because  {}", why.to_string().trim_end().replace('\n', "\n              ")),
+            What::Why(why) => write!(f, "because  {}", why.to_string().trim_end().replace('\n', "\n              ")),
             What::Life(what) => write!(f, "is       {what}"),
-            What::Fault { name, text, until, .. } => write!(f, "fault    {name} until {until}: {text}"),
+            What::Fault { text, until, .. } => write!(f, "fault    until {until}: {text}"),
             What::Note(text) => write!(f, "note     {text}"),
             What::Violation { check, text, .. } => write!(f, "BROKEN   {check}: {text}"),
         }

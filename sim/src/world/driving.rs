@@ -228,12 +228,12 @@ impl<A: App, W: Watch> World<A, W> {
         self.trace.take_in(now, host, Kind::Told, event.kind().as_bytes());
         self.trace.take_in(now, host, Kind::Told, &member);
         if self.trace.keeps_lines() {
-            self.trace.line(now, host, || Happened::Told(event.clone()));
+            let skew = Skew { read: one.clock.read(now), at: now };
             let is_verdict = matches!(event, Event::Dead { .. } | Event::Suspect { .. });
             let why = event.member().filter(|_| is_verdict).and_then(|member| protocol.why(member.id()));
+            self.trace.line(now, host, || Happened::Told(skew.event(event.clone())));
             if let Some(why) = why {
-                let skew = Skew { read: one.clock.read(now), at: now };
-                self.trace.line(now, host, || Happened::Why(why, skew));
+                self.trace.line(now, host, || Happened::Why(skew.why(why)));
             }
         }
         self.with_app(host, |app, context| app.on_event(context, &event));

@@ -57,7 +57,7 @@ impl<A: App, W: Watch> World<A, W> {
         };
         let on = planned.flap.filter(|_| !planned.what.is_of_the_network()).map(|flap| self.now + flap.on);
         let until = on.into_iter().chain(ends).min().unwrap_or(Instant::ORIGIN + self.scenario.lasts);
-        let text = format!("{:?}", planned.what);
+        let text = planned.what.to_string();
         let name = planned.what.name();
         self.trace.line(self.now, None, || Happened::Fault { id, name, text, hosts, until });
     }

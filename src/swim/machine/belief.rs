@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::event::{DeadReason, Event, SuspectReason};
 use crate::member::{Accusers, Generation, Incarnation, NodeId, Record, State};
+use crate::sabotage;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
@@ -39,10 +40,10 @@ impl Machine {
             return;
         }
         match known {
-            None if self.ghosts.is_buried(self.now, record.id, record.generation, record.incarnation) => {
-                self.answer_the_buried(origin, record);
-            }
-            None => self.take_in(record.to_record(), source),
+            None => match self.ghosts.buried(self.now, record.id, record.generation, record.incarnation) {
+                Some(buried) => self.answer_the_buried(origin, record, buried),
+                None => self.take_in(record.to_record(), source),
+            },
             Some(slot) => self.hear_alive_of(origin, slot, record, source),
         }
     }
@@ -50,11 +51,12 @@ impl Machine {
     fn hear_alive_of(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
         let member = self.members.member(slot);
         let (generation, incarnation) = (member.generation(), member.incarnation());
-        if record.generation > generation {
+        if record.generation > generation || (sabotage::is_off("old_starts") && record.generation < generation) {
             self.restarted(slot, record.to_record(), source);
         } else if record.generation < generation {
             self.tell_newer(origin, slot, source);
-        } else if record.incarnation > incarnation {
+        } else if record.incarnation > incarnation || (sabotage::is_off("strictly_newer") && !member.state().is_live())
+        {
             self.adopt(slot, record.to_record(), source);
         } else {
             self.hear_old_words(origin, slot, record, source);
@@ -71,10 +73,13 @@ impl Machine {
             return;
         }
         let digest = row.digest();
-        if !self.joining.is_guest(digest, record.address) {
+        if (origin.digest, origin.address) == (digest, record.address) {
+            // Its next ping is answered with a question if it has proved nothing yet.
+            if origin.is_proved && self.bucket.take(self.now) {
+                self.send_news(origin.address, First::Record(slot));
+            }
+        } else if !self.joining.is_guest(digest, record.address) {
             self.ask_owner(record);
-        } else if (origin.digest, origin.address) == (digest, record.address) && self.bucket.take(self.now) {
-            self.send_news(origin.address, First::Record(slot));
         }
     }
 
@@ -87,6 +92,9 @@ impl Machine {
             let before = row.member.clone();
             self.members.set_record(slot, record.to_record());
             self.note_change(slot, &before.record, source);
+        }
+        if sabotage::is_off("first_receipt") && is_current {
+            self.tell(slot, Urgency::Joined);
         }
         let row = self.members.row(slot);
         if row.is_provisional() {
@@ -129,7 +137,7 @@ impl Machine {
 
     /// Whether nobody more is let in. Who is provisionally dead keeps its place, for any sign of life undoes that.
     fn is_full(&self) -> bool {
-        self.members.counts().present() >= self.rules.members_max
+        self.members.counts().present() >= self.rules.members_max && !sabotage::is_off("members_max")
     }
 
     /// Whether a row may be live from now on: who is dead or gone comes back like a new member, if there is room.
@@ -152,7 +160,8 @@ impl Machine {
         if !self.may_be_live(slot) {
             return;
         }
-        if self.members.row(slot).is_present() {
+        let was_present = self.members.row(slot).is_present() || sabotage::is_off("left_is_absent");
+        if was_present && !sabotage::is_off("death_at_restart") {
             let mut member = self.members.member(slot).clone();
             member.state = State::Dead;
             let by = Accusers::default();
@@ -210,6 +219,9 @@ impl Machine {
         self.members.set_state(slot, State::Alive);
         self.gossip.hush(slot);
         let member = self.members.member(slot).clone();
+        if was == State::Dead && sabotage::is_off("up_again") {
+            return;
+        }
         self.events.push(if was == State::Suspect { Event::Refuted(member) } else { Event::Up(member) });
     }
 
@@ -227,7 +239,7 @@ impl Machine {
     }
 
     pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
-        if accusation.id == self.me().id() {
+        if accusation.id == self.me().id() && !sabotage::is_off("own_name") {
             // A later start of our name that is suspected may yet be a living twin: its record or its death will tell.
             if accusation.generation <= self.me().generation() {
                 self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
@@ -260,6 +272,9 @@ impl Machine {
             return;
         }
         self.accuse(slot, accusation, SuspectReason::CalledDead);
+        if sabotage::is_off("own_verdict") {
+            self.convict(slot, DeadReason::Silent);
+        }
         if is_alive {
             self.begin_round(slot, Occasion::Look);
         }
@@ -393,15 +408,20 @@ impl Machine {
     }
 
     /// A process speaks for a start that we buried: it is told, so that it can outrank its past.
-    fn answer_the_buried(&mut self, origin: Origin, record: &RecordRef<'_>) {
+    fn answer_the_buried(
+        &mut self,
+        origin: Origin,
+        record: &RecordRef<'_>,
+        (generation, incarnation): (Generation, Incarnation),
+    ) {
         if origin.digest != Digest::of(record.id, record.generation) {
             return;
         }
         if self.bucket.take(self.now) {
             let accusation = Accusation {
                 id: record.id,
-                generation: record.generation,
-                incarnation: record.incarnation,
+                generation,
+                incarnation,
                 age: Duration::ZERO,
                 probe: false,
                 accusers: Accusers::default(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::event::Event;
 use crate::member::State;
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::lateness::LateWake;
@@ -40,6 +41,9 @@ impl Machine {
                 suspicion.stand(now, &pace);
             }
             self.plan(slot);
+        }
+        if sabotage::is_off("owner_refutes") && self.members.member(slot).state() == State::Suspect {
+            self.hear_incarnation(slot, self.members.member(slot).incarnation().next());
         }
         self.answers_changed();
     }

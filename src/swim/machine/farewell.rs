@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::event::Event;
 use crate::member::{NodeId, State};
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
@@ -123,7 +124,9 @@ impl Machine {
         if self.members.member(slot).state() == State::Left {
             return;
         }
-        self.clear_judgement(slot);
+        if !sabotage::is_off("left_acquits") {
+            self.clear_judgement(slot);
+        }
         self.members.set_state(slot, State::Left);
         self.ghosts.add(slot, self.now, false);
         self.repair.note_news(self.now);

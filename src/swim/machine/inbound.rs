@@ -69,8 +69,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Whether a start has shown that it receives at an address: as a member, or, where we know it at another address or
-    /// not at all, as a guest.
+    /// Whether a start has shown that it receives at an address: as a member, or as a guest where we know it at another
+    /// address or not at all.
     fn has_proved(&self, slot: Option<Slot>, digest: Digest, address: SocketAddr) -> bool {
         match slot.map(|slot| self.members.row(slot)).filter(|row| row.member.address() == address) {
             Some(row) => row.is_proved(),

@@ -34,6 +34,7 @@ impl Machine {
         let pace = self.pace(slot);
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let soft = suspicion.soft_deadline(&pace);
+        let soft = if sabotage::is_off("whole_p") { self.now + soft.since(self.now) / 2 } else { soft };
         let due = if soft > self.now || self.has_enough_accusers(suspicion) {
             soft.max(self.now)
         } else {
@@ -118,7 +119,7 @@ impl Machine {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let soft = suspicion.soft_deadline(&pace);
         let hard = suspicion.hard_deadline(&pace);
-        if self.now < soft {
+        if self.now < soft && !sabotage::is_off("whole_p") {
             // The deadline has moved since this was planned: nobody is judged before P is over.
             self.plan_for(slot, soft);
             return;
@@ -197,12 +198,14 @@ impl Machine {
     }
 
     /// This node's own verdict.
-    fn convict(&mut self, slot: Slot, reason: DeadReason) {
+    pub(super) fn convict(&mut self, slot: Slot, reason: DeadReason) {
         let Some(mut suspicion) = self.suspicions.remove(slot) else { return };
         let since = suspicion.base();
         suspicion.log(self.now, Cause::Verdict { reason, isolated: false, since });
         self.metrics.suspicions_dead += 1;
-        self.members.set_state(slot, State::Dead);
+        if !sabotage::is_off("verdict_stored") {
+            self.members.set_state(slot, State::Dead);
+        }
         self.rounds.end_for(slot);
         self.ghosts.add(slot, self.now, true);
         self.repair.note_news(self.now);
@@ -264,7 +267,11 @@ impl Machine {
             member: self.members.member(slot).clone(),
             by: suspicion.accusers,
             reason: suspicion.reason,
-            dead_after: suspicion.soft_deadline(&pace),
+            dead_after: if sabotage::is_off("named_moment") {
+                suspicion.hard_deadline(&pace)
+            } else {
+                suspicion.soft_deadline(&pace)
+            },
             dead_by: suspicion.hard_deadline(&pace),
         });
     }

@@ -150,6 +150,9 @@ impl Machine {
     /// Echoes a ping's nonce to where it came from.
     pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce) {
         let elsewhere = origin.slot.is_some_and(|slot| self.members.member(slot).address() != origin.address);
+        if elsewhere && self.ask_namesake(origin) {
+            return;
+        }
         self.outbox.push(Intent {
             to: origin.address,
             message: Message::Ack { nonce },
@@ -157,22 +160,23 @@ impl Machine {
             bytes_max: self.reply_bytes_max(origin),
             rides: Rides::News,
         });
-        if elsewhere {
-            self.elsewhere = Some((origin.digest, origin.address));
-        } else if !origin.is_proved && self.gossip.len() > 0 {
+        if !origin.is_proved && !elsewhere && self.gossip.len() > 0 {
             self.unmet = origin.slot.or(self.unmet);
         }
     }
 
-    /// Asks whoever pinged us as a member from another address to prove that one: it may be another process of that
-    /// name and start. Waits for the tick, like a ping to the unmet; asked again now and then, for what it is told then
-    /// may be lost.
-    pub(super) fn meet_namesake(&mut self) {
-        let Some((digest, address)) = self.elsewhere.take() else { return };
-        if self.rounding.round() % NAMESAKE_ROUNDS == 0 || !self.joining.is_guest(digest, address) {
-            let bytes_max = self.rules.datagram_bytes_max;
-            self.ask_for_proof(address, digest, Purpose::Serve, bytes_max, First::Nothing);
+    /// Asks whoever pings us as a member from another address to prove that one, once in a round: it may be another
+    /// process of that name and start. True if that takes the place of our echo, for both would be a reply longer than
+    /// the ping; it pings again. Asked again now and then, for what it is told then may be lost.
+    fn ask_namesake(&mut self, origin: Origin) -> bool {
+        let round = self.rounding.round();
+        if self.asked_namesake == Some(round) || (origin.is_proved && round % NAMESAKE_ROUNDS != 0) {
+            return false;
         }
+        self.asked_namesake = Some(round);
+        let bytes_max = self.reply_bytes_max(origin);
+        self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, bytes_max, First::Nothing);
+        !origin.is_proved
     }
 
     /// Pings a member that pinged us while its address was not proved, so that the news that could not ride on our ack

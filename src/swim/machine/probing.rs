@@ -39,7 +39,6 @@ impl Machine {
         self.challenge_again();
         self.dial_somebody();
         self.meet_pinger();
-        self.meet_namesake();
         self.dial_when_alone();
         if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             self.begin_round(target, Occasion::Scheduled);
@@ -130,7 +129,8 @@ impl Machine {
         self.awareness.probe_failed(silent_relays.min(1) as u8);
         let slot = round.target;
         let row = self.members.row(slot);
-        if row.is_present() && row.digest() == round.digest && self.leaving.is_none() {
+        let may_accuse = self.leaving.is_none() && !sabotage::is_off("accusation");
+        if row.is_present() && row.digest() == round.digest && may_accuse {
             tracing::debug!(
                 target = row.member.name(),
                 pings = round.pings,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::member::State;
+use crate::sabotage;
 use crate::swim::gossip::sends_in_all;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
@@ -75,7 +76,7 @@ impl Machine {
         if !is_live || !origin.is_proved || self.leaving.is_some() {
             return;
         }
-        let differs = theirs != self.members.view_hash();
+        let differs = theirs != self.members.view_hash() || sabotage::is_off("agreement");
         let (quiet, patience) = (self.rules.sync_quiet, self.rules.sync_patience);
         if self.repair.is_due(self.now, differs, quiet, patience) {
             self.begin_repair(origin.address);
@@ -97,7 +98,7 @@ impl Machine {
 
     /// Compares views with a member, unless a comparison is under way.
     pub(super) fn begin_repair(&mut self, peer: SocketAddr) {
-        if !self.repair.is_busy() {
+        if !self.repair.is_busy() && !sabotage::is_off("comparison") {
             self.begin_session(peer, Aim::Repair);
         }
     }

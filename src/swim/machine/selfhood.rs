@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::event::Event;
 use crate::member::{Accusers, Generation, IdentityError, Incarnation, METADATA_BYTES_MAX};
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::{Stance, Twin};
@@ -30,7 +31,9 @@ impl Machine {
             return Ok(());
         }
         self.enter(now);
-        self.speak(self.me().incarnation().next(), |record| record.set_metadata(metadata));
+        let now_mine = self.me().incarnation();
+        let incarnation = if sabotage::is_off("new_words") { now_mine } else { now_mine.next() };
+        self.speak(incarnation, |record| record.set_metadata(metadata));
         self.settle();
         Ok(())
     }
@@ -78,7 +81,7 @@ impl Machine {
             self.outlive(generation);
         } else if self.leaving.is_some() && (generation, incarnation) == mine {
             // Our own farewell has come round, or is news to somebody who heard less: it stands either way.
-        } else if generation == mine.0 && incarnation >= mine.1 {
+        } else if generation == mine.0 && incarnation >= mine.1 && !sabotage::is_off("refutation") {
             self.refute(origin, incarnation, accusers);
         } else if generation == mine.0 && origin.is_proved && self.bucket.take(self.now) {
             self.send_news(origin.address, First::Me);

@@ -25,16 +25,16 @@ const WINDOW: u64 = 1_024;
 
 /// What a sweep keeps of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Ran {
-    pub(super) seed: u64,
-    pub(super) trace_hash: u64,
-    pub(super) lasted: Duration,
-    pub(super) happenings: u64,
-    pub(super) datagrams: u64,
-    pub(super) bytes: u64,
-    pub(super) sometimes: Sometimes,
+pub(in crate::cli) struct Ran {
+    pub(in crate::cli) seed: u64,
+    pub(in crate::cli) trace_hash: u64,
+    pub(in crate::cli) lasted: Duration,
+    pub(in crate::cli) happenings: u64,
+    pub(in crate::cli) datagrams: u64,
+    pub(in crate::cli) bytes: u64,
+    pub(in crate::cli) sometimes: Sometimes,
     /// The first promise that was broken.
-    pub(super) violation: Option<Violation>,
+    pub(in crate::cli) violation: Option<Violation>,
 }
 
 /// What the threads share.
@@ -82,7 +82,7 @@ impl Shared {
 }
 
 /// Runs seeds until all have run, `each` breaks off, or Ctrl-C; `each` sees them in order and without a gap.
-pub(super) fn run(
+pub(in crate::cli) fn run(
     experiment: &Experiment,
     seeds: Seeds,
     jobs: NonZeroUsize,

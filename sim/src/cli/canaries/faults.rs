@@ -1,0 +1,88 @@
+//! The faults that are planted, each with the check that must find it and where to look.
+//!
+//! Each is a mistake that a programmer might make. What no check of a run can see has no place here: without enough
+//! `accusers` a verdict still waits for a last ping that whoever lives answers, and `proof_of_address` keeps others
+//! from being flooded, which no member notices; `tests/sabotage.rs` has a test for either.
+
+/// A fault in the protocol.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Canary {
+    /// What `TIDINGS_SABOTAGE` calls it.
+    pub(super) fault: &'static str,
+    /// The check that must find it.
+    pub(super) check: &'static str,
+    /// The scenario whose seeds are searched.
+    pub(super) scenario: &'static str,
+    /// A short search begins at this seed.
+    pub(super) near: u64,
+    /// The mistake, as a reviewer would put it.
+    pub(super) planted: &'static str,
+}
+
+const fn swarm(fault: &'static str, check: &'static str, near: u64, planted: &'static str) -> Canary {
+    Canary { fault, check, scenario: "swarm", near, planted }
+}
+
+const fn within(scenario: &'static str, canary: Canary) -> Canary {
+    Canary { scenario, ..canary }
+}
+
+/// Every fault; each *always* and *eventually* check is named at least once.
+pub(super) const CANARIES: &[Canary] = &[
+    swarm("highest_heard", "row-monotone", 103, "an older record lowers the incarnation that was heard of"),
+    swarm("old_starts", "no-resurrection", 85, "the record of an earlier start is taken for a restart"),
+    swarm("strictly_newer", "no-resurrection", 13, "an Alive of the same incarnation revives the dead"),
+    swarm("tombstones", "no-resurrection", 58, "what was forgotten leaves no tombstone"),
+    swarm("owner_refutes", "owner-raises", 0, "an observer refutes on behalf of whoever answers it"),
+    swarm("tag", "owner-raises", 16, "the tag of a datagram is not verified"),
+    swarm("tag", "no-phantom", 43, "the tag of a datagram is not verified"),
+    swarm("words_apart", "same-record", 18, "an incarnation that was only heard of is stamped on the old record"),
+    swarm("new_words", "same-record", 2, "metadata change without a new incarnation"),
+    swarm("own_name", "self-alive", 0, "a node takes an accusation of itself like any other"),
+    swarm("up_again", "fold", 6, "whoever comes back from the dead is Up without an event"),
+    swarm("death_at_restart", "fold", 3, "a restart is told as Up without the Dead before it"),
+    swarm("verdict_stored", "fold", 2, "a verdict is told but not stored"),
+    swarm("left_is_absent", "left-stays", 20, "whoever left is told Dead when its name starts again"),
+    swarm("left_acquits", "left-stays", 58, "a suspicion outlives the departure of the suspect"),
+    swarm("whole_p", "dead-after", 2, "the wait for a verdict is halved"),
+    swarm("named_moment", "dead-after", 2, "the event names the hard deadline as the soft one"),
+    swarm("isolated", "answered", 13, "a node that nobody answers convicts all the same"),
+    swarm("self_tests", "answered", 174, "an accuser does not test itself"),
+    swarm("stall_tolerance", "silent-p", 16, "P is taken for zero"),
+    swarm("last_ping", "silent-p", 269, "no last ping before a verdict"),
+    swarm("own_verdict", "silent-p", 337, "another's verdict is adopted"),
+    swarm("datagram_limit", "datagram-size", 211, "the limit of a datagram does not count its tag"),
+    swarm("members_max", "bounds", 48, "a full table takes in more"),
+    within("swarm-large", swarm("news_max", "bounds", 109, "the queue of news has no bound")),
+    swarm("comparison", "converges", 13, "views are never compared"),
+    swarm("hash_of_words", "converges", 26, "the view hash leaves out the incarnation"),
+    swarm("accusation", "detects", 2, "a failed round accuses nobody"),
+    swarm("ghosts", "finds", 159, "the dead are not dialled"),
+    swarm("dial_again", "finds", 292, "contacts are dialled once only"),
+    swarm("refutation", "calms", 0, "an accused does not refute"),
+    swarm("buddy", "calms", 26, "a ping to a suspect does not carry the suspicion"),
+    swarm("first_receipt", "idles", 0, "known words are forwarded as if they were news"),
+    swarm("agreement", "idles", 24, "every ack begins a comparison"),
+    swarm("news_ends", "idles", 179, "news ride for ever"),
+    within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
+    within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
+];
+
+#[cfg(test)]
+mod tests {
+    use tidings_sim::checks::CHECKS;
+
+    use super::*;
+
+    #[test]
+    fn each_check_of_a_run_has_a_fault_and_each_fault_a_check() {
+        for (check, demand) in CHECKS {
+            let has_one = CANARIES.iter().any(|canary| canary.check == *check);
+            // X marks what no run of a protocol promises: the wishes of scenarios, and promises of the simulator itself.
+            assert!(has_one || demand.starts_with("X:"), "{check}: {demand}");
+        }
+        for canary in CANARIES {
+            assert!(CHECKS.iter().any(|(check, _)| *check == canary.check), "{canary:?}");
+        }
+    }
+}
