@@ -280,7 +280,7 @@ fn lifeguard_enough_accusers_convict_at_p_and_too_few_at_three_p() {
     net.fail(apart(0, 7));
     net.stop(|_, to, bytes| to == 0 && read(bytes).items.iter().any(|item| item.about == Some(id(7))));
     assert!(net.until(secs(20), |net| net.state(0, 7) == Some(State::Suspect)));
-    let start = net.true_time(0, net.why(0, 7).unwrap().start);
+    let start = net.why(0, id(7)).unwrap().start;
     assert!(net.until(secs(20), |net| net.state(0, 7) == Some(State::Dead)));
     let took = net.now().since(start);
     assert!(took >= secs(9) && took < secs(10), "{took:?}");
@@ -352,7 +352,7 @@ fn instead_of_a_timeout_in_log_n_p_is_constant() {
             let all = |net: &Net| (0..n - 1).all(|m| net.state(m, n - 1) == Some(State::Dead));
             assert!(net.until(secs(20), all), "{n}, seed {seed}");
             for m in 0..n - 1 {
-                let why = net.why(m, n - 1).unwrap();
+                let why = net.why(m, id(n - 1)).unwrap();
                 let took = why.steps.last().unwrap().at.since(why.start);
                 assert!(took >= secs(3) && took < ms(3_500), "{n}, seed {seed}, host {m}: {took:?}\n{why}");
             }

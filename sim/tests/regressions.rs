@@ -14,7 +14,7 @@ use tidings::why::{Cause, Waiting};
 use tidings_sim::forge::{self, ACK, NEWS, PING, PING_REQ, SEEN, SUSPECT, SYNC_REQUEST, Who, fields};
 
 fn causes(net: &Net, n: u32, m: u32) -> Vec<Cause> {
-    net.why(n, m).map_or(vec![], |why| why.steps.iter().map(|step| step.what).collect())
+    net.why(n, id(m)).map_or(vec![], |why| why.steps.iter().map(|step| step.what).collect())
 }
 
 /// The nonces of the pings that `n` sent to `m`, with their moments, the latest last.
@@ -44,7 +44,7 @@ fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_rele
         let asked = |net: &Net, n: u32| has(net, n, |cause| matches!(cause, Cause::Unanswered { .. }));
         assert!(net.until(secs(5), |net| (0..7).any(|n| asked(net, n))));
         let h = (0..7).find(|n| asked(&net, *n)).unwrap();
-        let start = net.true_time(h, net.why(h, 7).unwrap().start);
+        let start = net.why(h, id(7)).unwrap().start;
         let (sent, late) = nonces(&net, h, 7).into_iter().rfind(|(at, _)| *at > start && *at < net.now()).unwrap();
         assert!(net.until(secs(5), |net| has(net, h, |cause| matches!(cause, Cause::LastPing { attempt: 3 }))));
         net.inject(deaf(h), None);
@@ -65,7 +65,7 @@ fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_rele
         }
         net.run(ms(1));
         assert!(net.now() < sent + secs(3) + ms(300), "seed {seed}: P after the answered ping is not over");
-        assert_eq!(net.state(h, 7), Some(State::Suspect), "seed {seed}: {:?}", net.why(h, 7));
+        assert_eq!(net.state(h, 7), Some(State::Suspect), "seed {seed}: {:?}", net.why(h, id(7)));
     }
     assert!(tried > 0);
 }
@@ -90,7 +90,7 @@ fn a_later_incarnation_suspected_has_a_clock_of_its_own() {
         let heard = net.now();
         net.run(ms(2_900));
         assert_eq!(net.state(0, 7), Some(State::Suspect), "seed {seed}");
-        let start = net.true_time(0, net.why(0, 7).unwrap().start);
+        let start = net.why(0, id(7)).unwrap().start;
         assert!(start >= heard, "seed {seed}: silent since {start}, but it spoke before {heard}");
     }
 }
@@ -434,6 +434,6 @@ fn a_claimed_silence_begins_no_earlier_than_our_own_last_answer() {
     net.fail(apart(0, 2));
     let heard = net.now();
     net.hand(0, 1, teller.says("c", NEWS, &[], &[suspect.accused(SUSPECT, 8_900, &[id(1)])]));
-    let start = net.true_time(0, net.why(0, 2).unwrap().start);
+    let start = net.why(0, id(2)).unwrap().start;
     assert!(start + secs(5) > heard, "silent since {start} at {heard}, but it answers every other second");
 }

@@ -24,11 +24,6 @@ impl Case<'_> {
         host_named(self.net, id)
     }
 
-    /// The true moment of one that the observer named.
-    fn at(&self, named: Instant) -> Instant {
-        self.net.true_time(self.observer, named)
-    }
-
     fn sent(&self, kind: u8, from: u32, to: u32) -> impl Iterator<Item = &Tapped> {
         self.net.tapped().iter().filter(move |sent| (sent.kind(), sent.from, sent.to) == (kind, from, Some(to)))
     }
@@ -52,9 +47,9 @@ impl Case<'_> {
 
     /// What the chain names has happened.
     fn check_named(&self) {
-        let start = self.at(self.why.start);
+        let start = self.why.start;
         for step in self.steps() {
-            let at = self.at(step.at);
+            let at = step.at;
             let holds = match step.what {
                 Cause::Unanswered { pings } => {
                     let recent = |sent: &&Tapped| sent.at <= at && sent.at + secs(2) > at;
@@ -76,10 +71,10 @@ impl Case<'_> {
                     let asked = self
                         .sent(PING, self.observer, self.dead)
                         .chain(relays.flat_map(|relay| self.sent(PING_REQ, self.observer, relay)));
-                    asked.into_iter().any(|asked| asked.at == self.at(sent))
+                    asked.into_iter().any(|asked| asked.at == sent)
                 }
                 Cause::Suspected(_) | Cause::Unpublished | Cause::Published | Cause::Waiting(_) => true,
-                Cause::Verdict { since, .. } => step.at.since(since) >= self.net.config().stall_tolerance,
+                Cause::Verdict { since, .. } => at.since(since) >= self.net.config().stall_tolerance,
                 _ => panic!("a cause this test does not know: {step:?}"),
             };
             assert!(holds, "{step:?} did not happen:\n{}", self.why);
@@ -89,11 +84,7 @@ impl Case<'_> {
     /// What decided is in the chain.
     fn check_complete(&self, at: Instant, member: &Member, by: &[NodeId], reason: DeadReason, alive: usize) {
         let last = self.why.steps.last().unwrap();
-        assert!(
-            matches!(last.what, Cause::Verdict { reason: r, .. } if r == reason) && self.at(last.at) == at,
-            "{}",
-            self.why
-        );
+        assert!(matches!(last.what, Cause::Verdict { reason: r, .. } if r == reason) && last.at == at, "{}", self.why);
         let Cause::Verdict { since, .. } = last.what else { unreachable!() };
         let answered = self.steps().filter_map(|step| match step.what {
             Cause::Answered { sent } => Some(sent),
@@ -109,8 +100,7 @@ impl Case<'_> {
             assert!(by.len() >= 2, "{by:?}");
         }
         for attempt in 1..=3 {
-            let asked =
-                self.steps().any(|step| step.what == Cause::LastPing { attempt } && self.at(step.at) + secs(2) > at);
+            let asked = self.steps().any(|step| step.what == Cause::LastPing { attempt } && step.at + secs(2) > at);
             assert!(asked, "last ping {attempt} is missing:\n{}", self.why);
         }
         assert_eq!((self.why.member, self.why.generation), (member.id(), member.generation()));
@@ -139,7 +129,7 @@ fn every_verdict_is_explained_by_what_happened() {
         for observer in net.up() {
             for (at, event) in net.told_to(observer, since) {
                 let Event::Dead { member, by, reason, .. } = event else { continue };
-                let why = net.protocol(observer).why(member.id()).unwrap();
+                let why = net.why(observer, member.id()).unwrap();
                 assert_eq!(why.omitted, 0);
                 let case = Case { net: &net, observer, dead: host_named(&net, member.id()), why: &why };
                 case.check_named();

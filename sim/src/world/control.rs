@@ -4,11 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tidings::{Generation, Instant, Protocol};
+use tidings::{Generation, Instant, NodeId, Protocol, Why};
 
 use crate::app::App;
 use crate::fault::{Fault, Planned};
-use crate::trace::Kind;
+use crate::trace::{Kind, Skew};
 use crate::watch::Watch;
 use crate::world::World;
 
@@ -43,6 +43,14 @@ impl<A: App, W: Watch> World<A, W> {
         let answer = call(protocol, local);
         self.drain(host);
         Some(answer)
+    }
+
+    /// Why a host holds a member as it does, with every moment in true time; none if it does not run or does not know.
+    #[must_use]
+    pub fn why(&self, host: u32, member: NodeId) -> Option<Why> {
+        let one = self.hosts.get(host as usize)?;
+        let why = one.protocol()?.why(member)?;
+        Some(Skew { read: one.clock.read(self.now), at: self.now }.why(why))
     }
 
     /// Lets a fault begin now, for a while or until it is lifted; its number.

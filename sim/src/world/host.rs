@@ -118,12 +118,6 @@ impl<A> Host<A> {
         self.protocol.as_ref()
     }
 
-    /// What its clock says at a true moment. Whatever its protocol names, in [`tidings::Why`] for one, is of that clock.
-    #[must_use]
-    pub fn reads(&self, now: Instant) -> Instant {
-        self.clock.read(now)
-    }
-
     /// Its application; none while its process is down.
     #[must_use]
     pub fn app(&self) -> Option<&A> {

@@ -13,13 +13,11 @@ use tidings::member::{Generation, NodeId, State};
 use tidings::metrics::Metrics;
 use tidings::protocol::{LeaveProgress, Protocol};
 use tidings::time::Instant;
-use tidings::why::Why;
 use tidings_sim::Scenario;
 use tidings_sim::fault::{Fault, Hosts, Links, Planned};
 use tidings_sim::forge::{self, Read, Who};
 use tidings_sim::network::Fate;
 use tidings_sim::scenario::Start;
-use tidings_sim::trace::Skew;
 use tidings_sim::watch::{Life, Passage, Phase, Watch};
 use tidings_sim::world::{Filter, World};
 
@@ -163,9 +161,6 @@ pub trait Cluster {
     fn address(&self, n: u32) -> SocketAddr;
     /// The name under which a host that runs is spoken of now.
     fn who(&self, n: u32) -> Who;
-    /// The true moment of one that a host named.
-    fn true_time(&self, n: u32, named: Instant) -> Instant;
-    fn why(&self, n: u32, m: u32) -> Option<Why>;
 
     /// Pulls the plug.
     fn crash(&mut self, n: u32);
@@ -237,14 +232,6 @@ impl Cluster for Net {
     #[track_caller]
     fn who(&self, n: u32) -> Who {
         Who::is(self.protocol(n).me())
-    }
-
-    fn true_time(&self, n: u32, named: Instant) -> Instant {
-        Skew { read: self.hosts()[n as usize].reads(self.now()), at: self.now() }.true_time(named)
-    }
-
-    fn why(&self, n: u32, m: u32) -> Option<Why> {
-        self.protocol(n).why(self.hosts()[m as usize].id())
     }
 
     fn crash(&mut self, n: u32) {
