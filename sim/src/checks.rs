@@ -54,6 +54,9 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("calms", "after the faults no suspicion is left, within the bound"),
     ("idles", "after the faults the datagram rate is back to idle"),
     ("expect", "what the scenario's file expects"),
+    ("panics", "nothing panics"),
+    ("ends", "a run is over within the happenings allowed to it"),
+    ("sometimes", "a sweep of the swarm sees every kind of fault, and all else that must happen once"),
 ];
 
 /// Broken promises kept of one run.

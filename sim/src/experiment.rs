@@ -1,5 +1,7 @@
 //! One seed, run from its beginning to its end under all checks, and what came of it.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tidings::Instant;
@@ -13,6 +15,8 @@ use crate::world::World;
 
 /// How often a cluster is looked at while it settles.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A run ends here, unless told otherwise: a storm that feeds itself shall not hold up a sweep.
+const HAPPENINGS_MAX: u64 = 50_000_000;
 
 /// What to run: a scenario, or one drawn from each seed, with an application on every host if one is wanted.
 #[derive(Clone)]
@@ -20,6 +24,7 @@ pub struct Experiment<A = ()> {
     source: Source,
     new_app: fn(u32) -> A,
     always: Vec<(&'static str, Always<A>)>,
+    happenings_max: u64,
 }
 
 /// What a promise of one's own says about a world; the error is what was seen.
@@ -45,6 +50,8 @@ pub struct Outcome {
     pub seed: u64,
     /// What ran, with everything decided that was left to chance.
     pub scenario: Scenario,
+    /// The names of all hosts that ever started, by their number; twins share one.
+    pub hosts: Vec<String>,
     /// The rolling hash of all that happened.
     pub trace_hash: u64,
     /// Virtual time that passed.
@@ -67,19 +74,23 @@ impl Experiment {
     /// Runs this scenario.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
-        Experiment { source: Source::Scenario(Box::new(scenario)), new_app: |_| (), always: Vec::new() }
+        Experiment::of(Source::Scenario(Box::new(scenario)))
     }
 
     /// Runs whatever is drawn from each seed.
     #[must_use]
     pub fn drawn(draw: fn(u64) -> Scenario) -> Self {
-        Experiment { source: Source::Drawn(draw), new_app: |_| (), always: Vec::new() }
+        Experiment::of(Source::Drawn(draw))
+    }
+
+    fn of(source: Source) -> Self {
+        Experiment { source, new_app: |_| (), always: Vec::new(), happenings_max: HAPPENINGS_MAX }
     }
 
     /// With an application on every host; it is made anew at every start of a process.
     #[must_use]
     pub fn with_app<A: App>(self, new_app: fn(u32) -> A) -> Experiment<A> {
-        Experiment { source: self.source, new_app, always: Vec::new() }
+        Experiment { source: self.source, new_app, always: Vec::new(), happenings_max: self.happenings_max }
     }
 }
 
@@ -89,6 +100,12 @@ impl<A: App> Experiment<A> {
     pub fn always(mut self, name: &'static str, promise: Always<A>) -> Self {
         self.always.push((name, promise));
         self
+    }
+
+    /// Ends a run that is not over after so many happenings, and counts that as a broken promise (`ends`).
+    #[must_use]
+    pub fn happenings_max(self, happenings_max: u64) -> Self {
+        Experiment { happenings_max, ..self }
     }
 
     /// The scenario of a seed, as written; what it leaves to chance is not yet drawn.
@@ -128,20 +145,39 @@ impl<A: App> Experiment<A> {
     fn conduct(&self, seed: u64, begin: Begin<A>) -> Result<(Outcome, Trace), ScenarioError> {
         let scenario = self.scenario(seed);
         let checks = Checks::new(&scenario, &scenario.config()?);
-        let mut run =
-            Run { world: begin(&scenario, seed, self.new_app, checks)?, always: &self.always, broken: Vec::new() };
-        let settled_after = run.whole();
-        run.finish();
+        let mut run = Run {
+            world: begin(&scenario, seed, self.new_app, checks)?,
+            always: &self.always,
+            broken: Vec::new(),
+            turns: 0,
+            turns_max: self.happenings_max,
+        };
+        // A panic is the end of one seed, not of a sweep; what led to it is in the trace, which nothing writes to again.
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let settled_after = run.whole();
+            run.finish();
+            settled_after
+        }));
+        let (settled_after, is_whole) = match ran {
+            Ok(settled_after) => (settled_after, true),
+            Err(payload) => {
+                run.broken.push(panicked(run.world.now(), payload.as_ref()));
+                (None, false)
+            }
+        };
         for violation in run.broken.iter() {
             run.world.note_violation(violation.check, &violation.text, &violation.hosts);
         }
         let lasted = run.world.now().since(Instant::ORIGIN);
-        let metrics: Vec<_> = run.world.hosts().iter().filter_map(|host| Some(host.protocol()?.metrics())).collect();
+        let hosts: Vec<String> = run.world.hosts().iter().map(|host| host.name().to_owned()).collect();
+        let protocols = run.world.hosts().iter().filter(|_| is_whole).filter_map(|host| host.protocol());
+        let metrics: Vec<_> = protocols.map(tidings::Protocol::metrics).collect();
         let (scenario, trace, mut checks) = run.world.into_parts();
         metrics.iter().for_each(|metrics| checks.sometimes_mut().counted(metrics));
         let outcome = Outcome {
             seed,
             scenario,
+            hosts,
             trace_hash: trace.hash(),
             lasted,
             happenings: trace.happenings(),
@@ -161,6 +197,16 @@ struct Run<'a, A> {
     world: World<A, Checks>,
     always: &'a [(&'static str, Always<A>)],
     broken: Vec<Violation>,
+    /// Turns of the world's queue: every happening is part of one, and each is finite.
+    turns: u64,
+    turns_max: u64,
+}
+
+/// A panic as a broken promise.
+fn panicked(at: Instant, payload: &(dyn Any + Send)) -> Violation {
+    let said = payload.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word");
+    Violation { check: "panics", at, text: format!("something panicked: {said}"), hosts: Vec::new() }
 }
 
 impl<A: App> Run<'_, A> {
@@ -208,6 +254,11 @@ impl<A: App> Run<'_, A> {
     /// Runs until a moment, or until a promise is broken.
     fn until(&mut self, end: Instant) {
         while self.broken.is_empty() && self.world.step(end) {
+            self.turns += 1;
+            if self.turns.max(self.world.trace().happenings()) > self.turns_max {
+                let text = format!("not over after {} happenings", self.turns_max);
+                self.broken.push(Violation { check: "ends", at: self.world.now(), text, hosts: Vec::new() });
+            }
             let broken = self.world.watch().broken();
             if !broken.is_empty() {
                 self.broken = broken.to_vec();
@@ -219,5 +270,36 @@ impl<A: App> Run<'_, A> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quiet() -> Experiment {
+        Experiment::new(Scenario::new("t", 3, Duration::from_secs(20)))
+    }
+
+    #[test]
+    fn a_panic_is_the_failure_of_its_seed_and_keeps_its_trace() {
+        let experiment = quiet().always("calm", |world| {
+            assert!(world.now() < Instant::ORIGIN + Duration::from_secs(5), "it is {} already", world.now());
+            Ok(())
+        });
+        let (outcome, trace) = experiment.trace(1).unwrap();
+        let (again, _) = experiment.trace(1).unwrap();
+        assert_eq!(outcome.violations[0].check, "panics");
+        assert!(outcome.violations[0].text.contains("already"), "{:?}", outcome.violations);
+        assert_eq!((again.trace_hash, again.violations), (outcome.trace_hash, outcome.violations));
+        assert!(trace.lines().len() > 10 && outcome.lasted >= Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_run_that_does_not_end_is_ended() {
+        let outcome = quiet().happenings_max(50).run(1).unwrap();
+        assert_eq!(outcome.violations[0].check, "ends");
+        assert!(outcome.happenings <= 51 && outcome.lasted < Duration::from_secs(20), "{outcome:?}");
+        assert_eq!(quiet().run(1).unwrap().violations, []);
     }
 }

@@ -286,6 +286,35 @@ pub enum Lie {
 }
 
 impl Fault {
+    /// The names of all kinds, as scenario files write them.
+    pub const NAMES: &[&str] = &[
+        "loss",
+        "burst-loss",
+        "latency",
+        "reorder",
+        "duplicate",
+        "corrupt",
+        "mtu",
+        "bandwidth",
+        "clog",
+        "cut",
+        "partition",
+        "ring",
+        "crash",
+        "leave",
+        "pause",
+        "block",
+        "suspend",
+        "slow",
+        "drift",
+        "step",
+        "join",
+        "twin",
+        "lie",
+        "metadata",
+        "forget",
+    ];
+
     /// Its name, as scenario files write it.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidings::Event;
 use tidings::metrics::Metrics;
 
-use crate::fault::Planned;
+use crate::fault::{Fault, Planned};
 use crate::watch::Phase;
 
 /// Datagrams as long as this carry a page that does not hold everything.
@@ -54,6 +54,12 @@ impl Sometimes {
     #[must_use]
     pub fn count(&self, what: &str) -> u64 {
         self.counts.get(what).copied().unwrap_or(0)
+    }
+
+    /// What must happen in a sweep of the swarm, but did not.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&'static str> {
+        MUST_HAPPEN.iter().chain(Fault::NAMES).copied().filter(|what| self.count(what) == 0).collect()
     }
 
     /// Everything that happened, with its count.
@@ -106,8 +112,22 @@ impl Sometimes {
     }
 
     pub(super) fn fault(&mut self, fault: &Planned, phase: Phase) {
+        debug_assert!(Fault::NAMES.contains(&fault.what.name()), "{} is not in the list", fault.what.name());
         if phase == Phase::Begins {
             self.note(fault.what.name());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_happened_is_missed_by_name() {
+        let mut sometimes = Sometimes::default();
+        assert_eq!(sometimes.missing().len(), MUST_HAPPEN.len() + Fault::NAMES.len());
+        MUST_HAPPEN.iter().chain(Fault::NAMES).filter(|what| **what != "twin").for_each(|what| sometimes.note(what));
+        assert_eq!(sometimes.missing(), ["twin"]);
     }
 }
