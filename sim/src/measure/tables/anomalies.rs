@@ -67,7 +67,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
                 on for 120 s and to the end of that D, then 10 s more; 48 cells, twice each. FP: Dead of members that \
                 never were sick, one for each observer; FP-: those at observers that never were sick. The last column is \
                 no false positive in Lifeguard's terms: Dead of a sick member whose D is below P, at a healthy observer \
-                and certain. Model: FP (of them provisional); FP-; runs with FP-. Worst cells are named by flavour, C, D, I."
+                and certain (model 98 in flavour A, in about 2 runs). Model: FP (of them provisional); FP-; runs with FP-. Worst cells are named by flavour, C, D, I."
             .to_owned(),
         head: &["flavour", "runs", "FP", "of them provisional", "FP-", "runs with FP-", "model", "sick for D < P, Dead"],
         rows: Vec::new(),

@@ -21,15 +21,21 @@ const CELLS: [(u32, [(u64, u64); 2]); 6] = [
     (256, [(35, 46), (15, 26)]),
 ];
 
+/// How far apart the model's first and last Dead were at most, in nanoseconds.
+const SPREAD_MAX: f64 = 5e7;
+
 /// How long all survivors may take to know.
 const MOST: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Found {
     suspect: Option<Duration>,
     dead: Option<Duration>,
     spread: Option<Duration>,
     was_unconfirmed: bool,
+    /// Survivors' verdicts, and how many of them waited for 3 P.
+    verdicts: u64,
+    unconfirmed: u64,
 }
 
 pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
@@ -48,6 +54,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
             "model median / p99",
             "last - first Dead median / p99",
             "first verdict at 3 P",
+            "all verdicts at 3 P",
             "not known to all in 60 s",
         ],
         rows: Vec::new(),
@@ -71,11 +78,14 @@ fn crash(hosts: u32, tolerance: Duration, seed: u64) -> Result<Found, ScenarioEr
     until_known(&mut world, MOST);
     let watch = world.watch();
     let Some(crash) = watch.crashes().first() else {
-        return Ok(Found { suspect: None, dead: None, spread: None, was_unconfirmed: false });
+        return Ok(Found::default());
     };
     let first = crash.verdicts.first();
     let last = watch.all_know(crash);
+    let unconfirmed = crash.verdicts.iter().filter(|verdict| verdict.reason == DeadReason::SilentUnconfirmed);
     Ok(Found {
+        verdicts: crash.verdicts.len() as u64,
+        unconfirmed: unconfirmed.count() as u64,
         suspect: crash.first_suspect.map(|at| at.since(crash.at)),
         dead: first.map(|verdict| verdict.at.since(crash.at)),
         spread: first.zip(last).map(|(first, last)| last.since(first.at)),
@@ -90,12 +100,18 @@ fn row(table: &mut Table, hosts: u32, tolerance: Duration, model: (u64, u64), fo
     let (suspect, dead, spread) = (of(|one| one.suspect), of(|one| one.dead), of(|one| one.spread));
     let tries = found.len() as u64;
     let unconfirmed = found.iter().filter(|one| one.was_unconfirmed).count() as u64;
+    let sum = |what: fn(&Found) -> u64| found.iter().map(what).sum::<u64>();
+    let cell = format!("n = {hosts}, P = {}", crate::span::text(tolerance));
+    if spread.interval(P99).low.is_some_and(|low| low > SPREAD_MAX) {
+        table
+            .worse
+            .push(format!("1: last - first Dead p99 at {cell}: {}, model 0.05 at most", percentile(&spread, P99)));
+    }
     let tenths = |tenths: u64| format!("{}.{}", tenths / 10, tenths % 10);
     for (word, at, model) in [("median", MEDIAN, model.0), ("p99", P99, model.1)] {
         // The model's figure is rounded to a tenth.
         if dead.interval(at).low.is_some_and(|low| low > (model as f64 + 0.5) * 1e8) {
             let found = percentile(&dead, at);
-            let cell = format!("n = {hosts}, P = {}", crate::span::text(tolerance));
             table.worse.push(format!("1: first Dead {word} at {cell}: {found}, model {}", tenths(model)));
         }
     }
@@ -109,6 +125,7 @@ fn row(table: &mut Table, hosts: u32, tolerance: Duration, model: (u64, u64), fo
         format!("{} / {}", tenths(model.0), tenths(model.1)),
         pair(&spread),
         share(unconfirmed, tries),
+        format!("{} of {}", grouped(sum(|one| one.unconfirmed)), grouped(sum(|one| one.verdicts))),
         (tries - spread.len() as u64).to_string(),
     ]);
 }

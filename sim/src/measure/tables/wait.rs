@@ -12,7 +12,7 @@ use crate::measure::observer::Observer;
 use crate::measure::parallel;
 use crate::measure::sample::{MEDIAN, P99, P999, Sample};
 use crate::measure::tables::{Lab, SECOND, SETTLE, are_equal, cluster, crash_of};
-use crate::measure::text::{Table, grouped, percentile, seconds};
+use crate::measure::text::{Table, grouped, number, percentile, seconds};
 use crate::network::Fate;
 use crate::random::Random;
 use crate::scenario::{Scenario, ScenarioError};
@@ -67,6 +67,13 @@ impl Watch for Waits {
 
 type Cluster = World<(), Waits>;
 
+/// The waits of one run, and how many records all views together lacked at its end.
+#[derive(Clone, Debug)]
+struct Ran {
+    waits: Vec<Duration>,
+    missing: usize,
+}
+
 pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     let mut table = Table {
         title: "6. The wait for the next ping",
@@ -107,8 +114,11 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     Ok(table)
 }
 
-fn row(table: &mut Table, name: &str, model: &str, waits: &[Vec<Duration>], mended: &Sample) {
-    let sample = Sample::of_spans((0..).zip(waits).flat_map(|(run, waits)| waits.iter().map(move |wait| (*wait, run))));
+fn row(table: &mut Table, name: &str, model: &str, ran: &[Ran], mended: &Sample) {
+    let waits = (0..).zip(ran).flat_map(|(run, one)| one.waits.iter().map(move |wait| (*wait, run)));
+    let sample = Sample::of_spans(waits);
+    let missing: usize = ran.iter().map(|one| one.missing).sum();
+    let of = ran.len() * (HOSTS * HOSTS) as usize;
     let model_p99 = model.split(" / ").nth(1).and_then(|p99| p99.parse::<f64>().ok());
     let low = sample.interval(P99).low.unwrap_or(0.0) * 1e-9;
     if model_p99.is_some_and(|p99| low > p99 + 0.05) {
@@ -122,6 +132,7 @@ fn row(table: &mut Table, name: &str, model: &str, waits: &[Vec<Duration>], mend
         percentile(&sample, P99),
         percentile(&sample, P999),
         model.to_owned(),
+        format!("{} %", number(missing as f64 * 100.0 / of as f64)),
         format!("{} / {}", seconds(mended.percentile(MEDIAN)), seconds(mended.max())),
     ]);
 }
@@ -135,7 +146,7 @@ fn begin(unknown: u32, seed: u64) -> Result<Cluster, ScenarioError> {
 }
 
 /// Waits in a cluster that nothing happens to.
-fn steady(unknown: u32, seed: u64) -> Result<Vec<Duration>, ScenarioError> {
+fn steady(unknown: u32, seed: u64) -> Result<Ran, ScenarioError> {
     let mut world = begin(unknown, seed)?;
     if unknown > 0 {
         world
@@ -152,11 +163,12 @@ fn steady(unknown: u32, seed: u64) -> Result<Vec<Duration>, ScenarioError> {
         // Who was not pinged at all waited longer still.
         waits.extend(world.watch().first.iter().map(|first| first.unwrap_or(APART)));
     }
-    Ok(waits)
+    let known: usize = world.hosts().iter().filter_map(|host| host.protocol()).map(|one| one.members().count()).sum();
+    Ok(Ran { waits, missing: (HOSTS * HOSTS) as usize - known })
 }
 
 /// Waits of the others when a tenth ends.
-fn crashed(seed: u64) -> Result<Vec<Duration>, ScenarioError> {
+fn crashed(seed: u64) -> Result<Ran, ScenarioError> {
     let mut world = begin(0, seed)?;
     let mut random = Random::new(seed, "wait table");
     world.run(SETTLE + random.span(Duration::ZERO, SECOND));
@@ -165,7 +177,8 @@ fn crashed(seed: u64) -> Result<Vec<Duration>, ScenarioError> {
     world.watch_mut().begin(now);
     world.run(APART);
     let waits = world.hosts().iter().zip(&world.watch().first);
-    Ok(waits.filter(|(host, _)| host.is_up()).map(|(_, first)| first.unwrap_or(APART)).collect())
+    let waits = waits.filter(|(host, _)| host.is_up()).map(|(_, first)| first.unwrap_or(APART)).collect();
+    Ok(Ran { waits, missing: 0 })
 }
 
 /// How soon views that differed at the beginning are equal; none if they never are.
