@@ -1,7 +1,8 @@
 //! Measures over many seeds: how soon deaths are found, how often they are invented, and what it costs.
 //!
-//! A run is watched and not judged: whether promises hold is for a sweep to say. Every figure comes with the range that
-//! holds the true one in 95 of 100 cases ([`sample`] and [`interval`] say how), because a zero from ten runs is no zero.
+//! A run is watched and not judged: whether promises hold is for a sweep to say. Every figure comes with the range
+//! that holds the true one in 95 of 100 cases ([`sample`] and [`interval`] say how), because a zero from ten runs is
+//! no zero.
 
 pub mod interval;
 pub mod observer;

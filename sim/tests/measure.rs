@@ -8,12 +8,14 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde_json::Value;
+use tidings::Instant;
 use tidings_sim::Scenario;
 use tidings_sim::fault::{Fault, Hosts, Place, Planned, WallClock};
 use tidings_sim::measure::interval::{self, Interval};
 use tidings_sim::measure::sample::{MEDIAN, P99, P999, Sample};
 use tidings_sim::measure::{Measures, measure};
 use tidings_sim::scenario::Start;
+use tidings_sim::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -167,4 +169,20 @@ fn commands_that_make_no_sense_are_refused() {
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{bad:?}");
         assert!(ran.err.len() > 20, "{bad:?}: {}", ran.err);
     }
+}
+
+#[test]
+fn views_may_lack_members_at_the_beginning() {
+    let lacking = |permille| Scenario { unknown_permille: permille, ..preloaded(64, 1) };
+    let known = |permille, seed| {
+        let mut world = World::new(&lacking(permille), seed, |_| (), ()).unwrap();
+        world.run_until(Instant::ORIGIN);
+        world.hosts().iter().map(|host| host.protocol().unwrap().members().count()).sum::<usize>()
+    };
+    assert_eq!(known(0, 1), 64 * 64);
+    // Of 64 others each view lacks three in ten, never itself.
+    assert!((2_700..3_100).contains(&known(300, 1)), "{}", known(300, 1));
+    assert_eq!(known(300, 1), known(300, 1));
+    assert_eq!(known(1_000, 1), 64);
+    assert!(lacking(1_001).check().is_err());
 }

@@ -1,8 +1,8 @@
 //! Intervals that hold the true value in 95 of 100 cases, by exact sums rather than approximations.
 //!
-//! Nothing but the four operations and a square root is used, which every machine rounds alike, so that the same figures
-//! come out everywhere. A count of zero says something too: the true mean is below 3 with that certainty (the rule of
-//! three).
+//! Nothing but the four operations and a square root is used, which every machine rounds alike, so that the same
+//! figures come out everywhere. A count of zero says something too: the true mean is below 3 with that certainty (the
+//! rule of three).
 
 /// A range that holds the true value in 95 of 100 cases; an end that the sample is too small to know is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,8 +1,8 @@
 //! Watches a run and notes what is measured: deaths found and invented, joins, suspicions, datagrams.
 //!
-//! It knows the truth, so it can tell the death of a process from that of one who runs. A process that a fault keeps from
-//! running or answering ails, and whether the observer or the member ailed is noted with each false death: Lifeguard's
-//! question is whether the healthy are safe from the sick.
+//! It knows the truth, so it can tell the death of a process from that of one who runs. A process that a fault keeps
+//! from running or answering ails, and whether the observer or the member ailed is noted with each false death:
+//! Lifeguard's question is whether the healthy are safe from the sick.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Values measured, and what can be said of them: nearest ranks, and intervals that assume no distribution.
 //!
-//! A percentile is a value that was measured, never one between two. Its interval goes by order statistics: how many of
-//! the values lie below the true percentile is binomial, whatever they are distributed like. Where the values of one run
-//! hang together, as those of the observers of one crash do, that interval would claim too much, so it is made from whole
-//! runs drawn again instead (a bootstrap over runs, seeded, so that it says the same every time).
+//! A percentile is a value that was measured, never one between two. Its interval goes by order statistics: how many
+//! of the values lie below the true percentile is binomial, whatever they are distributed like. Where the values of
+//! one run hang together, as those of the observers of one crash do, that interval would claim too much, so it is made
+//! from whole runs drawn again instead (a bootstrap over runs, seeded, so that it says the same every time).
 
 use std::time::Duration;
 
@@ -90,7 +90,8 @@ impl Sample {
         self.values.get(rank as usize - 1).map(|(value, _)| *value)
     }
 
-    /// The 95 % interval of a percentile: from values of independent runs by order statistics, else by drawing runs again.
+    /// The 95 % interval of a percentile: from values of independent runs by order statistics, else by drawing runs
+    /// again.
     #[must_use]
     pub fn interval(&self, at: Permille) -> Interval {
         if self.runs_hang_together() { self.redrawn(at) } else { self.by_ranks(at) }

@@ -63,13 +63,23 @@ struct Ran {
 pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     let mut table = Table {
         title: "3. Lifeguard's interval anomalies",
-        about: "n = 64; C of 1, 8, 16, 32 members are sick for D = 0.5, 2, 8, 33 s, well for I = 16, 256, 4,096 ms, and so \
-                on for 120 s and to the end of that D, then 10 s more; 48 cells, twice each. FP: Dead of members that \
-                never were sick, one for each observer; FP-: those at observers that never were sick. The last column is \
-                no false positive in Lifeguard's terms: Dead of a sick member whose D is below P, at a healthy observer \
-                and certain (model 98 in flavour A, in about 2 runs). Model: FP (of them provisional); FP-; runs with FP-. Worst cells are named by flavour, C, D, I."
+        about: "n = 64; C of 1, 8, 16, 32 members are sick for D = 0.5, 2, 8, 33 s, well for I = 16, 256, 4,096 ms, \
+                and so on for 120 s and to the end of that D, then 10 s more; 48 cells, twice each. FP: Dead of \
+                members that never were sick, one for each observer; FP-: those at observers that never were sick. \
+                The last column is no false positive in Lifeguard's terms: Dead of a sick member whose D is below P, \
+                at a healthy observer and certain (model 98 in flavour A, in about 2 runs). Model: FP (of them \
+                provisional); FP-; runs with FP-. Worst cells are named by flavour, C, D, I."
             .to_owned(),
-        head: &["flavour", "runs", "FP", "of them provisional", "FP-", "runs with FP-", "model", "sick for D < P, Dead"],
+        head: &[
+            "flavour",
+            "runs",
+            "FP",
+            "of them provisional",
+            "FP-",
+            "runs with FP-",
+            "model",
+            "sick for D < P, Dead",
+        ],
         rows: Vec::new(),
         worse: Vec::new(),
     };

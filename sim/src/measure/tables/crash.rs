@@ -11,7 +11,8 @@ use crate::measure::text::{Table, grouped, pair, percentile, share};
 use crate::random::Random;
 use crate::scenario::ScenarioError;
 
-/// The hosts, and the model's median and 99th percentile of the first Dead at P = 3 s and P = 1 s, in tenths of seconds.
+/// The hosts, and the model's median and 99th percentile of the first Dead at P = 3 s and P = 1 s, in tenths of
+/// seconds.
 const CELLS: [(u32, [(u64, u64); 2]); 6] = [
     (3, [(35, 45), (15, 25)]),
     (5, [(35, 45), (15, 25)]),

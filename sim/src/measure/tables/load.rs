@@ -16,8 +16,9 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     let mut table = Table {
         title: "7. Message load",
         about: format!(
-            "Nothing happens; what each node sends in {LASTS_S} s after settling, bytes of UDP payload. One run each; p99 \
-             and the greatest are over the nodes. A ping and an ack are 84 bytes; the model has no such table."
+            "Nothing happens; what each node sends in {LASTS_S} s after settling, bytes of UDP payload. One run \
+             each; p99 and the greatest are over the nodes. A ping and an ack are 84 bytes; the model has no such \
+             table."
         ),
         head: &[
             "n",

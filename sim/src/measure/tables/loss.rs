@@ -42,12 +42,12 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     let mut table = Table {
         title: "2. Loss everywhere",
         about: format!(
-            "n = 64; after settling, every datagram is lost with the same chance for 150 s, independently. A false Dead \
-             is one of a member that runs, counted for each observer that says so; an incident is all certain ones of \
-             one member within half a minute, and its rate is what the range is of. The promise is none at 10 % and at \
-             most 1e-4 certain ones per node-hour at 30 %: to prove that takes {} node-hours without one, {} such runs. \
-             Model: false \
-             Dead; Suspects; refutations; datagrams, each per run of 150 s and the last per node and second.",
+            "n = 64; after settling, every datagram is lost with the same chance for 150 s, independently. A false \
+             Dead is one of a member that runs, counted for each observer that says so; an incident is all certain \
+             ones of one member within half a minute, and its rate is what the range is of. The promise is none at \
+             10 % and at most 1e-4 certain ones per node-hour at 30 %: to prove that takes {} node-hours without \
+             one, {} such runs. Model: false Dead; Suspects; refutations; datagrams, each per run of 150 s and the \
+             last per node and second.",
             grouped(PROOF_NODE_HOURS as u64),
             grouped((PROOF_NODE_HOURS / node_hours(1)).ceil() as u64)
         ),

@@ -7,7 +7,7 @@ use tidings::Instant;
 
 use crate::fault::{Fault, Flap, Links, Planned};
 use crate::measure::sample::{MEDIAN, Sample};
-use crate::measure::tables::{Lab, SECOND, SETTLE, are_equal, begin, cluster};
+use crate::measure::tables::{Lab, SECOND, SETTLE, SETTLE_MORE, are_equal, begin, cluster};
 use crate::measure::text::{Table, grouped, number, percentile, seconds, share};
 use crate::measure::{Measured, parallel, refutations};
 use crate::random::Random;
@@ -123,9 +123,9 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     let mut table = Table {
         title: "4. Partitions",
         about: "A cut of 60 s; seconds from its beginning until one side has a member of the other Dead (certain or \
-                provisional, pairs of observer and member), and from its end until all live views are equal. A wrong Dead \
-                is one of a member whose datagrams reach the observer's side and who hears it, at any time until then. \
-                Model: far side Dead median/max; wrong Dead per run; heal median/max."
+                provisional, pairs of observer and member), and from its end until all live views are equal. A wrong \
+                Dead is one of a member whose datagrams reach the observer's side and who hears it, at any time \
+                until then. Model: far side Dead median/max; wrong Dead per run; heal median/max."
             .to_owned(),
         head: &[
             "case",
@@ -153,7 +153,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
 }
 
 fn run(case: &Case, seed: u64) -> Result<Ran, ScenarioError> {
-    let begins = SETTLE + Random::new(seed, "partition table").span(Duration::ZERO, SECOND);
+    let begins = SETTLE + Random::new(seed, "partition table").span(Duration::ZERO, SETTLE_MORE);
     let (at, lasts) = if case.cut == Cut::Egress { (Duration::ZERO, begins + LASTS) } else { (begins, LASTS) };
     let planned = Planned { flap: case.cut.flap(), ..Planned::at(at, case.cut.fault()).lasting(lasts) };
     let mut world = begin(&cluster("partition", case.hosts, SECOND * 3).with(planned), seed)?;

@@ -11,7 +11,7 @@ use tidings::Instant;
 use crate::measure::observer::Observer;
 use crate::measure::parallel;
 use crate::measure::sample::{MEDIAN, P99, P999, Sample};
-use crate::measure::tables::{Lab, SECOND, SETTLE, are_equal, cluster, crash_of};
+use crate::measure::tables::{Lab, SECOND, SETTLE, SETTLE_MORE, are_equal, cluster, crash_of};
 use crate::measure::text::{Table, grouped, number, percentile, seconds};
 use crate::network::Fate;
 use crate::random::Random;
@@ -79,9 +79,9 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         title: "6. The wait for the next ping",
         about: format!(
             "n = {HOSTS}; intervals of 1 s from a random moment until anybody pings a given member. Views that lack \
-             members are kept from mending (news and comparisons are stopped); the last column is how soon all views are \
-             equal when nothing is stopped, for the runs together. In the last row {DEAD} members end at that moment, and \
-             the waits are those of the others."
+             members are kept from mending (news and comparisons are stopped); the last column is how soon all views \
+             are equal when nothing is stopped, for the runs together. In the last row {DEAD} members end at that \
+             moment, and the waits are those of the others."
         ),
         head: &[
             "views",
@@ -171,7 +171,7 @@ fn steady(unknown: u32, seed: u64) -> Result<Ran, ScenarioError> {
 fn crashed(seed: u64) -> Result<Ran, ScenarioError> {
     let mut world = begin(0, seed)?;
     let mut random = Random::new(seed, "wait table");
-    world.run(SETTLE + random.span(Duration::ZERO, SECOND));
+    world.run(SETTLE + random.span(Duration::ZERO, SETTLE_MORE));
     world.inject(crash_of(random.choose(DEAD, HOSTS)), None);
     let now = world.now();
     world.watch_mut().begin(now);
