@@ -1,36 +1,69 @@
-//! Datagrams by hand, as `docs/wire.md` has them: what a liar who knows the cluster's name could send.
+//! Datagrams by hand, as `docs/wire.md` has them: what a liar who knows the cluster's name could send, and how to read
+//! what was sent.
 //!
-//! Written from the page and not from the encoder, so that the two check each other.
+//! Written from the page and not from the encoder, so that the two check each other. It reads only what a sound sender
+//! wrote; it checks no tag and refuses little.
 
 use std::net::{IpAddr, SocketAddr};
 
-use tidings::{Member, NodeId};
+use tidings::member::{Member, NodeId};
 use twox_hash::XxHash3_64;
 
-use crate::fault::Lie;
-
+/// The message kind of a ping.
+pub const PING: u8 = 1;
+/// The message kind of an ack.
+pub const ACK: u8 = 2;
+/// The message kind of an order to a relay.
+pub const PING_REQ: u8 = 3;
+/// The message kind of a relay that had no answer.
+pub const NACK: u8 = 4;
+/// The message kind of a relay that had one.
+pub const RELAYED: u8 = 5;
 /// The message kind of news.
-pub(crate) const NEWS: u8 = 6;
+pub const NEWS: u8 = 6;
+/// The message kind that begins a comparison of views, or goes on with one.
+pub const SYNC_REQUEST: u8 = 7;
+/// The message kind that answers it.
+pub const SYNC_REPLY: u8 = 8;
 
-const ALIVE: u8 = 1;
-const SUSPECT: u8 = 2;
-const DEAD: u8 = 3;
-const LEFT: u8 = 4;
+/// The item kind of a record.
+pub const ALIVE: u8 = 1;
+/// The item kind of a suspicion.
+pub const SUSPECT: u8 = 2;
+/// The item kind of a verdict.
+pub const DEAD: u8 = 3;
+/// The item kind of a farewell.
+pub const LEFT: u8 = 4;
+/// The item kind that says where the receiver is seen.
+pub const SEEN: u8 = 5;
+
+/// The flag of an accusation that asks the receiver to look at once.
+pub const LOOK: u8 = 1;
+
+/// The digests and nonces that a message of each kind begins with, behind its sender.
+const WORDS: [usize; 9] = [0, 2, 1, 2, 1, 2, 0, 1, 1];
 
 /// A member at a generation and an incarnation, as a rumour names it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Who {
-    id: NodeId,
-    generation: u64,
-    incarnation: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// Its id.
+    pub id: NodeId,
+    /// Its generation.
+    pub generation: u64,
+    /// Its incarnation.
+    pub incarnation: u32,
 }
 
 impl Who {
-    pub(crate) fn is(member: &Member) -> Self {
+    /// The member as it stands in a table.
+    #[must_use]
+    pub fn is(member: &Member) -> Self {
         Who { id: member.id(), generation: member.generation().0, incarnation: member.incarnation().0 }
     }
 
-    fn digest(self) -> u64 {
+    /// The short name under which datagrams name their sender and whom they are for.
+    #[must_use]
+    pub fn digest(self) -> u64 {
         let mut bytes = self.id.to_bytes().to_vec();
         bytes.extend(self.generation.to_le_bytes());
         XxHash3_64::oneshot(&bytes).max(1)
@@ -40,7 +73,9 @@ impl Who {
         [&self.id.to_bytes()[..], &varint(self.generation), &varint(u64::from(self.incarnation))].concat()
     }
 
-    fn alive(self, address: SocketAddr, name: &str, metadata: &[u8]) -> Vec<u8> {
+    /// The item of its record.
+    #[must_use]
+    pub fn alive(self, address: SocketAddr, name: &str, metadata: &[u8]) -> Vec<u8> {
         let ip = match address.ip() {
             IpAddr::V4(ip) => [&[4], &ip.octets()[..]].concat(),
             IpAddr::V6(ip) => [&[6], &ip.octets()[..]].concat(),
@@ -50,38 +85,47 @@ impl Who {
         item(ALIVE, &[&self.bytes()[..], &ip, &port, &name, &length, metadata].concat())
     }
 
-    /// A Suspect or a Dead whose silence began `age_ms` ago.
-    fn accused(self, kind: u8, age_ms: u64, accusers: &[NodeId]) -> Vec<u8> {
-        let mut body = [self.bytes(), varint(age_ms), vec![0, accusers.len() as u8]].concat();
+    /// The item of a Suspect or a Dead whose silence began `age_ms` ago.
+    #[must_use]
+    pub fn accused(self, kind: u8, age_ms: u64, accusers: &[NodeId]) -> Vec<u8> {
+        self.accused_with(0, kind, age_ms, accusers)
+    }
+
+    /// The same with flags.
+    #[must_use]
+    pub fn accused_with(self, flags: u8, kind: u8, age_ms: u64, accusers: &[NodeId]) -> Vec<u8> {
+        let mut body = [self.bytes(), varint(age_ms), vec![flags, accusers.len() as u8]].concat();
         accusers.iter().for_each(|id| body.extend(id.to_bytes()));
         item(kind, &body)
     }
 
-    /// A datagram in this member's name.
-    pub(crate) fn says(self, cluster: &str, kind: u8, fields: &[u8], items: &[Vec<u8>]) -> Vec<u8> {
+    /// The item of its farewell.
+    #[must_use]
+    pub fn left(self) -> Vec<u8> {
+        item(LEFT, &self.bytes())
+    }
+
+    /// A datagram in its name.
+    #[must_use]
+    pub fn says(self, cluster: &str, kind: u8, fields: &[u8], items: &[Vec<u8>]) -> Vec<u8> {
         let pulse = [&varint(u64::from(self.incarnation))[..], &[0; 10]].concat();
         let from = self.digest().to_le_bytes();
-        let body = [&from, fields, &pulse, &[items.len() as u8], &items.concat()].concat();
-        let seed = XxHash3_64::oneshot(cluster.as_bytes()) ^ u64::from(u16::from_be_bytes([1, kind]));
-        let tag = XxHash3_64::oneshot_with_seed(seed, &body).to_le_bytes();
-        [&[1, kind], &tag[..], &body].concat()
+        tagged(cluster, kind, &[&from, fields, &pulse, &[items.len() as u8], &items.concat()].concat())
     }
 }
 
-/// What a liar says of a member.
-pub(crate) fn lie(what: Lie, liar: Who, member: &Member, address: SocketAddr) -> Vec<u8> {
-    let truth = Who::is(member);
-    // As many accusers as a verdict asks for, the others made up.
-    let accusers = [liar.id, NodeId::from_name("nobody"), NodeId::from_name("no one")];
-    let say = |who: Who| who.alive(address, member.name(), member.metadata());
-    match what {
-        Lie::Suspect => truth.accused(SUSPECT, 60_000, &accusers),
-        Lie::Dead => truth.accused(DEAD, 60_000, &accusers),
-        Lie::Left => item(LEFT, &Who { incarnation: truth.incarnation + 1, ..truth }.bytes()),
-        Lie::Incarnation => say(Who { incarnation: (1 << 31) - 1, ..truth }),
-        Lie::Generation => say(Who { generation: (1 << 63) - 1, ..truth }),
-        Lie::Phantom => Who { id: NodeId::from_name("phantom"), ..truth }.alive(address, "phantom", &[]),
-    }
+/// The fields of a message: digests and nonces one after another.
+#[must_use]
+pub fn fields(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// A datagram with a tag that this cluster believes.
+#[must_use]
+pub fn tagged(cluster: &str, kind: u8, body: &[u8]) -> Vec<u8> {
+    let seed = XxHash3_64::oneshot(cluster.as_bytes()) ^ u64::from(u16::from_be_bytes([1, kind]));
+    let tag = XxHash3_64::oneshot_with_seed(seed, body).to_le_bytes();
+    [&[1, kind], &tag[..], body].concat()
 }
 
 fn varint(number: u64) -> Vec<u8> {
@@ -95,4 +139,75 @@ fn varint(number: u64) -> Vec<u8> {
 
 fn item(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], &varint(body.len() as u64)[..], body].concat()
+}
+
+/// A datagram taken apart.
+#[derive(Clone, Debug)]
+pub struct Read<'a> {
+    /// The kind of message.
+    pub kind: u8,
+    /// Who sent it, by its digest.
+    pub from: u64,
+    /// The digests and nonces of the message, in order.
+    pub words: Vec<u64>,
+    /// The sender's round.
+    pub round: u16,
+    /// What it carries.
+    pub items: Vec<Item<'a>>,
+}
+
+/// One thing that a datagram carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// Its kind.
+    pub kind: u8,
+    /// Whom it is about, if it names one.
+    pub about: Option<NodeId>,
+    /// The rest of it, with the id.
+    pub body: &'a [u8],
+}
+
+/// Takes a datagram apart; none when it is not whole.
+#[must_use]
+pub fn read(datagram: &[u8]) -> Option<Read<'_>> {
+    let mut rest = datagram;
+    let head: [u8; 10] = take(&mut rest)?;
+    let kind = head[1];
+    let from = u64::from_le_bytes(take(&mut rest)?);
+    let count = *WORDS.get(usize::from(kind))?;
+    let words = (0..count).map(|_| take(&mut rest).map(u64::from_le_bytes)).collect::<Option<Vec<u64>>>()?;
+    if kind == RELAYED || kind == SYNC_REPLY {
+        take_varint(&mut rest)?;
+    }
+    take_varint(&mut rest)?;
+    take::<8>(&mut rest)?;
+    let round = u16::from_le_bytes(take(&mut rest)?);
+    let [many] = take(&mut rest)?;
+    let items = (0..many).map(|_| take_item(&mut rest)).collect::<Option<Vec<_>>>()?;
+    Some(Read { kind, from, words, round, items })
+}
+
+fn take_item<'a>(rest: &mut &'a [u8]) -> Option<Item<'a>> {
+    let [kind] = take(rest)?;
+    let length = take_varint(rest)?;
+    let (body, behind) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    *rest = behind;
+    let about = if kind <= LEFT { Some(NodeId::from_bytes(take(&mut &*body)?)) } else { None };
+    Some(Item { kind, about, body })
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*taken)
+}
+
+fn take_varint(rest: &mut &[u8]) -> Option<u64> {
+    let [first] = take(rest)?;
+    Some(match first {
+        251 => u64::from(u16::from_le_bytes(take(rest)?)),
+        252 => u64::from(u32::from_le_bytes(take(rest)?)),
+        253 => u64::from_le_bytes(take(rest)?),
+        _ => u64::from(first),
+    })
 }

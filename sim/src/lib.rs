@@ -91,7 +91,7 @@ pub mod delay;
 pub mod expect;
 pub mod experiment;
 pub mod fault;
-mod forge;
+pub mod forge;
 pub mod measure;
 pub mod network;
 pub mod page;

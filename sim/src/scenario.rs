@@ -91,8 +91,8 @@ pub enum Start {
 /// What wall clocks say at the beginning, in Unix milliseconds.
 pub(crate) const EPOCH_MS: u64 = 1_700_000_000_000;
 
-/// The name of every simulated cluster.
-pub(crate) const CLUSTER: &str = "sim";
+/// The name of every simulated cluster that is given no other.
+const CLUSTER: &str = "sim";
 
 impl Scenario {
     /// A quiet cluster.
@@ -126,6 +126,17 @@ impl Scenario {
     #[must_use]
     pub fn expecting(mut self, expectation: Expectation) -> Self {
         self.expectations.push(expectation);
+        self
+    }
+
+    /// With this configuration, all of it.
+    #[must_use]
+    pub fn configured(mut self, config: &Config) -> Self {
+        let knobs = serde_json::to_value(config).ok();
+        debug_assert!(knobs.is_some(), "a configuration is plain data");
+        if let Some(serde_json::Value::Object(knobs)) = knobs {
+            self.config = knobs.into_iter().collect();
+        }
         self
     }
 

@@ -8,6 +8,7 @@ mod control;
 mod driving;
 mod faults;
 mod host;
+mod lies;
 mod mail;
 mod queue;
 mod starting;

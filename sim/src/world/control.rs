@@ -1,13 +1,14 @@
 //! A world in the hands of a test: commands to protocols, faults at will, datagrams stopped by their bytes.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tidings::{Instant, Protocol};
+use tidings::{Generation, Instant, NodeId, Protocol, Why};
 
 use crate::app::App;
 use crate::fault::{Fault, Planned};
-use crate::trace::Kind;
+use crate::trace::{Kind, Skew};
 use crate::watch::Watch;
 use crate::world::World;
 
@@ -44,6 +45,14 @@ impl<A: App, W: Watch> World<A, W> {
         Some(answer)
     }
 
+    /// Why a host holds a member as it does, with every moment in true time; none if it does not run or does not know.
+    #[must_use]
+    pub fn why(&self, host: u32, member: NodeId) -> Option<Why> {
+        let one = self.hosts.get(host as usize)?;
+        let why = one.protocol()?.why(member)?;
+        Some(Skew { read: one.clock.read(self.now), at: self.now }.why(why))
+    }
+
     /// Lets a fault begin now, for a while or until it is lifted; its number.
     pub fn inject(&mut self, fault: Fault, lasts: Option<Duration>) -> u32 {
         let id = self.scenario.faults.len() as u32;
@@ -73,6 +82,16 @@ impl<A: App, W: Watch> World<A, W> {
     pub fn start_host(&mut self, host: u32) {
         if self.hosts.get(host as usize).is_some_and(|host| !host.is_up()) {
             self.start_again(host, Default::default(), Default::default());
+        }
+    }
+
+    /// Starts a host that does not run as this start of its name, whatever the clock says; it dials these contacts, and
+    /// nobody resolves them for it again. On a host added under another's name it starts a twin.
+    pub fn start_host_as(&mut self, host: u32, generation: Generation, contacts: &[SocketAddr]) {
+        if self.hosts.get(host as usize).is_some_and(|host| !host.is_up()) {
+            if let Some(protocol) = self.new_protocol_at(host, generation.0) {
+                self.launch(host, protocol, |protocol, now| protocol.join(now, contacts));
+            }
         }
     }
 

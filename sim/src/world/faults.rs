@@ -4,13 +4,11 @@ use tidings::Instant;
 
 use crate::app::App;
 use crate::fault::{Fault, Hosts, Planned, Towards};
-use crate::forge;
 use crate::random::nanos;
 use crate::trace::{Kind, What as Happened};
 use crate::watch::{Life, Phase, Watch};
 use crate::world::World;
-use crate::world::host::{Ailment, address};
-use crate::world::mail::Content;
+use crate::world::host::Ailment;
 use crate::world::queue::What;
 
 impl<A: App, W: Watch> World<A, W> {
@@ -242,32 +240,5 @@ impl<A: App, W: Watch> World<A, W> {
         let twin = self.add_host(name);
         self.twins.insert(id, twin);
         self.queue.push(self.now, What::Start(twin));
-    }
-
-    /// The liars of a fault speak, and will again.
-    pub(super) fn lie(&mut self, id: u32) {
-        let planned = self.scenario.faults[id as usize].clone();
-        let Fault::Lie { hosts, about, what, every } = &planned.what else { return };
-        let now = self.now;
-        if planned.ends().is_some_and(|end| now >= Instant::ORIGIN + end) {
-            return;
-        }
-        let count = self.hosts.len() as u32;
-        for liar in hosts.numbers(count) {
-            let Some((protocol, _)) = self.hosts[liar as usize].running(now) else { continue };
-            let me = forge::Who::is(protocol.me());
-            for victim in about.numbers(count).into_iter().filter(|victim| *victim != liar) {
-                let (id, place) = (self.hosts[victim as usize].id, self.hosts[victim as usize].place);
-                let known = self.hosts[liar as usize].protocol().and_then(|protocol| protocol.member(id));
-                let Some(item) = known.map(|member| forge::lie(*what, me, member, address(place))) else { continue };
-                let datagram = me.says(crate::scenario::CLUSTER, forge::NEWS, &[], &[item]);
-                self.trace.happening(now, liar, Kind::Command, &datagram);
-                for other in (0..count).filter(|other| *other != liar) {
-                    let to = address(self.hosts[other as usize].place);
-                    self.send(liar, to, &datagram, Content::Datagram);
-                }
-            }
-        }
-        self.queue.push(now + *every, What::Lie(id));
     }
 }

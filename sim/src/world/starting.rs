@@ -106,16 +106,23 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     fn new_protocol(&mut self, host: u32, wall: WallClock) -> Option<Protocol> {
-        let wall_ms = EPOCH_MS + nanos(self.now.since(Instant::ORIGIN)) / 1_000_000;
+        let right = EPOCH_MS + nanos(self.now.since(Instant::ORIGIN)) / 1_000_000;
+        let one = &self.hosts[host as usize];
+        let wall_ms = match wall {
+            WallClock::Right => right,
+            WallClock::Behind => right - HOUR_MS,
+            WallClock::Ahead => right + HOUR_MS,
+            WallClock::Stuck if one.starts > 0 => one.wall,
+            WallClock::Stuck => right,
+        };
+        self.new_protocol_at(host, wall_ms)
+    }
+
+    /// A process whose wall clock says so many milliseconds.
+    pub(super) fn new_protocol_at(&mut self, host: u32, wall_ms: u64) -> Option<Protocol> {
         let seed = self.random.draw();
         let one = &mut self.hosts[host as usize];
-        one.wall = match wall {
-            WallClock::Right => wall_ms,
-            WallClock::Behind => wall_ms - HOUR_MS,
-            WallClock::Ahead => wall_ms + HOUR_MS,
-            WallClock::Stuck if one.starts > 0 => one.wall,
-            WallClock::Stuck => wall_ms,
-        };
+        one.wall = wall_ms;
         // Every process has an origin of its own; none may matter.
         let read = Instant::from_nanos(1_000_000_000 + seed % 1_000_000_000_000);
         one.clock = Clock::new(self.now, read);
@@ -132,7 +139,7 @@ impl<A: App, W: Watch> World<A, W> {
         identity
     }
 
-    fn launch(&mut self, host: u32, mut protocol: Protocol, call: impl FnOnce(&mut Protocol, Instant)) {
+    pub(super) fn launch(&mut self, host: u32, mut protocol: Protocol, call: impl FnOnce(&mut Protocol, Instant)) {
         let now = self.now;
         let one = &mut self.hosts[host as usize];
         one.starts += 1;

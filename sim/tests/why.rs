@@ -1,44 +1,44 @@
 //! Every verdict's chain is compared with what the network saw: what it names happened, and what decided is in it.
+#![allow(clippy::unwrap_used)]
 
-mod virtual_net;
+mod support;
 
-use rand::Rng;
-use tidings::config::Config;
+use support::{Cluster, Net, Tapped, cluster, lan, ms, secs};
 use tidings::event::{DeadReason, Event};
 use tidings::member::{Member, NodeId};
 use tidings::time::Instant;
 use tidings::why::{Cause, Step, Why};
-use virtual_net::{Net, ms, secs};
-
-const PING: u8 = 1;
-const ACK: u8 = 2;
-const PING_REQ: u8 = 3;
-const NACK: u8 = 4;
-const RELAYED: u8 = 5;
+use tidings_sim::fault::Fault;
+use tidings_sim::forge::{ACK, NACK, PING, PING_REQ, RELAYED, Who};
 
 /// One observer's verdict about one host, held against the network's record.
 struct Case<'a> {
     net: &'a Net,
-    observer: usize,
-    dead: usize,
+    observer: u32,
+    dead: u32,
     why: &'a Why,
 }
 
 impl Case<'_> {
-    fn host(&self, id: NodeId) -> usize {
-        self.net.hosts.iter().position(|host| NodeId::from_name(&host.name) == id).unwrap()
+    fn host(&self, id: NodeId) -> u32 {
+        host_named(self.net, id)
     }
 
-    fn sent(&self, kind: u8, from: usize, to: usize) -> impl Iterator<Item = Instant> + '_ {
-        let address = self.net.hosts[to].address;
-        let tap = self.net.tap.as_ref().unwrap().iter();
-        tap.filter(move |(_, n, t, bytes)| *n == from && *t == address && bytes[1] == kind).map(|(at, ..)| *at)
+    fn sent(&self, kind: u8, from: u32, to: u32) -> impl Iterator<Item = &Tapped> {
+        self.net.tapped().iter().filter(move |sent| (sent.kind(), sent.from, sent.to) == (kind, from, Some(to)))
     }
 
-    fn handled(&self, kind: u8, from: usize, by: usize) -> impl Iterator<Item = Instant> + '_ {
-        let address = self.net.hosts[from].address;
-        let all = self.net.handled.iter();
-        all.filter(move |(_, f, n, k)| *f == address && *n == by && *k == kind).map(|(at, ..)| *at)
+    fn handled(&self, kind: u8, from: u32, by: u32) -> impl Iterator<Item = &Tapped> {
+        let handled = self.net.watch().handled.iter();
+        handled.filter(move |handled| (handled.kind(), handled.from, handled.to) == (kind, from, Some(by)))
+    }
+
+    /// Whether a relay was asked about the dead, and did not report what it heard of it.
+    fn is_silent(&self, relay: u32, at: Instant) -> bool {
+        let target = Who { id: self.why.member, generation: self.why.generation.0, incarnation: 0 }.digest();
+        let is_about = |tapped: &&Tapped| tapped.at <= at && tapped.read().words[1] == target;
+        let Some(asked) = self.sent(PING_REQ, self.observer, relay).filter(is_about).last() else { return false };
+        !self.handled(RELAYED, relay, self.observer).filter(is_about).any(|report| report.at > asked.at)
     }
 
     fn steps(&self) -> impl Iterator<Item = &Step> {
@@ -47,34 +47,34 @@ impl Case<'_> {
 
     /// What the chain names has happened.
     fn check_named(&self) {
+        let start = self.why.start;
         for step in self.steps() {
             let at = step.at;
             let holds = match step.what {
                 Cause::Unanswered { pings } => {
-                    let recent = |t: &Instant| *t <= at && *t + secs(2) > at;
-                    let answered = self.handled(ACK, self.dead, self.observer).any(|t| t > self.why.start && t < at);
+                    let recent = |sent: &&Tapped| sent.at <= at && sent.at + secs(2) > at;
+                    let answers = self.handled(ACK, self.dead, self.observer);
+                    let answered = answers.into_iter().any(|ack| ack.at > start && ack.at < at);
                     self.sent(PING, self.observer, self.dead).filter(recent).count() >= pings as usize && !answered
                 }
-                Cause::RelayNack(relay) => self.handled(NACK, self.host(relay), self.observer).any(|t| t <= at),
-                Cause::RelaySilent(relay) => {
-                    let asked = self.sent(PING_REQ, self.observer, self.host(relay)).filter(|t| *t <= at).last();
-                    asked.is_some_and(|asked| {
-                        !self.handled(RELAYED, self.host(relay), self.observer).any(|t| t > asked && t <= at)
-                    })
+                Cause::RelayNack(relay) => {
+                    self.handled(NACK, self.host(relay), self.observer).any(|nack| nack.at <= at)
                 }
+                Cause::RelaySilent(relay) => self.is_silent(self.host(relay), at),
                 Cause::Accused(accuser) => {
                     let accuser = self.host(accuser);
-                    self.sent(PING, accuser, self.dead).any(|t| t >= self.why.start - secs(1) && t <= at)
+                    self.sent(PING, accuser, self.dead).any(|ping| ping.at >= start - secs(1) && ping.at <= at)
                 }
-                Cause::LastPing { .. } => self.sent(PING, self.observer, self.dead).any(|t| t == at),
+                Cause::LastPing { .. } => self.sent(PING, self.observer, self.dead).any(|ping| ping.at == at),
                 Cause::Answered { sent } => {
+                    let relays = 0..self.net.hosts().len() as u32;
                     let asked = self
                         .sent(PING, self.observer, self.dead)
-                        .chain((0..self.net.hosts.len()).flat_map(|relay| self.sent(PING_REQ, self.observer, relay)));
-                    asked.into_iter().any(|t| t == sent)
+                        .chain(relays.flat_map(|relay| self.sent(PING_REQ, self.observer, relay)));
+                    asked.into_iter().any(|asked| asked.at == sent)
                 }
                 Cause::Suspected(_) | Cause::Unpublished | Cause::Published | Cause::Waiting(_) => true,
-                Cause::Verdict { since, .. } => at.since(since) >= self.net.config.stall_tolerance,
+                Cause::Verdict { since, .. } => at.since(since) >= self.net.config().stall_tolerance,
                 _ => panic!("a cause this test does not know: {step:?}"),
             };
             assert!(holds, "{step:?} did not happen:\n{}", self.why);
@@ -107,36 +107,37 @@ impl Case<'_> {
     }
 }
 
+fn host_named(net: &Net, id: NodeId) -> u32 {
+    net.hosts().iter().position(|host| host.id() == id).unwrap() as u32
+}
+
 #[test]
 fn every_verdict_is_explained_by_what_happened() {
     let mut verdicts = 0;
     for seed in 0..200 {
-        let n = 3 + (seed % 7) as usize;
-        let mut net = Net::cluster(Config::lan("c"), seed, n);
-        net.tap = Some(Vec::new());
-        let loss = [0, 5, 15][(seed % 3) as usize];
-        net.rule = Box::new(move |_, _, random| random.next_u64() % 100 < loss);
+        let n = 3 + (seed % 7) as u32;
+        let mut net = cluster(&lan(), seed, n);
+        net.listen();
+        net.fail(Fault::loss([0, 50, 150][(seed % 3) as usize]));
         net.run(ms(300 + seed * 13));
-        let since = net.now;
+        let since = net.now();
         net.crash(n - 1);
         if n > 5 {
             net.crash(n - 2);
         }
         net.run(secs(16));
         for observer in net.up() {
-            for (at, event) in net.hosts[observer].events.iter().filter(|(at, _)| *at > since) {
+            for (at, event) in net.told_to(observer, since) {
                 let Event::Dead { member, by, reason, .. } = event else { continue };
-                let why = net.hosts[observer].protocol.why(member.id()).unwrap();
+                let why = net.why(observer, member.id()).unwrap();
                 assert_eq!(why.omitted, 0);
-                let dead = net.hosts.iter().position(|host| host.name == member.name()).unwrap();
-                let case = Case { net: &net, observer, dead, why: &why };
+                let case = Case { net: &net, observer, dead: host_named(&net, member.id()), why: &why };
                 case.check_named();
                 let by: Vec<NodeId> = by.iter().collect();
-                case.check_complete(*at, member, &by, *reason, net.up().len());
+                case.check_complete(at, member, &by, *reason, net.up().len());
                 assert!(why.to_string().contains("dead: silent"), "{why}");
-                let accuser =
-                    &net.hosts[net.hosts.iter().position(|h| by.contains(&NodeId::from_name(&h.name))).unwrap()];
-                assert!(why.to_string().contains(&format!("accused by {}\n", accuser.name)), "{why}");
+                let accuser = net.hosts().iter().find(|host| by.contains(&host.id())).unwrap();
+                assert!(why.to_string().contains(&format!("accused by {}\n", accuser.name())), "{why}");
                 verdicts += 1;
             }
         }

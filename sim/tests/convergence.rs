@@ -1,21 +1,20 @@
-//! Clusters in virtual time: they form, notice the dead, forgive the stalled, heal, and agree.
+//! Clusters in virtual time: they form, notice the dead, forgive the stalled, and agree.
 
-mod virtual_net;
+mod support;
 
-use tidings::config::Config;
+use support::{Cluster, cluster, lan, ms, secs};
 use tidings::event::Event;
 use tidings::member::State;
-use virtual_net::{Net, ms, secs};
 
 #[test]
 fn clusters_of_many_sizes_form_and_stay_quiet() {
     for n in [1, 2, 3, 5, 8, 16, 33] {
-        let mut net = Net::cluster(Config::lan("c"), n as u64, n);
-        let since = net.now;
+        let mut net = cluster(&lan(), n.into(), n);
+        let since = net.now();
         net.run(secs(30));
         assert!(net.all_agree(), "{n}");
-        for host in &net.hosts {
-            let later: Vec<_> = host.events.iter().filter(|(at, _)| *at >= since).collect();
+        for host in 0..n {
+            let later: Vec<_> = net.told_to(host, since).collect();
             assert!(later.is_empty(), "{n}: {later:?}");
         }
     }
@@ -24,16 +23,15 @@ fn clusters_of_many_sizes_form_and_stay_quiet() {
 #[test]
 fn a_crash_is_found_by_everyone_within_p_and_a_bit() {
     for n in [2, 3, 8, 24] {
-        let mut net = Net::cluster(Config::lan("c"), 7, n);
-        let since = net.now;
+        let mut net = cluster(&lan(), 7, n);
+        let since = net.now();
         net.crash(n - 1);
-        let found = net.run_until(secs(20), |net| (0..n - 1).all(|m| net.state(m, n - 1) == Some(State::Dead)));
-        let took = net.now.since(since);
+        let found = net.until(secs(20), |net| (0..n - 1).all(|m| net.state(m, n - 1) == Some(State::Dead)));
+        let took = net.now().since(since);
         assert!(found && took >= secs(3), "{n}: {took:?}");
         assert!(took < ms(7_000), "{n}: {took:?}");
         for m in 0..n - 1 {
-            let kinds: Vec<_> = net.events_about(m, n - 1, since).iter().map(|e| e.kind()).collect();
-            assert_eq!(kinds, ["suspect", "dead"], "{n}/{m}");
+            assert_eq!(net.kinds(m, n - 1, since), ["suspect", "dead"], "{n}/{m}");
         }
         assert_eq!(net.false_dead(since), 0);
     }
@@ -41,8 +39,8 @@ fn a_crash_is_found_by_everyone_within_p_and_a_bit() {
 
 #[test]
 fn a_stall_below_p_is_suspected_and_refuted() {
-    let mut net = Net::cluster(Config::lan("c"), 3, 8);
-    let since = net.now;
+    let mut net = cluster(&lan(), 3, 8);
+    let since = net.now();
     net.pause(5, ms(2_700));
     net.run(secs(12));
     assert_eq!(net.false_dead(since), 0);

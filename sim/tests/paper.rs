@@ -4,62 +4,46 @@
 //! in our own words.
 #![allow(clippy::unwrap_used)]
 
-mod forge;
-mod virtual_net;
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use forge::{ACK, ALIVE, DEAD, NACK, NEWS, PING, PING_REQ, RELAYED, SUSPECT, Who};
+use support::{Cluster, Net, Tapped, apart, cluster, deaf, id, lan, ms, read, secs};
 use tidings::config::Config;
 use tidings::event::Event;
 use tidings::member::{Incarnation, State};
-use tidings::time::Instant;
-use virtual_net::{Net, Sending, id, ms, secs};
+use tidings_sim::forge::{ACK, ALIVE, DEAD, Item, NACK, NEWS, PING, PING_REQ, RELAYED, SUSPECT, Who};
 
 /// The least retry timeout, to which these fast links bring it.
 const RTO: Duration = Duration::from_millis(100);
 
-fn lan() -> Config {
-    Config::lan("c")
-}
-
-fn of_kind(tap: &[Sending], kind: u8) -> impl Iterator<Item = &Sending> {
-    tap.iter().filter(move |sending| sending.3[1] == kind)
-}
-
-/// The name under which host `n` is spoken of now.
-fn who(net: &Net, n: usize) -> Who {
-    Who::is(net.hosts[n].protocol.me())
+fn of_kind(tap: &[Tapped], kind: u8) -> impl Iterator<Item = &Tapped> {
+    tap.iter().filter(move |sent| sent.kind() == kind)
 }
 
 /// Hands a forged datagram of News in host `teller`'s name to host `n`.
-fn tell(net: &mut Net, teller: usize, n: usize, items: &[Vec<u8>]) {
-    let (mut rumour, from) = (who(net, teller).says("c", NEWS, &[], items), net.hosts[teller].address);
-    net.call(n, |protocol, now| protocol.handle_datagram(now, from, &mut rumour)).unwrap();
-}
-
-fn kinds(net: &Net, n: usize, m: usize, since: Instant) -> Vec<&'static str> {
-    net.events_about(n, m, since).iter().map(|event| event.kind()).collect()
+fn tell(net: &mut Net, teller: u32, n: u32, items: &[Vec<u8>]) {
+    net.hand(n, teller, net.who(teller).says("c", NEWS, &[], items));
 }
 
 /// SWIM 3.1: each protocol period a member pings one other, which answers with an ack; while all is well nothing else
 /// is sent.
 #[test]
 fn swim_3_1_a_ping_a_period_and_an_ack_for_each() {
-    let mut net = Net::cluster(lan(), 1, 6);
+    let mut net = cluster(&lan(), 1, 6);
     net.run(secs(5));
-    net.tap = Some(Vec::new());
+    net.listen();
     net.run(secs(60));
-    let tap = net.tap.take().unwrap();
+    let tap = net.heard();
     for n in 0..6 {
-        let pings = of_kind(&tap, PING).filter(|sending| sending.1 == n).count();
+        let pings = of_kind(&tap, PING).filter(|sent| sent.from == n).count();
         assert!((59..=61).contains(&pings), "{n} sent {pings} pings in 60 periods");
     }
-    let asked: BTreeSet<u64> = of_kind(&tap, PING).map(|sending| forge::read(&sending.3).words[1]).collect();
-    let acked: BTreeSet<u64> = of_kind(&tap, ACK).map(|sending| forge::read(&sending.3).words[0]).collect();
+    let asked: BTreeSet<u64> = of_kind(&tap, PING).map(|sent| sent.read().words[1]).collect();
+    let acked: BTreeSet<u64> = of_kind(&tap, ACK).map(|sent| sent.read().words[0]).collect();
     assert!(asked.len() >= 6 * 59 && asked.difference(&acked).count() <= 1, "the last ping may still be on its way");
-    assert!(tap.iter().all(|sending| matches!(sending.3[1], PING | ACK)));
+    assert!(tap.iter().all(|sent| matches!(sent.kind(), PING | ACK)));
 }
 
 /// SWIM 3.1: when no ack comes in time, k members chosen at random are asked to ping the target; its answer comes back
@@ -67,29 +51,28 @@ fn swim_3_1_a_ping_a_period_and_an_ack_for_each() {
 #[test]
 fn swim_3_1_silence_makes_k_others_ping_and_their_answer_counts() {
     for k in [1, 3] {
-        let mut net = Net::cluster(Config { indirect_checks: k, ..lan() }, 2, 10);
-        let since = net.now;
-        net.tap = Some(Vec::new());
-        net.rule = Box::new(|from, to, _| (from, to) == (0, 9) || (from, to) == (9, 0));
-        let via = |net: &Net| net.hosts[0].protocol.metrics().probes_acked_by_relay;
-        assert!(net.run_until(secs(60), |net| via(net) > 0));
-        let tap = net.tap.take().unwrap();
-        let target = who(&net, 9).digest();
-        let is_first = |sending: &&Sending| sending.1 == 0 && forge::read(&sending.3).words[0] == target;
-        let first = of_kind(&tap, PING).find(is_first).unwrap().0;
-        let asked: Vec<_> = of_kind(&tap, PING_REQ).filter(|sending| sending.1 == 0).collect();
-        let relays: BTreeSet<_> = asked.iter().map(|sending| sending.2).collect();
+        let mut net = cluster(&Config { indirect_checks: k, ..lan() }, 2, 10);
+        let since = net.now();
+        net.listen();
+        net.fail(apart(0, 9));
+        let via = |net: &Net| net.protocol(0).metrics().probes_acked_by_relay;
+        assert!(net.until(secs(60), |net| via(net) > 0));
+        let tap = net.heard();
+        let target = net.who(9).digest();
+        let is_first = |sent: &&Tapped| sent.from == 0 && sent.read().words[0] == target;
+        let first = of_kind(&tap, PING).find(is_first).unwrap().at;
+        let asked: Vec<_> = of_kind(&tap, PING_REQ).filter(|sent| sent.from == 0).collect();
+        let relays: BTreeSet<_> = asked.iter().map(|sent| sent.to).collect();
         assert_eq!((asked.len(), relays.len()), (k, k), "k different members are asked, once each");
-        for (at, _, to, bytes) in &asked {
-            assert_eq!(at.since(first), RTO, "at the first timeout");
-            let nonce = forge::read(bytes).words[0];
-            let relay = net.hosts.iter().position(|host| host.address == *to).unwrap();
-            let pinged = of_kind(&tap, PING).any(|s| s.1 == relay && forge::read(&s.3).words == [target, nonce]);
-            let echoed = of_kind(&tap, ACK).any(|s| s.1 == 9 && forge::read(&s.3).words == [nonce]);
+        for order in &asked {
+            assert_eq!(order.at.since(first), RTO, "at the first timeout");
+            let nonce = order.read().words[0];
+            let pinged = of_kind(&tap, PING).any(|s| Some(s.from) == order.to && s.read().words == [target, nonce]);
+            let echoed = of_kind(&tap, ACK).any(|s| s.from == 9 && s.read().words == [nonce]);
             assert!(pinged && echoed, "the relay passes on the prober's own nonce, and the target echoes it");
         }
         assert!(of_kind(&tap, RELAYED).count() > 0);
-        assert!((0..9).all(|n| kinds(&net, n, 9, since).is_empty()), "a target that answers a relay is no suspect");
+        assert!((0..9).all(|n| net.kinds(n, 9, since).is_empty()), "a target that answers a relay is no suspect");
     }
 }
 
@@ -97,19 +80,19 @@ fn swim_3_1_silence_makes_k_others_ping_and_their_answer_counts() {
 #[test]
 fn swim_4_1_each_news_rides_lambda_log_n_times() {
     for (n, sends) in [(4, 2 * 2), (8, 2 * 3), (16, 2 * 4)] {
-        let mut net = Net::cluster(lan(), 3, n);
-        net.tap = Some(Vec::new());
+        let mut net = cluster(&lan(), 3, n);
+        net.listen();
         net.crash(n - 1);
         net.run(secs(90));
-        let (tap, dead) = (net.tap.take().unwrap(), net.hosts[n - 1].address);
+        let tap = net.heard();
         for sender in 0..n - 1 {
-            let is_it = |item: &&(u8, Option<_>, &[u8])| item.0 == DEAD && item.1 == Some(id(n - 1));
-            let rides = |sending: &Sending| {
-                let told = forge::read(&sending.3).items.iter().filter(is_it).count();
+            let is_it = |item: &&Item<'_>| item.kind == DEAD && item.about == Some(id(n - 1));
+            let rides = |sent: &Tapped| {
+                let told = sent.read().items.iter().filter(is_it).count();
                 // A dial of the dead itself also says it once in front of what rides (the Buddy System).
-                told.saturating_sub(usize::from(sending.2 == dead))
+                told.saturating_sub(usize::from(sent.to == Some(n - 1)))
             };
-            let told: usize = tap.iter().filter(|sending| sending.1 == sender).map(rides).sum();
+            let told: usize = tap.iter().filter(|sent| sent.from == sender).map(rides).sum();
             assert_eq!(told, sends, "{sender} of {n}");
         }
     }
@@ -122,36 +105,36 @@ fn swim_4_1_the_least_sent_goes_first() {
     for (n, sends) in [(3, 2 * 2), (7, 2 * 3), (12, 2 * 4)] {
         // With almost no forwarding at once, so that what is seen is the riding.
         let riding = Config { forward_fanout: 1, forward_rate: 1, forward_burst: 1, ..lan() };
-        let mut net = Net::cluster(riding, 3, n);
+        let mut net = cluster(&riding, 3, n);
         net.run(secs(20));
-        net.tap = Some(Vec::new());
+        net.listen();
         // Two such records fill a datagram, so that there is a choice to make.
         for m in 0..n {
-            net.call(m, |protocol, now| protocol.set_metadata(now, &[m as u8; 512])).unwrap();
+            net.on(m, |protocol, now| protocol.set_metadata(now, &[m as u8; 512])).unwrap();
         }
-        let heard = |net: &Net| net.hosts.iter().all(|host| host.protocol.members().all(|m| !m.metadata().is_empty()));
-        assert!(net.run_until(secs(20), heard));
+        let heard = |net: &Net| (0..n).all(|m| net.protocol(m).members().all(|m| !m.metadata().is_empty()));
+        assert!(net.until(secs(20), heard));
         net.run(secs(60));
-        let tap = net.tap.take().unwrap();
+        let tap = net.heard();
         let choices: usize = (0..n).map(|sender| check_sends(&tap, (sender, n), sends)).sum();
-        assert!(n == 3 || choices > n, "only {choices} datagrams of {n} members had a choice to make");
+        assert!(n == 3 || choices > n as usize, "only {choices} datagrams of {n} members had a choice to make");
     }
 }
 
 /// Holds what one sender told against the clause; how many of its datagrams had more to tell than room.
-fn check_sends(tap: &[Sending], (sender, n): (usize, usize), sends: usize) -> usize {
+fn check_sends(tap: &[Tapped], (sender, n): (u32, u32), sends: usize) -> usize {
     let mut choices = 0;
     let mut sent: BTreeMap<_, usize> = (0..n).map(|m| (id(m), 0)).collect();
-    for (at, _, _, bytes) in tap.iter().filter(|sending| sending.1 == sender && sending.3[1] <= NEWS) {
-        let items = forge::read(bytes).items;
-        let told: BTreeSet<_> = items.iter().filter(|item| item.0 == ALIVE).filter_map(|item| item.1).collect();
+    for datagram in tap.iter().filter(|sent| sent.from == sender && sent.kind() <= NEWS) {
+        let items = datagram.read().items;
+        let told: BTreeSet<_> = items.iter().filter(|item| item.kind == ALIVE).filter_map(|item| item.about).collect();
         if told.len() == 2 {
             let most = told.iter().map(|id| sent[id]).max().unwrap();
             // What it has sent already it knows for certain.
             let is_left = |count: usize| (1..sends).contains(&count);
             let mut left = sent.iter().filter(|(id, count)| !told.contains(*id) && is_left(**count)).peekable();
             choices += usize::from(left.peek().is_some());
-            assert!(left.all(|(_, count)| *count >= most), "{sender} at {at}: {told:?} of {sent:?}");
+            assert!(left.all(|(_, count)| *count >= most), "{sender} at {}: {told:?} of {sent:?}", datagram.at);
         }
         for id in told {
             *sent.entry(id).or_insert(0) += 1;
@@ -164,36 +147,38 @@ fn check_sends(tap: &[Sending], (sender, n): (usize, usize), sends: usize) -> us
 /// SWIM 4.2: a member that does not answer is Suspect before it is Dead, and has that time to refute.
 #[test]
 fn swim_4_2_suspect_comes_before_dead_and_can_be_refuted() {
-    let mut net = Net::cluster(lan(), 4, 6);
-    let since = net.now;
+    let mut net = cluster(&lan(), 4, 6);
+    let since = net.now();
     net.pause(5, ms(2_500));
     net.run(secs(10));
     for n in 0..5 {
-        assert_eq!(kinds(&net, n, 5, since), ["suspect", "refuted"], "{n}");
+        assert_eq!(net.kinds(n, 5, since), ["suspect", "refuted"], "{n}");
     }
-    let since = net.now;
+    let since = net.now();
     net.crash(5);
     net.run(secs(10));
     for n in 0..5 {
-        assert_eq!(kinds(&net, n, 5, since), ["suspect", "dead"], "{n}");
+        assert_eq!(net.kinds(n, 5, since), ["suspect", "dead"], "{n}");
     }
 }
 
 /// SWIM 4.2: only a member itself raises its incarnation, and it does so when it hears itself suspected.
 #[test]
 fn swim_4_2_only_the_owner_raises_its_incarnation() {
-    let mut net = Net::cluster(lan(), 5, 5);
-    let all =
-        |net: &Net| (0..5).map(|n| net.hosts[n].protocol.member(id(4)).unwrap().incarnation()).collect::<Vec<_>>();
+    let mut net = cluster(&lan(), 5, 5);
+    let all = |net: &Net| {
+        let up = net.up().into_iter();
+        up.map(|n| net.protocol(n).member(id(4)).unwrap().incarnation()).collect::<Vec<_>>()
+    };
     let before = all(&net)[0];
     net.crash(4);
     let suspected = |net: &Net| (0..4).all(|n| net.state(n, 4) == Some(State::Suspect));
-    assert!(net.run_until(secs(10), suspected));
-    assert_eq!(all(&net), [before; 5], "whoever suspects it leaves its incarnation alone");
-    let mut net = Net::cluster(lan(), 5, 5);
-    let item = who(&net, 4).accused(SUSPECT, 700, false, &[id(0), id(1)]);
+    assert!(net.until(secs(10), suspected));
+    assert_eq!(all(&net), [before; 4], "whoever suspects it leaves its incarnation alone");
+    let mut net = cluster(&lan(), 5, 5);
+    let item = net.who(4).accused(SUSPECT, 700, &[id(0), id(1)]);
     tell(&mut net, 0, 4, &[item]);
-    assert_eq!(net.hosts[4].protocol.me().incarnation(), before.next(), "the suspect answers at once");
+    assert_eq!(net.protocol(4).me().incarnation(), before.next(), "the suspect answers at once");
     net.run(secs(2));
     assert_eq!(all(&net), [before.next(); 5]);
 }
@@ -202,13 +187,13 @@ fn swim_4_2_only_the_owner_raises_its_incarnation() {
 /// ignored.
 #[test]
 fn swim_4_2_precedence_of_reports() {
-    let mut net = Net::cluster(lan(), 6, 4);
+    let mut net = cluster(&lan(), 6, 4);
     net.run(secs(5));
+    let (address, now) = (net.address(3), net.who(3));
     // The owner is off, so that nobody answers for it while these are told.
     net.crash(3);
-    let (address, now) = (net.hosts[3].address, who(&net, 3));
     let at = |incarnation| Who { incarnation, ..now };
-    let accused = |incarnation| at(incarnation).accused(SUSPECT, 100, false, &[id(1)]);
+    let accused = |incarnation| at(incarnation).accused(SUSPECT, 100, &[id(1)]);
     let alive = |incarnation| at(incarnation).alive(address, "n3", &[]);
     let script = [
         (alive(5), State::Alive, 5),
@@ -225,7 +210,7 @@ fn swim_4_2_precedence_of_reports() {
     ];
     for (step, (item, state, incarnation)) in script.into_iter().enumerate() {
         tell(&mut net, 1, 0, &[item]);
-        let member = net.hosts[0].protocol.member(id(3)).map(|member| (member.state(), member.incarnation()));
+        let member = net.protocol(0).member(id(3)).map(|member| (member.state(), member.incarnation()));
         let expected = (state != State::Left).then_some((state, Incarnation(incarnation)));
         assert_eq!(member, expected, "step {step}");
     }
@@ -235,19 +220,19 @@ fn swim_4_2_precedence_of_reports() {
 /// successes. A deviation: it is reported and stretches no timer.
 #[test]
 fn lifeguard_lhm_is_a_gauge_that_stretches_nothing() {
-    let mut net = Net::cluster(lan(), 7, 6);
-    let level = |net: &Net| net.hosts[0].protocol.metrics().awareness;
+    let mut net = cluster(&lan(), 7, 6);
+    let level = |net: &Net| net.protocol(0).metrics().awareness;
     assert_eq!(level(&net), 0);
-    net.rule = Box::new(|_, to, _| to == 0);
-    net.tap = Some(Vec::new());
+    net.fail(deaf(0));
+    net.listen();
     net.run(secs(12));
     assert_eq!(level(&net), 8, "it saturates");
-    let tap = net.tap.take().unwrap();
-    let target = who(&net, 3).digest();
+    let tap = net.heard();
+    let target = net.who(3).digest();
     let failed: Vec<_> =
-        of_kind(&tap, PING_REQ).filter(|s| s.1 == 0 && forge::read(&s.3).words[1] == target).map(|s| s.0).collect();
+        of_kind(&tap, PING_REQ).filter(|s| s.from == 0 && s.read().words[1] == target).map(|s| s.at).collect();
     let pings: Vec<_> =
-        of_kind(&tap, PING).filter(|s| s.1 == 0 && forge::read(&s.3).words[0] == target).map(|s| s.0).collect();
+        of_kind(&tap, PING).filter(|s| s.from == 0 && s.read().words[0] == target).map(|s| s.at).collect();
     assert!(!failed.is_empty());
     for asked in failed {
         assert!(
@@ -255,10 +240,10 @@ fn lifeguard_lhm_is_a_gauge_that_stretches_nothing() {
             "the relays are asked one unstretched timeout after the ping"
         );
     }
-    net.rule = Box::new(|_, _, _| false);
+    net.heal();
     net.run(secs(60));
     assert_eq!(level(&net), 0, "and falls back when answers return");
-    let item = who(&net, 0).accused(SUSPECT, 10, false, &[id(1)]);
+    let item = net.who(0).accused(SUSPECT, 10, &[id(1)]);
     tell(&mut net, 1, 0, &[item]);
     assert_eq!(level(&net), 1, "a refutation of one's own raises it");
 }
@@ -267,17 +252,16 @@ fn lifeguard_lhm_is_a_gauge_that_stretches_nothing() {
 /// told from a silent target.
 #[test]
 fn lifeguard_a_relay_nacks_at_four_fifths_of_its_timeout() {
-    let mut net = Net::cluster(lan(), 8, 8);
-    net.tap = Some(Vec::new());
+    let mut net = cluster(&lan(), 8, 8);
+    net.listen();
     net.crash(7);
-    assert!(net.run_until(secs(10), |net| of_kind(net.tap.as_ref().unwrap(), NACK).count() >= 3));
-    let tap = net.tap.take().unwrap();
-    for (at, relay, _, bytes) in of_kind(&tap, NACK) {
-        let nonce = forge::read(bytes).words[0];
-        let pinged = of_kind(&tap, PING).find(|s| s.1 == *relay && forge::read(&s.3).words[1] == nonce).unwrap();
-        assert_eq!(at.since(pinged.0), RTO * 4 / 5, "the relay pings at once and nacks later");
-        let again = of_kind(&tap, PING).filter(|s| s.1 == *relay && forge::read(&s.3).words[1] == nonce).count();
-        assert_eq!(again, 1, "a relay pings once");
+    assert!(net.until(secs(10), |net| of_kind(net.tapped(), NACK).count() >= 3));
+    let tap = net.heard();
+    for nack in of_kind(&tap, NACK) {
+        let nonce = nack.read().words[0];
+        let pings: Vec<_> = of_kind(&tap, PING).filter(|s| s.from == nack.from && s.read().words[1] == nonce).collect();
+        assert_eq!(pings.len(), 1, "a relay pings once");
+        assert_eq!(nack.at.since(pings[0].at), RTO * 4 / 5, "the relay pings at once and nacks later");
     }
 }
 
@@ -285,20 +269,20 @@ fn lifeguard_a_relay_nacks_at_four_fifths_of_its_timeout() {
 /// falls at P, with fewer at 3 P.
 #[test]
 fn lifeguard_enough_accusers_convict_at_p_and_too_few_at_three_p() {
-    let mut net = Net::cluster(lan(), 9, 8);
-    let since = net.now;
+    let mut net = cluster(&lan(), 9, 8);
+    let since = net.now();
     net.crash(7);
-    assert!(net.run_until(secs(6), |net| net.state(0, 7) == Some(State::Dead)), "all could see it: P");
+    assert!(net.until(secs(6), |net| net.state(0, 7) == Some(State::Dead)), "all could see it: P");
     let Some(Event::Dead { by, .. }) = net.events_about(0, 7, since).last().copied() else { panic!("no Dead") };
     assert!(by.len() >= 3, "{by:?}");
     // Here all the others are told to keep it Alive: the observer's own evidence is all there is.
-    let mut net = Net::cluster(Config { indirect_checks: 0, ..lan() }, 9, 8);
-    net.rule = Box::new(|from, to, _| (from, to) == (0, 7) || (from, to) == (7, 0));
-    net.filter = Box::new(|_, to, bytes| to == 0 && forge::read(bytes).items.iter().any(|item| item.1 == Some(id(7))));
-    assert!(net.run_until(secs(20), |net| net.state(0, 7) == Some(State::Suspect)));
-    let start = net.hosts[0].protocol.why(id(7)).unwrap().start;
-    assert!(net.run_until(secs(20), |net| net.state(0, 7) == Some(State::Dead)));
-    let took = net.now.since(start);
+    let mut net = cluster(&Config { indirect_checks: 0, ..lan() }, 9, 8);
+    net.fail(apart(0, 7));
+    net.stop(|_, to, bytes| to == 0 && read(bytes).items.iter().any(|item| item.about == Some(id(7))));
+    assert!(net.until(secs(20), |net| net.state(0, 7) == Some(State::Suspect)));
+    let start = net.why(0, id(7)).unwrap().start;
+    assert!(net.until(secs(20), |net| net.state(0, 7) == Some(State::Dead)));
+    let took = net.now().since(start);
     assert!(took >= secs(9) && took < secs(10), "{took:?}");
 }
 
@@ -306,20 +290,19 @@ fn lifeguard_enough_accusers_convict_at_p_and_too_few_at_three_p() {
 /// tell it.
 #[test]
 fn lifeguard_a_ping_to_a_suspect_carries_the_suspicion() {
-    let mut net = Net::cluster(lan(), 10, 6);
-    let since = net.now;
-    net.tap = Some(Vec::new());
+    let mut net = cluster(&lan(), 10, 6);
+    let since = net.now();
+    net.listen();
     net.crash(5);
-    assert!(net.run_until(secs(10), |net| (0..5).all(|n| net.state(n, 5) == Some(State::Suspect))));
-    let begun = net.now;
-    net.run_until(secs(10), |net| (0..5).any(|n| kinds(net, n, 5, since).contains(&"dead")));
-    let tap = net.tap.take().unwrap();
-    let address = net.hosts[5].address;
-    let pings: Vec<_> = of_kind(&tap, PING).filter(|s| s.0 > begun && s.2 == address).collect();
+    assert!(net.until(secs(10), |net| (0..5).all(|n| net.state(n, 5) == Some(State::Suspect))));
+    let begun = net.now();
+    net.until(secs(10), |net| (0..5).any(|n| net.kinds(n, 5, since).contains(&"dead")));
+    let tap = net.heard();
+    let pings: Vec<_> = of_kind(&tap, PING).filter(|s| s.at > begun && s.to == Some(5)).collect();
     assert!(pings.len() > 10);
-    for (at, n, _, bytes) in pings {
-        let first = forge::read(bytes).items.first().map(|item| (item.0, item.1));
-        assert!(matches!(first, Some((SUSPECT | DEAD, Some(about))) if about == id(5)), "{n} at {at}: {first:?}");
+    for ping in pings {
+        let first = ping.read().items.first().map(|item| (item.kind, item.about));
+        assert!(matches!(first, Some((SUSPECT | DEAD, Some(about))) if about == id(5)), "{ping:?}: {first:?}");
     }
 }
 
@@ -327,28 +310,29 @@ fn lifeguard_a_ping_to_a_suspect_carries_the_suspicion() {
 /// sixteen others (those that stand before it on the ring) at least once in 36 consecutive rounds.
 #[test]
 fn instead_of_swim_4_3_everyone_is_pinged_once_a_round_and_by_sixteen_within_36() {
-    const N: usize = 40;
-    let mut net = Net::cluster(lan(), 11, N);
+    const N: u32 = 40;
+    let mut net = cluster(&lan(), 11, N);
     net.run(secs(40));
-    net.tap = Some(Vec::new());
+    net.listen();
     net.run(secs(400));
-    let tap = net.tap.take().unwrap();
+    let tap = net.heard();
     let mut rounds: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
-    let mut turns: BTreeMap<(u64, usize), Vec<u16>> = BTreeMap::new();
-    for (_, n, _, bytes) in of_kind(&tap, PING) {
-        let read = forge::read(bytes);
+    let mut turns: BTreeMap<(u64, u32), Vec<u16>> = BTreeMap::new();
+    for ping in of_kind(&tap, PING) {
+        let read = ping.read();
         rounds.entry(read.round).or_default().push(read.words[0]);
-        turns.entry((read.words[0], *n)).or_default().push(read.round);
+        turns.entry((read.words[0], ping.from)).or_default().push(read.round);
     }
-    let whole: Vec<u16> = rounds.iter().filter(|(_, targets)| targets.len() == N).map(|(round, _)| *round).collect();
+    let whole: Vec<u16> =
+        rounds.iter().filter(|(_, targets)| targets.len() == N as usize).map(|(round, _)| *round).collect();
     assert!(whole.len() > 390, "{} whole rounds", whole.len());
     for round in &whole {
         let targets: BTreeSet<_> = rounds[round].iter().collect();
-        assert_eq!(targets.len(), N, "round {round}: somebody was pinged twice");
+        assert_eq!(targets.len(), N as usize, "round {round}: somebody was pinged twice");
     }
     let (first, last) = (whole[0], whole[whole.len() - 1]);
     for n in 0..N {
-        let target = who(&net, n).digest();
+        let target = net.who(n).digest();
         let is_steady = |rounds: &[u16]| {
             let ends = [&[first - 1], rounds, &[last + 1]].concat();
             ends.windows(2).all(|pair| pair[1] - pair[0] <= 36)
@@ -363,12 +347,12 @@ fn instead_of_swim_4_3_everyone_is_pinged_once_a_round_and_by_sixteen_within_36(
 fn instead_of_a_timeout_in_log_n_p_is_constant() {
     for n in [4, 16, 64] {
         for seed in 0..3 {
-            let mut net = Net::cluster(lan(), seed, n);
+            let mut net = cluster(&lan(), seed, n);
             net.crash(n - 1);
             let all = |net: &Net| (0..n - 1).all(|m| net.state(m, n - 1) == Some(State::Dead));
-            assert!(net.run_until(secs(20), all), "{n}, seed {seed}");
+            assert!(net.until(secs(20), all), "{n}, seed {seed}");
             for m in 0..n - 1 {
-                let why = net.hosts[m].protocol.why(id(n - 1)).unwrap();
+                let why = net.why(m, id(n - 1)).unwrap();
                 let took = why.steps.last().unwrap().at.since(why.start);
                 assert!(took >= secs(3) && took < ms(3_500), "{n}, seed {seed}, host {m}: {took:?}\n{why}");
             }
@@ -380,24 +364,24 @@ fn instead_of_a_timeout_in_log_n_p_is_constant() {
 /// declared dead on it.
 #[test]
 fn instead_of_adopting_a_dead_it_accuses() {
-    let mut net = Net::cluster(lan(), 12, 8);
-    let since = net.now;
+    let mut net = cluster(&lan(), 12, 8);
+    let since = net.now();
     for n in 1..7 {
-        let item = who(&net, 7).accused(DEAD, 60_000, false, &[id(1), id(2), id(3), id(4)]);
+        let item = net.who(7).accused(DEAD, 60_000, &[id(1), id(2), id(3), id(4)]);
         tell(&mut net, 0, n, &[item]);
         assert_ne!(net.state(n, 7), Some(State::Dead), "{n}");
     }
     assert!((1..7).all(|n| net.state(n, 7) == Some(State::Suspect)), "it made them look");
     net.run(secs(15));
     for n in 1..7 {
-        assert_eq!(kinds(&net, n, 7, since), ["suspect", "refuted"], "{n}");
+        assert_eq!(net.kinds(n, 7, since), ["suspect", "refuted"], "{n}");
     }
     // Not even when every word of the accused to one observer but the echo of its pings is lost.
-    let since = net.now;
-    net.filter = Box::new(|from, to, bytes| {
-        to == 1 && (from != 7 || bytes[1] != ACK) && forge::read(bytes).items.iter().any(|item| item.1 == Some(id(7)))
+    let since = net.now();
+    net.stop(|from, to, bytes| {
+        to == 1 && (from != 7 || bytes[1] != ACK) && read(bytes).items.iter().any(|item| item.about == Some(id(7)))
     });
-    let item = who(&net, 7).accused(DEAD, 60_000, false, &[id(2), id(3), id(4), id(5)]);
+    let item = net.who(7).accused(DEAD, 60_000, &[id(2), id(3), id(4), id(5)]);
     tell(&mut net, 0, 1, &[item]);
     net.run(secs(30));
     assert_eq!(net.false_dead(since), 0);
@@ -407,13 +391,12 @@ fn instead_of_adopting_a_dead_it_accuses() {
 #[test]
 fn a_liar_with_a_hundred_dead_rumours_kills_nobody() {
     for seed in 0..4 {
-        let mut net = Net::cluster(lan(), seed, 11);
-        let since = net.now;
+        let mut net = cluster(&lan(), seed, 11);
+        let since = net.now();
         let mut told = 0;
         for round in 0..10_u64 {
-            for m in 0..10_usize {
-                let item =
-                    who(&net, m).accused(DEAD, 5_000, false, &[id((m + 1) % 10), id((m + 2) % 10), id((m + 3) % 10)]);
+            for m in 0..10_u32 {
+                let item = net.who(m).accused(DEAD, 5_000, &[id((m + 1) % 10), id((m + 2) % 10), id((m + 3) % 10)]);
                 (0..10).filter(|n| *n != m).for_each(|n| tell(&mut net, 10, n, std::slice::from_ref(&item)));
                 told += 1;
             }
@@ -423,6 +406,6 @@ fn a_liar_with_a_hundred_dead_rumours_kills_nobody() {
         net.run(secs(20));
         assert_eq!(net.false_dead(since), 0, "seed {seed}");
         assert!(net.all_agree(), "seed {seed}");
-        assert!((0..10).all(|n| net.hosts[n].protocol.metrics().refutations > 0), "seed {seed}: all had to answer");
+        assert!((0..10).all(|n| net.protocol(n).metrics().refutations > 0), "seed {seed}: all had to answer");
     }
 }

@@ -4,16 +4,18 @@
 //! whatever happens to the members meanwhile.
 #![allow(clippy::unwrap_used)]
 
-mod virtual_net;
+mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use support::{Cluster, Net, alone, begin, cluster, id, lan, ms, secs};
 use tidings::config::Config;
 use tidings::event::Event;
-use tidings::member::{Member, NodeId};
+use tidings::member::{Identity, Member, NodeId, Record};
 use tidings::protocol::Protocol;
-use virtual_net::{Net, id, ms, secs};
+use tidings::time::Instant;
+use tidings_sim::scenario::Start;
 
 /// A table kept by its changes alone.
 #[derive(Default)]
@@ -51,16 +53,22 @@ fn rows(protocol: &Protocol) -> BTreeMap<NodeId, Member> {
     members.map(|member| (member.id(), member.clone())).collect()
 }
 
+fn record(member: &Member) -> Record {
+    let identity = Identity::named(member.name(), member.generation(), member.address());
+    Record::new(&identity, member.incarnation(), &[]).unwrap()
+}
+
 /// Runs for a while and compares each copy with its table: after every change, and now and then when there is said to
 /// be none.
 fn run(net: &mut Net, copies: &mut Vec<Copy>, span: Duration) {
     let mut happenings = 0_u32;
-    net.run_until(span, |net| {
+    net.until(span, |net| {
         happenings += 1;
-        copies.resize_with(net.hosts.len(), Copy::default);
-        for (host, copy) in net.hosts.iter().zip(copies.iter_mut()) {
-            if copy.follow(&host.protocol) || happenings % 64 == 0 {
-                assert_eq!(copy.rows, rows(&host.protocol), "{} at {}", host.name, net.now);
+        copies.resize_with(net.hosts().len(), Copy::default);
+        for (host, copy) in net.hosts().iter().zip(copies.iter_mut()) {
+            let Some(protocol) = host.protocol() else { continue };
+            if copy.follow(protocol) || happenings % 64 == 0 {
+                assert_eq!(copy.rows, rows(protocol), "{} at {}", host.name(), net.now());
             }
         }
         false
@@ -70,47 +78,47 @@ fn run(net: &mut Net, copies: &mut Vec<Copy>, span: Duration) {
 #[test]
 fn a_copy_that_follows_the_changes_is_the_table() {
     let config = Config { ghost_retention: secs(40), ..Config::local("c") };
-    let mut net = Net::new(config, 3);
+    let mut net = begin(&config, 3, 40, Start::Joining);
     let mut copies = Vec::new();
-    for _ in 0..40 {
-        net.add();
-    }
     run(&mut net, &mut copies, secs(8));
     assert!(net.all_agree());
 
     net.crash(4);
-    net.call(5, |protocol, now| protocol.set_metadata(now, b"new")).unwrap();
+    net.on(5, |protocol, now| protocol.set_metadata(now, b"new")).unwrap();
     net.pause(6, ms(800));
     run(&mut net, &mut copies, secs(8));
-    net.call(0, |protocol, now| protocol.forget(now, id(4))).unwrap();
-    net.call(7, |protocol, now| protocol.leave(now));
-    net.add_as("n8", tidings::member::Generation(2_000), 8);
+    net.on(0, |protocol, now| protocol.forget(now, id(4))).unwrap();
+    net.leave(7);
+    // A warm restart: more changes at once than the journal keeps.
+    let saved: Vec<Record> = net.protocol(8).members().map(record).collect();
+    net.crash(8);
+    net.start_host(8);
+    copies[8] = Copy::default();
+    net.on(8, |protocol, now| protocol.preload(now, &saved));
     run(&mut net, &mut copies, secs(8));
 
     // Cut off alone: provisional verdicts, and their end.
-    net.rule = Box::new(|from, to, _| from == 9 || to == 9);
+    net.fail(alone(9));
     run(&mut net, &mut copies, secs(8));
-    net.rule = Box::new(|_, _, _| false);
+    net.heal();
     run(&mut net, &mut copies, secs(50));
 
-    let mut kinds: Vec<&str> = net.hosts.iter().flat_map(|host| &host.events).map(|(_, event)| event.kind()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let kinds: BTreeSet<&str> = net.told().iter().map(|(_, _, event)| event.kind()).collect();
     for kind in ["up", "suspect", "refuted", "dead", "left", "updated", "isolated", "reconnected"] {
-        assert!(kinds.contains(&kind), "{kind} never happened: {kinds:?}");
+        assert!(kinds.contains(kind), "{kind} never happened: {kinds:?}");
     }
     let is_provisional = |event: &Event| matches!(event, Event::Dead { isolated: true, .. });
-    assert!(net.hosts[9].events.iter().any(|(_, event)| is_provisional(event)));
+    assert!(net.told_to(9, Instant::ORIGIN).any(|(_, event)| is_provisional(event)));
     assert!(copies.iter().any(|copy| copy.whole > 0), "no burst outran the journal");
 }
 
 #[test]
 fn a_quiet_cluster_changes_nothing() {
-    let mut net = Net::cluster(Config::lan("c"), 1, 5);
-    let revisions = |net: &Net| net.hosts.iter().map(|host| host.protocol.revision()).collect::<Vec<_>>();
-    let (before, sent) = (revisions(&net), net.hosts[0].sent.0);
+    let mut net = cluster(&lan(), 1, 5);
+    let revisions = |net: &Net| (0..5).map(|n| net.protocol(n).revision()).collect::<Vec<_>>();
+    let (before, sent) = (revisions(&net), net.sent_by(0));
     net.run(secs(60));
-    assert!(net.hosts[0].sent.0 > sent + 60);
+    assert!(net.sent_by(0) > sent + 60);
     assert_eq!(revisions(&net), before);
-    assert_eq!(net.hosts[0].protocol.changed_since(before[0]).unwrap().count(), 0);
+    assert_eq!(net.protocol(0).changed_since(before[0]).unwrap().count(), 0);
 }
