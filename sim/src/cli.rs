@@ -7,6 +7,7 @@ mod canaries;
 mod interrupt;
 mod known;
 mod list;
+mod measure;
 mod recording;
 mod replay;
 mod report;
@@ -35,6 +36,7 @@ Examples:
   tidings-sim run crash --seed 7 --html out.html       the same as a page to look at
   tidings-sim sweep --seeds 0..1000                    a thousand drawn scenarios, all checks on
   tidings-sim replay target/sim/sim-failure-42.toml    what a sweep has found and shrunk
+  tidings-sim measure crash --seeds 0..300             how soon deaths are found, with ranges
   tidings-sim scale --nodes 1000 --for 60s             how fast, how big, how soon a crash is known
 
 Exit codes: 0 all promises held, 1 a promise was broken, 2 the command or a file makes no sense, 130 interrupted.";
@@ -63,6 +65,8 @@ enum Command {
     Replay(replay::Args),
     /// Makes a failing run smaller while it still breaks the same check
     Shrink(shrink::Args),
+    /// Measures detection, false deaths and traffic over many seeds
+    Measure(measure::Args),
     /// Measures a large cluster: speed, memory, and how soon all know of a crash
     Scale(scale::Args),
     /// Plants faults in the protocol and demands that the checks find them
@@ -110,6 +114,7 @@ fn carry_out(command: Command, out: &mut impl Write) -> Result<Verdict, Trouble>
         Command::Sweep(args) => sweep::sweep(&args, out),
         Command::Replay(args) => replay::replay(&args, out),
         Command::Shrink(args) => shrink::shrink(&args, out),
+        Command::Measure(args) => measure::measure(&args, out),
         Command::Scale(args) => scale::scale(&args, out),
         Command::Canaries(args) => canaries::canaries(&args, out),
         Command::Hunt(args) => canaries::hunt::hunt(&args, out),

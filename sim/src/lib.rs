@@ -92,6 +92,7 @@ pub mod expect;
 pub mod experiment;
 pub mod fault;
 pub mod forge;
+pub mod measure;
 pub mod network;
 pub mod page;
 pub mod random;

@@ -47,6 +47,9 @@ pub struct Scenario {
     /// How the cluster comes together.
     #[serde(default)]
     pub start: Start,
+    /// How many records of a thousand each host's preloaded view lacks, drawn from the seed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown_permille: u32,
     /// How long a datagram takes where nothing is wrong.
     #[serde(default)]
     pub latency: Delay,
@@ -104,6 +107,7 @@ impl Scenario {
             profile: Profile::default(),
             config: BTreeMap::new(),
             start: Start::default(),
+            unknown_permille: 0,
             latency: Delay::default(),
             metadata_bytes: 0,
             faults: Vec::new(),
@@ -160,6 +164,9 @@ impl Scenario {
         let refuse = |why: String| Err(ScenarioError(why));
         if self.hosts == 0 || self.hosts > 65_536 {
             return refuse(format!("hosts = {}: use 1 to 65,536", self.hosts));
+        }
+        if self.unknown_permille > 1_000 {
+            return refuse(format!("unknown_permille = {}: at most 1,000", self.unknown_permille));
         }
         if self.metadata_bytes > 512 {
             return refuse(format!("metadata_bytes = {}: at most 512", self.metadata_bytes));
@@ -257,6 +264,11 @@ impl Scenario {
         }
         Some(last)
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // The shape that serde asks for.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The hosts a fault names by number.

@@ -5,7 +5,7 @@
 
 mod outcome;
 pub(super) mod pool;
-mod seeds;
+pub(crate) mod seeds;
 mod tally;
 
 use std::io::Write;

@@ -9,7 +9,7 @@ use tidings::{Generation, Identity, Instant, Protocol};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::fault::{Place, WallClock};
-use crate::random::nanos;
+use crate::random::{Random, nanos};
 use crate::scenario::{EPOCH_MS, Start};
 use crate::trace::{Kind, What as Happened};
 use crate::watch::{Life, Watch};
@@ -72,7 +72,14 @@ impl<A: App, W: Watch> World<A, W> {
             None => (0..self.scenario.hosts).filter_map(|other| self.record_of(other)).collect(),
         };
         if let Some(protocol) = self.new_protocol(host, WallClock::Right) {
-            self.launch(host, protocol, |protocol, now| protocol.preload(now, &records));
+            match self.scenario.unknown_permille {
+                0 => self.launch(host, protocol, |protocol, now| protocol.preload(now, &records)),
+                unknown => {
+                    let mut random = Random::new(self.seed ^ u64::from(host) << 32, "unknown");
+                    let known: Vec<_> = records.iter().filter(|_| !random.permille(unknown)).cloned().collect();
+                    self.launch(host, protocol, |protocol, now| protocol.preload(now, &known));
+                }
+            }
         }
         self.records = (host + 1 < self.scenario.hosts).then_some(records);
     }
