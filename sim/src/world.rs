@@ -103,13 +103,12 @@ impl<A: App, W: Watch> World<A, W> {
         let mut world = World {
             now: Instant::ORIGIN,
             seed,
-            config,
             hosts: Vec::with_capacity(scenario.hosts as usize),
             places: Vec::new(),
             network: Network::new(scenario.latency.clone(), seed),
             filter: None,
             queue: Queue::default(),
-            mail: Mail::default(),
+            mail: Mail::new(config.datagram_bytes_max),
             random: Random::new(seed, "world"),
             trace,
             watch,
@@ -120,6 +119,7 @@ impl<A: App, W: Watch> World<A, W> {
             records: None,
             resolves: false,
             told: None,
+            config,
             scenario,
         };
         world.begin();

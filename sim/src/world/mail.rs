@@ -25,14 +25,20 @@ pub(super) enum Content {
     Message,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Mail {
     parcels: Vec<Parcel>,
     free: Vec<u32>,
     ids: u64,
+    room: usize,
 }
 
 impl Mail {
+    /// A pool whose buffers each have room for so many bytes, so that none of them grows later.
+    pub(super) fn new(room: usize) -> Self {
+        Mail { parcels: Vec::new(), free: Vec::new(), ids: 0, room }
+    }
+
     /// Numbers the next parcel.
     pub(super) fn next_id(&mut self) -> u64 {
         self.ids += 1;
@@ -48,7 +54,7 @@ impl Mail {
                 place
             }
             None => {
-                self.parcels.push(parcel);
+                self.parcels.push(Parcel { bytes: Vec::with_capacity(self.room), ..parcel });
                 self.parcels.len() as u32 - 1
             }
         };
