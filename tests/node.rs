@@ -111,7 +111,11 @@ fn two_clusters_in_one_process_do_not_mix() {
     let friend = start(node("x2").cluster("other").contacts([stranger.local_address()]).contacts(everyone));
     until(&stranger, |view| view.alive().count() == 2);
     until(&friend, |view| view.alive().count() == 2);
-    assert!(block_on(nodes[0].metrics()).protocol.rejected.total() > 0, "the strangers knocked");
+    let began = std::time::Instant::now();
+    while block_on(nodes[0].metrics()).protocol.rejected.total() == 0 {
+        // Each question is answered by the node's own task, after what its socket held.
+        assert!(began.elapsed() < Duration::from_secs(30), "the strangers never knocked");
+    }
     assert!(nodes.iter().all(|node| node.view().len() == 2 && state(&node.view(), "x1").is_none()));
     assert!(state(&friend.view(), "n1").is_none() && state(&stranger.view(), "n1").is_none());
 }

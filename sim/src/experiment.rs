@@ -257,7 +257,7 @@ impl<A: App> Run<'_, A> {
             return None;
         };
         self.until(over);
-        let mut settling = Settling::new(over, self.world.config());
+        let mut settling = Settling::new(over, self.world.scenario(), self.world.config());
         while self.broken.is_empty() {
             self.until(self.world.now() + LOOK_EVERY);
             let disorder = self.look(&mut settling);

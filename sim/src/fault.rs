@@ -5,6 +5,7 @@
 
 mod aim;
 mod plan;
+mod sense;
 mod text;
 
 pub use aim::{Direction, Hosts, Links};
@@ -111,7 +112,7 @@ pub enum Fault {
     },
     /// Nothing passes between the groups.
     Partition {
-        /// The sides. Hosts named in none belong to the last.
+        /// The sides. Hosts named in none belong to the last; a single side stands against all others.
         groups: Vec<Vec<u32>>,
         /// Hosts that reach all sides.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings::event::DeadReason;
-use tidings::{Event, Instant};
+use tidings::{Config, Event, Instant};
 
 use crate::checks::fold::Folds;
 use crate::violation::Violation;
@@ -14,16 +14,21 @@ const ACK: u8 = 2;
 const NACK: u8 = 4;
 const RELAYED: u8 = 5;
 
-/// No round lasts longer.
-const ROUND: Duration = Duration::from_secs(2);
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Answered {
     /// When each host was last answered.
     at: Vec<Instant>,
+    /// No round lasts longer.
+    round: Duration,
 }
 
 impl Answered {
+    pub(super) fn new(config: &Config) -> Self {
+        let round = config.probe_interval.min(config.stall_tolerance / 3);
+        // And its failure may be noticed late, by a clock that is a little slow.
+        Answered { at: Vec::new(), round: round + round / 10 }
+    }
+
     pub(super) fn started(&mut self, host: u32) {
         let place = host as usize;
         if self.at.len() <= place {
@@ -48,7 +53,7 @@ impl Answered {
         let (suspected, _) = folds.opinion(host, member.id())?.suspected()?;
         let answered = self.at.get(host as usize).copied().unwrap_or(Instant::ORIGIN);
         // The suspicion counts from its round's first ping, and that round had to fail before anyone was told.
-        (answered + ROUND < suspected).then(|| Violation {
+        (answered + self.round < suspected).then(|| Violation {
             check: "answered",
             at: moment.now,
             text: format!(

@@ -5,9 +5,6 @@ use tidings::{Config, Instant, Protocol};
 use crate::violation::Violation;
 use crate::watch::Moment;
 
-/// Transmissions that wait to be polled at most; the driver drains them after every input.
-const TRANSMITS_MAX: usize = 4_096;
-
 #[derive(Debug)]
 pub(super) struct Bounds {
     datagram_bytes_max: usize,
@@ -38,8 +35,6 @@ impl Bounds {
     pub(super) fn turned(&self, moment: Moment, host: u32, protocol: &Protocol) -> Option<Violation> {
         let metrics = protocol.metrics();
         let held = [
-            ("transmissions", metrics.transmits, TRANSMITS_MAX),
-            ("events", metrics.events, 0),
             ("news", metrics.news, self.news_max),
             ("ghosts", metrics.ghosts, self.ghosts_max),
             ("members", metrics.members_alive + metrics.members_suspect, self.members_max),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tidings::{Config, Instant, Member, NodeId, State};
 
 use crate::app::App;
+use crate::fault::Fault;
+use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::Watch;
 use crate::world::{Host, World};
@@ -34,8 +36,8 @@ pub struct Settling {
 impl Settling {
     /// Begins to watch when the faults are over.
     #[must_use]
-    pub fn new(since: Instant, config: &Config) -> Self {
-        Settling { since, bound: bound(config), settled: None, mark: (since, 0, 0) }
+    pub fn new(since: Instant, scenario: &Scenario, config: &Config) -> Self {
+        Settling { since, bound: bound(scenario, config), settled: None, mark: (since, 0, 0) }
     }
 
     /// Looks whether everything is in order; the first thing that is not, if something is not.
@@ -93,8 +95,10 @@ impl Settling {
 
 /// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,
 /// judge at 3 P and spread.
-fn bound(config: &Config) -> Duration {
-    config.stall_tolerance * 9 + config.probe_interval * 60
+fn bound(scenario: &Scenario, config: &Config) -> Duration {
+    // Two sides that forgot each other meet by a contact that both know: one dial of four, and one contact of three.
+    let forgets = scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. }));
+    config.stall_tolerance * 9 + config.probe_interval * if forgets { 720 } else { 60 }
 }
 
 /// The first thing that is not in order.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidings::member::Incarnation;
 use tidings::{Event, Generation, Instant, Member, NodeId, Protocol, State};
 
+use crate::checks::truth::hash;
 use crate::violation::Violation;
 use crate::watch::Moment;
 
@@ -22,6 +23,8 @@ pub(super) struct Opinion {
     state: State,
     generation: Generation,
     incarnation: Incarnation,
+    /// The hash of its address and metadata.
+    said: u64,
     /// Whether its Dead is provisional.
     is_provisional: bool,
     /// When it suspected, and the moment its verdict was announced for, by the host's own clock.
@@ -35,6 +38,7 @@ impl Opinion {
             state,
             generation: member.generation(),
             incarnation: member.incarnation(),
+            said: hash(member),
             is_provisional: false,
             suspected: None,
             was_dead: false,
@@ -129,7 +133,10 @@ impl Folds {
         let folded = self.opinion(host, id).filter(|opinion| opinion.state != State::Left);
         let held = protocol.member(id);
         let is_same = match (folded, held) {
-            (Some(folded), Some(held)) => folded.state == held.state() && folded.generation == held.generation(),
+            (Some(folded), Some(held)) => {
+                let is_told = !held.state().is_live() || folded.said == hash(held);
+                folded.state == held.state() && folded.generation == held.generation() && is_told
+            }
             (None, None) => true,
             // A node's own departure is its own last word.
             (folded, held) => id == protocol.me().id() && (folded.is_none() || held.is_none()),

@@ -72,24 +72,26 @@ impl Silence {
     /// long, and its rumour is older than the member's silence.
     fn could_reach(&self, now: Instant, host: u32, victim: u32, truth: &Truth) -> bool {
         let since = now - self.tolerance * 4;
-        let was_well = |host: u32| truth.impaired(host) < since;
+        // The origin stands for never.
+        let is_recent = |at: Instant| at > Instant::ORIGIN && at >= since;
+        let was_well = |host: u32| !is_recent(truth.impaired(host));
         if !was_well(host) || !was_well(victim) {
             return false;
         }
         let (mut cuts, mut relays) = (0, 0);
-        let is_clean = |some: u32, other: u32| truth.cut(some, other).max(truth.harmed(some, other)) < since;
+        let is_clean = |some: u32, other: u32| !is_recent(truth.cut(some, other).max(truth.harmed(some, other)));
         let reaches_all_but_the_victim = |one: u32| {
             let mut others =
                 truth.processes().filter(|(other, process)| process.is_up && ![one, victim].contains(other));
             others.all(|(other, _)| is_clean(one, other))
         };
         for (other, process) in truth.processes().filter(|(other, process)| process.is_up && *other != victim) {
-            let is_cut = truth.cut(victim, other) >= since;
+            let is_cut = is_recent(truth.cut(victim, other));
             // A rumour of who was slow or blocked counts from questions that it could not have heard answered.
             if !was_well(other) || (is_cut && !reaches_all_but_the_victim(other)) {
                 return false;
             }
-            if truth.harmed(victim, other) >= since || (other != host && truth.cut(host, other) >= since) {
+            if is_recent(truth.harmed(victim, other)) || (other != host && is_recent(truth.cut(host, other))) {
                 return false;
             }
             cuts += u32::from(is_cut);

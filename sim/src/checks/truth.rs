@@ -26,8 +26,8 @@ pub(super) struct Truth {
     /// Everyone who was ever started, by name.
     issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>>,
     processes: Vec<Process>,
-    /// By host, over all its starts.
-    impairments: BTreeMap<u32, Impairments>,
+    /// By host, over all its starts; none stands for all.
+    impairments: BTreeMap<Option<u32>, Impairments>,
     tolerance: Duration,
     /// When the network last lost or delayed something.
     harmed: Links,
@@ -168,11 +168,11 @@ impl Truth {
 
     /// Until when a host was impaired.
     pub(super) fn impaired(&self, host: u32) -> Instant {
-        match self.impairments.get(&host) {
-            Some(impairments) if impairments.now.is_empty() => impairments.until,
-            Some(_) => Instant::NEVER,
-            None => Instant::ORIGIN,
-        }
+        let ended = |impairments: &Impairments| {
+            if impairments.now.is_empty() { impairments.until } else { Instant::NEVER }
+        };
+        let of = |host: Option<u32>| self.impairments.get(&host).map_or(Instant::ORIGIN, ended);
+        of(Some(host)).max(of(None))
     }
 
     pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, fate: &Fate) {
@@ -272,8 +272,13 @@ impl Truth {
             _ => return,
         };
         let is_a_moment = matches!(fault, Fault::Step { .. });
+        // Hosts that have not started yet are meant too.
+        let named: Vec<Option<u32>> = match hosts {
+            Hosts::These(these) => these.iter().map(|host| Some(*host)).collect(),
+            _ => vec![None],
+        };
         if phase == Phase::Begins {
-            for host in hosts.numbers(self.processes.len() as u32) {
+            for host in named {
                 let impairments = self.impairments.entry(host).or_default();
                 impairments.until = now;
                 if !is_a_moment {
@@ -290,7 +295,7 @@ impl Truth {
     }
 }
 
-fn hash(member: &Member) -> u64 {
+pub(super) fn hash(member: &Member) -> u64 {
     let mut bytes = member.address().to_string().into_bytes();
     bytes.extend_from_slice(member.metadata());
     XxHash3_64::oneshot(&bytes).max(1)

@@ -92,7 +92,8 @@ fn sides(groups: &[Vec<u32>], bridges: &[u32]) -> Reach {
         of.extend(group.iter().map(|host| (*host, Some(side))));
     }
     of.extend(bridges.iter().map(|host| (*host, None)));
-    Reach::Sides { of, others: (groups.len() as u32).saturating_sub(1) }
+    // Hosts named in no group belong to the last; one group stands against all others.
+    Reach::Sides { of, others: (groups.len() as u32).saturating_sub(1).max(1) }
 }
 
 impl Reach {

@@ -65,8 +65,14 @@ impl<A: App, W: Watch> World<A, W> {
     /// Does what a fault of processes or clocks does when it begins.
     fn strike(&mut self, id: u32, planned: &Planned, ends: Option<Instant>) {
         match &planned.what {
-            Fault::Crash { hosts, .. } => self.each(hosts, |world, host| world.end(host, Life::Crashed)),
-            Fault::Leave { hosts } => self.each(hosts, Self::leave),
+            Fault::Crash { hosts, .. } => self.each(hosts, |world, host| {
+                world.hold_down(id, host);
+                world.end(host, Life::Crashed);
+            }),
+            Fault::Leave { hosts } => self.each(hosts, |world, host| {
+                world.hold_down(id, host);
+                world.leave(host);
+            }),
             Fault::Pause { hosts, inbox } => {
                 self.each(hosts, |world, host| world.ail(id, host, Ailment::Paused(*inbox)))
             }
@@ -118,14 +124,12 @@ impl<A: App, W: Watch> World<A, W> {
     fn mend(&mut self, id: u32, fault: &Fault) {
         match fault {
             Fault::Crash { hosts, clock, address } => self.each(hosts, |world, host| {
-                let one = &world.hosts[host as usize];
-                if !one.is_up() && !one.is_over {
+                if world.let_up(id, host) {
                     world.start_again(host, *clock, *address);
                 }
             }),
             Fault::Leave { hosts } => self.each(hosts, |world, host| {
-                let one = &world.hosts[host as usize];
-                if one.is_leaving && !one.is_over {
+                if world.let_up(id, host) {
                     world.end(host, Life::Left);
                     world.start_again(host, Default::default(), Default::default());
                 }
@@ -181,6 +185,9 @@ impl<A: App, W: Watch> World<A, W> {
         }
         self.reset_drift(host);
         let one = &mut self.hosts[host as usize];
+        one.busy_until = one.busy_until.min(now + one.service());
+        self.queue.push(one.busy_until.max(now), What::Ready(host));
+        let one = &mut self.hosts[host as usize];
         if one.is_stopped() || !one.is_up() {
             return;
         }
@@ -216,6 +223,21 @@ impl<A: App, W: Watch> World<A, W> {
         if !self.hosts[host as usize].is_stopped() {
             self.drain(host);
         }
+    }
+
+    /// A fault ends a host's process and holds it down; one that never started is not due yet.
+    fn hold_down(&mut self, id: u32, host: u32) {
+        let one = &mut self.hosts[host as usize];
+        if one.starts > 0 {
+            one.downed.insert(id);
+        }
+    }
+
+    /// A fault holds a host down no longer; whether it is to start again: no other does.
+    fn let_up(&mut self, id: u32, host: u32) -> bool {
+        let one = &mut self.hosts[host as usize];
+        let is_due = one.downed.remove(&id) && one.downed.is_empty() && !one.is_over;
+        is_due && (!one.is_up() || one.is_leaving)
     }
 
     fn leave(&mut self, host: u32) {

@@ -1,6 +1,6 @@
 //! One simulated process: a protocol, the clock it is told, its processor, its socket buffer, and what ails it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ pub struct Host<A = ()> {
     /// Since when the machine sleeps.
     pub(super) slept: Option<Instant>,
     pub(super) is_leaving: bool,
+    /// The faults that ended its process and hold it down.
+    pub(super) downed: BTreeSet<u32>,
     /// Whether it told its application that too few answer it.
     pub(super) is_isolated: bool,
     /// Whether it was a twin whose time is over: it does not start again.
@@ -89,6 +91,7 @@ impl<A> Host<A> {
             wakes_at: Instant::NEVER,
             slept: None,
             is_leaving: false,
+            downed: BTreeSet::new(),
             is_isolated: false,
             is_over: false,
         }
@@ -180,7 +183,10 @@ impl<A> Host<A> {
 
     /// By how much its clock is fast, in parts of a million.
     pub(super) fn drift(&self) -> i64 {
-        self.ailments.iter().map(|(_, ailment)| if let Ailment::Drifts(ppm) = ailment { *ppm } else { 0 }).sum()
+        self.ailments
+            .iter()
+            .map(|(_, ailment)| if let Ailment::Drifts(ppm) = ailment { *ppm } else { 0 })
+            .fold(0, i64::saturating_add)
     }
 
     /// Its protocol and what its clock says, if it runs.

@@ -35,6 +35,8 @@ pub(super) struct Turn {
     pub(super) what: What,
 }
 
+const AFTER_ENDS: u64 = 1 << 63;
+
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     turns: BinaryHeap<Reverse<Turn>>,
@@ -44,7 +46,9 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn push(&mut self, at: Instant, what: What) {
         self.order += 1;
-        self.turns.push(Reverse(Turn { at, order: self.order, what }));
+        // What ends at a moment ends before anything else happens at it, the next of its kind among that.
+        let order = if matches!(what, What::End(_)) { self.order } else { self.order | AFTER_ENDS };
+        self.turns.push(Reverse(Turn { at, order, what }));
     }
 
     /// The soonest turn, if it comes no later than `end`.

@@ -126,6 +126,8 @@ impl<A: App, W: Watch> World<A, W> {
         // Every process has an origin of its own; none may matter.
         let read = Instant::from_nanos(1_000_000_000 + seed % 1_000_000_000_000);
         one.clock = Clock::new(self.now, read);
+        // A machine that sleeps has slept no time yet of this clock's.
+        one.slept = one.is_asleep().then_some(self.now);
         one.clock.drift(self.now, one.drift());
         let generation = Generation(one.wall);
         let identity = self.identity(host, generation);
@@ -146,6 +148,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.busy_until = now;
         one.wakes_at = Instant::NEVER;
         one.is_leaving = false;
+        one.downed.clear();
         one.is_isolated = false;
         self.trace.happening(now, host, Kind::Command, b"start");
         self.trace.line(now, host, || Happened::Life(Life::Started.word()));

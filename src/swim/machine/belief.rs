@@ -41,6 +41,9 @@ impl Machine {
         }
         match known {
             None => match self.ghosts.buried(self.now, record.id, record.generation, record.incarnation) {
+                // Somebody holds it alive whom we compare views with: no old rumour, so it is looked for. Two that
+                // forgot each other would else stay apart for as long as tombstones last.
+                Some(_) if source == Source::Sync => self.ask_owner(record),
                 Some(buried) => self.answer_the_buried(origin, record, buried),
                 None => self.take_in(record.to_record(), source),
             },

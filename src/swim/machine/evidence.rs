@@ -106,7 +106,9 @@ impl Machine {
             // A provisional Dead that is as silent as before stays so and is judged anew: another's answer is no sign
             // of its life.
             let is_provisional = self.members.row(slot).is_provisional();
-            if all > others || (self.now.since(start) > PRIVATE_MAX && !is_provisional) {
+            // A round may last an interval: its failure alone must not be old.
+            let private_max = PRIVATE_MAX.max(self.rules.probe_interval * 2);
+            if all > others || (self.now.since(start) > private_max && !is_provisional) {
                 self.revive(slot);
                 continue;
             }
