@@ -317,6 +317,12 @@ mod tests {
     use crate::fault::{Hosts, Links};
 
     #[test]
+    fn a_configuration_is_taken_whole() {
+        let config = Config { indirect_checks: 1, members_max: 9, ..Config::wan("mine") };
+        assert_eq!(Scenario::new("t", 3, Duration::from_secs(1)).configured(&config).config().unwrap(), config);
+    }
+
+    #[test]
     fn a_file_reads_and_what_is_printed_reads_back() {
         let text = r#"
             name = "try"

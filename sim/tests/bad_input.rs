@@ -474,3 +474,13 @@ fn the_forger_writes_what_the_protocol_reads() {
     assert_eq!((member.name(), member.address(), member.metadata()), ("new", address, &[1, 2][..]));
     assert_eq!((member.generation(), member.incarnation()), (Generation(5), Incarnation(0)));
 }
+
+#[test]
+fn what_was_sent_is_read_whole_and_not_in_part() {
+    let (_, tap) = recorded(1);
+    for sent in tap {
+        assert!(forge::read(&sent.bytes).is_some(), "{sent:?}");
+        let part = (0..sent.bytes.len()).find(|length| forge::read(&sent.bytes[..*length]).is_some());
+        assert_eq!(part, None, "{sent:?}");
+    }
+}
