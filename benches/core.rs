@@ -57,8 +57,8 @@ struct Bench {
 impl Bench {
     fn new(members: u32) -> Option<Self> {
         let hour = Duration::from_secs(3_600);
-        // Nobody compares views, or looks whether those that never speak live. News ride longer than by default, so that
-        // they need not be renewed at every ping; what a datagram costs is the same.
+        // Nobody compares views, or looks whether those that never speak live. News ride for longer than by default, so
+        // that they need not be renewed at every ping; what a datagram costs is the same.
         let idle = Config {
             probe_interval: hour,
             stall_tolerance: hour,

@@ -4,9 +4,9 @@
 //! test is counted.
 #![allow(clippy::unwrap_used)]
 
-use allocation_counter::measure;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use tidings::config::Config;
 use tidings::time::Instant;
 use tidings_sim::Scenario;
