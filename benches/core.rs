@@ -1,152 +1,162 @@
 //! The core's hot path: a ping in and the ack out, six known updates each way: `cargo bench --bench core`.
 //!
-//! Real datagrams of a small cluster, one of whose nodes also knows a thousand or ten thousand members that never
-//! speak. Its peers' pings are recorded and handed in again; only answers that hold six updates count.
+//! One node that knows a thousand or ten thousand members, none of whom ever speaks but one: that one's ping is forged
+//! as `docs/wire.md` has it, with six updates, and handed in again and again. Only answers that hold six updates count.
 
 #![allow(missing_docs)] // criterion's macro makes a public function
 
-mod support;
+#[path = "../sim/src/forge.rs"]
+#[allow(dead_code)]
+mod forge;
+#[path = "support/report.rs"]
+mod report;
 
-use std::cell::RefCell;
 use std::hint::black_box;
-use std::rc::Rc;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use support::cluster::{Cluster, address, identity};
-use support::report::quantile;
-use tidings::config::{Config, ConfigError};
-use tidings::member::{Incarnation, Record};
+use forge::{ACK, NEWS, PING, Who, fields};
+use report::quantile;
+use tidings::config::Config;
+use tidings::member::{Generation, Identity, Incarnation, Record};
+use tidings::protocol::Protocol;
 
-/// The members that have something to tell.
-const TELLERS: std::ops::Range<usize> = 1..7;
+/// The members that have something to tell; the first other one is who pings.
+const TELLERS: std::ops::Range<u32> = 2..8;
+const PEER: u32 = 1;
 /// Pings answered between two renewals of the news, each of which is sent 40 times or more.
 const PINGS_PER_RENEWAL: u64 = 24;
-/// The place of the count of items in a ping and in an ack, while the sender's incarnation takes one byte.
-const COUNT_IN_PING: usize = 45;
+/// The place of the count of items in an ack, while the sender's incarnation takes one byte.
 const COUNT_IN_ACK: usize = 37;
+
+fn address(n: u32) -> SocketAddr {
+    let [_, a, b, c] = n.to_be_bytes();
+    SocketAddr::from(([10, a, b, c], 7_340))
+}
+
+/// The identity of member `n`; its name has 16 bytes.
+fn identity(n: u32) -> Identity {
+    Identity::named(&format!("node-{n:011}"), Generation(1_000), address(n))
+}
+
+fn who(n: u32) -> Who {
+    Who { id: identity(n).id, generation: 1_000, incarnation: 0 }
+}
 
 /// A node that knows many, and a ping to it.
 struct Bench {
-    cluster: Cluster,
     /// The node measured; it tells nothing of itself.
-    node: usize,
+    node: Protocol,
+    now: tidings::Instant,
     ping: Vec<u8>,
-    metadata: u8,
+    /// How often the tellers had something new to say.
+    renewals: u32,
 }
 
 impl Bench {
-    fn new(members: usize) -> Result<Self, ConfigError> {
+    fn new(members: u32) -> Option<Self> {
         let hour = Duration::from_secs(3_600);
-        // Nobody compares views: the others are not to learn of the members that never speak.
-        // News ride longer than by default, so that they need not be renewed at every ping; what a datagram costs is
-        // the same.
-        let quiet = Config {
+        // Nobody compares views, or looks whether those that never speak live. News ride longer than by default, so that
+        // they need not be renewed at every ping; what a datagram costs is the same.
+        let idle = Config {
+            probe_interval: hour,
+            stall_tolerance: hour,
             sync_quiet: hour,
             sync_patience: hour,
-            retransmit_mult: 10,
+            retransmit_mult: 4,
             forward_fanout: 2,
             forward_rate: 10_000,
             forward_burst: 10_000,
             ..Config::lan("bench")
         };
-        // Nor is anybody to look whether those live.
-        let idle = Config { probe_interval: hour, stall_tolerance: hour, retransmit_mult: 4, ..quiet.clone() };
-        let mut cluster = Cluster::new(quiet, 1);
-        for _ in 0..TELLERS.end {
-            cluster.start()?;
-        }
-        let node = cluster.start_with(idle)?;
-        cluster.run(Duration::from_secs(60));
-        let present = cluster.hosts.len();
-        let records: Vec<Record> =
-            (present..members).filter_map(|n| Record::new(&identity(n, 0), Incarnation(0), &[]).ok()).collect();
-        cluster.call(node, |protocol, now| protocol.preload(now, &records));
-        assert_eq!(cluster.hosts[node].protocol.metrics().members_alive, members);
-        // The node measured has proved the address of who pings it, or its acks would be cut to the ping's length.
-        cluster.call(node, |protocol, now| protocol.join(now, &[address(0)]));
-        let mut bench = Bench { cluster, node, ping: Vec::new(), metadata: 0 };
-        bench.record();
+        let now = tidings::Instant::from_nanos(1_000_000_000);
+        let node = Protocol::new(idle, identity(0), 1, now).ok()?;
+        let mut bench = Bench { node, now, ping: Vec::new(), renewals: 1 };
+        let records = (1..members).map(|n| Record::new(&identity(n), Incarnation(0), &[]).ok());
+        bench.node.preload(now, &records.collect::<Option<Vec<_>>>()?);
+        bench.drain();
+        assert_eq!(bench.node.metrics().members_alive, members as usize);
+        bench.prove();
+        bench.ping = who(PEER).says("bench", PING, &fields(&[who(0).digest(), 9]), &updates(bench.renewals));
         // Older news than the six ride no more.
-        while bench.cluster.hosts[node].protocol.metrics().news > 0 {
+        while bench.node.metrics().news > 0 {
             bench.ack();
         }
-        Ok(bench)
+        Some(bench)
     }
 
-    /// Keeps a ping of the first node that carries six updates.
-    fn record(&mut self) {
-        let (node, heard) = (self.node, Rc::new(RefCell::new(Vec::new())));
-        let tap = Rc::clone(&heard);
-        self.cluster.tap = Some(Box::new(move |from, to, bytes| {
-            let is_ping = from == 0 && to == node && bytes[1] == 1;
-            if is_ping && bytes.get(COUNT_IN_PING) == Some(&6) {
-                tap.replace(bytes.to_vec());
-            }
-        }));
-        for _ in 0..6_000 {
-            self.renew();
-            if !heard.borrow().is_empty() {
-                break;
-            }
-        }
-        self.cluster.tap = None;
-        self.ping = heard.take();
-        assert!(!self.ping.is_empty(), "no ping with six updates was sent");
+    /// The node measured has proved the address of who pings it, or its acks would be cut to the ping's length.
+    fn prove(&mut self) {
+        self.node.join(self.now, &[address(PEER)]);
+        let mut greeting = Vec::new();
+        let sent = self.node.poll_transmit(&mut greeting);
+        assert!(sent.is_some_and(|transmit| transmit.to == address(PEER)));
+        let nonce = forge::read(&greeting).map_or(0, |read| read.words[1]);
+        self.hear(who(PEER).says("bench", ACK, &fields(&[nonce]), &[]));
     }
 
-    /// Six members say something new, and it spreads.
+    fn hear(&mut self, mut datagram: Vec<u8>) {
+        let heard = self.node.handle_datagram(self.now, address(PEER), &mut datagram);
+        assert!(heard.is_ok(), "{heard:?}");
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let mut datagram = Vec::new();
+        while self.node.poll_transmit(&mut datagram).is_some() {}
+        while self.node.poll_event().is_some() {}
+    }
+
+    /// Six members say something new.
     fn renew(&mut self) {
-        self.metadata = self.metadata.wrapping_add(1);
-        for n in TELLERS {
-            let metadata = [self.metadata];
-            let done = self.cluster.call(n, |protocol, now| protocol.set_metadata(now, &metadata));
-            assert!(done.is_ok());
-        }
-        self.cluster.run(Duration::from_millis(100));
-        self.cluster.events.clear();
+        self.renewals += 1;
+        self.now += Duration::from_millis(100);
+        self.node.handle_timeout(self.now);
+        self.hear(who(PEER).says("bench", NEWS, &[], &updates(self.renewals)));
     }
 
-    /// Renews the news until the node measured has heard all six.
+    /// Renews the news and sees that all six ride.
     fn load(&mut self) {
-        let is_laden = (0..100).any(|_| {
-            self.renew();
-            self.ack().get(COUNT_IN_ACK) == Some(&6)
-        });
-        assert!(is_laden, "the node has not heard six updates");
+        self.renew();
+        assert_eq!(self.ack().get(COUNT_IN_ACK), Some(&6), "the node has not heard six updates");
     }
 
     /// Hands the ping in once.
     fn ack(&mut self) -> Vec<u8> {
         let mut ack = Vec::new();
-        let protocol = &mut self.cluster.hosts[self.node].protocol;
-        let accepted = protocol.handle_datagram(self.cluster.now, address(0), &mut self.ping);
-        assert!(accepted.is_ok() && protocol.poll_transmit(&mut ack).is_some());
+        let accepted = self.node.handle_datagram(self.now, address(PEER), &mut self.ping);
+        assert!(accepted.is_ok() && self.node.poll_transmit(&mut ack).is_some());
         ack
     }
 
     /// Hands the ping in so often; how long that and making the acks took, if the last ack still held six updates.
     fn answer(&mut self, count: u64) -> Option<Duration> {
-        let (mut ping, from, mut ack) = (self.ping.clone(), address(0), Vec::with_capacity(2_048));
-        let now = self.cluster.now;
-        let protocol = &mut self.cluster.hosts[self.node].protocol;
+        let (from, mut ack) = (address(PEER), Vec::with_capacity(2_048));
         let started = Instant::now();
         for _ in 0..count {
-            let accepted = protocol.handle_datagram(now, black_box(from), black_box(&mut ping));
-            let sent = protocol.poll_transmit(&mut ack);
+            let accepted = self.node.handle_datagram(self.now, black_box(from), black_box(&mut self.ping));
+            let sent = self.node.poll_transmit(&mut ack);
             assert!(accepted.is_ok() && sent.is_some());
             black_box(&ack);
         }
         let took = started.elapsed();
         let is_laden = ack[1] == 2 && ack[COUNT_IN_ACK] == 6;
-        assert!(protocol.poll_transmit(&mut ack).is_none());
+        assert!(self.node.poll_transmit(&mut ack).is_none());
         is_laden.then_some(took)
     }
 }
 
+/// The six records as they stand after so many renewals.
+fn updates(renewals: u32) -> Vec<Vec<u8>> {
+    let metadata = [renewals as u8];
+    let record = |n| Who { incarnation: renewals, ..who(n) }.alive(address(n), &identity(n).name, &metadata);
+    TELLERS.map(record).collect()
+}
+
 fn ping_and_ack(criterion: &mut Criterion) {
     for members in [1_000, 10_000] {
-        let Ok(mut bench) = Bench::new(members) else { return };
+        let Some(mut bench) = Bench::new(members) else { return };
         let bytes = bench.ping.len();
         let mut batches = Vec::new();
         criterion.bench_function(
@@ -173,7 +183,7 @@ fn ping_and_ack(criterion: &mut Criterion) {
 
 /// Criterion's mean counts every preemption. Beside it, how the batches spread: the fastest is the best case, not the
 /// typical one.
-fn tell_batches(members: usize, batches: &mut [Duration]) {
+fn tell_batches(members: u32, batches: &mut [Duration]) {
     if batches.is_empty() {
         return;
     }

@@ -9,6 +9,7 @@ mod load;
 mod loss;
 mod mass;
 mod partitions;
+mod presets;
 mod wait;
 
 use std::num::NonZeroUsize;
@@ -53,8 +54,16 @@ struct Lab {
 type Experiment = fn(&Lab) -> Result<Table, ScenarioError>;
 
 /// The experiments, in the order of the page.
-const EXPERIMENTS: [Experiment; 7] =
-    [crash::table, loss::table, anomalies::table, partitions::table, mass::table, wait::table, load::table];
+const EXPERIMENTS: [Experiment; 8] = [
+    crash::table,
+    loss::table,
+    anomalies::table,
+    partitions::table,
+    mass::table,
+    wait::table,
+    load::table,
+    presets::table,
+];
 
 /// What is thought of the differences; written by hand after a full run.
 const READING: &str = include_str!("tables/reading.md");

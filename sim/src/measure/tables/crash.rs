@@ -9,7 +9,7 @@ use crate::measure::sample::{MEDIAN, P99, Sample};
 use crate::measure::tables::{Lab, SECOND, cluster, crash_of, settled, until_known};
 use crate::measure::text::{Table, grouped, pair, percentile, share};
 use crate::random::Random;
-use crate::scenario::ScenarioError;
+use crate::scenario::{Scenario, ScenarioError};
 
 /// The hosts, and the model's median and 99th percentile of the first Dead at P = 3 s and P = 1 s, in tenths of
 /// seconds.
@@ -28,11 +28,12 @@ const SPREAD_MAX: f64 = 5e7;
 /// How long all survivors may take to know.
 const MOST: Duration = Duration::from_secs(60);
 
+/// What came of one crash.
 #[derive(Clone, Copy, Debug, Default)]
-struct Found {
-    suspect: Option<Duration>,
-    dead: Option<Duration>,
-    spread: Option<Duration>,
+pub(super) struct Found {
+    pub(super) suspect: Option<Duration>,
+    pub(super) dead: Option<Duration>,
+    pub(super) spread: Option<Duration>,
     was_unconfirmed: bool,
     /// Survivors' verdicts, and how many of them waited for 3 P.
     verdicts: u64,
@@ -64,7 +65,8 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     let crashes = lab.effort.pick(30, 400);
     for (tolerance, column) in [(SECOND * 3, 0), (SECOND, 1)] {
         for (hosts, model) in CELLS {
-            let found = parallel::each(lab.jobs, crashes, |seed| crash(hosts, tolerance, seed));
+            let scenario = cluster("crash", hosts, tolerance);
+            let found = parallel::each(lab.jobs, crashes, |seed| crash(&scenario, seed));
             let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
             row(&mut table, hosts, tolerance, model[column], &found);
         }
@@ -72,10 +74,11 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     Ok(table)
 }
 
-fn crash(hosts: u32, tolerance: Duration, seed: u64) -> Result<Found, ScenarioError> {
+/// One of a settled cluster ends.
+pub(super) fn crash(scenario: &Scenario, seed: u64) -> Result<Found, ScenarioError> {
     let mut random = Random::new(seed, "crash table");
-    let mut world = settled(&cluster("crash", hosts, tolerance), seed, &mut random)?;
-    world.inject(crash_of(random.choose(1, hosts)), None);
+    let mut world = settled(scenario, seed, &mut random)?;
+    world.inject(crash_of(random.choose(1, scenario.hosts)), None);
     until_known(&mut world, MOST);
     let watch = world.watch();
     let Some(crash) = watch.crashes().first() else {
@@ -94,11 +97,14 @@ fn crash(hosts: u32, tolerance: Duration, seed: u64) -> Result<Found, ScenarioEr
     })
 }
 
+/// The spans of one kind that were seen at all.
+pub(super) fn spans(found: &[Found], what: fn(&Found) -> Option<Duration>) -> Sample {
+    Sample::of_spans((0..).zip(found).filter_map(|(run, one)| Some((what(one)?, run))))
+}
+
 fn row(table: &mut Table, hosts: u32, tolerance: Duration, model: (u64, u64), found: &[Found]) {
-    let of = |what: fn(&Found) -> Option<Duration>| {
-        Sample::of_spans((0..).zip(found).filter_map(|(run, one)| Some((what(one)?, run))))
-    };
-    let (suspect, dead, spread) = (of(|one| one.suspect), of(|one| one.dead), of(|one| one.spread));
+    let (suspect, dead) = (spans(found, |one| one.suspect), spans(found, |one| one.dead));
+    let spread = spans(found, |one| one.spread);
     let tries = found.len() as u64;
     let unconfirmed = found.iter().filter(|one| one.was_unconfirmed).count() as u64;
     let sum = |what: fn(&Found) -> u64| found.iter().map(what).sum::<u64>();

@@ -6,7 +6,7 @@ use crate::measure::parallel;
 use crate::measure::sample::{P99, Sample};
 use crate::measure::tables::{Lab, SECOND, SETTLE, begin, cluster};
 use crate::measure::text::{Table, grouped, number};
-use crate::scenario::ScenarioError;
+use crate::scenario::{Scenario, ScenarioError};
 
 const SIZES: [u32; 7] = [2, 16, 64, 256, 1_000, 4_000, 10_000];
 /// How long is counted.
@@ -52,10 +52,16 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     Ok(table)
 }
 
-/// Datagrams per node and second, in thousandths, and a size's line of the table.
-fn row(hosts: u32) -> Result<(u64, Vec<String>), ScenarioError> {
-    let mut world = begin(&cluster("load", hosts, SECOND * 3), 1)?;
-    world.run_until(Instant::ORIGIN + SETTLE);
+/// Datagrams and bytes a second, in thousandths, one value for each node.
+pub(super) struct Load {
+    pub(super) datagrams: Sample,
+    pub(super) bytes: Sample,
+}
+
+/// What nodes send while nothing happens, from a moment on.
+pub(super) fn load(scenario: &Scenario, from: Instant) -> Result<Load, ScenarioError> {
+    let mut world = begin(scenario, 1)?;
+    world.run_until(from);
     let before = world.watch().loads(world.now());
     world.run(SECOND * LASTS_S);
     let after = world.watch().loads(world.now());
@@ -64,7 +70,12 @@ fn row(hosts: u32) -> Result<(u64, Vec<String>), ScenarioError> {
             before.iter().zip(&after).map(|(before, after)| (what(after) - what(before)) * 1_000 / u64::from(LASTS_S)),
         )
     };
-    let (datagrams, bytes) = (sent(|load| load.datagrams), sent(|load| load.bytes));
+    Ok(Load { datagrams: sent(|load| load.datagrams), bytes: sent(|load| load.bytes) })
+}
+
+/// Datagrams per node and second, in thousandths, and a size's line of the table.
+fn row(hosts: u32) -> Result<(u64, Vec<String>), ScenarioError> {
+    let Load { datagrams, bytes } = load(&cluster("load", hosts, SECOND * 3), Instant::ORIGIN + SETTLE)?;
     let mut cells = vec![grouped(u64::from(hosts))];
     for sample in [&datagrams, &bytes] {
         for value in [sample.mean(), sample.percentile(P99), sample.max()] {

@@ -1,20 +1,68 @@
-//! What anti-entropy costs, in virtual time: `cargo bench --bench sync [-- differ|forget] [--json]`.
+//! What anti-entropy costs, in virtual time: `cargo bench -p tidings-sim --bench sync [-- differ|forget] [--json]`.
 //!
 //! `differ`: two nodes hold the same members but for some records; what their comparisons send in both directions until
 //! the views are equal. `forget`: one of 16 nodes forgets 100 dead; nobody may compare anything in the next ten
 //! minutes.
 
-mod support;
+#[path = "../../benches/support/report.rs"]
+mod report;
 
 use std::error::Error;
 use std::time::Duration;
 
-use support::cluster::{Cluster, address, identity};
-use support::report::{Arguments, Cell, Table, number, print, verdict};
+use report::{Arguments, Cell, Table, number, print, verdict};
 use tidings::config::Config;
-use tidings::member::{Incarnation, Record, State};
+use tidings::member::{Generation, Identity, Incarnation, Record, State};
+use tidings::metrics::Metrics;
+use tidings::protocol::Protocol;
+use tidings::time::Instant;
+use tidings_sim::Scenario;
+use tidings_sim::fault::Fault;
+use tidings_sim::forge::{SYNC_REPLY, SYNC_REQUEST};
+use tidings_sim::network::Fate;
+use tidings_sim::watch::Watch;
+use tidings_sim::world::World;
 
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What comparisons of views have sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Comparisons {
+    datagrams: u64,
+    bytes: u64,
+}
+
+impl Watch for Comparisons {
+    fn sent(&mut self, _: Instant, _: u32, _: Option<u32>, datagram: &[u8], _: &Fate) {
+        if matches!(datagram[1], SYNC_REQUEST | SYNC_REPLY) {
+            self.datagrams += 1;
+            self.bytes += datagram.len() as u64;
+        }
+    }
+}
+
+impl Comparisons {
+    /// What came on top since an earlier count.
+    fn since(self, before: Comparisons) -> Comparisons {
+        Comparisons { datagrams: self.datagrams - before.datagrams, bytes: self.bytes - before.bytes }
+    }
+}
+
+type Cluster = World<(), Comparisons>;
+
+/// `hosts` hosts that joined and hold each other Alive.
+fn formed(config: &Config, seed: u64, hosts: u32) -> Result<Cluster, Box<dyn Error>> {
+    let scenario = Scenario::new("bench", hosts, Duration::from_secs(3_600)).configured(config);
+    let mut cluster = World::new(&scenario, seed, |_| (), Comparisons::default())?;
+    let all = hosts as usize;
+    let agree = |cluster: &Cluster| views(cluster).filter(|view| view.members_alive == all).count() == all;
+    let is_formed = cluster.run_while(Duration::from_secs(60), |cluster| !agree(cluster));
+    if is_formed { Ok(cluster) } else { Err("the cluster did not form".into()) }
+}
+
+fn views(cluster: &Cluster) -> impl Iterator<Item = Metrics> {
+    cluster.hosts().iter().filter_map(|host| host.protocol()).map(Protocol::metrics)
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Some(arguments) = Arguments::read() else { return Ok(()) };
@@ -92,11 +140,8 @@ struct Repair {
 fn repair(members: usize, different: usize, how: Difference) -> Result<Option<Repair>, Box<dyn Error>> {
     let hour = Duration::from_secs(3_600);
     let config = Config { probe_interval: hour, stall_tolerance: hour, ..Config::lan("bench") };
-    let mut cluster = Cluster::new(config, 3);
-    cluster.start()?;
-    cluster.start()?;
+    let mut cluster = formed(&config, 3, 2)?;
     cluster.run(Duration::from_secs(5));
-    let record = |n: usize, incarnation| Record::new(&identity(n, 0), Incarnation(incarnation), &[]);
     let is_different = |n: usize| (n - 2) * different / (members - 2) != (n - 1) * different / (members - 2);
     let all = (2..members).map(|n| record(n, u32::from(is_different(n)))).collect::<Result<Vec<_>, _>>()?;
     let mut others = Vec::new();
@@ -108,51 +153,65 @@ fn repair(members: usize, different: usize, how: Difference) -> Result<Option<Re
     cluster.call(0, |protocol, now| protocol.preload(now, &all));
     cluster.call(1, |protocol, now| protocol.preload(now, &others));
     cluster.run(Duration::from_secs(5));
-    let (before, syncs, begun) = (cluster.sent_to_sync(), sessions(&cluster), cluster.now);
+    let (before, syncs, begun) = (*cluster.watch(), sessions(&cluster), cluster.now());
+    let other = cluster.hosts()[1].address();
     while !agree(&cluster) {
-        if cluster.now.since(begun) > PATIENCE {
+        if cluster.now().since(begun) > PATIENCE {
             return Ok(None);
         }
         // A greeting and its ack tell the view hashes, as the pings of a running cluster do every second.
-        cluster.call(0, |protocol, now| protocol.join(now, &[address(1)]));
+        cluster.call(0, |protocol, now| protocol.join(now, &[other]));
         cluster.run(Duration::from_secs(3));
     }
-    let sent = cluster.sent_to_sync().since(before);
+    let sent = cluster.watch().since(before);
     Ok(Some(Repair { sessions: sessions(&cluster) - syncs, datagrams: sent.datagrams, bytes: sent.bytes }))
 }
 
+/// The record of a member at an address where nobody is; its name has 16 bytes.
+fn record(n: usize, incarnation: u32) -> Result<Record, Box<dyn Error>> {
+    let [_, a, b, c] = (n as u32).to_be_bytes();
+    let identity = Identity::named(&format!("node-{n:011}"), Generation(1_000), ([10, a, b, c], 7_340).into());
+    Ok(Record::new(&identity, Incarnation(incarnation), &[])?)
+}
+
 fn agree(cluster: &Cluster) -> bool {
-    let hash = |n: usize| cluster.hosts[n].protocol.metrics().view_hash;
-    hash(0) == hash(1)
+    let hashes: Vec<_> = views(cluster).map(|view| view.view_hash).collect();
+    hashes.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 fn sessions(cluster: &Cluster) -> u64 {
-    cluster.hosts.iter().map(|host| host.protocol.metrics().syncs).sum()
+    views(cluster).map(|view| view.syncs).sum()
+}
+
+/// How many dead a protocol knows.
+fn dead_in(protocol: &Protocol) -> usize {
+    protocol.members().filter(|member| member.state() == State::Dead).count()
 }
 
 fn forget() -> Result<Table, Box<dyn Error>> {
     let (live, dead) = (16, 100);
-    let mut cluster = Cluster::formed(Config::lan("bench"), 5, live + dead)?.ok_or("the cluster did not form")?;
+    let mut cluster = formed(&Config::lan("bench"), 5, live + dead)?;
     cluster.run(Duration::from_secs(10));
-    (live..live + dead).for_each(|n| cluster.crash(n));
-    let is_settled = (0..300).any(|_| {
-        cluster.run(Duration::from_secs(1));
-        (live..live + dead).all(|n| cluster.holding(n, State::Dead) == live)
-    });
-    if !is_settled {
+    cluster.inject(Fault::crash(&(live..live + dead).collect::<Vec<_>>()), None);
+    let all_found = |cluster: &Cluster| {
+        let mut running = cluster.hosts().iter().filter_map(|host| host.protocol());
+        running.all(|protocol| dead_in(protocol) == dead as usize)
+    };
+    if !cluster.run_while(Duration::from_secs(300), |cluster| !all_found(cluster)) {
         return Err("not everyone found all of the dead".into());
     }
     cluster.run(Duration::from_secs(60));
-    let before = cluster.sent_to_sync();
+    let before = *cluster.watch();
     for n in live..live + dead {
-        cluster.call(3, |protocol, now| protocol.forget(now, identity(n, 0).id))?;
+        let id = cluster.hosts()[n as usize].id();
+        cluster.call(3, |protocol, now| protocol.forget(now, id)).ok_or("the one that forgets does not run")??;
     }
     cluster.run(PATIENCE);
-    let sent = cluster.sent_to_sync().since(before);
-    let kept = (live..live + dead).filter(|n| cluster.hosts[3].protocol.member(identity(*n, 0).id).is_some()).count();
+    let sent = cluster.watch().since(before);
+    let kept = cluster.hosts()[3].protocol().map_or(0, dead_in);
     let title = "One of 16 nodes forgets 100 dead, the others do not; ten virtual minutes; limit: no sync datagram";
     let mut table = Table::new(title, &["forgotten", "back again", "sync datagrams", "bytes", "verdict"]);
     let judged = verdict(sent.datagrams == 0 && kept == 0);
-    table.row([dead.into(), kept.into(), sent.datagrams.into(), sent.bytes.into(), judged]);
+    table.row([u64::from(dead).into(), kept.into(), sent.datagrams.into(), sent.bytes.into(), judged]);
     Ok(table)
 }
