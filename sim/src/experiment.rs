@@ -250,9 +250,10 @@ fn panicked(at: Instant, payload: &(dyn Any + Send)) -> Violation {
 impl<A: App> Run<'_, A> {
     /// Safety first, then, when the faults are over, liveness; how long the cluster took to settle, if it did.
     fn whole(&mut self) -> Option<Duration> {
-        let end = Instant::ORIGIN + self.world.scenario().lasts;
-        let over = self.world.scenario().faults_end().map(|over| Instant::ORIGIN + over).filter(|over| *over < end);
-        let Some(over) = over.filter(|_| !self.world.scenario().is_crowded()) else {
+        let scenario = self.world.scenario();
+        let end = Instant::ORIGIN + scenario.lasts;
+        let over = scenario.faults_end().filter(|_| scenario.never_settles().is_none());
+        let Some(over) = over.map(|over| Instant::ORIGIN + over) else {
             self.until(end);
             return None;
         };

@@ -214,8 +214,37 @@ impl Trace {
         if !self.hashes {
             return;
         }
-        let word = crate::random::nanos(takes) ^ u64::from(to) << 40 ^ u64::from(host) << 20 ^ bytes as u64;
-        self.hash = (self.hash.rotate_left(23) ^ word).wrapping_mul(STIR);
+        for word in [crate::random::nanos(takes), u64::from(to) << 32 | u64::from(host), bytes as u64] {
+            self.hash = (self.hash.rotate_left(23) ^ word).wrapping_mul(STIR);
+        }
+    }
+
+    /// Takes what an application was told into the hash, with all that its text would say.
+    pub(crate) fn told(&mut self, at: Instant, host: u32, event: &Event) {
+        if !self.hashes {
+            return;
+        }
+        let mut fields = [0; 48];
+        if let Some(member) = event.member() {
+            fields[..16].copy_from_slice(&member.id().to_bytes());
+            fields[16..24].copy_from_slice(&member.generation().0.to_le_bytes());
+            fields[24..28].copy_from_slice(&member.incarnation().0.to_le_bytes());
+        }
+        let (few, many) = match event {
+            Event::Suspect { by, reason, dead_after, .. } => {
+                ([*reason as u8, by.len() as u8, 0], dead_after.as_nanos())
+            }
+            Event::Dead { by, reason, isolated, .. } => ([*reason as u8, by.len() as u8, u8::from(*isolated)], 0),
+            Event::SelfStalled { gap } => ([0; 3], crate::random::nanos(*gap)),
+            Event::Isolated { reachable, known } => ([0; 3], (*reachable as u64) << 32 | *known as u64),
+            _ => ([0; 3], 0),
+        };
+        fields[28..31].copy_from_slice(&few);
+        fields[32..40].copy_from_slice(&many.to_le_bytes());
+        let kind = event.kind().as_bytes();
+        let length = kind.len().min(8);
+        fields[40..40 + length].copy_from_slice(&kind[..length]);
+        self.take_in(at, host, Kind::Told, &fields);
     }
 
     /// Keeps a line, if lines are kept; makes it only then.

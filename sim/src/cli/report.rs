@@ -16,7 +16,11 @@ use crate::cli::trouble::Trouble;
 
 /// Figures of one run.
 pub(crate) fn summary(outcome: &Outcome, took: Duration, out: &mut impl Write) -> Result<(), Trouble> {
-    let settled = outcome.settled_after.map_or(String::new(), |after| format!(", settled {after:?} after the faults"));
+    let settled = match (outcome.settled_after, outcome.scenario.never_settles()) {
+        (Some(after), _) => format!(", settled {after:?} after the faults"),
+        (None, Some(why)) => format!(", and what must hold in the end was not asked: {why}"),
+        (None, None) => String::new(),
+    };
     writeln!(
         out,
         "{}, seed {}: {:.1} s virtual in {:.2} s wall, {} happenings, {} datagrams, hash {}{settled}",

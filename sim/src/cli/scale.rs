@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// What chance is drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Leaves the trace hash out, to see what it costs
+    #[arg(long)]
+    no_hash: bool,
     /// Ends with one line of JSON
     #[arg(long)]
     json: bool,
@@ -73,7 +76,8 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<Verdict, Troubl
     let victim = args.nodes - 1;
     interrupt::watch()?;
     let watch = Stopwatch::start();
-    let world = World::new(&scenario, args.seed, |_| (), Deaths::of(victim, args.nodes));
+    let begin = if args.no_hash { World::unhashed } else { World::new };
+    let world = begin(&scenario, args.seed, |_| (), Deaths::of(victim, args.nodes));
     let mut world = world.map_err(|error| Trouble::say(error.to_string()))?;
     world.run_until(Instant::ORIGIN);
     let set_up = watch.elapsed();

@@ -10,6 +10,17 @@ impl Scenario {
         self.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { .. }))
     }
 
+    /// Why nobody can say what must hold when the faults are over; none when it can be said.
+    #[must_use]
+    pub fn never_settles(&self) -> Option<&'static str> {
+        match self.faults_end() {
+            None => Some("a fault never ends"),
+            Some(over) if over >= self.lasts => Some("a fault lasts as long as the run"),
+            Some(_) if self.is_crowded() => Some("more members may come than a table holds"),
+            Some(_) => None,
+        }
+    }
+
     /// Whether more members can start than a table holds: views can then never be equal.
     #[must_use]
     pub fn is_crowded(&self) -> bool {

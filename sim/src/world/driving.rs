@@ -224,9 +224,7 @@ impl<A: App, W: Watch> World<A, W> {
         }
         let Some(protocol) = &one.protocol else { return };
         self.watch.told(Moment { now, local: one.clock.read(now) }, host, protocol, &event);
-        let member = event.member().map_or([0; 16], |member| member.id().to_bytes());
-        self.trace.take_in(now, host, Kind::Told, event.kind().as_bytes());
-        self.trace.take_in(now, host, Kind::Told, &member);
+        self.trace.told(now, host, &event);
         if self.trace.keeps_lines() {
             let skew = Skew { read: one.clock.read(now), at: now };
             let is_verdict = matches!(event, Event::Dead { .. } | Event::Suspect { .. });
