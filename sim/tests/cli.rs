@@ -76,7 +76,7 @@ fn everything_there_is_has_a_sentence() {
 fn a_run_tells_what_happened_and_ends_with_an_object() {
     let told = sim(&["run", "crash", "--seed", "3"]);
     assert_eq!(told.code, Some(0), "{}{}", told.out, told.err);
-    assert!(told.out.contains("dead:") && told.out.contains("fault    crash"), "{}", told.out);
+    assert!(told.out.contains("dead:") && told.out.contains("fault    until 40.000000s: crash, "), "{}", told.out);
     assert!(!told.out.contains("sends "), "datagrams are for --verbose");
     assert!(told.out.contains("all promises held"));
     assert!(sim(&["run", "crash", "--seed", "3", "--verbose"]).out.contains("sends "));
@@ -179,7 +179,7 @@ fn a_broken_promise_is_told_with_all_about_it_and_replays() {
     std::fs::write(&file, FAILS).unwrap();
     let broken = sim(&["run", &file.display().to_string(), "--json"]);
     assert_eq!(broken.code, Some(1), "{}{}", broken.out, broken.err);
-    for words in ["BROKEN   expect at ", "promise  ", "members  ", "seed     11", "why      n", "is dead (", "crash"] {
+    for words in ["BROKEN   expect at ", "promise  ", "members  ", "seed     11", "why      n", "is Dead (", "crash"] {
         assert!(broken.out.contains(words), "no {words:?} in\n{}", broken.out);
     }
     let object = last_json(&broken);

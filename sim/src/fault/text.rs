@@ -68,7 +68,7 @@ mod tests {
     fn reads_as_the_file_does() {
         let crash =
             Fault::Crash { hosts: Hosts::These(vec![3, 5]), clock: WallClock::Stuck, address: Default::default() };
-        assert_eq!(crash.to_string(), "crash, hosts (n3 n5), clock stuck, address same");
+        assert_eq!(crash.to_string(), "crash, address same, clock stuck, hosts (n3 n5)");
         let cut = Fault::Cut { links: Links::between(&[0], &[1]) };
         assert_eq!(cut.to_string(), "cut, links (from (n0) to (n1) ways both)");
         let split = Fault::Partition { groups: vec![vec![0], vec![1, 2]], bridges: vec![] };
