@@ -95,9 +95,10 @@ const MISCHIEF: [(&str, Change); 15] = [
         add(scenario, ms(600), pause, Some(scenario.lasts));
         scenario.faults.iter_mut().last().unwrap().flap = Some(Flap { on: ms(900), off: ms(900) });
     }),
-    ("each has a twin", |scenario| {
+    ("each has a twin, and later another", |scenario| {
         for of in 0..scenario.hosts {
             add(scenario, ms(700), Fault::Twin { of }, None);
+            add(scenario, ms(41_000), Fault::Twin { of }, None);
         }
     }),
     ("each has a twin, late", |scenario| {
