@@ -283,7 +283,7 @@ pub enum Lie {
     Incarnation,
     /// That it restarted at an absurd generation.
     Generation,
-    /// That it suspects itself: a member nobody ever started.
+    /// That somebody is alive whom nobody ever started.
     Phantom,
 }
 

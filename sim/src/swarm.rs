@@ -136,35 +136,6 @@ mod tests {
     use super::*;
     use crate::fault::Fault;
 
-    /// Every kind of fault there is, by its name in files.
-    const KINDS: [&str; 25] = [
-        "loss",
-        "burst-loss",
-        "latency",
-        "reorder",
-        "duplicate",
-        "corrupt",
-        "mtu",
-        "bandwidth",
-        "clog",
-        "cut",
-        "partition",
-        "ring",
-        "crash",
-        "leave",
-        "pause",
-        "block",
-        "suspend",
-        "slow",
-        "drift",
-        "step",
-        "join",
-        "twin",
-        "lie",
-        "metadata",
-        "forget",
-    ];
-
     #[test]
     fn every_kind_of_fault_occurs_and_is_absent_often_enough() {
         let (mut with, mut liars, mut crowded) = (BTreeMap::new(), 0, 0);
@@ -175,11 +146,11 @@ mod tests {
             liars += u32::from(scenario.has_liar());
             crowded += u32::from(scenario.is_crowded());
         }
-        for kind in KINDS {
+        for kind in Fault::NAMES {
             let count = with.get(kind).copied().unwrap_or(0);
             assert!((40..=1_400).contains(&count), "{kind} in {count} of 2,000: {with:?}");
         }
-        assert_eq!(with.len(), KINDS.len(), "{with:?}");
+        assert_eq!(with.len(), Fault::NAMES.len(), "{with:?}");
         assert!((60..=140).contains(&liars) && (10..=80).contains(&crowded), "{liars} {crowded}");
     }
 
