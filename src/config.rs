@@ -4,13 +4,20 @@
 //! Three presets cover most clusters: [`Config::lan`], [`Config::wan`] and [`Config::local`].
 
 mod duration_text;
+mod election;
 
+pub use election::{ElectionConfig, VOTERS_MAX};
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::member::ACCUSERS_MAX;
+
+/// Elections that one node takes part in at most.
+const ELECTIONS_MAX: usize = 16;
 
 /// How the protocol behaves; the same on all members of a cluster, though nothing breaks when they differ.
 ///
@@ -72,6 +79,8 @@ pub struct Config {
     /// Recent events kept for subscribers; one that falls further behind gets a difference instead. 16 to 1,048,576,
     /// default 1,024.
     pub events_max: usize,
+    /// Elections that this node votes in or watches, 0 to 16; none by default.
+    pub elections: Vec<ElectionConfig>,
 }
 
 impl Config {
@@ -98,6 +107,7 @@ impl Config {
             members_max: 20_000,
             datagram_bytes_max: 1_400,
             events_max: 1_024,
+            elections: Vec::new(),
         }
     }
 
@@ -135,6 +145,7 @@ impl Config {
     pub fn check(self) -> Result<Rules, ConfigError> {
         self.check_durations()?;
         self.check_numbers()?;
+        self.check_elections()?;
         let round_trip_floor = if self.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 };
         Ok(Rules { rto_floor: Duration::from_millis(round_trip_floor).min(self.probe_timeout), config: self })
     }
@@ -174,6 +185,18 @@ impl Config {
         within("members_max", self.members_max, 2, 65_536)?;
         within("datagram_bytes_max", self.datagram_bytes_max, 1_024, 65_507)?;
         within("events_max", self.events_max, 16, 1_048_576)
+    }
+
+    fn check_elections(&self) -> Result<(), ConfigError> {
+        within("elections (number)", self.elections.len(), 0, ELECTIONS_MAX)?;
+        let mut names = BTreeSet::new();
+        for election in &self.elections {
+            election.check()?;
+            if !names.insert(&election.name) {
+                return Err(ConfigError::new("elections.name", format!("{:?} is there twice", election.name)));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,11 +6,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::member::{Accusers, Member};
+use crate::leader::{Leader, LossReason, Trigger};
+use crate::member::{Accusers, Member, NodeId};
 use crate::time::Instant;
 
 /// A change of what this node believes.
@@ -69,6 +71,28 @@ pub enum Event {
         /// Where the other process answers.
         by: SocketAddr,
     },
+    /// An election has a leader, or another one than before.
+    Leader {
+        /// Who leads, in which term.
+        leader: Leader,
+        /// What started the election that it won.
+        trigger: Trigger,
+    },
+    /// The leader that was known is not known as one any more. On the leader itself: it must not act any more.
+    LeaderLost {
+        /// Who led.
+        leader: Leader,
+        /// How it ended.
+        reason: LossReason,
+    },
+    /// Members take part in an election under other voters, another lease or another drift than this node: they do not
+    /// elect together until their configurations agree.
+    VotersDiffer {
+        /// Which election.
+        election: Arc<str>,
+        /// The members with another configuration, as far as this node heard them.
+        members: Vec<NodeId>,
+    },
     /// A new member was refused because the table is full.
     Full {
         /// The cap that was reached.
@@ -87,7 +111,20 @@ impl Event {
             | Event::Isolated { .. }
             | Event::Reconnected
             | Event::Superseded { .. }
+            | Event::Leader { .. }
+            | Event::LeaderLost { .. }
+            | Event::VotersDiffer { .. }
             | Event::Full { .. } => None,
+        }
+    }
+
+    /// The election the event is about, if it is about one.
+    #[must_use]
+    pub fn election(&self) -> Option<&str> {
+        match self {
+            Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => Some(&leader.election),
+            Event::VotersDiffer { election, .. } => Some(election),
+            _ => None,
         }
     }
 
@@ -105,6 +142,9 @@ impl Event {
             Event::Isolated { .. } => "isolated",
             Event::Reconnected => "reconnected",
             Event::Superseded { .. } => "superseded",
+            Event::Leader { .. } => "leader",
+            Event::LeaderLost { .. } => "leader_lost",
+            Event::VotersDiffer { .. } => "voters_differ",
             Event::Full { .. } => "full",
         }
     }

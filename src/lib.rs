@@ -43,10 +43,13 @@
 #![cfg_attr(not(feature = "node"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod config;
+pub mod election;
 pub mod event;
+pub mod leader;
 pub mod member;
 pub mod metrics;
 pub mod protocol;
+mod random;
 pub mod recording;
 #[cfg(feature = "node")]
 pub mod runtime;
@@ -58,6 +61,7 @@ pub mod wire;
 
 pub use config::Config;
 pub use event::Event;
+pub use leader::{Leader, Term};
 pub use member::{Generation, Identity, Member, NodeId, State};
 pub use protocol::Protocol;
 #[cfg(feature = "node")]

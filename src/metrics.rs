@@ -74,6 +74,26 @@ pub struct Metrics {
     pub round: u64,
     /// The hash of the live view.
     pub view_hash: u64,
+    /// All elections of this node together.
+    pub elections: ElectionMetrics,
+}
+
+/// What happened in all elections of one node together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ElectionMetrics {
+    /// Times that this node stood for office: pre-votes begun.
+    pub campaigns: u64,
+    /// Terms that it was elected in.
+    pub terms_won: u64,
+    /// Votes that it gave to others.
+    pub votes_given: u64,
+    /// Ballots that could not be saved, so that nothing was told.
+    pub saves_failed: u64,
+    /// Times that it lost its office because its lease ran out.
+    pub leases_lost: u64,
+    /// Elections that it leads now.
+    pub led: u64,
 }
 
 /// Rejected datagrams by reason.

@@ -3,9 +3,13 @@
 //! The same code runs over UDP, in a simulator and under a user's own loop, because it reads no clock, opens no socket
 //! and draws no entropy: the driver names the time, carries the bytes and gives one seed.
 
+mod elections;
+
+use std::fmt;
 use std::net::SocketAddr;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Rules};
+use crate::election::{Election, Lease, SaveOutcome, Standing};
 use crate::event::Event;
 use crate::member::{Identity, IdentityError, Incarnation, Member, NodeId, Record};
 use crate::metrics::Metrics;
@@ -15,6 +19,9 @@ use crate::why::Why;
 use crate::wire::Rejected;
 
 pub use crate::swim::{ForgetError, LeaveProgress};
+pub use elections::BallotSave;
+
+use elections::Elections;
 
 /// A datagram to send; its bytes are in the buffer that was given to [`Protocol::poll_transmit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +33,20 @@ pub struct Transmit {
 
 /// One node's membership protocol, without socket, clock or entropy.
 ///
-/// **After every call that changes it, drain [`poll_transmit`], then [`poll_event`], then wait for [`poll_timeout`] or a
-/// datagram.** Calls that come too early or too often do nothing and are safe.
+/// **After every call that changes it, drain [`poll_transmit`], then [`poll_event`], then [`poll_save`] if it votes in an
+/// election, then wait for [`poll_timeout`] or a datagram.** Calls that come too early or too often do nothing and are
+/// safe.
 ///
 /// [`poll_transmit`]: Protocol::poll_transmit
 /// [`poll_event`]: Protocol::poll_event
+/// [`poll_save`]: Protocol::poll_save
 /// [`poll_timeout`]: Protocol::poll_timeout
 #[derive(Debug)]
 pub struct Protocol {
     swim: Machine,
+    elections: Elections,
+    /// Whether the node leaves as soon as it has handed its offices over.
+    is_leaving: bool,
 }
 
 impl Protocol {
@@ -52,17 +64,21 @@ impl Protocol {
         if record.address().port() == 0 {
             return Err(ConfigError::new("identity", "the address needs the port that is bound, not 0".to_owned()));
         }
-        Ok(Protocol { swim: Machine::new(rules, record, seed, now) })
+        check_voter(&rules, &identity)?;
+        let elections = Elections::new(&rules, identity.id, seed, now);
+        Ok(Protocol { swim: Machine::new(rules, record, seed, now), elections, is_leaving: false })
     }
 
     /// Dials these addresses until a member answers, and now and then for ever after, so that partitions heal.
     pub fn join(&mut self, now: Instant, contacts: &[SocketAddr]) {
         self.swim.join(now, contacts);
+        self.settle(now);
     }
 
     /// Takes in a saved view for a warm restart: its members are pinged without proof of address and are no news.
     pub fn preload(&mut self, now: Instant, records: &[Record]) {
         self.swim.preload(now, records);
+        self.settle(now);
     }
 
     /// Changes this node's metadata, at most 512 bytes; the others hear of it as [`Event::Updated`].
@@ -70,7 +86,9 @@ impl Protocol {
     /// # Errors
     /// When it is too long; nothing changes.
     pub fn set_metadata(&mut self, now: Instant, metadata: &[u8]) -> Result<(), IdentityError> {
-        self.swim.set_metadata(now, metadata)
+        let done = self.swim.set_metadata(now, metadata);
+        self.settle(now);
+        done
     }
 
     /// Drops a dead member here, told as [`Event::Left`]; a tombstone keeps old rumours from raising it, and nobody
@@ -79,13 +97,72 @@ impl Protocol {
     /// # Errors
     /// When no such member is known or it is not dead; nothing changes.
     pub fn forget(&mut self, now: Instant, id: NodeId) -> Result<(), ForgetError> {
-        self.swim.forget(now, id)
+        let done = self.swim.forget(now, id);
+        self.settle(now);
+        done
     }
 
-    /// Tells the others that this node leaves, until they confirm or `leave_timeout` is over; see
-    /// [`Protocol::leave_progress`].
+    /// Hands over what this node leads, which takes a lease at most, then tells the others that it leaves, until they
+    /// confirm or `leave_timeout` is over; see [`Protocol::leave_progress`].
     pub fn leave(&mut self, now: Instant) {
-        self.swim.leave(now);
+        self.is_leaving = true;
+        self.elections.leave(now);
+        self.settle(now);
+    }
+
+    /// Begins to vote in an election, from what this voter's store held. Does nothing where this node is no voter.
+    ///
+    /// # Errors
+    /// When no such election is configured; nothing changes.
+    pub fn stand(&mut self, now: Instant, election: &str, standing: Standing) -> Result<(), UnknownElection> {
+        let is_known = self.elections.stand(now, election, standing);
+        self.settle(now);
+        if is_known { Ok(()) } else { Err(UnknownElection) }
+    }
+
+    /// The next ballot to save. Until [`Protocol::handle_saved`] says that it is durable, nothing is told that depends
+    /// on it; there is at most one for each election.
+    pub fn poll_save(&mut self) -> Option<BallotSave> {
+        self.elections.poll_save()
+    }
+
+    /// The store has answered to a [`BallotSave`]; an answer to no question is of no effect.
+    pub fn handle_saved(&mut self, now: Instant, election: &str, number: u64, outcome: SaveOutcome) {
+        self.elections.handle_saved(now, election, number, outcome);
+        self.settle(now);
+    }
+
+    /// Hands an office of this node over: to `to`, or to the voter that answered last if none is named. It leads on
+    /// until the successor is elected, mostly for a few milliseconds. With nobody to take it, it is given up at once.
+    ///
+    /// # Errors
+    /// When this node does not lead, or `to` is no other voter; nothing changes.
+    pub fn resign(&mut self, now: Instant, election: &str, to: Option<NodeId>) -> Result<(), ResignError> {
+        let found = self.elections.find_mut(election).ok_or(ResignError::Unknown)?;
+        let is_other_voter = |to: NodeId| to != found.me() && found.rules().place_of(to).is_some();
+        if to.is_some_and(|to| !is_other_voter(to)) {
+            return Err(ResignError::NoVoter);
+        }
+        let done = found.resign(now, to);
+        self.settle(now);
+        if done { Ok(()) } else { Err(ResignError::NotLeading) }
+    }
+
+    /// The elections that this node votes in or watches, in the order of the configuration.
+    pub fn elections(&self) -> impl Iterator<Item = &Election> {
+        self.elections.iter()
+    }
+
+    /// One of [`Protocol::elections`], by its name.
+    #[must_use]
+    pub fn election(&self, name: &str) -> Option<&Election> {
+        self.elections.find(name)
+    }
+
+    /// The right to act as leader of an election, if this node has it now.
+    #[must_use]
+    pub fn lease(&self, now: Instant, election: &str) -> Option<Lease> {
+        self.elections.lease(now, election)
     }
 
     /// Takes a datagram in.
@@ -96,12 +173,22 @@ impl Protocol {
     /// # Errors
     /// Why it was rejected. The state is unchanged but for lateness and the counters.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Result<(), Rejected> {
-        self.swim.handle_datagram(now, from, datagram)
+        let outcome = self.swim.handle_datagram(now, from, datagram).and_then(|letter| match letter {
+            Some(letter) => {
+                let taken = self.elections.handle_letter(now, letter, &mut self.swim);
+                taken.inspect_err(|reason| self.swim.reject(*reason))
+            }
+            None => Ok(()),
+        });
+        self.settle(now);
+        outcome
     }
 
     /// Fires every deadline that has come; does nothing when called early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.swim.handle_timeout(now);
+        self.elections.handle_timeout(now);
+        self.settle(now);
     }
 
     /// Makes the next datagram to send in `buf`, which is cleared first; never longer than `datagram_bytes_max`.
@@ -117,7 +204,7 @@ impl Protocol {
     /// When [`Protocol::handle_timeout`] is next wanted; it changes with every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.swim.poll_timeout()
+        [self.swim.poll_timeout(), self.elections.poll_timeout()].into_iter().flatten().min()
     }
 
     /// All members known here, this node included: Alive, Suspect and Dead. Those that left are not listed.
@@ -162,13 +249,14 @@ impl Protocol {
     /// Counters and gauges.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.swim.metrics()
+        Metrics { elections: self.elections.metrics(), ..self.swim.metrics() }
     }
 
     /// How far a leave has come; none until [`Protocol::leave`] was called.
     #[must_use]
     pub fn leave_progress(&self) -> Option<LeaveProgress> {
-        self.swim.leave_progress()
+        let waits = self.is_leaving.then_some(LeaveProgress { confirmed: 0, asked: 0, done: false });
+        self.swim.leave_progress().or(waits)
     }
 
     /// Whether the protocol has stopped, because it left or was superseded; drain what is queued and drop it.
@@ -188,4 +276,59 @@ impl Protocol {
     pub fn seen_elsewhere(&self) -> Option<SocketAddr> {
         self.swim.seen_elsewhere()
     }
+
+    /// Every call that changed something ends here.
+    fn settle(&mut self, now: Instant) {
+        self.elections.settle(now, &mut self.swim);
+        if self.is_leaving && self.elections.may_go() && self.swim.leave_progress().is_none() {
+            self.swim.leave(now);
+            self.elections.settle(now, &mut self.swim);
+        }
+    }
 }
+
+/// A voter is known by its name alone, so its id must come from that.
+fn check_voter(rules: &Rules, identity: &Identity) -> Result<(), ConfigError> {
+    let votes = rules.elections.iter().any(|election| election.voters.contains(&identity.name));
+    if votes && identity.id != NodeId::from_name(&identity.name) {
+        let why = format!("{:?} is a voter, so its id must be that of its name; set none", identity.name);
+        return Err(ConfigError::new("identity.id", why));
+    }
+    Ok(())
+}
+
+/// No election of that name is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownElection;
+
+impl fmt::Display for UnknownElection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no election of that name is configured here")
+    }
+}
+
+impl std::error::Error for UnknownElection {}
+
+/// Why an office cannot be given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResignError {
+    /// No election of that name is configured.
+    Unknown,
+    /// The successor that was named is no other voter.
+    NoVoter,
+    /// This node does not lead.
+    NotLeading,
+}
+
+impl fmt::Display for ResignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ResignError::Unknown => "no election of that name is configured here",
+            ResignError::NoVoter => "the successor is no other voter of the election",
+            ResignError::NotLeading => "this node does not lead the election",
+        })
+    }
+}
+
+impl std::error::Error for ResignError {}

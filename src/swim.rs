@@ -18,7 +18,6 @@ mod members;
 mod outbox;
 mod picks;
 mod probe;
-mod random;
 mod relays;
 mod ring;
 mod rtt;
@@ -27,5 +26,5 @@ mod suspicion;
 mod sync;
 mod timers;
 
-pub(crate) use machine::Machine;
 pub use machine::{ForgetError, LeaveProgress};
+pub(crate) use machine::{Machine, Received};

@@ -9,6 +9,8 @@ mod compare;
 mod fields;
 mod head;
 mod items;
+mod leads;
+mod letter;
 mod message;
 mod record;
 mod start;
@@ -28,6 +30,8 @@ mod strict;
 pub(crate) use codec::{Codec, Datagram};
 pub(crate) use compare::{Range, Terms};
 pub(crate) use items::{Accusation, Item};
+pub(crate) use leads::{Lead, leads_of, put_leads};
+pub use letter::{Council, Letter, Question, Round};
 pub(crate) use message::{Digest, Message, Nonce, Pulse};
 pub(crate) use record::RecordRef;
 pub(crate) use start::Departure;
@@ -65,11 +69,19 @@ pub enum Rejected {
     Misdirected,
     /// The protocol has stopped.
     Stopped,
+    /// A letter about an election that this node does not know.
+    Election,
+    /// A letter about an election under other voters, another lease or another drift than this node's.
+    Voters,
+    /// A letter from somebody who is no voter, or to a node that is none.
+    NoVoter,
+    /// A letter about what is over: an old term, or an answer to a round that nobody waits for.
+    Stale,
 }
 
 impl Rejected {
     /// All reasons.
-    pub const ALL: [Rejected; 10] = [
+    pub const ALL: [Rejected; 14] = [
         Rejected::Truncated,
         Rejected::Oversized,
         Rejected::Version,
@@ -80,6 +92,10 @@ impl Rejected {
         Rejected::UnknownNonce,
         Rejected::Misdirected,
         Rejected::Stopped,
+        Rejected::Election,
+        Rejected::Voters,
+        Rejected::NoVoter,
+        Rejected::Stale,
     ];
 }
 
@@ -96,6 +112,10 @@ impl fmt::Display for Rejected {
             Rejected::UnknownNonce => "an answer to nothing we asked",
             Rejected::Misdirected => "meant for another node",
             Rejected::Stopped => "we have stopped",
+            Rejected::Election => "about an election that we do not know",
+            Rejected::Voters => "about an election under other voters than ours",
+            Rejected::NoVoter => "between members of which one is no voter",
+            Rejected::Stale => "about a term or a round that is over",
         })
     }
 }

@@ -125,6 +125,10 @@ impl Record {
         self.profile = profile(self.name(), metadata, self.extra());
     }
 
+    pub(crate) fn set_extra(&mut self, extra: &[u8]) {
+        self.profile = profile(self.name(), self.metadata(), extra);
+    }
+
     fn metadata_span(&self) -> (usize, usize) {
         let start = PROFILE_HEADER + usize::from(self.profile[0]);
         let length = u16::from_le_bytes([self.profile[1], self.profile[2]]);

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use crate::event::Event;
+use crate::leader::Leader;
 use crate::member::{Generation, Identity, Incarnation, Member, NodeId, Record};
 use crate::recording::Told;
 use crate::time::Instant;
@@ -101,8 +102,27 @@ pub(super) fn put_event(to: &mut Vec<u8>, event: &Event) {
             put_u64(to, *known as u64);
         }
         Event::Superseded { by } => put_address(to, *by),
+        Event::Leader { leader, trigger } => {
+            put_leader(to, leader);
+            to.push(trigger.code());
+        }
+        Event::LeaderLost { leader, reason } => {
+            put_leader(to, leader);
+            to.push(*reason as u8);
+        }
+        Event::VotersDiffer { election, members } => {
+            put_bytes(to, election.as_bytes());
+            members.iter().for_each(|id| put_id(to, *id));
+        }
         Event::Full { members_max } => put_u64(to, *members_max as u64),
     }
+}
+
+fn put_leader(to: &mut Vec<u8>, leader: &Leader) {
+    put_bytes(to, leader.election.as_bytes());
+    put_id(to, leader.id);
+    put_u64(to, leader.term.0);
+    put_instant(to, leader.since);
 }
 
 pub(super) fn put_told(to: &mut Vec<u8>, told: &Told) {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, ElectionConfig};
 use crate::recording::fields::{Fields, nanos, put_bytes, put_u32, put_u64};
 
 /// Where a knob's number goes.
@@ -34,7 +34,7 @@ impl Knob<'_> {
     }
 }
 
-/// Every knob but the cluster's name. The pattern names all fields, so that a new one cannot be forgotten here.
+/// Every knob but the cluster's name and the elections. The pattern names all fields, so that a new one cannot be forgotten here.
 fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 18] {
     let Config {
         cluster: _,
@@ -56,6 +56,7 @@ fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 18] {
         members_max,
         datagram_bytes_max,
         events_max,
+        elections: _,
     } = config;
     [
         ("probe_interval", Knob::Nanos(probe_interval)),
@@ -88,6 +89,26 @@ pub(super) fn put_config(to: &mut Vec<u8>, config: &Config) {
         put_bytes(to, name.as_bytes());
         put_u64(to, knob.get());
     }
+    let Config { elections, .. } = config;
+    put_u32(to, elections.len() as u32);
+    elections.iter().for_each(|election| put_election(to, election));
+}
+
+fn put_election(to: &mut Vec<u8>, election: &ElectionConfig) {
+    let ElectionConfig { name, voters, lease, heartbeat, clock_drift_max_ppm } = election;
+    put_bytes(to, name.as_bytes());
+    put_u32(to, voters.len() as u32);
+    voters.iter().for_each(|voter| put_bytes(to, voter.as_bytes()));
+    put_u64(to, nanos(*lease));
+    put_u64(to, nanos(*heartbeat));
+    put_u32(to, *clock_drift_max_ppm);
+}
+
+fn take_election(from: &mut Fields<'_>) -> Option<ElectionConfig> {
+    let name = from.text()?.to_owned();
+    let voters = from.list(|from| from.text().map(str::to_owned))?;
+    let (lease, heartbeat) = (Duration::from_nanos(from.u64()?), Duration::from_nanos(from.u64()?));
+    Some(ElectionConfig { name, voters, lease, heartbeat, clock_drift_max_ppm: from.u32()? })
 }
 
 pub(super) fn take_config(from: &mut Fields<'_>) -> Option<Config> {
@@ -97,6 +118,7 @@ pub(super) fn take_config(from: &mut Fields<'_>) -> Option<Config> {
         let (_, knob) = knobs(&mut config).into_iter().find(|(known, _)| **known == *name)?;
         knob.set(value)?;
     }
+    config.elections = from.list(take_election)?;
     Some(config)
 }
 
@@ -107,6 +129,7 @@ mod tests {
     #[test]
     fn every_knob_comes_back() {
         let mut odd = Config::wan("orders");
+        odd.elections = vec![ElectionConfig::lan("e", ["a", "b"]).with_lease(Duration::from_millis(77))];
         for (place, (_, knob)) in knobs(&mut odd).into_iter().enumerate() {
             knob.set(1_000 + place as u64).unwrap();
         }
@@ -122,6 +145,7 @@ mod tests {
         put_u32(&mut bytes, 1);
         put_bytes(&mut bytes, b"members_max");
         put_u64(&mut bytes, 77);
+        put_u32(&mut bytes, 0);
         let expected = Config { members_max: 77, ..Config::lan("c") };
         assert_eq!(take_config(&mut Fields(&bytes)), Some(expected));
         let unknown = bytes.windows(11).position(|window| window == b"members_max").unwrap();

@@ -70,6 +70,17 @@ impl Reporter {
                 target: "tidings::node", node, %by,
                 "a later start of this name is alive at {by}: this node stops; stop one of the two, or give one another name"
             ),
+            Event::Leader { leader, trigger } => {
+                let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
+                info!(target: "tidings::election", node, election, term, peer, "leader: {trigger}");
+            }
+            Event::LeaderLost { leader, reason } => {
+                let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
+                info!(target: "tidings::election", node, election, term, peer, "leader lost: {reason}");
+            }
+            Event::VotersDiffer { election, members } => {
+                warn!(target: "tidings::election", node, election = &**election, ?members, "these members have another configuration of the election: give all the same voters, lease and drift");
+            }
             Event::Full { members_max } => {
                 warn!(target: "tidings::node", node, members_max, "the table is full, a new member was refused; raise members_max");
             }

@@ -122,6 +122,7 @@ impl View {
             }
             Event::Reconnected => self.isolated.take().is_some(),
             Event::Superseded { by } => self.superseded_by.replace(*by) != Some(*by),
+            Event::Leader { .. } | Event::LeaderLost { .. } | Event::VotersDiffer { .. } => false,
             Event::SelfStalled { .. } | Event::Full { .. } => false,
         };
         self.version += u64::from(changed);

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::swim::random::Random;
+use crate::random::Random;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Digest, Nonce};
@@ -100,7 +100,7 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::swim::random::Purpose;
+    use crate::random::Purpose;
 
     #[test]
     fn finds_each_by_nonce_until_it_expires() {

@@ -5,6 +5,7 @@
 //! many queues.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::event::Event;
 
@@ -54,7 +55,7 @@ impl Events {
         while let Some(event) = self.queue.pop_back() {
             let is_latest = match event.member() {
                 Some(member) => members.insert(member.id()),
-                None => kinds.insert(event.kind()),
+                None => kinds.insert(topic(&event)),
             };
             if is_latest {
                 kept.push_front(event);
@@ -63,6 +64,17 @@ impl Events {
         // With as many members as events nothing folds; try again only after as many more.
         self.coalesce_at = kept.len() * 2;
         self.queue = kept;
+    }
+}
+
+/// What an event that is about no member replaces: the latest word on the same thing.
+fn topic(event: &Event) -> (&'static str, Option<Arc<str>>) {
+    match event {
+        Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => {
+            ("leader", Some(Arc::clone(&leader.election)))
+        }
+        Event::VotersDiffer { election, .. } => (event.kind(), Some(Arc::clone(election))),
+        _ => (event.kind(), None),
     }
 }
 

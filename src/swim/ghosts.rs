@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::member::{Generation, Incarnation, NodeId};
+use crate::random::Random;
 use crate::sabotage;
-use crate::swim::random::Random;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 
@@ -120,7 +120,7 @@ impl Ghosts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::swim::random::Purpose;
+    use crate::random::Purpose;
 
     fn at(s: u64) -> Instant {
         Instant::ORIGIN + Duration::from_secs(s)

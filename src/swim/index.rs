@@ -109,7 +109,7 @@ mod tests {
     fn agrees_with_a_map_over_inserts_and_removals() {
         let mut index = Index::default();
         let mut keys: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut random = crate::swim::random::Random::fork(3, crate::swim::random::Purpose::Probing);
+        let mut random = crate::random::Random::fork(3, crate::random::Purpose::Probing);
         for step in 0..20_000_u32 {
             let slot = random.below(500) as u32;
             if let Some(key) = keys.get(&slot).copied() {

@@ -9,6 +9,7 @@ mod evidence;
 mod farewell;
 mod inbound;
 mod judging;
+mod letters;
 mod origin;
 mod outbound;
 mod probing;
@@ -16,6 +17,7 @@ mod repair;
 mod selfhood;
 
 pub use farewell::{ForgetError, LeaveProgress};
+pub(crate) use letters::Received;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -26,6 +28,7 @@ use crate::config::Rules;
 use crate::event::Event;
 use crate::member::{Member, NodeId, Record, State};
 use crate::metrics::Metrics;
+use crate::random::{Purpose, Random};
 use crate::sabotage;
 use crate::swim::answers::Answers;
 use crate::swim::attempts::Attempts;
@@ -38,7 +41,6 @@ use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
 use crate::swim::outbox::Outbox;
 use crate::swim::probe::Rounds;
-use crate::swim::random::{Purpose, Random};
 use crate::swim::relays::Relays;
 use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
@@ -46,7 +48,7 @@ use crate::swim::suspicion::{Suspicions, Verdict};
 use crate::swim::timers::{Timer, Timers};
 use crate::time::Instant;
 use crate::why::Why;
-use crate::wire::Codec;
+use crate::wire::{Codec, Rejected};
 
 use farewell::Leaving;
 use inbound::Rounding;
@@ -206,6 +208,21 @@ impl Machine {
             }
             self.settle();
         }
+    }
+
+    /// Tells the application of something that another machine found out, in its place among the events.
+    pub(crate) fn tell_of(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Counts a datagram that was rejected for what its letter said.
+    pub(crate) fn reject(&mut self, reason: Rejected) {
+        self.metrics.rejected.count(reason);
+    }
+
+    /// What is believed of a member; the Left are known as such for as long as their row is kept.
+    pub(crate) fn state_of(&self, id: NodeId) -> Option<State> {
+        self.members.find(id).map(|slot| self.members.member(slot).state())
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {

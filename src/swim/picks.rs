@@ -1,6 +1,6 @@
 //! A few members chosen at random, without allocating.
 
-use crate::swim::random::Random;
+use crate::random::Random;
 use crate::swim::slot::Slot;
 
 /// Members that can be picked at once.
@@ -77,7 +77,7 @@ impl Picks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::swim::random::Purpose;
+    use crate::random::Purpose;
 
     #[test]
     fn picks_are_distinct_fitting_and_complete() {

@@ -7,6 +7,7 @@ use bincode::{Decode, Encode};
 use super::Rejected;
 use super::bytes::take;
 use super::fields::Wire;
+use super::letter::{CouncilBody, Letter};
 use super::message::{Digest, Message, Nonce, Pulse};
 use super::varint::Varint;
 use crate::member::Incarnation;
@@ -20,12 +21,13 @@ mod kind {
     pub(super) const NEWS: u8 = 6;
     pub(super) const SYNC_REQUEST: u8 = 7;
     pub(super) const SYNC_REPLY: u8 = 8;
+    pub(super) const ELECTION: u8 = 9;
 }
 
 impl Message {
     /// Whether this release knows a kind of message; those of others cannot be skipped, for nobody knows what they ask.
     pub(super) const fn knows(kind: u8) -> bool {
-        matches!(kind, kind::PING..=kind::SYNC_REPLY)
+        matches!(kind, kind::PING..=kind::ELECTION)
     }
 
     pub(super) const fn kind(&self) -> u8 {
@@ -38,6 +40,7 @@ impl Message {
             Message::News => kind::NEWS,
             Message::SyncRequest { .. } => kind::SYNC_REQUEST,
             Message::SyncReply { .. } => kind::SYNC_REPLY,
+            Message::Election { .. } => kind::ELECTION,
         }
     }
 
@@ -64,6 +67,10 @@ impl Message {
                 let done = u16::try_from(done).map_err(|_| Rejected::Malformed)?;
                 Message::SyncReply { nonce: nonce_of(nonce), done }
             }
+            kind::ELECTION => {
+                let (Wire(to), council) = take::<(Wire<Digest>, CouncilBody)>(rest)?;
+                Message::Election { to, council: council.into(), letter: Letter::decode(rest)? }
+            }
             _ => return Err(Rejected::Kind),
         })
     }
@@ -83,6 +90,7 @@ impl Encode for Message {
             }
             Message::News => Ok(()),
             Message::SyncReply { nonce, done } => (Wire(nonce), Varint(u64::from(done))).encode(encoder),
+            Message::Election { to, council, letter } => (Wire(to), CouncilBody::from(council), letter).encode(encoder),
         }
     }
 }

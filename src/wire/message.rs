@@ -2,6 +2,7 @@
 
 use twox_hash::XxHash3_64;
 
+use super::letter::{Council, Letter};
 use crate::member::{Generation, Incarnation, NodeId};
 
 /// 64 bits that stand for one start of one member: the XXH3 of its id and generation.
@@ -54,4 +55,6 @@ pub(crate) enum Message {
     SyncRequest { nonce: Nonce },
     /// The answer to the first `done` items of a request.
     SyncReply { nonce: Nonce, done: u16 },
+    /// A letter between voters, for this start of the receiver.
+    Election { to: Digest, council: Council, letter: Letter },
 }

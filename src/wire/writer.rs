@@ -12,7 +12,7 @@ use super::tag::{TAG_END, TAG_START, tag};
 use super::varint::Varint;
 
 /// The longest header: version, kind, tag, sender, the fields of Relayed, pulse, count.
-const HEAD_BYTES_MAX: usize = 1 + 1 + 8 + 8 + (8 + 8 + 5) + (5 + 8 + 2) + 1;
+const HEAD_BYTES_MAX: usize = 1 + 1 + 8 + 8 + (8 + 8 + 8 + 1 + 9 + 5 + 9) + (5 + 8 + 2) + 1;
 
 /// A datagram under way; the buffer holds none until [`Writer::finish`].
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use crate::member::{Incarnation, State, canonical};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
-use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::machine::{Machine, Received};
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
@@ -17,11 +17,16 @@ const AHEAD_MAX: i16 = 64;
 const AHEAD_VOICES: usize = 3;
 
 impl Machine {
-    /// Takes a datagram in.
+    /// Takes a datagram in, and hands a letter out for the election that it is about.
     ///
     /// # Errors
     /// The reason it was rejected; nothing but lateness and the counters changed.
-    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Result<(), Rejected> {
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<Option<Received>, Rejected> {
         let outcome = if self.stopped {
             Err(Rejected::Stopped)
         } else {
@@ -30,7 +35,7 @@ impl Machine {
             codec.decode(datagram).and_then(|heard| self.receive(canonical(from), &heard, datagram.len()))
         };
         match outcome {
-            Ok(()) => {
+            Ok(_) => {
                 self.metrics.datagrams_in += 1;
                 self.metrics.bytes_in += datagram.len() as u64;
                 self.settle();
@@ -40,9 +45,14 @@ impl Machine {
         outcome
     }
 
-    fn receive(&mut self, address: SocketAddr, heard: &Datagram<'_>, bytes: usize) -> Result<(), Rejected> {
+    fn receive(
+        &mut self,
+        address: SocketAddr,
+        heard: &Datagram<'_>,
+        bytes: usize,
+    ) -> Result<Option<Received>, Rejected> {
         if heard.from == self.my_digest() {
-            return self.receive_from_namesake(address, heard, bytes);
+            return self.receive_from_namesake(address, heard, bytes).map(|()| None);
         }
         let slot = self.members.find_digest(heard.from);
         let is_proved = self.has_proved(slot, heard.from, address) || sabotage::is_off("proof_of_address");
@@ -65,8 +75,11 @@ impl Machine {
             Message::News => self.take_items(origin, heard),
             Message::SyncRequest { nonce } => self.answer_sync(origin, heard, nonce),
             Message::SyncReply { nonce, done } => self.receive_sync_reply(origin, heard, nonce, done)?,
+            Message::Election { to, council, letter } => {
+                return self.receive_letter(origin, to, council, letter).map(Some);
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Whether a start has shown that it receives at an address: as a member, or as a guest where we know it at another

@@ -39,7 +39,7 @@ impl Machine {
     }
 
     /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
-    fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
+    pub(super) fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         self.raise(incarnation, change);
         self.tell(self.members.me(), Urgency::Refutation);
     }

@@ -73,7 +73,7 @@ fn many_at_once_are_as_many_one_by_one() {
 
 #[test]
 fn this_node_knows_its_neighbours_however_the_ring_shifts() {
-    let mut random = crate::swim::random::Random::fork(4, crate::swim::random::Purpose::Probing);
+    let mut random = crate::random::Random::fork(4, crate::random::Purpose::Probing);
     let mut members = Members::new(record(0), 9);
     assert_eq!(members.ring_after_me(0), None);
     for _ in 0..500 {

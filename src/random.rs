@@ -3,6 +3,7 @@
 //! The generator is one that `rand` names and keeps stable; ranges are ours over `next_u64`, because the crate's own
 //! may change between minor releases and a replay must not.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
@@ -15,9 +16,10 @@ pub(crate) enum Purpose {
     Probing = 2,
     Gossip = 3,
     Healing = 4,
+    Election = 5,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Random(Xoshiro256PlusPlus);
 
 impl Random {
@@ -43,6 +45,13 @@ impl Random {
     /// An index into something of `length` items.
     pub(crate) fn index(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
+    }
+}
+
+/// By what it would draw next, which tells two states apart as well as the state would.
+impl Hash for Random {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.clone().draw());
     }
 }
 

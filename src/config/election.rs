@@ -1,0 +1,158 @@
+//! One election's knobs: who votes, how long a lease lasts, how far clocks may drift apart.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, duration_text, within};
+use crate::member::{NAME_BYTES_MAX, name_is_valid};
+
+/// Most voters that an election may have.
+pub const VOTERS_MAX: usize = 9;
+/// Parts of a million.
+const MILLION: u128 = 1_000_000;
+
+/// A named election; the same on all its voters, or they do not elect together.
+///
+/// A quorum is more than half of the voters named here, never of those that happen to live: a minority elects nobody,
+/// however long the others are gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElectionConfig {
+    /// Its name, 1 to 64 bytes.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// The names of the members that vote and may lead, 1 to 9. Odd numbers are better: four voters bear the loss of
+    /// one, as three do.
+    pub voters: Vec<String>,
+    /// How long the leader may act after the start of a round that a quorum answered. Lower finds a new leader sooner;
+    /// a leader that stalls or is cut off for longer loses its office. 50 ms to 10 minutes; default 500 ms (lan), 3 s
+    /// (wan), 250 ms (local). Chosen: five rounds in a row must be lost before a healthy leader falls, and fail-over
+    /// still takes less than Raft's classic timeouts.
+    #[serde(with = "duration_text", default = "default_lease")]
+    pub lease: Duration,
+    /// How often the leader renews. At most a third of the lease, so that one lost round costs nothing; at least 5 ms.
+    /// Default a fifth of the lease: 100 ms (lan), ten small datagrams a second and voter.
+    #[serde(with = "duration_text", default = "default_heartbeat")]
+    pub heartbeat: Duration,
+    /// By how many parts of a million two clocks may run apart, each from true time. 0 to 200,000, default 10,000
+    /// (1 %). Voters keep their promise that much longer than the leader counts on it. Source: operating systems slew a
+    /// clock by 500 at most; a virtual machine may do worse.
+    #[serde(default = "default_drift")]
+    pub clock_drift_max_ppm: u32,
+}
+
+fn default_name() -> String {
+    "default".to_owned()
+}
+
+fn default_lease() -> Duration {
+    Duration::from_millis(500)
+}
+
+fn default_heartbeat() -> Duration {
+    default_lease() / 5
+}
+
+fn default_drift() -> u32 {
+    10_000
+}
+
+impl ElectionConfig {
+    /// For one data centre: a lease of 500 ms, renewed every 100 ms.
+    pub fn lan<N: Into<String>>(name: &str, voters: impl IntoIterator<Item = N>) -> Self {
+        ElectionConfig {
+            name: name.to_owned(),
+            voters: voters.into_iter().map(Into::into).collect(),
+            lease: default_lease(),
+            heartbeat: default_heartbeat(),
+            clock_drift_max_ppm: default_drift(),
+        }
+    }
+
+    /// The same with another lease, renewed five times in it.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self.heartbeat = lease / 5;
+        self
+    }
+
+    /// How long a voter keeps its promise: the lease as the slowest clock may count it, by the fastest.
+    #[must_use]
+    pub fn promise(&self) -> Duration {
+        let drift = u128::from(self.clock_drift_max_ppm);
+        let promise = (self.lease.as_nanos() * (MILLION + drift)).div_ceil(MILLION.saturating_sub(drift).max(1));
+        // A nanosecond for each division that a clock rounds.
+        Duration::from_nanos(u64::try_from(promise).unwrap_or(u64::MAX).saturating_add(2))
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let ms = Duration::from_millis;
+        if !name_is_valid(&self.name) {
+            let why = format!("{:?} is no name; use 1 to 64 bytes without control characters", self.name);
+            return Err(ConfigError::new("elections.name", why));
+        }
+        within("elections.voters (number)", self.voters.len(), 1, VOTERS_MAX)?;
+        let mut seen = BTreeSet::new();
+        for voter in &self.voters {
+            if !name_is_valid(voter) {
+                let why = format!("{voter:?} is no member's name: 1 to {NAME_BYTES_MAX} bytes");
+                return Err(ConfigError::new("elections.voters", why));
+            }
+            if !seen.insert(voter) {
+                let why = format!("{voter:?} is there twice; one voter has one vote");
+                return Err(ConfigError::new("elections.voters", why));
+            }
+        }
+        within("elections.lease", self.lease, ms(50), ms(600_000))?;
+        within("elections.heartbeat", self.heartbeat, ms(5), self.lease / 3)?;
+        within("elections.clock_drift_max_ppm", self.clock_drift_max_ppm, 0, 200_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promises_outlast_leases_on_any_two_clocks_within_the_drift() {
+        for (lease_ms, drift) in [(500, 10_000), (150, 10_000), (50, 0), (10_000, 200_000)] {
+            let mut config = ElectionConfig::lan("e", ["a"]).with_lease(Duration::from_millis(lease_ms));
+            config.clock_drift_max_ppm = drift;
+            let (million, drift) = (1_000_000_u128, u128::from(drift));
+            let longest_lease = config.lease.as_nanos() * million / (million - drift) + 1;
+            let shortest_promise = config.promise().as_nanos() * million / (million + drift);
+            assert!(shortest_promise >= longest_lease, "{lease_ms} ms at {drift}");
+        }
+        assert_eq!(ElectionConfig::lan("e", ["a"]).promise().as_millis(), 510);
+    }
+
+    #[test]
+    fn errors_name_the_knob() {
+        let refused = |change: fn(&mut ElectionConfig)| {
+            let mut config = ElectionConfig::lan("default", ["a", "b", "c"]);
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        assert_eq!(refused(|c| c.voters.clear()), "elections.voters (number): 0 is too low; use 1 to 9");
+        assert_eq!(
+            refused(|c| c.voters.push("a".to_owned())),
+            "elections.voters: \"a\" is there twice; one voter has one vote"
+        );
+        assert_eq!(
+            refused(|c| c.heartbeat = c.lease),
+            "elections.heartbeat: 500ms is too high; use 5ms to 166.666666ms"
+        );
+        assert!(refused(|c| c.name.clear()).contains("is no name"));
+        assert!(ElectionConfig::lan("default", ["a"]).check().is_ok());
+    }
+
+    #[test]
+    fn a_file_names_the_voters_and_what_differs() {
+        let read: ElectionConfig = serde_json::from_str(r#"{"voters": ["a"], "lease": "150ms"}"#).unwrap();
+        assert_eq!(read.lease, Duration::from_millis(150));
+        assert_eq!((read.name.as_str(), read.heartbeat), ("default", Duration::from_millis(100)));
+    }
+}

@@ -1,0 +1,27 @@
+//! Leader election by quorum leases, without a clock, a socket or a disk.
+//!
+//! A quorum of configured voters lends the leadership for the time of a lease, by votes that are durable and promises
+//! that run out; terms number the leaders and fence their writes. The failure detector makes an election start soon and
+//! never decides one: gossip can be late, and a leader must not be. The rules are Raft's (Ongaro and Ousterhout 2014,
+//! with the pre-vote and check-quorum of Ongaro's thesis), without a log, and with leases counted as Gray and Cheriton
+//! count theirs (1989): the holder from before it asked, the grantor from after it was asked.
+//!
+//! [`Election`] is one node's part in one election. It refuses to know members, addresses and bytes: it is told who a
+//! letter is from, when it is, and what the detector thinks of a voter.
+
+mod campaign;
+mod machine;
+mod reign;
+mod rounds;
+mod rules;
+mod store;
+mod voter;
+
+#[cfg(test)]
+mod tests;
+
+pub use machine::{Change, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, Standing};
+pub use rules::Rules;
+pub use store::Ballot;
+
+pub use crate::wire::{Council, Letter, Question, Round};

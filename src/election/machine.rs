@@ -1,0 +1,437 @@
+//! One node's part in one election: routes letters, moments and hints to the voter, the candidate and the leader in it.
+//!
+//! Each file below is one role. A node without a vote knows the leader by hearsay alone; a voter takes part once it
+//! stands, which is when its store has been read.
+
+mod answering;
+mod asking;
+mod knowing;
+mod reigning;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::election::campaign::Campaign;
+use crate::election::reign::Reign;
+use crate::election::rules::Rules;
+use crate::election::store::Ballot;
+use crate::election::voter::Voter;
+use crate::leader::{LossReason, Term, Trigger};
+use crate::member::NodeId;
+use crate::random::{Purpose, Random};
+use crate::time::Instant;
+use crate::wire::{Letter, Rejected, Round};
+
+pub use crate::election::voter::Standing;
+
+use asking::Turn;
+use knowing::{Heard, Hearsay, Known};
+
+/// What the detector thinks of a voter: a hint, never a vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Liveness {
+    /// It was never heard of.
+    Unknown,
+    /// It answers.
+    Alive,
+    /// Its silence is being judged.
+    Suspect,
+    /// It was declared dead.
+    Dead,
+    /// It left, or was forgotten.
+    Left,
+}
+
+/// The right to act as leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The term: the fencing token.
+    pub term: Term,
+    /// Until when, by the clock of the node that holds it, if it is not renewed.
+    pub until: Instant,
+}
+
+/// A ballot to be saved before anything that follows from it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Save {
+    /// Numbers the saves of one process, so that an answer finds its question.
+    pub number: u64,
+    /// What to save.
+    pub ballot: Ballot,
+}
+
+/// What came of a [`Save`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SaveOutcome {
+    /// It is durable.
+    Done,
+    /// It is not, or nobody knows: nothing that depends on it is told.
+    Failed,
+}
+
+/// What a node learns of the leadership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A leader is known.
+    Led {
+        /// Who leads.
+        id: NodeId,
+        /// In which term.
+        term: Term,
+        /// What started the election that it won.
+        trigger: Trigger,
+    },
+    /// The leader that was known is not known as one any more.
+    Lost {
+        /// Who led.
+        id: NodeId,
+        /// In which term.
+        term: Term,
+        /// Since when it was known.
+        since: Instant,
+        /// How it ended.
+        reason: LossReason,
+    },
+}
+
+/// How often something happened, since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ElectionCounts {
+    /// Elections that this node stood in: pre-votes begun.
+    pub campaigns: u64,
+    /// Terms that it was elected in.
+    pub terms_won: u64,
+    /// Votes it gave to others.
+    pub votes_given: u64,
+    /// Saves that failed.
+    pub saves_failed: u64,
+    /// Times that it lost its office because the lease ran out.
+    pub leases_lost: u64,
+}
+
+/// One node's part in one election, sans-IO.
+///
+/// **After every call drain [`poll_letter`], [`poll_save`] and [`poll_change`], then wait for [`poll_timeout`], a letter
+/// or the outcome of a save.** Calls that come too early or too often do nothing and are safe.
+///
+/// [`poll_letter`]: Election::poll_letter
+/// [`poll_save`]: Election::poll_save
+/// [`poll_change`]: Election::poll_change
+/// [`poll_timeout`]: Election::poll_timeout
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Election {
+    rules: Rules,
+    me: NodeId,
+    /// This node's place among the voters.
+    place: Option<usize>,
+    now: Instant,
+    /// Once it stands.
+    voter: Option<Voter>,
+    campaign: Option<Campaign>,
+    reign: Option<Reign>,
+    /// When this voter's turn to be a candidate comes.
+    turn: Option<Turn>,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+    heard: Option<Heard>,
+    hearsay: Option<Hearsay>,
+    known: Option<Known>,
+    /// The highest term of a leader that the application was told of.
+    told: Term,
+    /// Who led last, of those that this voter followed or was.
+    last: Option<NodeId>,
+    /// When to ask whether others miss a suspected leader, too.
+    sound_at: Option<Instant>,
+    /// The highest term heard of.
+    seen: Term,
+    /// The highest term that each voter resigned from.
+    resigned: Vec<Term>,
+    liveness: Vec<Liveness>,
+    /// Who asked for the vote that is being saved, and in which round; none if it is this voter's own.
+    asker: Option<(NodeId, Round)>,
+    /// Until when it leaves the office to others, having resigned.
+    sits_out_until: Instant,
+    is_leaving: bool,
+    next_round: Round,
+    random: Random,
+    letters: VecDeque<(NodeId, Letter)>,
+    save: Option<Save>,
+    changes: VecDeque<Change>,
+    counts: ElectionCounts,
+}
+
+impl Election {
+    /// A node that knows of no leader and does not vote yet; `seed` decides its jitter.
+    #[must_use]
+    pub fn new(rules: Rules, me: NodeId, seed: u64, now: Instant) -> Self {
+        let voters = rules.voters().len();
+        let random = Random::fork(seed ^ rules.council().election, Purpose::Election);
+        Election {
+            place: rules.place_of(me),
+            me,
+            now,
+            voter: None,
+            campaign: None,
+            reign: None,
+            turn: None,
+            failures: 0,
+            heard: None,
+            hearsay: None,
+            known: None,
+            told: Term(0),
+            last: None,
+            sound_at: None,
+            seen: Term(0),
+            resigned: vec![Term(0); voters],
+            liveness: vec![Liveness::Unknown; voters],
+            asker: None,
+            sits_out_until: Instant::ORIGIN,
+            is_leaving: false,
+            next_round: Round(random.clone().draw() as u32 >> 1),
+            random,
+            letters: VecDeque::new(),
+            save: None,
+            changes: VecDeque::new(),
+            counts: ElectionCounts::default(),
+            rules,
+        }
+    }
+
+    /// Begins to take part as a voter, from what its store held. Does nothing at a node that is no voter, or twice.
+    pub fn stand(&mut self, now: Instant, standing: Standing) {
+        self.enter(now);
+        if self.place.is_none() || self.voter.is_some() {
+            return;
+        }
+        self.voter = Some(Voter::new(self.now, standing, &self.rules));
+        self.await_turn(Trigger::NoLeader);
+    }
+
+    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are.
+    ///
+    /// # Errors
+    /// Why it was rejected; nothing changed but what time alone changes.
+    pub fn handle_letter(&mut self, now: Instant, from: NodeId, letter: Letter) -> Result<(), Rejected> {
+        self.enter(now);
+        let place = self.rules.place_of(from).filter(|_| from != self.me).ok_or(Rejected::NoVoter)?;
+        if self.voter.is_none() {
+            return Err(Rejected::NoVoter);
+        }
+        match letter {
+            Letter::Sounding { term, round } => self.answer_sounding(from, term, round),
+            Letter::PreVote { term, round } => self.answer_pre_vote(from, term, round),
+            Letter::Vote { term, round, hand_over } => self.answer_vote((place, from), (term, round), hand_over),
+            Letter::Heartbeat { term, round, trigger } => self.follow((place, from), (term, round), trigger),
+            Letter::Granted { asked, term, round } => self.note_granted((place, from), asked, (term, round)),
+            Letter::Refused { asked, term, round, wait } => self.note_refused((place, asked), (term, round), wait),
+            Letter::Resign { term } => self.note_resigned((place, from), term),
+            Letter::HandOver { term } => self.take_over(from, term),
+            Letter::AskHandOver { term } => self.hear_request(from, term),
+        }
+    }
+
+    /// Fires every deadline that has come; does nothing when called early.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.enter(now);
+        self.run_heard();
+        self.run_sounding();
+        self.run_reign();
+        self.run_turn();
+        self.run_campaign();
+    }
+
+    /// The store has answered.
+    pub fn handle_saved(&mut self, now: Instant, number: u64, outcome: SaveOutcome) {
+        self.enter(now);
+        let Some(voter) = &mut self.voter else { return };
+        if !voter.end_save(number, outcome == SaveOutcome::Done) {
+            return;
+        }
+        if outcome == SaveOutcome::Failed {
+            self.counts.saves_failed += 1;
+        }
+        match self.asker.take() {
+            Some((candidate, round)) => self.tell_vote(candidate, round),
+            None => self.go_to_the_voters(),
+        }
+    }
+
+    /// What the detector thinks of a member has changed.
+    pub fn hint(&mut self, now: Instant, id: NodeId, liveness: Liveness) {
+        self.enter(now);
+        if let Some(known) = self.rules.place_of(id).and_then(|place| self.liveness.get_mut(place)) {
+            *known = liveness;
+        }
+        self.weigh_hint(id, liveness);
+    }
+
+    /// Gives the office up: to `to` if it is another voter, to the likeliest successor if none is named. The lease goes
+    /// on until the successor is elected, or until the next best moment.
+    ///
+    /// False, with nothing changed, if this node does not lead or `to` cannot.
+    pub fn resign(&mut self, now: Instant, to: Option<NodeId>) -> bool {
+        self.enter(now);
+        self.hand_over(to)
+    }
+
+    /// The node leaves: it hands over if it leads, and stands no more.
+    pub fn leave(&mut self, now: Instant) {
+        self.enter(now);
+        self.is_leaving = true;
+        self.turn = None;
+        self.drop_campaign();
+        self.hand_over(None);
+    }
+
+    /// Whether nobody is waiting for this node to give an office up.
+    #[must_use]
+    pub fn may_go(&self) -> bool {
+        self.reign.is_none()
+    }
+
+    /// The next letter to send, and to which voter.
+    pub fn poll_letter(&mut self) -> Option<(NodeId, Letter)> {
+        self.letters.pop_front()
+    }
+
+    /// The ballot to save next. One is asked for at a time; answer it with [`Election::handle_saved`].
+    pub fn poll_save(&mut self) -> Option<Save> {
+        self.save.take()
+    }
+
+    /// What this node has learned of the leadership, in order.
+    pub fn poll_change(&mut self) -> Option<Change> {
+        self.changes.pop_front()
+    }
+
+    /// When [`Election::handle_timeout`] is next wanted.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let reign = self.reign.as_ref().map(|reign| self.reign_deadline(reign));
+        let campaign = self.campaign.as_ref().map(|campaign| self.campaign_deadline(campaign));
+        let turn = self.turn.map(|turn| turn.at);
+        let heard = self.heard.map(|heard| heard.until);
+        [reign, campaign.flatten(), turn, heard, self.sound_at].into_iter().flatten().min()
+    }
+
+    /// The right to act as leader, if this node has it at `now`.
+    #[must_use]
+    pub fn lease(&self, now: Instant) -> Option<Lease> {
+        let (reign, place) = (self.reign.as_ref()?, self.place?);
+        let until = reign.acts_until(now.max(self.now), &self.rules, place)?;
+        Some(Lease { term: reign.term, until })
+    }
+
+    /// The term that this node holds office in, once it may act, and how it came to.
+    #[must_use]
+    pub fn office(&self) -> Option<(Term, Trigger)> {
+        self.reign.as_ref().filter(|reign| reign.is_told).map(|reign| (reign.term, reign.trigger))
+    }
+
+    /// The node has stopped: it holds no office and asks for nothing any more.
+    pub fn abandon(&mut self, now: Instant) {
+        self.enter(now);
+        self.is_leaving = true;
+        self.step_down(LossReason::Resigned);
+        self.drop_campaign();
+        self.turn = None;
+        self.letters.clear();
+    }
+
+    /// The leader that this node knows, its term, and since when it knows it.
+    #[must_use]
+    pub fn leader(&self) -> Option<(NodeId, Term, Instant)> {
+        self.known.as_ref().map(|known| (known.id, known.term, known.since))
+    }
+
+    /// The election's configuration.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// Whether this node votes.
+    #[must_use]
+    pub fn is_voting(&self) -> bool {
+        self.voter.is_some()
+    }
+
+    /// The highest term that this voter voted in or followed a leader of.
+    #[must_use]
+    pub fn term(&self) -> Option<Term> {
+        self.voter.as_ref().map(Voter::term)
+    }
+
+    /// The voters that promised this leader something it still counts on, itself included; 0 if it does not lead.
+    #[must_use]
+    pub fn supporters(&self) -> usize {
+        let Some(reign) = &self.reign else { return 0 };
+        let counts = |place: &usize| {
+            let since = reign.promised(*place);
+            Some(*place) == self.place || since.is_some_and(|since| since + self.rules.lease() > self.now)
+        };
+        (0..self.rules.voters().len()).filter(counts).count()
+    }
+
+    /// How often what happened.
+    #[must_use]
+    pub fn counts(&self) -> ElectionCounts {
+        self.counts
+    }
+
+    /// Every call begins here: time never goes back, and an office or an attempt that is over ends before anything else
+    /// is done.
+    fn enter(&mut self, now: Instant) {
+        let slack = self.rules.heartbeat();
+        let is_late = self.poll_timeout().is_some_and(|due| now.since(due) > slack);
+        self.now = self.now.max(now);
+        if is_late {
+            self.doubt();
+        }
+        self.end_what_is_over();
+    }
+
+    fn send(&mut self, to: NodeId, letter: Letter) {
+        self.letters.push_back((to, letter));
+    }
+
+    /// Sends to every other voter for whom `wanted` holds at its place.
+    fn send_all(&mut self, letter: Letter, wanted: impl Fn(usize) -> bool) {
+        for (place, (id, _)) in self.rules.voters().iter().enumerate() {
+            if Some(place) != self.place && wanted(place) {
+                self.letters.push_back((*id, letter));
+            }
+        }
+    }
+
+    /// Asks for the ballot to be saved, unless that is under way.
+    fn begin_save(&mut self, asker: Option<(NodeId, Round)>) {
+        let Some(voter) = self.voter.as_mut().filter(|voter| !voter.is_saving()) else { return };
+        let (number, ballot) = voter.begin_save();
+        self.asker = asker;
+        self.save = Some(Save { number, ballot });
+    }
+
+    /// Notes a term that another voter is in, if there can be such a term.
+    fn see(&mut self, term: Term) {
+        let believes = self.voter.as_ref().is_some_and(|voter| voter.believes(self.now, &self.rules, term));
+        if believes {
+            self.seen = self.seen.max(term);
+        }
+    }
+
+    fn promise_until(&self) -> Instant {
+        self.now + self.rules.promise()
+    }
+
+    /// How long promises bind this voter.
+    fn bound(&self) -> Duration {
+        self.voter.as_ref().map_or(Duration::ZERO, |voter| voter.bound(self.now, None))
+    }
+}

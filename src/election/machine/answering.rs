@@ -1,0 +1,167 @@
+//! The voter in a node: answers candidates, follows leaders, lets go of those that resign.
+
+use std::time::Duration;
+
+use crate::election::reign::Gate;
+use crate::leader::{LossReason, Term, Trigger};
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::wire::{Letter, Question, Rejected, Round};
+
+use super::Election;
+use super::knowing::Heard;
+
+impl Election {
+    fn grant(&mut self, to: NodeId, asked: Question, term: Term, round: Round) {
+        self.send(to, Letter::Granted { asked, term, round });
+    }
+
+    fn refuse(&mut self, to: NodeId, asked: Question, round: Round, wait: Duration) {
+        let term = self.term().unwrap_or_default().max(Term(1));
+        self.send(to, Letter::Refused { asked, term, round, wait });
+    }
+
+    /// How long this voter would have to wait before it votes so; none if it never will.
+    fn would_vote(&self, candidate: NodeId, term: Term, hand_over: Option<Term>) -> Result<(), Duration> {
+        let Some(voter) = &self.voter else { return Err(Duration::ZERO) };
+        voter.may_vote(self.now, &self.rules, (term, candidate), hand_over).map_err(|no| no.wait)?;
+        match &self.reign {
+            Some(reign) if hand_over != Some(reign.term) => Err(reign.lease_until().since(self.now)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn answer_pre_vote(&mut self, from: NodeId, term: Term, round: Round) -> Result<(), Rejected> {
+        self.see_candidate(term);
+        match self.would_vote(from, term, None) {
+            Ok(()) => self.grant(from, Question::PreVote, term, round),
+            Err(wait) => self.refuse(from, Question::PreVote, round, wait),
+        }
+        Ok(())
+    }
+
+    /// As for a pre-vote, but the promise to a leader that is not heard any more is no reason to refuse.
+    pub(super) fn answer_sounding(&mut self, from: NodeId, term: Term, round: Round) -> Result<(), Rejected> {
+        let leader = self.heard.map(|heard| heard.term);
+        let misses = !self.hears_leader();
+        match self.would_vote(from, term, leader) {
+            Ok(()) if misses => self.grant(from, Question::Sounding, term, round),
+            Ok(()) => self.refuse(from, Question::Sounding, round, Duration::ZERO),
+            Err(wait) => self.refuse(from, Question::Sounding, round, wait),
+        }
+        Ok(())
+    }
+
+    /// A candidate's term is one above what it has seen; that much is learned even from a question that is refused.
+    fn see_candidate(&mut self, term: Term) {
+        self.see(Term(term.0.saturating_sub(1)));
+    }
+
+    pub(super) fn answer_vote(
+        &mut self,
+        (place, from): (usize, NodeId),
+        (term, round): (Term, Round),
+        hand_over: Option<Term>,
+    ) -> Result<(), Rejected> {
+        if self.resigned.get(place).is_some_and(|resigned| term <= *resigned) {
+            return Err(Rejected::Stale);
+        }
+        self.see_candidate(term);
+        // Relief is the leader's to give, and a leader relieves itself for nobody but whom it hands over to.
+        let is_chosen = |to: NodeId| to == from;
+        let own = self.reign.as_ref().map(|reign| reign.handing_over.is_some_and(|over| is_chosen(over.to)));
+        let relief = hand_over.filter(|_| own != Some(false));
+        if let Err(wait) = self.would_vote(from, term, relief) {
+            self.refuse(from, Question::Vote, round, wait);
+            return Ok(());
+        }
+        let Some(voter) = &mut self.voter else { return Err(Rejected::NoVoter) };
+        voter.give(term, from);
+        if voter.is_saved() {
+            self.tell_vote(from, round);
+        } else {
+            self.begin_save(Some((from, round)));
+        }
+        Ok(())
+    }
+
+    /// The vote for a candidate is saved, or could not be.
+    pub(super) fn tell_vote(&mut self, candidate: NodeId, round: Round) {
+        let until = self.promise_until();
+        let Some(voter) = &mut self.voter else { return };
+        let term = voter.term();
+        if voter.vote() != Some(candidate) || !voter.is_saved() {
+            return;
+        }
+        voter.promise(self.now, candidate, term, until);
+        self.counts.votes_given += 1;
+        self.grant(candidate, Question::Vote, term, round);
+        if self.reign.is_none() {
+            self.wait_for_the_elected();
+        }
+    }
+
+    /// A leader's heartbeat.
+    pub(super) fn follow(
+        &mut self,
+        (place, from): (usize, NodeId),
+        (term, round): (Term, Round),
+        trigger: Trigger,
+    ) -> Result<(), Rejected> {
+        if self.resigned.get(place).is_some_and(|resigned| term <= *resigned) {
+            return Err(Rejected::Stale);
+        }
+        let Some(voter) = &self.voter else { return Err(Rejected::NoVoter) };
+        if !voter.may_follow(term) {
+            self.refuse(from, Question::Heartbeat, round, Duration::ZERO);
+            return Ok(());
+        }
+        if !voter.can_be(self.now, &self.rules, term) || self.reign.as_ref().is_some_and(|reign| reign.term >= term) {
+            return Err(Rejected::Stale);
+        }
+        self.step_down(LossReason::Resigned);
+        self.drop_campaign();
+        let until = self.promise_until();
+        if let Some(voter) = &mut self.voter {
+            voter.adopt(term);
+            voter.promise(self.now, from, term, until);
+        }
+        self.see(term);
+        self.grant(from, Question::Heartbeat, term, round);
+        self.failures = 0;
+        self.turn = None;
+        self.heard = Some(Heard { id: from, term, trigger, at: self.now, until });
+        self.tell(LossReason::Resigned);
+        Ok(())
+    }
+
+    /// A leader or candidate of a term says that it leads nobody in it, nor ever will.
+    pub(super) fn note_resigned(&mut self, (place, from): (usize, NodeId), term: Term) -> Result<(), Rejected> {
+        let Some(resigned) = self.resigned.get_mut(place) else { return Err(Rejected::NoVoter) };
+        if term <= *resigned {
+            return Err(Rejected::Stale);
+        }
+        *resigned = term;
+        if let Some(voter) = &mut self.voter {
+            voter.free(from, term);
+        }
+        let opens = |gate: Gate| (gate.predecessor, gate.term) == (from, term);
+        if let Some(reign) = self.reign.as_mut().filter(|reign| reign.gate.is_some_and(opens)) {
+            reign.gate = None;
+            self.assume_office();
+        }
+        if self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, term)) {
+            self.turn = None;
+            self.unfollow(LossReason::Resigned);
+            self.await_turn(Trigger::Resigned);
+        } else if self.heard.is_none() {
+            // A promise that was given up may have been what this voter waited for.
+            let trigger = self.turn.take().map_or(Trigger::NoLeader, |turn| turn.trigger);
+            self.await_turn(trigger);
+        }
+        if sabotage::is_off("resigned_stays") {
+            self.resigned.fill(Term(0));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,347 @@
+//! The candidate in a voter: waits for its turn, asks whether it would be elected, then for votes.
+//!
+//! Turns keep candidates apart (Raft 5.2 draws them at random): the first of those that are believed to live stands at
+//! once, each other a turn later, and chance decides only after an attempt that came to nothing.
+
+use std::time::Duration;
+
+use crate::election::campaign::{Campaign, Refusal, Stage};
+use crate::leader::{Term, Trigger};
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::time::Instant;
+use crate::wire::{Letter, Question, Rejected, Round};
+
+use super::{Election, Liveness};
+
+/// Attempts after which the pause between them grows no more.
+const FAILURES_MAX: u32 = 4;
+
+/// When this voter's turn comes, and why there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Turn {
+    pub(super) at: Instant,
+    pub(super) trigger: Trigger,
+    /// Whether its place in the order is counted in: that is done when it comes, by who lives then.
+    is_drawn: bool,
+}
+
+impl Election {
+    /// There is, or soon will be, an election: this voter's turn comes with its place among those that live. The first
+    /// cause stands.
+    pub(super) fn await_turn(&mut self, trigger: Trigger) {
+        if self.voter.is_none() || self.is_leaving || self.reign.is_some() {
+            return;
+        }
+        let is_asking = self.campaign.as_ref().is_some_and(|campaign| campaign.stage != Stage::Sounding);
+        if is_asking {
+            return;
+        }
+        // A detector's word comes while the promise still binds: then it is worth asking at once who is free when.
+        let bound = if matches!(trigger, Trigger::Dead | Trigger::Left) { Duration::ZERO } else { self.bound() };
+        let at = (self.now + bound).max(self.sits_out_until);
+        match &mut self.turn {
+            Some(turn) if turn.is_drawn || turn.at <= at => {}
+            Some(turn) => turn.at = at,
+            None => self.turn = Some(Turn { at, trigger, is_drawn: false }),
+        }
+    }
+
+    /// After an attempt that came to nothing, or a vote for somebody else, the turn comes later.
+    fn await_another_turn(&mut self, trigger: Trigger) {
+        self.turn = None;
+        self.await_turn(trigger);
+    }
+
+    fn delay(&mut self) -> Duration {
+        let turn = self.rules.turn();
+        let pause = if self.failures == 0 { Duration::ZERO } else { turn * (1 << self.failures.min(FAILURES_MAX)) };
+        turn * self.rank() + self.random.fraction_of(pause)
+    }
+
+    /// How many voters that are believed to live stand before this one; who led last stands last.
+    fn rank(&self) -> u32 {
+        let Some(me) = self.place else { return 0 };
+        let last = self.heard.map(|heard| heard.id).or(self.last);
+        let lives = |place: usize| self.liveness.get(place) == Some(&Liveness::Alive);
+        let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *place != me && Some(*id) != last);
+        let is_before = |place: usize| (place < me || last == Some(self.me)) && lives(place);
+        others.filter(|(place, _)| is_before(*place)).count() as u32
+    }
+
+    pub(super) fn run_turn(&mut self) {
+        let Some(turn) = self.turn.filter(|turn| turn.at <= self.now) else { return };
+        let delay = if turn.is_drawn { Duration::ZERO } else { self.delay() };
+        if delay > Duration::ZERO {
+            self.turn = Some(Turn { at: turn.at + delay, is_drawn: true, ..turn });
+            return;
+        }
+        self.turn = None;
+        let is_led = match turn.trigger {
+            Trigger::Dead | Trigger::Left => self.hears_leader(),
+            _ => self.heard.is_some(),
+        };
+        if self.reign.is_none() && !is_led {
+            self.stand_for_office(turn.trigger);
+        }
+    }
+
+    /// Begins to ask whether it would be voted for.
+    fn stand_for_office(&mut self, trigger: Trigger) {
+        let Some(term) = self.next_term() else {
+            // Its clock is behind the terms: time will tell.
+            self.failures = self.failures.saturating_add(1);
+            return self.await_another_turn(trigger);
+        };
+        self.counts.campaigns += 1;
+        self.begin_campaign(Stage::PreVote, term, trigger);
+        if sabotage::is_off("pre_vote") {
+            return self.vote_for_itself();
+        }
+        self.run_campaign();
+    }
+
+    fn begin_campaign(&mut self, stage: Stage, term: Term, trigger: Trigger) {
+        self.drop_campaign();
+        self.campaign = Some(Campaign::new(self.now, &self.rules, stage, term, trigger, self.next_round));
+    }
+
+    /// The term that a candidate stands in: above all it has heard of.
+    fn next_term(&self) -> Option<Term> {
+        let voter = self.voter.as_ref()?;
+        let term = voter.term().max(self.seen).next();
+        voter.believes(self.now, &self.rules, term).then_some(term)
+    }
+
+    /// The leader is suspected, and not heard here: would a quorum that misses it, too, follow this voter?
+    pub(super) fn run_sounding(&mut self) {
+        if self.sound_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        let is_busy = self.campaign.is_some() || self.reign.is_some() || self.turn.is_some() || self.is_leaving;
+        self.sound_at = self.heard.map(|_| self.now + self.rules.lease() / 2);
+        if self.heard.is_none() || is_busy || self.hears_leader() || self.rank() > 0 {
+            return;
+        }
+        if let Some(term) = self.next_term() {
+            self.begin_campaign(Stage::Sounding, term, Trigger::HandedOver);
+            self.run_campaign();
+        }
+    }
+
+    /// The leader of a term asks this voter to be elected in its place: no pre-vote is needed, for it was chosen.
+    pub(super) fn take_over(&mut self, from: NodeId, term: Term) -> Result<(), Rejected> {
+        let is_leader = self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, term));
+        if !is_leader || self.is_leaving || self.reign.is_some() {
+            return Err(Rejected::Stale);
+        }
+        let is_under_way = self.campaign.as_ref().is_some_and(|campaign| campaign.hand_over == Some(term));
+        let Some(next) = self.next_term().filter(|_| !is_under_way) else { return Ok(()) };
+        self.counts.campaigns += 1;
+        self.stand_with_relief(next, term, Trigger::HandedOver);
+        Ok(())
+    }
+
+    /// Stands in the next term with the promises to the leader of `relieved` set aside.
+    pub(super) fn stand_with_relief(&mut self, next: Term, relieved: Term, trigger: Trigger) {
+        self.turn = None;
+        self.begin_campaign(Stage::PreVote, next, trigger);
+        if let Some(campaign) = &mut self.campaign {
+            campaign.hand_over = Some(relieved);
+        }
+        self.vote_for_itself();
+    }
+
+    pub(super) fn run_campaign(&mut self) {
+        let (Some(me), Some(campaign)) = (self.place, &mut self.campaign) else { return };
+        if campaign.stage == Stage::Saving || campaign.ask_at > self.now {
+            return;
+        }
+        let (term, hand_over) = (campaign.term, campaign.hand_over);
+        let question = campaign.question();
+        let round = campaign.ask(self.now, &self.rules);
+        let letter = match question {
+            Question::Sounding => Letter::Sounding { term, round },
+            Question::PreVote => Letter::PreVote { term, round },
+            Question::Vote | Question::Heartbeat => Letter::Vote { term, round, hand_over },
+        };
+        let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(|place| campaign.wants(place)).collect();
+        self.send_all(letter, |place| unconvinced.get(place) == Some(&true));
+        if self.rules.quorum() == 1 {
+            self.count_answers(me);
+        }
+    }
+
+    pub(super) fn campaign_deadline(&self, campaign: &Campaign) -> Option<Instant> {
+        (campaign.stage != Stage::Saving).then(|| campaign.until.min(campaign.ask_at))
+    }
+
+    /// Goes on once a quorum has said yes.
+    pub(super) fn count_answers(&mut self, me: usize) {
+        let Some(campaign) = self.campaign.as_ref().filter(|campaign| campaign.is_won(&self.rules, me)) else { return };
+        match campaign.stage {
+            Stage::Sounding => self.ask_for_the_office(),
+            Stage::PreVote => self.vote_for_itself(),
+            Stage::Saving => {}
+            Stage::Vote => self.take_office(),
+        }
+    }
+
+    /// A quorum misses the leader and would follow this voter: the leader is asked to hand over.
+    fn ask_for_the_office(&mut self) {
+        let leader = self.heard.map(|heard| (heard.id, heard.term));
+        self.drop_campaign();
+        if let Some((id, term)) = leader {
+            self.send(id, Letter::AskHandOver { term });
+        }
+    }
+
+    /// The candidate's own vote comes first, and has to be safe before others are asked for theirs.
+    fn vote_for_itself(&mut self) {
+        let (Some(voter), Some(campaign)) = (&mut self.voter, &mut self.campaign) else { return };
+        let (me, term, relief) = (self.me, campaign.term, campaign.hand_over);
+        if let Err(no) = voter.may_vote(self.now, &self.rules, (term, me), relief) {
+            if no.wait > Duration::ZERO && relief.is_none() {
+                campaign.ask_at = self.now + no.wait;
+                campaign.until = campaign.until.max(campaign.ask_at + self.rules.lease());
+            } else {
+                self.fail();
+            }
+            return;
+        }
+        campaign.enter(self.now, &self.rules, Stage::Saving);
+        voter.give(term, me);
+        if voter.is_saved() && voter.vote() == Some(me) {
+            return self.go_to_the_voters();
+        }
+        self.begin_save(None);
+    }
+
+    /// The own vote is saved, or could not be.
+    pub(super) fn go_to_the_voters(&mut self) {
+        let (Some(voter), Some(campaign)) = (&mut self.voter, &mut self.campaign) else { return };
+        if campaign.stage != Stage::Saving {
+            return;
+        }
+        let is_its_own = (voter.term(), voter.vote()) == (campaign.term, Some(self.me));
+        if !is_its_own || !voter.is_saved() {
+            return self.fail();
+        }
+        let until = self.now + self.rules.promise();
+        voter.promise(self.now, self.me, campaign.term, until);
+        campaign.enter(self.now, &self.rules, Stage::Vote);
+        self.run_campaign();
+    }
+
+    pub(super) fn note_granted(
+        &mut self,
+        (place, from): (usize, NodeId),
+        asked: Question,
+        (term, round): (Term, Round),
+    ) -> Result<(), Rejected> {
+        let me = self.place.ok_or(Rejected::NoVoter)?;
+        if asked == Question::Heartbeat {
+            return self.note_promise(place, term, round);
+        }
+        let is_mine = |campaign: &&mut Campaign| (campaign.question(), campaign.term) == (asked, term);
+        let is_counted = self.campaign.as_mut().filter(is_mine).is_some_and(|campaign| campaign.granted(place, round));
+        if is_counted {
+            self.count_answers(me);
+            return Ok(());
+        }
+        if asked == Question::Vote && self.reign.as_ref().is_some_and(|reign| reign.term == term) {
+            // It was elected without this vote, whose promise comes with the next heartbeat.
+            return Ok(());
+        }
+        let was_mine = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
+        if asked == Question::Vote && was_mine && self.campaign.as_ref().is_none_or(|campaign| campaign.term != term) {
+            // Too late: the voter need not keep its promise.
+            self.send(from, Letter::Resign { term });
+        }
+        Err(Rejected::Stale)
+    }
+
+    pub(super) fn note_refused(
+        &mut self,
+        (place, asked): (usize, Question),
+        (term, round): (Term, Round),
+        wait: Duration,
+    ) -> Result<(), Rejected> {
+        let me = self.place.ok_or(Rejected::NoVoter)?;
+        if asked == Question::Heartbeat {
+            return self.note_defection(place, term);
+        }
+        let (now, own) = (self.now, self.bound());
+        let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {
+            return Err(Rejected::Stale);
+        };
+        let is_outbid = term >= campaign.term;
+        // Bound to another for longer than it takes to save a vote, a voter is lost to this candidacy.
+        let is_lost = campaign.stage == Stage::Vote && wait > self.rules.turn();
+        let refusal =
+            if is_outbid || is_lost { Refusal::InThisTerm } else { Refusal::For(wait.min(self.rules.promise())) };
+        if !campaign.refused(now, place, round, refusal) {
+            return Err(Rejected::Stale);
+        }
+        let (stage, trigger) = (campaign.stage, campaign.trigger);
+        match stage {
+            Stage::PreVote if !is_outbid => campaign.wait_for_quorum(now, &self.rules, me, own),
+            Stage::Vote if campaign.is_lost(&self.rules, me) => self.fail(),
+            _ => {}
+        }
+        self.see(term);
+        if is_outbid && stage == Stage::PreVote {
+            if let Some(next) = self.next_term().filter(|_| self.seen >= term) {
+                self.begin_campaign(Stage::PreVote, next, trigger);
+                self.run_campaign();
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt whose time is over has failed.
+    pub(super) fn end_campaign_that_is_over(&mut self) {
+        let is_over = |campaign: &Campaign| campaign.stage != Stage::Saving && campaign.until <= self.now;
+        if self.campaign.as_ref().is_some_and(is_over) {
+            self.fail();
+        }
+    }
+
+    /// The attempt has come to nothing; the next comes later.
+    fn fail(&mut self) {
+        let Some(campaign) = &self.campaign else { return };
+        let (stage, trigger) = (campaign.stage, campaign.trigger);
+        self.drop_campaign();
+        if stage != Stage::Sounding && self.reign.is_none() {
+            self.failures = self.failures.saturating_add(1);
+            self.await_another_turn(trigger);
+        }
+    }
+
+    /// Ends the attempt under way. Whoever voted for it is told that it leads nobody.
+    pub(super) fn drop_campaign(&mut self) {
+        let Some(campaign) = self.campaign.take() else { return };
+        self.next_round = campaign.next_round();
+        if !matches!(campaign.stage, Stage::Saving | Stage::Vote) {
+            return;
+        }
+        let (me, term) = (self.me, campaign.term);
+        if let Some(voter) = &mut self.voter {
+            voter.free(me, term);
+        }
+        if campaign.stage == Stage::Vote {
+            self.send_all(Letter::Resign { term }, |_| true);
+        }
+    }
+
+    /// This voter has voted for another: if no leader comes of it, it stands when its promise is over.
+    pub(super) fn wait_for_the_elected(&mut self) {
+        let trigger = match (&self.campaign, self.turn) {
+            (Some(campaign), _) => campaign.trigger,
+            (None, Some(turn)) => turn.trigger,
+            (None, None) => Trigger::NoLeader,
+        };
+        self.drop_campaign();
+        self.await_another_turn(trigger);
+    }
+}

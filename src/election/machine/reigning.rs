@@ -1,0 +1,203 @@
+//! The leader in a node: takes office, renews its lease, steps down in time, hands over.
+
+use crate::election::reign::{Gate, HandingOver, Reign};
+use crate::leader::{LossReason, Term, Trigger};
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::time::Instant;
+use crate::wire::{Letter, Rejected, Round};
+
+use super::{Election, Liveness};
+
+impl Election {
+    /// A quorum has voted: this node leads, and may act as soon as its lease and its predecessor let it.
+    pub(super) fn take_office(&mut self) {
+        let Some(campaign) = self.campaign.take() else { return };
+        self.next_round = campaign.next_round();
+        let (term, trigger) = (campaign.term, campaign.trigger);
+        let predecessor = self.heard.map(|heard| (heard.id, heard.term));
+        if let Some(old) = self.reign.take() {
+            self.end_of_reign(&old, LossReason::Resigned);
+        }
+        let mut reign = Reign::new(self.now, term, trigger, campaign.granted_at(), self.next_round);
+        reign.gate = campaign.hand_over.and_then(|relieved| self.gate_behind(predecessor, relieved));
+        self.counts.terms_won += 1;
+        self.failures = 0;
+        self.turn = None;
+        self.reign = Some(reign);
+        self.unfollow(LossReason::Resigned);
+        self.run_reign();
+    }
+
+    /// Votes that set promises to a leader aside bind the elected to wait for that leader's word.
+    fn gate_behind(&self, predecessor: Option<(NodeId, Term)>, relieved: Term) -> Option<Gate> {
+        let (id, _) = predecessor.filter(|(id, term)| *term == relieved && *id != self.me)?;
+        let place = self.rules.place_of(id)?;
+        let has_resigned = self.resigned.get(place).is_some_and(|resigned| *resigned >= relieved);
+        (!has_resigned).then(|| Gate { predecessor: id, term: relieved, until: self.promise_until() })
+    }
+
+    /// Renews when that is due, and goes on handing over.
+    pub(super) fn run_reign(&mut self) {
+        let Some(reign) = &mut self.reign else { return };
+        if reign.beat_at <= self.now {
+            let round = reign.beat(self.now, &self.rules);
+            let letter = Letter::Heartbeat { term: reign.term, round, trigger: reign.trigger };
+            let handing_over = reign.handing_over;
+            let term = reign.term;
+            self.send_all(letter, |_| true);
+            if let Some(over) = handing_over {
+                self.send(over.to, Letter::HandOver { term });
+            }
+        }
+        self.give_up_handing_over();
+        self.assume_office();
+    }
+
+    /// Counts the lease anew, and tells once that it may act.
+    pub(super) fn assume_office(&mut self) {
+        let (Some(me), Some(reign)) = (self.place, &mut self.reign) else { return };
+        reign.renew(self.now, &self.rules, me);
+        if reign.is_told || reign.acts_until(self.now, &self.rules, me).is_none() {
+            return;
+        }
+        reign.is_told = true;
+        self.tell(LossReason::Resigned);
+    }
+
+    pub(super) fn reign_deadline(&self, reign: &Reign) -> Instant {
+        let over = reign.handing_over.map_or(Instant::NEVER, |over| over.until);
+        let gate = reign.gate.map(|gate| gate.until).filter(|until| *until > self.now).unwrap_or(Instant::NEVER);
+        reign.beat_at.min(reign.lease_until()).min(over).min(gate)
+    }
+
+    pub(super) fn note_promise(&mut self, place: usize, term: Term, round: Round) -> Result<(), Rejected> {
+        let is_mine = |reign: &&mut Reign| reign.term == term;
+        let Some(reign) = self.reign.as_mut().filter(is_mine) else { return Err(Rejected::Stale) };
+        if !reign.granted(place, round) {
+            return Err(Rejected::Stale);
+        }
+        reign.outrun = reign.outrun.filter(|(outrunner, _)| *outrunner != place);
+        self.assume_office();
+        Ok(())
+    }
+
+    /// A voter follows no more, because it is in a higher term. If that lasts, only a higher term wins it back; the
+    /// others, who still follow, let this leader have one.
+    pub(super) fn note_defection(&mut self, place: usize, term: Term) -> Result<(), Rejected> {
+        self.see(term);
+        let seen = self.seen;
+        let Some(reign) = self.reign.as_mut().filter(|reign| reign.term < term && term <= seen) else {
+            return Err(Rejected::Stale);
+        };
+        if reign.handing_over.is_some() {
+            return Ok(());
+        }
+        let since = *reign.outrun.get_or_insert((place, self.now));
+        let relieved = reign.term;
+        if self.now.since(since.1) < self.rules.lease() || self.campaign.is_some() {
+            return Ok(());
+        }
+        reign.outrun = None;
+        if let Some(voter) = &self.voter {
+            let next = voter.term().max(self.seen).next();
+            self.counts.campaigns += 1;
+            self.stand_with_relief(next, relieved, Trigger::Outrun);
+        }
+        Ok(())
+    }
+
+    /// Hands the office over, if this node has it; false if it has not, or `to` cannot have it.
+    pub(super) fn hand_over(&mut self, to: Option<NodeId>) -> bool {
+        if self.reign.is_none() || to.is_some_and(|to| to == self.me || self.rules.place_of(to).is_none()) {
+            return false;
+        }
+        let Some(to) = to.or_else(|| self.successor()) else {
+            // Nobody to take it: it is simply given up.
+            self.sit_out();
+            return true;
+        };
+        let until = self.now + self.rules.lease();
+        if let Some(reign) = &mut self.reign {
+            reign.handing_over = Some(HandingOver { to, until });
+            let term = reign.term;
+            self.send(to, Letter::HandOver { term });
+        }
+        true
+    }
+
+    /// The voter that answered last, the first of equals by rank.
+    fn successor(&self) -> Option<NodeId> {
+        let reign = self.reign.as_ref()?;
+        let lives = |place: usize| !matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));
+        let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *id != self.me && lives(*place));
+        let answered = others.filter_map(|(place, (id, _))| Some((reign.promised(place)?, *id)));
+        let recent = answered.filter(|(asked, _)| *asked + self.rules.lease() > self.now);
+        recent.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, id)| id)
+    }
+
+    /// A successor that did not come in time: the office is open to whoever stands first.
+    fn give_up_handing_over(&mut self) {
+        let over = self.reign.as_ref().and_then(|reign| reign.handing_over);
+        if over.is_some_and(|over| over.until <= self.now) {
+            self.sit_out();
+        }
+    }
+
+    /// Voters miss this leader and would follow another. It hands over unless its lease is in good health, for it may
+    /// be the candidate whose links are bad.
+    pub(super) fn hear_request(&mut self, from: NodeId, term: Term) -> Result<(), Rejected> {
+        let me = self.place.ok_or(Rejected::NoVoter)?;
+        let Some(reign) = self.reign.as_ref().filter(|reign| reign.term == term) else { return Err(Rejected::Stale) };
+        let renewed = reign.quorum_since(self.now, &self.rules, me);
+        let is_well = renewed.is_some_and(|since| self.now.since(since) <= self.rules.heartbeat() * 2);
+        if !is_well && reign.handing_over.is_none() {
+            self.hand_over(Some(from));
+        }
+        Ok(())
+    }
+
+    /// Ends this node's own leadership, if it has one: nobody need keep a promise to it, and its application hears that
+    /// before it hears of another leader.
+    pub(super) fn step_down(&mut self, reason: LossReason) {
+        let Some(reign) = self.reign.take() else { return };
+        self.end_of_reign(&reign, reason);
+        // The other half of an attempt to be elected anew is of no use without the office.
+        self.drop_campaign();
+        let trigger = if reason == LossReason::Resigned { Trigger::Resigned } else { Trigger::LeaseRanOut };
+        self.await_turn(trigger);
+    }
+
+    /// Steps down by its own will, and leaves the office to others for a while.
+    fn sit_out(&mut self) {
+        self.sits_out_until = self.now + self.rules.lease();
+        self.step_down(LossReason::Resigned);
+    }
+
+    fn end_of_reign(&mut self, reign: &Reign, reason: LossReason) {
+        self.next_round = self.next_round.max(reign.next_round());
+        self.last = Some(self.me);
+        self.tell(reason);
+        if let Some(voter) = &mut self.voter {
+            voter.free(self.me, reign.term);
+        }
+        self.send_all(Letter::Resign { term: reign.term }, |_| true);
+    }
+
+    /// An office whose lease is over is given up before anything else is done.
+    pub(super) fn end_what_is_over(&mut self) {
+        let is_over = self.reign.as_ref().is_some_and(|reign| reign.lease_until() <= self.now);
+        if is_over && !sabotage::is_off("check_quorum") {
+            self.counts.leases_lost += 1;
+            self.step_down(LossReason::LeaseRanOut);
+        }
+        self.end_campaign_that_is_over();
+    }
+
+    /// This node did not run for a while: if it leads, a quorum has to say so again before it acts.
+    pub(super) fn doubt(&mut self) {
+        if let Some(reign) = &mut self.reign {
+            reign.doubt(self.now);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A leader's side: the rounds it renews its lease by, and until when it may act.
+//!
+//! The lease runs from the moment the leader *asked* the round that a quorum answered, so whatever the network did to
+//! the answers, each of that quorum has promised for longer. A leader that did not run counts answers to older rounds
+//! no more before it acts, and one that was handed the office acts only once its predecessor has said that it stopped.
+
+use std::time::Duration;
+
+use crate::election::rounds::Rounds;
+use crate::election::rules::Rules;
+use crate::leader::{Term, Trigger};
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::time::Instant;
+use crate::wire::Round;
+
+/// Whose word, or silence for how long, opens the office to its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Gate {
+    pub(super) predecessor: NodeId,
+    pub(super) term: Term,
+    pub(super) until: Instant,
+}
+
+/// To whom a leader is handing over, and how long it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HandingOver {
+    pub(super) to: NodeId,
+    pub(super) until: Instant,
+}
+
+/// One voter's time as leader of one term.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Reign {
+    pub(super) term: Term,
+    pub(super) trigger: Trigger,
+    pub(super) gate: Option<Gate>,
+    pub(super) handing_over: Option<HandingOver>,
+    /// When it renews next.
+    pub(super) beat_at: Instant,
+    /// Whether its application was told that it leads.
+    pub(super) is_told: bool,
+    /// A voter that was seen in a higher term, and since when.
+    pub(super) outrun: Option<(usize, Instant)>,
+    /// Answers to rounds sent before this do not let it act.
+    fresh_since: Instant,
+    rounds: Rounds,
+    /// When each voter was asked what it last promised to.
+    promised: Vec<Option<Instant>>,
+    lease_until: Instant,
+}
+
+impl Reign {
+    /// A reign that begins with the promises that came with the votes.
+    pub(super) fn new(
+        now: Instant,
+        term: Term,
+        trigger: Trigger,
+        promised: Vec<Option<Instant>>,
+        first: Round,
+    ) -> Self {
+        Reign {
+            term,
+            trigger,
+            gate: None,
+            handing_over: None,
+            beat_at: now,
+            is_told: false,
+            outrun: None,
+            fresh_since: Instant::ORIGIN,
+            rounds: Rounds::starting_at(first),
+            promised,
+            lease_until: Instant::ORIGIN,
+        }
+    }
+
+    /// A new round of renewal.
+    pub(super) fn beat(&mut self, now: Instant, rules: &Rules) -> Round {
+        self.beat_at = now + rules.heartbeat();
+        self.rounds.begin(now, now - rules.lease())
+    }
+
+    /// A voter promised in answer to a round; false if nobody waits for that.
+    pub(super) fn granted(&mut self, place: usize, round: Round) -> bool {
+        let Some(sent) = self.rounds.sent(round) else { return false };
+        if let Some(promised) = self.promised.get_mut(place) {
+            *promised = (*promised).max(Some(sent));
+        }
+        true
+    }
+
+    /// Counts anew how long it may act. It never becomes shorter.
+    pub(super) fn renew(&mut self, now: Instant, rules: &Rules, me: usize) {
+        if let Some(since) = self.quorum_since(now, rules, me) {
+            let drift = if sabotage::is_off("drift_margin") { rules.lease() } else { Duration::ZERO };
+            self.lease_until = self.lease_until.max(since + rules.lease() + drift);
+        }
+    }
+
+    /// Until when it holds office: it steps down then.
+    pub(super) fn lease_until(&self) -> Instant {
+        self.lease_until
+    }
+
+    /// Until when it may act; none if it may not act now.
+    pub(super) fn acts_until(&self, now: Instant, rules: &Rules, me: usize) -> Option<Instant> {
+        let is_gated = self.gate.is_some_and(|gate| gate.until > now) && !sabotage::is_off("gate");
+        let is_fresh = self.quorum_since(now, rules, me).is_some_and(|since| since >= self.fresh_since);
+        (!is_gated && is_fresh && self.lease_until > now).then_some(self.lease_until)
+    }
+
+    /// It did not run: a quorum must answer a round from now on before it acts again.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        self.fresh_since = now;
+        self.beat_at = now;
+    }
+
+    /// When each voter was asked what it last promised to.
+    pub(super) fn promised(&self, place: usize) -> Option<Instant> {
+        self.promised.get(place).copied().flatten()
+    }
+
+    /// The latest moment of asking that a quorum has answered; the leader itself always has.
+    pub(super) fn quorum_since(&self, now: Instant, rules: &Rules, me: usize) -> Option<Instant> {
+        let own = |place| if place == me { Some(now) } else { None };
+        let mut since: Vec<Option<Instant>> =
+            (0..).zip(&self.promised).map(|(place, promised)| own(place).or(*promised)).collect();
+        since.sort_unstable_by(|a, b| b.cmp(a));
+        since.get(rules.quorum() - 1).copied().flatten()
+    }
+
+    /// The number of its next round.
+    pub(super) fn next_round(&self) -> Round {
+        self.rounds.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ElectionConfig;
+
+    fn at(ms: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_millis(ms)
+    }
+
+    fn reign(voters: usize) -> (Rules, Reign) {
+        let names = ["a", "b", "c", "d", "e"];
+        let rules = Rules::new(&ElectionConfig::lan("default", names[..voters].iter().copied()));
+        let reign = Reign::new(at(0), Term(9), Trigger::NoLeader, vec![None; voters], Round(0));
+        (rules, reign)
+    }
+
+    #[test]
+    fn a_lease_runs_from_when_the_quorum_was_asked() {
+        let (rules, mut reign) = reign(5);
+        let first = reign.beat(at(0), &rules);
+        let second = reign.beat(at(100), &rules);
+        assert!(reign.granted(1, second) && !reign.granted(1, Round(77)));
+        reign.renew(at(150), &rules, 0);
+        assert_eq!(reign.acts_until(at(150), &rules, 0), None, "two of five are no quorum");
+        assert!(reign.granted(2, first));
+        reign.renew(at(150), &rules, 0);
+        assert_eq!(reign.acts_until(at(150), &rules, 0), Some(at(500)));
+        assert!(reign.granted(2, second));
+        reign.renew(at(150), &rules, 0);
+        assert_eq!(reign.lease_until(), at(600));
+        assert!(reign.granted(3, first), "an old answer takes nothing away");
+        reign.renew(at(160), &rules, 0);
+        assert_eq!((reign.lease_until(), reign.acts_until(at(600), &rules, 0)), (at(600), None));
+    }
+
+    #[test]
+    fn after_a_stall_it_acts_only_on_fresh_answers() {
+        let (rules, mut reign) = reign(3);
+        let before = reign.beat(at(0), &rules);
+        assert!(reign.granted(1, before));
+        reign.renew(at(10), &rules, 0);
+        reign.doubt(at(300));
+        assert_eq!((reign.acts_until(at(300), &rules, 0), reign.lease_until()), (None, at(500)));
+        let after = reign.beat(at(300), &rules);
+        assert!(reign.granted(1, before));
+        assert_eq!(reign.acts_until(at(310), &rules, 0), None);
+        assert!(reign.granted(1, after));
+        reign.renew(at(320), &rules, 0);
+        assert_eq!(reign.acts_until(at(320), &rules, 0), Some(at(800)));
+    }
+
+    #[test]
+    fn an_office_handed_over_opens_with_a_word_or_with_time() {
+        let (rules, mut reign) = reign(1);
+        reign.renew(at(0), &rules, 0);
+        assert_eq!(reign.acts_until(at(0), &rules, 0), Some(at(500)), "a voter alone is its own quorum");
+        reign.gate = Some(Gate { predecessor: NodeId::from_name("b"), term: Term(8), until: at(400) });
+        assert_eq!(reign.acts_until(at(399), &rules, 0), None);
+        assert_eq!(reign.acts_until(at(400), &rules, 0), Some(at(500)));
+    }
+}

@@ -1,0 +1,135 @@
+//! An election's configuration, checked, with what follows from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use twox_hash::XxHash3_64;
+
+use crate::config::ElectionConfig;
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::wire::Council;
+
+/// Turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a slow disk
+/// (6 ms each at p99 here) before the second stands.
+const TURNS_IN_LEASE: u32 = 16;
+/// The shortest turn.
+const TURN_MIN: Duration = Duration::from_millis(4);
+
+/// An election's configuration, checked, with what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rules {
+    name: Arc<str>,
+    /// Ids and names, ascending by id.
+    voters: Vec<(NodeId, Arc<str>)>,
+    lease: Duration,
+    heartbeat: Duration,
+    promise: Duration,
+    drift_ppm: u32,
+    council: Council,
+}
+
+impl Rules {
+    /// What follows from a configuration that [`Config::check`](crate::Config::check) accepted.
+    #[must_use]
+    pub fn new(config: &ElectionConfig) -> Self {
+        let mut voters: Vec<(NodeId, Arc<str>)> =
+            config.voters.iter().map(|name| (NodeId::from_name(name), name.as_str().into())).collect();
+        voters.sort();
+        let mut terms = Vec::new();
+        for (id, _) in &voters {
+            terms.extend_from_slice(&id.to_bytes());
+        }
+        terms.extend_from_slice(&config.lease.as_nanos().to_le_bytes());
+        terms.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
+        let council =
+            Council { election: XxHash3_64::oneshot(config.name.as_bytes()), terms: XxHash3_64::oneshot(&terms) };
+        Rules {
+            name: config.name.as_str().into(),
+            voters,
+            lease: config.lease,
+            heartbeat: config.heartbeat,
+            promise: if sabotage::is_off("drift_margin") { config.lease } else { config.promise() },
+            drift_ppm: config.clock_drift_max_ppm,
+            council,
+        }
+    }
+
+    /// The election's name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Ids and names of the voters, ascending by id.
+    #[must_use]
+    pub fn voters(&self) -> &[(NodeId, Arc<str>)] {
+        &self.voters
+    }
+
+    /// A voter's place among them.
+    #[must_use]
+    pub fn place_of(&self, id: NodeId) -> Option<usize> {
+        self.voters.binary_search_by_key(&id, |(voter, _)| *voter).ok()
+    }
+
+    /// How many voters must agree: more than half of those configured.
+    #[must_use]
+    pub fn quorum(&self) -> usize {
+        if sabotage::is_off("quorum") { self.voters.len() / 2 } else { self.voters.len() / 2 + 1 }
+    }
+
+    /// How long the leader may act after the start of a round that a quorum answered.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// How often the leader renews.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        self.heartbeat
+    }
+
+    /// How long a voter keeps its promise: the lease and the drift of two clocks.
+    #[must_use]
+    pub fn promise(&self) -> Duration {
+        self.promise
+    }
+
+    /// What letters about this election carry.
+    #[must_use]
+    pub fn council(&self) -> Council {
+        self.council
+    }
+
+    /// How much later than the candidate before it each candidate stands.
+    pub(super) fn turn(&self) -> Duration {
+        (self.lease / TURNS_IN_LEASE).max(TURN_MIN)
+    }
+
+    /// At least so much true time passes while the fastest clock counts `elapsed`.
+    pub(super) fn at_least(&self, elapsed: Duration) -> Duration {
+        let million = 1_000_000_u128;
+        let nanos = elapsed.as_nanos() * million / (million + u128::from(self.drift_ppm));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_voters_makes_no_other_council() {
+        let rules = |voters: &[&str]| Rules::new(&ElectionConfig::lan("default", voters.iter().copied()));
+        assert_eq!(rules(&["a", "b", "c"]), rules(&["c", "a", "b"]));
+        assert_ne!(rules(&["a", "b", "c"]).council(), rules(&["a", "b", "d"]).council());
+        let longer = ElectionConfig::lan("default", ["a", "b", "c"]).with_lease(Duration::from_secs(1));
+        assert_ne!(rules(&["a", "b", "c"]).council().terms, Rules::new(&longer).council().terms);
+        for (voters, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (9, 5)] {
+            let names: Vec<String> = (0..voters).map(|n| format!("n{n}")).collect();
+            assert_eq!(Rules::new(&ElectionConfig::lan("default", names)).quorum(), quorum);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! A few voters in memory with a message delay, a disk that takes a while, and links that can be cut.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+use crate::config::ElectionConfig;
+use crate::leader::{Term, Trigger};
+use crate::member::NodeId;
+use crate::time::Instant;
+
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+const DELAY: Duration = Duration::from_micros(500);
+const DISK: Duration = Duration::from_millis(3);
+
+fn at(ms: u64) -> Instant {
+    Instant::ORIGIN + Duration::from_millis(ms)
+}
+
+enum What {
+    Letter(usize, usize, Letter),
+    Saved(usize, Save),
+}
+
+struct Net {
+    now: Instant,
+    nodes: Vec<Option<Election>>,
+    disks: Vec<Option<Ballot>>,
+    queue: Vec<(Instant, u64, What)>,
+    count: u64,
+    cut: BTreeSet<(usize, usize)>,
+    /// When, who, what.
+    changes: Vec<(Instant, usize, Change)>,
+}
+
+impl Net {
+    fn new(voters: usize) -> Self {
+        let mut net = Net {
+            now: Instant::ORIGIN,
+            nodes: vec![None; voters],
+            disks: vec![None; voters],
+            queue: Vec::new(),
+            count: 0,
+            cut: BTreeSet::new(),
+            changes: Vec::new(),
+        };
+        (0..voters).for_each(|node| net.start(node));
+        net
+    }
+
+    fn rules(&self) -> Rules {
+        Rules::new(&ElectionConfig::lan("default", NAMES[..self.nodes.len()].iter().copied()))
+    }
+
+    /// The node at a place in the order of ids, which is the order of ranks.
+    fn id(&self, node: usize) -> NodeId {
+        self.rules().voters()[node].0
+    }
+
+    fn start(&mut self, node: usize) {
+        let mut election = Election::new(self.rules(), self.id(node), node as u64, self.now);
+        let ballot = self.disks[node];
+        let unix_ms = 1_000_000 + self.now.as_nanos() / 1_000_000;
+        election.stand(self.now, Standing { ballot, is_durable: true, unix_ms });
+        for other in 0..self.nodes.len() {
+            election.hint(self.now, self.id(other), Liveness::Alive);
+        }
+        self.nodes[node] = Some(election);
+        self.drain(node);
+    }
+
+    fn crash(&mut self, node: usize) {
+        self.nodes[node] = None;
+        self.queue.retain(|(_, _, what)| !matches!(what, What::Saved(at, _) if *at == node));
+    }
+
+    fn call(&mut self, node: usize, call: impl FnOnce(&mut Election, Instant)) {
+        let now = self.now;
+        if let Some(election) = &mut self.nodes[node] {
+            call(election, now);
+        }
+        self.drain(node);
+    }
+
+    fn drain(&mut self, node: usize) {
+        let Some(mut election) = self.nodes[node].take() else { return };
+        while let Some((to, letter)) = election.poll_letter() {
+            let to = election.rules().place_of(to).unwrap();
+            if !self.cut.contains(&(node, to)) {
+                self.push(DELAY, What::Letter(node, to, letter));
+            }
+        }
+        while let Some(save) = election.poll_save() {
+            self.push(DISK, What::Saved(node, save));
+        }
+        while let Some(change) = election.poll_change() {
+            self.changes.push((self.now, node, change));
+        }
+        self.nodes[node] = Some(election);
+    }
+
+    fn push(&mut self, after: Duration, what: What) {
+        self.count += 1;
+        self.queue.push((self.now + after, self.count, what));
+    }
+
+    fn cut(&mut self, one: usize, other: usize) {
+        self.cut.extend([(one, other), (other, one)]);
+    }
+
+    fn run_until(&mut self, end: Instant) {
+        loop {
+            let wake = |(node, election): (usize, &Option<Election>)| Some((election.as_ref()?.poll_timeout()?, node));
+            let wake = self.nodes.iter().enumerate().filter_map(wake).min();
+            let next = self.queue.iter().enumerate().min_by_key(|(_, (at, count, _))| (*at, *count));
+            let next = next.map(|(place, (at, ..))| (*at, place));
+            match (next, wake) {
+                (Some((due, place)), wake) if due <= end && wake.is_none_or(|(other, _)| due <= other) => {
+                    let (due, _, what) = self.queue.remove(place);
+                    self.now = self.now.max(due);
+                    match what {
+                        What::Letter(from, to, letter) => {
+                            let from = self.id(from);
+                            self.call(to, |election, now| {
+                                let _ = election.handle_letter(now, from, letter);
+                            });
+                        }
+                        What::Saved(node, save) => {
+                            self.disks[node] = Some(save.ballot);
+                            self.call(node, |election, now| {
+                                election.handle_saved(now, save.number, SaveOutcome::Done);
+                            });
+                        }
+                    }
+                }
+                (_, Some((due, node))) if due <= end => {
+                    self.now = self.now.max(due);
+                    self.call(node, |election, now| election.handle_timeout(now));
+                }
+                _ => break,
+            }
+            self.check();
+        }
+        self.now = end;
+    }
+
+    fn run(&mut self, ms: u64) {
+        self.run_until(self.now + Duration::from_millis(ms));
+    }
+
+    fn check(&self) {
+        assert!(self.leaders().len() <= 1, "two leaders at {}: {:?}", self.now, self.leaders());
+    }
+
+    fn leaders(&self) -> Vec<(usize, Term)> {
+        let held =
+            |(node, election): (usize, &Option<Election>)| Some((node, election.as_ref()?.lease(self.now)?.term));
+        self.nodes.iter().enumerate().filter_map(held).collect()
+    }
+
+    fn leader(&self) -> (usize, Term) {
+        assert_eq!(self.leaders().len(), 1, "{:?}", self.leaders());
+        self.leaders()[0]
+    }
+
+    /// How long nobody could act, within the last so many milliseconds.
+    fn led(&self, node: usize) -> Option<Trigger> {
+        self.nodes[node].as_ref()?.office().map(|(_, trigger)| trigger)
+    }
+}
+
+#[test]
+fn the_first_in_rank_is_elected_as_soon_as_all_may_vote() {
+    for voters in 1..=5 {
+        let mut net = Net::new(voters);
+        net.run_until(at(509));
+        assert!(net.leaders().is_empty());
+        net.run_until(at(530));
+        let (leader, term) = net.leader();
+        assert_eq!((leader, net.led(0)), (0, Some(Trigger::NoLeader)), "{voters} voters");
+        net.run(10);
+        for election in net.nodes.iter().flatten() {
+            let (id, known, _) = election.leader().unwrap();
+            assert_eq!((id, known), (net.id(0), term));
+        }
+        net.run(20_000);
+        assert_eq!(net.leader(), (leader, term), "nothing happens by itself");
+    }
+}
+
+#[test]
+fn when_the_leader_dies_the_next_leads_a_lease_later() {
+    let mut net = Net::new(5);
+    net.run_until(at(2_000));
+    let (leader, term) = net.leader();
+    net.crash(leader);
+    net.run(520);
+    let (next, later) = net.leader();
+    assert!(next == 1 && later > term);
+    assert_eq!(net.led(next), Some(Trigger::LeaseRanOut));
+    net.start(leader);
+    net.run(5_000);
+    assert_eq!(net.leader(), (next, later), "who comes back follows");
+    net.crash(next);
+    net.crash(2);
+    net.run(600);
+    let (third, _) = net.leader();
+    net.crash(third);
+    net.run(20_000);
+    assert!(net.leaders().is_empty(), "two of five are no quorum");
+    net.start(third);
+    net.run(700);
+    assert_eq!(net.leaders().len(), 1);
+}
+
+#[test]
+fn a_leader_in_a_minority_stops_before_another_begins() {
+    let mut net = Net::new(5);
+    net.run_until(at(2_000));
+    let (leader, term) = net.leader();
+    (2..5).for_each(|other| {
+        net.cut(0, other);
+        net.cut(1, other);
+    });
+    net.run(650);
+    let (next, later) = net.leader();
+    assert!(next >= 2 && later > term && leader == 0);
+    let mut told = net.changes.iter().filter(|(when, ..)| *when > at(2_000));
+    assert!(told.any(|(_, node, change)| *node == 0 && matches!(change, Change::Lost { id, .. } if *id == net.id(0))));
+    net.cut.clear();
+    net.run(2_000);
+    assert_eq!(net.leader(), (next, later), "who was cut off follows, and disturbs nobody");
+}
+
+#[test]
+fn handing_over_takes_no_more_than_a_message() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    let to = net.id(2);
+    net.call(0, |election, now| assert!(election.resign(now, Some(to))));
+    let mut idle = Duration::ZERO;
+    for _ in 0..400 {
+        net.run_until(net.now + Duration::from_micros(50));
+        if net.leaders().is_empty() {
+            idle += Duration::from_micros(50);
+        }
+    }
+    assert_eq!(net.leader().0, 2);
+    assert_eq!(net.led(2), Some(Trigger::HandedOver));
+    assert!(idle <= DELAY + Duration::from_micros(100), "{idle:?} without a leader");
+    net.run(3_000);
+    assert_eq!(net.leader().0, 2);
+    net.call(2, |election, now| election.leave(now));
+    net.run(20);
+    assert_ne!(net.leader().0, 2);
+    assert!(net.nodes[2].as_ref().unwrap().may_go());
+}
+
+#[test]
+fn a_voter_that_hears_nothing_changes_nothing() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    let before = net.leader();
+    net.cut.extend([(0, 2), (1, 2)]);
+    net.run(20_000);
+    net.cut.clear();
+    net.run(2_000);
+    assert_eq!(net.leader(), before);
+    let count = net.changes.iter().filter(|(_, _, change)| matches!(change, Change::Led { .. })).count();
+    assert_eq!(count, 3 + 1, "each of three heard of one leader, and the deaf one of it again");
+}
+
+#[test]
+fn one_voter_connected_to_a_quorum_is_enough() {
+    // Only the last can reach the others; the leader is at the edge.
+    let mut net = Net::new(5);
+    net.run_until(at(2_000));
+    for one in 0..4 {
+        for other in 0..4 {
+            if one != other {
+                net.cut(one, other);
+            }
+        }
+    }
+    net.run(2_000);
+    assert_eq!(net.leader().0, 4);
+}

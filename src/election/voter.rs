@@ -1,0 +1,312 @@
+//! What one voter has granted and may grant: its ballot, its promises, and what it may have forgotten.
+//!
+//! A ballot (term and vote) is saved before it is told, so that a restart cannot vote twice in a term. A promise is not
+//! saved: a voter that has just started waits for the longest that it may have made. Promises bind votes alone. A voter
+//! may promise itself to an elected leader whatever it promised before: that leader was elected by a quorum of which
+//! each was free, so the lease before it is over.
+
+use std::time::Duration;
+
+use crate::election::rules::Rules;
+use crate::election::store::Ballot;
+use crate::leader::Term;
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::time::Instant;
+
+/// How far a term may lie ahead of what a voter with a durable store knows: 49 days of milliseconds. It lets a quorum
+/// in whose terms began at a clock, and keeps a liar from using the terms up.
+const LEAP_MAX: u64 = 1 << 32;
+/// Promises kept apart; beyond that they are held to the latest of them, which is safe and slow.
+const PROMISES_MAX: usize = 4;
+
+/// What a voter starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// What its store held; none if it never held anything.
+    pub ballot: Option<Ballot>,
+    /// Whether what it saves outlives its process.
+    pub is_durable: bool,
+    /// What its wall clock says now, in Unix milliseconds: where a voter that may have forgotten its votes begins.
+    pub unix_ms: u64,
+}
+
+/// A promise to help nobody else to lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Promise {
+    to: NodeId,
+    term: Term,
+    until: Instant,
+}
+
+/// One voter's ballot and promises.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Voter {
+    ballot: Ballot,
+    /// Whether the store holds the ballot as it stands.
+    is_saved: bool,
+    /// Whether whom it voted for has said that it leads nobody in that term.
+    is_void: bool,
+    /// The highest term it followed a leader in.
+    followed: Term,
+    /// The number of the save under way.
+    saving: Option<u64>,
+    saves: u64,
+    promises: Vec<Promise>,
+    /// Until when it may be bound by promises that it has forgotten.
+    waits_until: Instant,
+    started: Instant,
+    is_durable: bool,
+    unix_ms: u64,
+}
+
+/// Why a vote is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct No {
+    /// How long a promise still stands in its way; zero if that is not why.
+    pub(super) wait: Duration,
+}
+
+impl Voter {
+    pub(super) fn new(now: Instant, standing: Standing, rules: &Rules) -> Self {
+        let unknown =
+            Ballot { term: Term(standing.unix_ms.clamp(1, Term::LIMIT / 2)), vote: None, promise: rules.promise() };
+        let ballot = standing.ballot.unwrap_or(unknown);
+        let wait =
+            if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise.max(rules.promise()) };
+        Voter {
+            ballot: Ballot { promise: rules.promise(), ..ballot },
+            is_saved: standing.ballot.is_some(),
+            is_void: false,
+            followed: Term(0),
+            saving: None,
+            saves: 0,
+            promises: Vec::new(),
+            waits_until: now + wait,
+            started: now,
+            is_durable: standing.is_durable,
+            unix_ms: standing.unix_ms,
+        }
+    }
+
+    /// The highest term it voted in or followed a leader of.
+    pub(super) fn term(&self) -> Term {
+        self.ballot.term
+    }
+
+    /// Whom it voted for in its term.
+    pub(super) fn vote(&self) -> Option<NodeId> {
+        self.ballot.vote
+    }
+
+    pub(super) fn is_saving(&self) -> bool {
+        self.saving.is_some()
+    }
+
+    /// How long promises still bind it, but for those to the leader of `exempt`, who wants to be relieved.
+    pub(super) fn bound(&self, now: Instant, exempt: Option<Term>) -> Duration {
+        if sabotage::is_off("promise") {
+            return Duration::ZERO;
+        }
+        let binding = self.promises.iter().filter(|promise| Some(promise.term) != exempt);
+        let until = binding.map(|promise| promise.until).fold(self.waits_until, Instant::max);
+        until.since(now)
+    }
+
+    /// Whether it would vote for somebody in a term.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub(super) fn may_vote(
+        &self,
+        now: Instant,
+        rules: &Rules,
+        (term, candidate): (Term, NodeId),
+        hand_over: Option<Term>,
+    ) -> Result<(), No> {
+        let is_repeated = term == self.ballot.term && self.ballot.vote == Some(candidate);
+        let is_double = term == self.ballot.term && sabotage::is_off("one_vote");
+        if !(term > self.ballot.term || is_repeated || is_double) || !self.believes(now, rules, term) {
+            return Err(No { wait: Duration::ZERO });
+        }
+        if self.is_saving() {
+            return Err(No { wait: rules.turn() });
+        }
+        // Having voted, it is bound to this very candidate; asked again, it says so again.
+        let wait = if is_repeated && self.is_saved { Duration::ZERO } else { self.bound(now, hand_over) };
+        if wait > Duration::ZERO { Err(No { wait }) } else { Ok(()) }
+    }
+
+    /// Whether it would vote in a term. A voter that may have forgotten votes takes part in none beyond its own clock,
+    /// so that after a restart its clock outbids whatever it voted in.
+    pub(super) fn believes(&self, now: Instant, rules: &Rules, term: Term) -> bool {
+        let is_within = self.is_durable || term.0 <= self.clock(now, rules) || sabotage::is_off("clock_ceiling");
+        is_within && self.can_be(now, rules, term)
+    }
+
+    /// Whether a term can be at all.
+    pub(super) fn can_be(&self, now: Instant, rules: &Rules, term: Term) -> bool {
+        let highest = self.clock(now, rules).max(self.ballot.term.0).saturating_add(LEAP_MAX);
+        term.0 <= highest.min(Term::LIMIT - 1)
+    }
+
+    /// What its wall clock says at least, in Unix milliseconds.
+    fn clock(&self, now: Instant, rules: &Rules) -> u64 {
+        let elapsed = rules.at_least(now.since(self.started)).as_millis();
+        self.unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    /// Gives its vote; it may be told once [`Voter::is_told`] says so.
+    pub(super) fn give(&mut self, term: Term, candidate: NodeId) {
+        let ballot = Ballot { term, vote: Some(candidate), ..self.ballot };
+        self.is_saved &= ballot == self.ballot;
+        self.is_void &= ballot == self.ballot;
+        self.ballot = ballot;
+    }
+
+    /// Whether its vote is safely kept, so that it may be told.
+    pub(super) fn is_saved(&self) -> bool {
+        self.is_saved || sabotage::is_off("durable_vote")
+    }
+
+    /// Whether it may promise itself to the leader of a term: not below one it followed, and not below one in which the
+    /// candidate it voted for may lead.
+    pub(super) fn may_follow(&self, term: Term) -> bool {
+        term >= self.followed && (term >= self.ballot.term || self.is_void)
+    }
+
+    /// Follows a leader into its term.
+    pub(super) fn adopt(&mut self, term: Term) {
+        self.followed = self.followed.max(term);
+        if term > self.ballot.term {
+            // Not saved: a leader of that term has a quorum of saved votes, and two quorums share a voter.
+            self.ballot = Ballot { term, vote: None, ..self.ballot };
+            self.is_saved = false;
+            self.is_void = false;
+        }
+    }
+
+    /// What is to be saved now, with its number.
+    pub(super) fn begin_save(&mut self) -> (u64, Ballot) {
+        self.saves += 1;
+        self.saving = Some(self.saves);
+        (self.saves, self.ballot)
+    }
+
+    /// The store has answered; false if that was not about the save under way.
+    pub(super) fn end_save(&mut self, number: u64, is_done: bool) -> bool {
+        if self.saving != Some(number) {
+            return false;
+        }
+        self.saving = None;
+        self.is_saved |= is_done;
+        true
+    }
+
+    /// Promises to help nobody else until then.
+    pub(super) fn promise(&mut self, now: Instant, to: NodeId, term: Term, until: Instant) {
+        self.promises.retain(|promise| promise.until > now && (promise.to, promise.term) != (to, term));
+        if self.promises.len() >= PROMISES_MAX {
+            let oldest = self.promises.remove(0);
+            self.waits_until = self.waits_until.max(oldest.until);
+        }
+        self.promises.push(Promise { to, term, until });
+    }
+
+    /// Whoever was promised to wants it no more.
+    pub(super) fn free(&mut self, from: NodeId, term: Term) {
+        self.promises.retain(|promise| (promise.to, promise.term) != (from, term));
+        self.is_void |= (self.ballot.term, self.ballot.vote) == (term, Some(from));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ElectionConfig;
+
+    const NEW: Standing = Standing { ballot: None, is_durable: false, unix_ms: 1_000 };
+
+    fn rules() -> Rules {
+        Rules::new(&ElectionConfig::lan("default", ["a", "b", "c"]))
+    }
+
+    fn at(ms: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_millis(ms)
+    }
+
+    fn id(name: &str) -> NodeId {
+        NodeId::from_name(name)
+    }
+
+    #[test]
+    fn a_voter_that_may_have_forgotten_waits_and_keeps_to_its_clock() {
+        let (rules, voter) = (rules(), Voter::new(at(0), NEW, &rules()));
+        let asked = |ms, term| voter.may_vote(at(ms), &rules, (Term(term), id("a")), None);
+        assert_eq!(asked(0, 1_001).unwrap_err().wait, Duration::ZERO, "that term is ahead of its clock");
+        assert!(asked(500, 1_001).unwrap_err().wait > Duration::ZERO);
+        assert_eq!(asked(511, 1_001), Ok(()));
+        assert!(asked(511, 1_000).is_err(), "it may have voted in that one");
+        assert!(asked(511, 2_000).is_err());
+        assert_eq!(asked(1_020, 2_000), Ok(()));
+    }
+
+    #[test]
+    fn one_vote_a_term_saved_before_it_is_told() {
+        let rules = rules();
+        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise() };
+        let mut voter = Voter::new(at(0), Standing { ballot: Some(held), is_durable: true, unix_ms: 0 }, &rules);
+        let now = at(1_000);
+        assert!(voter.may_vote(now, &rules, (Term(7), id("b")), None).is_err());
+        assert!(voter.may_vote(now, &rules, (Term(7), id("a")), None).is_ok());
+        assert!(voter.is_saved());
+        voter.give(Term(8), id("b"));
+        assert!(!voter.is_saved());
+        let (number, ballot) = voter.begin_save();
+        assert_eq!((ballot.term, ballot.vote), (Term(8), Some(id("b"))));
+        assert!(voter.may_vote(now, &rules, (Term(9), id("a")), None).is_err(), "one save at a time");
+        assert!(!voter.end_save(number + 1, true));
+        assert!(voter.end_save(number, false) && !voter.is_saved(), "the store failed: nothing is told");
+        let (number, _) = voter.begin_save();
+        assert!(voter.end_save(number, true) && voter.is_saved());
+        assert!(!voter.may_follow(Term(7)));
+        voter.free(id("b"), Term(8));
+        assert!(voter.may_follow(Term(7)), "nobody leads in the term it voted in");
+        voter.adopt(Term(8));
+        assert_eq!(voter.vote(), Some(id("b")));
+        assert!(!voter.may_follow(Term(7)));
+        voter.adopt(Term(9));
+        assert_eq!((voter.term(), voter.vote()), (Term(9), None));
+    }
+
+    #[test]
+    fn promises_bind_until_they_end_or_are_freed() {
+        let (rules, mut voter) = (rules(), Voter::new(at(0), NEW, &rules()));
+        let now = at(10_000);
+        voter.promise(now, id("a"), Term(5), at(10_500));
+        assert_eq!(voter.bound(now, None), Duration::from_millis(500));
+        assert_eq!(voter.bound(now, Some(Term(5))), Duration::ZERO);
+        voter.promise(now, id("b"), Term(6), at(10_100));
+        voter.free(id("b"), Term(5));
+        voter.free(id("a"), Term(6));
+        assert_eq!(voter.bound(now, None), Duration::from_millis(500));
+        voter.free(id("a"), Term(5));
+        assert_eq!(voter.bound(now, None), Duration::from_millis(100));
+        assert!(voter.may_vote(now, &rules, (Term(2_000), id("c")), None).unwrap_err().wait > Duration::ZERO);
+        for n in 0..10 {
+            voter.promise(now, id("a"), Term(100 + n), at(10_200 + n));
+        }
+        (0..10).for_each(|n| voter.free(id("a"), Term(100 + n)));
+        assert_eq!(voter.bound(now, None), Duration::from_millis(205), "those beyond the bound are not freed");
+    }
+
+    #[test]
+    fn terms_that_leap_are_not_believed() {
+        let rules = rules();
+        let durable = Standing { ballot: None, is_durable: true, unix_ms: 1_000 };
+        let voter = Voter::new(at(0), durable, &rules);
+        assert!(voter.believes(at(0), &rules, Term(1_000 + LEAP_MAX)));
+        assert!(!voter.believes(at(0), &rules, Term(1_001 + LEAP_MAX)));
+        assert!(!voter.believes(at(0), &rules, Term(Term::LIMIT)));
+    }
+}

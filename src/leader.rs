@@ -1,0 +1,145 @@
+//! Who leads, in which term, and how it came to lead.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::member::NodeId;
+use crate::time::Instant;
+
+/// Numbers the leaders of one election: at most one leads in a term, and a later leader has a higher one (Raft 5.1).
+///
+/// It is the fencing token too: whoever guards a resource admits a write only if its term is not below the highest it
+/// has seen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Term(pub u64);
+
+impl Term {
+    /// Terms at or above this are rejected, so that there is always a higher one.
+    pub const LIMIT: u64 = 1 << 62;
+
+    /// The term after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Term(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The leader of an election, as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leader {
+    /// Which election.
+    pub election: Arc<str>,
+    /// The leader's member id.
+    pub id: NodeId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The term it leads in: the fencing token of everything it does as leader.
+    pub term: Term,
+    /// Since when this node knows it as the leader of that term.
+    pub since: Instant,
+}
+
+/// What started the election that a leader won.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Trigger {
+    /// No leader was known: the voters had just started, or had not found a quorum for a while.
+    NoLeader,
+    /// The leader's lease ran out without a word from it.
+    LeaseRanOut,
+    /// The detector declared the leader dead.
+    Dead,
+    /// The leader left the cluster.
+    Left,
+    /// The leader resigned.
+    Resigned,
+    /// The leader handed over to this one by name.
+    HandedOver,
+    /// Voters had moved on to a higher term than the leader's, so it asked to be elected anew.
+    Outrun,
+}
+
+impl Trigger {
+    /// All triggers.
+    pub const ALL: [Trigger; 7] = [
+        Trigger::NoLeader,
+        Trigger::LeaseRanOut,
+        Trigger::Dead,
+        Trigger::Left,
+        Trigger::Resigned,
+        Trigger::HandedOver,
+        Trigger::Outrun,
+    ];
+
+    /// Its number on the wire, its place in [`Trigger::ALL`].
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The trigger with this number.
+    #[must_use]
+    pub fn from_code(code: u64) -> Option<Self> {
+        Trigger::ALL.get(usize::try_from(code).ok()?).copied()
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Trigger::NoLeader => "there was no leader",
+            Trigger::LeaseRanOut => "the lease of the leader before ran out",
+            Trigger::Dead => "the leader before was declared dead",
+            Trigger::Left => "the leader before left",
+            Trigger::Resigned => "the leader before resigned",
+            Trigger::HandedOver => "the leader before handed over",
+            Trigger::Outrun => "voters had moved on to a higher term",
+        })
+    }
+}
+
+/// Why a leader is not known as one any more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LossReason {
+    /// Its lease was not renewed in time.
+    LeaseRanOut,
+    /// It resigned, or handed over.
+    Resigned,
+    /// This node only knew it by hearsay, and the detector says that it is dead or left.
+    Gone,
+}
+
+impl fmt::Display for LossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LossReason::LeaseRanOut => "its lease ran out",
+            LossReason::Resigned => "it resigned",
+            LossReason::Gone => "it is dead or left",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn triggers_have_their_place_as_number() {
+        for trigger in Trigger::ALL {
+            assert_eq!(Trigger::from_code(u64::from(trigger.code())), Some(trigger));
+        }
+        assert_eq!(Trigger::from_code(Trigger::ALL.len() as u64), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! Letters of elections: membership carries them between voters and reads none of them.
+
+use crate::member::{NodeId, State};
+use crate::swim::attempts::Errand;
+use crate::swim::machine::Machine;
+use crate::swim::machine::origin::Origin;
+use crate::swim::outbox::{First, Rides};
+use crate::time::Instant;
+use crate::wire::{Council, Digest, Lead, Letter, Message, Rejected, leads_of, put_leads};
+
+/// A letter that came in, and from whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    pub(crate) from: NodeId,
+    pub(crate) council: Council,
+    pub(crate) letter: Letter,
+}
+
+impl Machine {
+    /// A letter for this start of this node, from a start of a member that is known here.
+    pub(super) fn receive_letter(
+        &self,
+        origin: Origin,
+        to: Digest,
+        council: Council,
+        letter: Letter,
+    ) -> Result<Received, Rejected> {
+        if to != self.my_digest() {
+            return Err(Rejected::Misdirected);
+        }
+        let slot = origin.slot.ok_or(Rejected::NoVoter)?;
+        Ok(Received { from: self.members.member(slot).id(), council, letter })
+    }
+
+    /// Sends a letter to a member whose address is proved, whatever the detector says of it; another one is pinged, so
+    /// that the letter after this one finds it. False if it was not sent.
+    pub(crate) fn send_letter(&mut self, to: NodeId, council: Council, letter: Letter) -> bool {
+        let Some(slot) = self.members.find(to).filter(|_| !self.stopped) else { return false };
+        let row = self.members.row(slot);
+        if row.member.state() == State::Left {
+            return false;
+        }
+        if !row.is_proved() {
+            return false;
+        }
+        let (address, to) = (row.member.address(), row.digest());
+        self.send(address, Message::Election { to, council, letter }, First::Nothing, Rides::Nothing);
+        true
+    }
+
+    /// Pings a member whose address is not proved, so that it can be written to.
+    pub(crate) fn get_acquainted(&mut self, now: Instant, id: NodeId) {
+        let Some(slot) = self.members.find(id).filter(|_| !self.stopped) else { return };
+        let row = self.members.row(slot);
+        if row.is_present() && !row.is_proved() {
+            self.enter(now);
+            self.ping(slot, Errand::Look, First::Nothing);
+        }
+    }
+
+    /// Says in this node's own record which elections it leads.
+    pub(crate) fn set_leads(&mut self, now: Instant, leads: &[Lead]) {
+        let extra = put_leads(leads);
+        if self.stopped || self.leaving.is_some() || extra == self.me().record().extra() {
+            return;
+        }
+        self.enter(now);
+        let incarnation = self.me().incarnation().next();
+        self.speak(incarnation, |record| record.set_extra(&extra));
+        self.settle();
+    }
+
+    /// The elections that a member says it leads.
+    pub(crate) fn leads(&self, id: NodeId) -> impl Iterator<Item = Lead> + '_ {
+        let record = self.members.find(id).map(|slot| self.members.member(slot).record());
+        record.into_iter().flat_map(|record| leads_of(record.extra()))
+    }
+}
