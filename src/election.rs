@@ -1,8 +1,10 @@
-//! What a voter must not forget, and who keeps it for the voter.
+//! What leaders and their voters must not forget: votes, terms, and the fence before a resource.
 
+mod fence;
 mod store;
 
 pub use crate::durable::RecordError;
+pub use fence::{FenceError, FenceGate};
 #[cfg(feature = "files")]
 pub use store::FileStore;
 pub use store::{Ballot, MemoryStore, TermStore};
