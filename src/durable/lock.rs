@@ -50,6 +50,15 @@ impl Lock {
     }
 }
 
+/// To close the file is not enough: a child that this process is just starting has it open too until it runs its
+/// program, and the lock with it.
+#[cfg(unix)]
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
+    }
+}
+
 #[cfg(unix)]
 fn lock(path: &Path) -> io::Result<File> {
     use rustix::fs::{FlockOperation, flock};
