@@ -403,9 +403,17 @@ fn a_permission_that_was_lost_leaves_the_old_ballot() {
     if let Some(folder) = child_folder() {
         let (before, _) = saved(&folder);
         let mut store = FileStore::open(&folder).unwrap();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).unwrap();
+        let allow = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        allow(0o500);
         assert_fails(&mut store, before, Some(ErrorKind::PermissionDenied));
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+
+        // A folder that may be written and not read cannot be synced: the new ballot is there, and may not be for long.
+        allow(0o300);
+        assert_eq!(store.save("default", &ballot(8, Some(3))).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(store.load("default").unwrap_err().kind(), ErrorKind::PermissionDenied);
+        allow(0o700);
+        assert_eq!(store.load("default").unwrap(), Some(ballot(8, Some(3))));
+        store.save("default", &ballot(8, Some(4))).unwrap_err();
         store.save("default", &ballot(8, Some(3))).unwrap();
         return;
     }

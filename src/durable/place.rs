@@ -28,11 +28,26 @@ impl Place {
         &self.path
     }
 
-    /// The body of the record; none if there is no file.
+    /// The body of the record, durable; none if there is no file.
+    ///
+    /// It may not have been: a process that ended between the last two steps of [`Place::replace`], or whose last step
+    /// failed, leaves a new record that a crash of the machine could still take back.
+    ///
+    /// # Errors
+    /// As [`Place::peek`], or when it cannot be made durable.
+    pub(crate) fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        let found = self.peek()?;
+        if found.is_some() {
+            sync_name(&self.path)?;
+        }
+        Ok(found)
+    }
+
+    /// The body of the record, which a crash of the machine might take back; none if there is no file.
     ///
     /// # Errors
     /// `InvalidData`, with the way out, for anything that is not exactly a whole record; or the operating system's own.
-    pub(crate) fn read(&self) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn peek(&self) -> io::Result<Option<Vec<u8>>> {
         let file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|error| about(&self.path, "cannot be opened", &error))?,

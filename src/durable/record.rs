@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     /// What a voter must not forget.
     Ballot = b'b',
     /// The highest term that a gate has admitted.
+    #[cfg(any(feature = "files", test))]
     Fence = b'f',
 }
 

@@ -75,7 +75,7 @@ impl FileStore {
         }
         let _lock = Lock::take(&folder.join("lock"))?;
         let shown = place.path().display();
-        match read(&place, election) {
+        match place.peek().and_then(|body| ballot_of(&place, body, election)) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let aside = beside(place.path(), ".bad");
                 place.move_to(&aside)?;
@@ -90,9 +90,13 @@ impl FileStore {
 
 impl TermStore for FileStore {
     fn load(&mut self, election: &str) -> io::Result<Option<Ballot>> {
-        let found = read(&place(&self.folder, election)?, election)?;
+        let place = place(&self.folder, election)?;
+        let found = ballot_of(&place, place.read()?, election)?;
         if let Some(ballot) = found {
-            self.known.entry(election.to_owned()).or_insert(ballot);
+            let known = self.known.entry(election.to_owned()).or_insert(ballot);
+            if follows(election, known, &ballot).is_ok() {
+                *known = ballot;
+            }
         }
         Ok(found)
     }
@@ -105,7 +109,7 @@ impl TermStore for FileStore {
     fn save(&mut self, election: &str, ballot: &Ballot) -> io::Result<()> {
         let place = place(&self.folder, election)?;
         self.lock.check()?;
-        let saved = read(&place, election)?;
+        let saved = ballot_of(&place, place.peek()?, election)?;
         for before in saved.iter().chain(self.known.get(election)) {
             follows(election, before, ballot)?;
         }
@@ -141,9 +145,9 @@ fn refused(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-fn read(place: &Place, election: &str) -> io::Result<Option<Ballot>> {
-    let Some(body) = place.read()? else { return Ok(None) };
-    Ballot::from_body(&body, election).map(Some).map_err(|error| place.damaged(error))
+fn ballot_of(place: &Place, body: Option<Vec<u8>>, election: &str) -> io::Result<Option<Ballot>> {
+    let ballot = body.map(|body| Ballot::from_body(&body, election)).transpose();
+    ballot.map_err(|error| place.damaged(error))
 }
 
 fn place(folder: &Path, election: &str) -> io::Result<Place> {
