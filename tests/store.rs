@@ -294,6 +294,7 @@ fn a_folder_that_is_gone_or_something_else_takes_no_ballot() {
 
     fs::rename(&folder, &away).unwrap();
     assert_eq!(store.save("default", &next).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(store.load("default").unwrap_err().kind(), ErrorKind::NotFound, "it would look like a new voter's");
     fs::write(&folder, "a file").unwrap();
     assert_eq!(store.save("default", &next).unwrap_err().kind(), ErrorKind::NotADirectory);
     fs::remove_file(&folder).unwrap();

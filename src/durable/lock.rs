@@ -2,8 +2,8 @@
 //!
 //! Two voters on one folder would each be right about what they saved and wrong about what is saved. The operating
 //! system lets go of the lock when the process ends, however it ends, so there is nothing to clean up; the file itself
-//! stays, because to remove it is to let two hold "the" lock. On a network file system the lock may hold on this machine
-//! only.
+//! stays, because to remove it is to let two hold "the" lock. On a network file system the lock may hold on this
+//! machine only.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -2,8 +2,8 @@
 //!
 //! A leader may stop at any moment, between the look at its lease and the write, and go on when another leads. No lease
 //! can stop that write; only the resource can, because every write passes there. So each write carries the leader's
-//! term, and the resource refuses one that is lower than the highest it has seen: a fencing token (Kleppmann, "How to do
-//! distributed locking", 2016), which Chubby calls a sequencer (Burrows 2006, section 2.4).
+//! term, and the resource refuses one that is lower than the highest it has seen: a fencing token (Kleppmann, "How to
+//! do distributed locking", 2016), which Chubby calls a sequencer (Burrows 2006, section 2.4).
 
 use std::fmt;
 use std::io;
@@ -13,8 +13,8 @@ use crate::leader::Term;
 /// Admits the writes of the newest leader, and refuses those of the ones before it.
 ///
 /// The resource itself has to ask, in the same place where it writes and with nothing in between: a check in front of
-/// it, in another process or before a queue, only moves the gap. So [`FenceGate::admit`] takes `&mut self`; put the gate
-/// behind the lock that guards the resource, and hold that lock from the check to the end of the write.
+/// it, in another process or before a queue, only moves the gap. So [`FenceGate::admit`] takes `&mut self`; put the
+/// gate behind the lock that guards the resource, and hold that lock from the check to the end of the write.
 ///
 /// ```
 /// use std::sync::{Mutex, PoisonError};
@@ -102,8 +102,9 @@ impl FenceGate {
     /// again, as often as it likes.
     ///
     /// # Errors
-    /// [`FenceError::Fenced`] for a lower term, which is counted. [`FenceError::NotSaved`], of a durable gate alone, for
-    /// a higher one that could not be saved: it is not admitted, the highest is what it was, and it may be offered again.
+    /// [`FenceError::Fenced`] for a lower term, which is counted. [`FenceError::NotSaved`], of a durable gate alone,
+    /// for a higher one that could not be saved: it is not admitted, the highest is what it was, and it may be offered
+    /// again.
     pub fn admit(&mut self, term: Term) -> Result<(), FenceError> {
         if term < self.highest {
             self.refused = self.refused.saturating_add(1);
@@ -148,8 +149,8 @@ mod file {
     use crate::election::fence::FenceGate;
     use crate::leader::Term;
 
-    const WAY_OUT: &str = "nothing can be admitted on it; the documentation of FenceGate::durable says when it is safe to \
-                           move it away";
+    const WAY_OUT: &str = "nothing can be admitted on it; the documentation of FenceGate::durable says when it is safe \
+                           to move it away";
 
     /// Where a gate keeps its highest term.
     #[derive(Debug)]
@@ -159,9 +160,9 @@ mod file {
     }
 
     impl FenceGate {
-        /// A gate that outlives its process: the highest term is in the file at `path`, and saved there before the first
-        /// write of a higher one is admitted. The folder must exist, and should be the resource's own. `<path>.lock` is
-        /// locked for as long as the gate is open.
+        /// A gate that outlives its process: the highest term is in the file at `path`, and saved there before the
+        /// first write of a higher one is admitted. The folder must exist, and should be the resource's own.
+        /// `<path>.lock` is locked for as long as the gate is open.
         ///
         /// A file that is torn or corrupt is refused. The way out is to move it away, which makes a gate that has seen
         /// no term. That is safe once no deposed leader can write any more, because all their processes have ended,
@@ -169,8 +170,8 @@ mod file {
         /// safe otherwise: a leader of long ago would be let in.
         ///
         /// # Errors
-        /// `ResourceBusy` if another process, or another gate in this one, has it open; `InvalidData` if the file is not
-        /// exactly as it was saved; or the operating system's own.
+        /// `ResourceBusy` if another process, or another gate in this one, has it open; `InvalidData` if the file is
+        /// not exactly as it was saved; or the operating system's own.
         pub fn durable(path: impl AsRef<Path>) -> io::Result<Self> {
             let path = std::path::absolute(path)?;
             let lock = Lock::take(&beside(&path, ".lock"))?;

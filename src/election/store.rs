@@ -17,7 +17,8 @@ use crate::member::NodeId;
 #[cfg(feature = "files")]
 pub use file::FileStore;
 
-/// What a voter must not forget: the highest term it voted in, for whom, and the longest promise it may still be bound by.
+/// What a voter must not forget: the highest term it voted in, for whom, and the longest promise it may still be bound
+/// by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ballot {
     /// The highest term it knows: it votes in no lower one.
@@ -52,10 +53,11 @@ pub trait TermStore: Send {
 /// Keeps nothing: for voters whose process has no disk to write to.
 ///
 /// A voter with this store does not know what it has voted before it was started. It starts its term at the Unix
-/// millisecond of its start, which is higher than any term it can have voted in, and waits one promise before it votes,
-/// so that whoever it has promised its vote has had the time. Both hold only while clocks do not step back: after a
-/// step back it may vote a second time in one term, and then there may be two leaders in a term (E1), two votes of one
-/// voter (E2), and a fencing token that does not rise (E3). `FileStore` needs no such clause.
+/// millisecond of its start, to be above any term it may have voted in, and waits one promise before it votes, so that
+/// whoever it has promised its vote has had the time. That is enough only while clocks do not step back, nor are behind
+/// another voter's by more than a restart takes, since terms may have begun there. Otherwise it may vote a second time
+/// in one term, and then there may be two leaders in a term (E1), two votes of one voter (E2), and a fencing token that
+/// does not rise (E3). `FileStore` needs no such clause.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryStore;
 
@@ -92,8 +94,8 @@ impl Ballot {
         seal(Kind::Ballot, &self.to_body(election))
     }
 
-    /// Term, then 0 or 1 and the vote, then the promise as seconds and nanoseconds, all plain; then the election's name,
-    /// so that a ballot which is moved to another election's place is not taken for its own.
+    /// Term, then 0 or 1 and the vote, then the promise as seconds and nanoseconds, all plain; then the election's
+    /// name, so that a ballot which is moved to another election's place is not taken for its own.
     fn to_body(self, election: &str) -> Vec<u8> {
         let mut body = self.term.0.to_le_bytes().to_vec();
         match self.vote {

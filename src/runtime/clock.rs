@@ -3,9 +3,9 @@
 //! Everything below `runtime` is told the time. A monotonic clock never goes back, but many stand still while the
 //! machine is suspended, and a leader that counted its lease by one of those would wake up and believe in a lease that
 //! the others saw end long ago. So this is the clock that counts suspended time where the platform is known to have
-//! one: `CLOCK_BOOTTIME` on Linux and Android, `CLOCK_MONOTONIC` on Apple's systems (std's `Instant` stands still there).
-//! Elsewhere it is std's `Instant`, which counts suspended time on some systems and not on others. No clock counts the
-//! time for which a hypervisor stops a virtual machine without telling it.
+//! one: `CLOCK_BOOTTIME` on Linux and Android, `CLOCK_MONOTONIC` on Apple's systems (std's `Instant` stands still
+//! there). Elsewhere it is std's `Instant`, which counts suspended time on some systems and not on others. No clock
+//! counts the time for which a hypervisor stops a virtual machine without telling it.
 //!
 //! A node that slept is simply late: it wakes to one period and not to a burst of overdue ones, and judges nobody
 //! before others answered it.

@@ -20,10 +20,11 @@ const DEVICES: [&str; 6] = ["aux", "con", "nul", "prn", "com", "lpt"];
 /// and two hexadecimal digits. Each replaces the one before as a whole: a temporary file is written and synced, renamed
 /// over it, and the folder is synced. The folder is locked for as long as the store is open, and belongs to one voter
 /// for ever: never put a copy or a backup of it back, because an older ballot is whole, and nothing can tell that it is
-/// older. On Windows a folder cannot be synced, so the new name is as durable as the file system's journal makes it.
+/// older. If it lies on a disk of its own, see that the disk is mounted first: an empty folder is a new voter's. On
+/// Windows a folder cannot be synced, so the new name is as durable as the file system's journal makes it.
 ///
-/// A file that is torn, corrupt or of another election is refused, by [`TermStore::load`] and [`TermStore::save`] alike:
-/// see [`FileStore::start_over`].
+/// A file that is torn, corrupt or of another election is refused, by [`TermStore::load`] and [`TermStore::save`]
+/// alike: see [`FileStore::start_over`].
 #[derive(Debug)]
 pub struct FileStore {
     folder: PathBuf,
@@ -50,8 +51,8 @@ impl FileStore {
     /// millisecond of its start and waits one promise before it votes, as with [`MemoryStore`](super::MemoryStore), but
     /// only this once.
     ///
-    /// The voter has forgotten whom it voted for, in which term, and what it promised. Starting over is safe when all of
-    /// these hold:
+    /// The voter has forgotten whom it voted for, in which term, and what it promised. Starting over is safe when all
+    /// of these hold:
     /// - Exactly one voter of the election does so at a time: the next one only after this one has voted again.
     /// - Its clock is not behind the terms that it has voted in. Terms count up from the Unix millisecond at which a
     ///   voter started, so a clock that is right is enough; the term of the present leader, which any other voter
@@ -60,12 +61,12 @@ impl FileStore {
     ///   what it waits.
     ///
     /// It is not safe while the clock may be wrong, nor for a second voter at the same time, nor for as many voters as
-    /// make a quorum: together these may elect a second leader in a term that had one. If a quorum has lost its ballots,
-    /// stop all voters and everything that acts for a leader first, and set the clocks right.
+    /// make a quorum: together these may elect a second leader in a term that had one. If a quorum has lost its
+    /// ballots, stop all voters and everything that acts for a leader first, and set the clocks right.
     ///
     /// # Errors
-    /// `ResourceBusy` while the folder is open, here or elsewhere; `NotFound` if there is no such file; `InvalidInput` if
-    /// its ballot is whole, because to forget that one is never needed; or the operating system's own. Nothing has
+    /// `ResourceBusy` while the folder is open, here or elsewhere; `NotFound` if there is no such file; `InvalidInput`
+    /// if its ballot is whole, because to forget that one is never needed; or the operating system's own. Nothing has
     /// changed then, unless only the last step failed, which makes the new name durable.
     pub fn start_over(folder: impl AsRef<Path>, election: &str) -> io::Result<PathBuf> {
         let folder = std::path::absolute(folder)?;
@@ -91,6 +92,8 @@ impl FileStore {
 impl TermStore for FileStore {
     fn load(&mut self, election: &str) -> io::Result<Option<Ballot>> {
         let place = place(&self.folder, election)?;
+        // A folder that is gone would look like a new voter's.
+        self.lock.check()?;
         let found = ballot_of(&place, place.read()?, election)?;
         if let Some(ballot) = found {
             let known = self.known.entry(election.to_owned()).or_insert(ballot);
@@ -102,10 +105,10 @@ impl TermStore for FileStore {
     }
 
     /// # Errors
-    /// `InvalidInput` for a term lower than the saved one, for another vote in the same term, and for an election's name
-    /// that is none (1 to 64 bytes, no control characters); `InvalidData` if the saved ballot cannot be read; or the
-    /// operating system's own. In each case a whole ballot that was there is still there, or the new one, whole, if only
-    /// the last step failed, which makes its name durable.
+    /// `InvalidInput` for a term lower than the saved one, for another vote in the same term, and for an election's
+    /// name that is none (1 to 64 bytes, no control characters); `InvalidData` if the saved ballot cannot be read; or
+    /// the operating system's own. In each case a whole ballot that was there is still there, or the new one, whole, if
+    /// only the last step failed, which makes its name durable.
     fn save(&mut self, election: &str, ballot: &Ballot) -> io::Result<()> {
         let place = place(&self.folder, election)?;
         self.lock.check()?;
