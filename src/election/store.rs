@@ -53,11 +53,11 @@ pub trait TermStore: Send {
 /// Keeps nothing: for voters whose process has no disk to write to.
 ///
 /// A voter with this store does not know what it has voted before it was started. It starts its term at the Unix
-/// millisecond of its start, to be above any term it may have voted in, and waits one promise before it votes, so that
-/// whoever it has promised its vote has had the time. That is enough only while clocks do not step back, nor are behind
-/// another voter's by more than a restart takes, since terms may have begun there. Otherwise it may vote a second time
-/// in one term, and then there may be two leaders in a term (E1), two votes of one voter (E2), and a fencing token that
-/// does not rise (E3). `FileStore` needs no such clause.
+/// millisecond of its start, votes in no term beyond its own clock, so that the clock of its next start is above them
+/// all, and waits one promise before it votes, so that whoever it has promised its vote has had the time. That holds
+/// only while clocks do not step back: after a step back it may vote a second time in one term, and then there may be
+/// two leaders in a term (E1), two votes of one voter (E2), and a fencing token that does not rise (E3). `FileStore`
+/// needs no such clause.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryStore;
 
