@@ -22,6 +22,6 @@ mod tests;
 
 pub use machine::{Change, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, Standing};
 pub use rules::Rules;
-pub use store::Ballot;
+pub use store::{Ballot, MemoryStore, TermStore};
 
 pub use crate::wire::{Council, Letter, Question, Round};
