@@ -37,11 +37,15 @@ impl Clock {
     }
 }
 
-/// The generation of a process that starts now: Unix milliseconds. A clock before 1970 gives 0; the protocol outbids
-/// its own past by itself.
+/// The generation of a process that starts now: Unix milliseconds. The protocol outbids its own past by itself.
 pub(crate) fn generation_now() -> Generation {
+    Generation(unix_ms())
+}
+
+/// Milliseconds since 1970 by the wall clock, which may be wrong and may be set back; 0 for a clock before 1970.
+pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Generation(u64::try_from(since.as_millis()).unwrap_or(0))
+    u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
 #[cfg(test)]
