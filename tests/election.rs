@@ -218,8 +218,8 @@ fn an_office_is_handed_to_whom_one_names() {
     let first = agree(&nodes, Term(0));
     let (leader, others) = split(nodes.clone(), &first);
     let successor = others[1].name().to_owned();
-    assert_eq!(block_on(leader.resign_to("default", "n9")), Err(ElectionError::NoVoter));
-    assert_eq!(block_on(leader.resign_to("default", leader.id())), Err(ElectionError::NoVoter));
+    assert_eq!(block_on(leader.resign_to("default", "n9")), Err(ElectionError::NoSuchVoter));
+    assert_eq!(block_on(leader.resign_to("default", leader.id())), Err(ElectionError::NoSuchVoter));
     assert_eq!(block_on(leader.resign_to("other", &*successor)), Err(ElectionError::Unknown));
     assert_eq!(block_on(others[0].resign("default")), Err(ElectionError::NotLeading));
     let mut events = others[0].events();

@@ -143,7 +143,7 @@ impl<W: io::Write> Recorder<W> {
     pub fn resign(&mut self, now: Instant, election: &str, to: Option<NodeId>) -> Result<(), ResignError> {
         self.note(now, || What::Resign { election: election.into(), to });
         let done = self.protocol.resign(now, election, to);
-        self.answered(u8::from(done.is_err()));
+        self.answered(resign_code(done));
         done
     }
 
@@ -232,6 +232,11 @@ impl<W: io::Write> Deref for Recorder<W> {
     fn deref(&self) -> &Protocol {
         &self.protocol
     }
+}
+
+/// What the answer to a resignation is hashed as.
+pub(super) fn resign_code(done: Result<(), ResignError>) -> u8 {
+    done.map_or_else(|reason| 1 + reason as u8, |()| 0)
 }
 
 /// What a datagram's fate is hashed as.

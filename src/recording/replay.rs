@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::event::Event;
 use crate::protocol::Protocol;
 use crate::recording::outputs::Outputs;
-use crate::recording::recorder::code;
+use crate::recording::recorder::{code, resign_code};
 use crate::recording::{Drained, Ending, Entry, Input, ReadError, Reader, Told, What};
 use crate::time::Instant;
 
@@ -121,7 +121,7 @@ impl<R: Read> Replay<R> {
             }
             What::Saved { election, number, outcome } => protocol.handle_saved(at, election, *number, *outcome),
             What::Resign { election, to } => {
-                self.outputs.answer(u8::from(protocol.resign(at, election, *to).is_err()));
+                self.outputs.answer(resign_code(protocol.resign(at, election, *to)));
             }
         }
     }

@@ -78,9 +78,10 @@ impl Ballots {
         let (jobs, to_do) = sync_channel(ELECTIONS_MAX);
         let (done, outcomes) = mpsc::channel(ELECTIONS_MAX);
         let (ready, read) = oneshot::channel();
+        let first = elections.first().map_or_else(|| "".into(), |rules| Arc::clone(rules.name()));
         let thread = std::thread::Builder::new().name("tidings-ballots".to_owned());
         thread.spawn(move || keep(store, &elections, ready, &to_do, done)).map_err(StartError::Thread)?;
-        let standings = read.await.unwrap_or_else(|_| Err(("?".into(), has_ended())));
+        let standings = read.await.unwrap_or_else(|_| Err((first, has_ended())));
         let standings = standings.map_err(|(election, error)| StartError::TermStore(election.to_string(), error))?;
         Ok((Ballots { jobs, outcomes, waiting: Vec::new(), failed: VecDeque::new() }, standings))
     }

@@ -316,7 +316,15 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let clock = Clock::start();
     let now = clock.now();
     let header = Header::new(config, identity, seed, now);
-    let mut protocol = Recorder::start(header, writer).map_err(StartError::Config)?;
+    let mut protocol = match Recorder::start(header, writer) {
+        Ok(protocol) => protocol,
+        Err(error) => {
+            if let Some(ballots) = ballots {
+                ballots.close().await;
+            }
+            return Err(StartError::Config(error));
+        }
+    };
     if !preload.is_empty() {
         protocol.preload(now, &preload);
     }

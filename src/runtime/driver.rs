@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 
 use crate::election::SaveOutcome;
 use crate::event::Event;
+use crate::leader::Term;
 use crate::protocol::{ForgetError, ResignError};
 use crate::recording::Recorder;
 use crate::runtime::ballots::{Ballots, Saved};
@@ -247,15 +248,17 @@ impl Driver {
         }
     }
 
-    fn resign(&mut self, now: Instant, what: &Resignation) -> Result<(), ResignError> {
+    /// The term that is given up; none if this node had not begun to act in it.
+    fn resign(&mut self, now: Instant, what: &Resignation) -> Result<Option<Term>, ResignError> {
         let office = self.protocol.election(&what.election).and_then(|election| election.office());
-        if what.term.is_some_and(|meant| office.is_none_or(|(term, _)| term != meant)) {
+        let term = office.map(|(term, _)| term);
+        if what.term.is_some() && what.term != term {
             return Err(ResignError::NotLeading);
         }
         let done = self.protocol.resign(now, &what.election, what.to);
         self.flush(now);
         self.publish(now);
-        done
+        done.map(|()| term)
     }
 
     fn fire_timers(&mut self, now: Instant) {
@@ -339,6 +342,7 @@ impl Driver {
     /// The port is free again, the recording whole and the store closed, before anyone hears that the node has stopped.
     async fn stop(mut self, reason: Stopped) {
         self.offices.close();
+        self.hub.nudge();
         self.reporter.stopped(&reason);
         let tape = self.protocol.finish();
         let metrics = self.metrics();

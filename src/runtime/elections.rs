@@ -56,7 +56,7 @@ pub enum ElectionError {
     /// This node does not lead.
     NotLeading,
     /// The successor that was named is no other voter.
-    NoVoter,
+    NoSuchVoter,
     /// The node has stopped.
     Stopped(Stopped),
 }
@@ -71,7 +71,7 @@ impl fmt::Display for ElectionError {
                 "this node is no voter of the election and never leads; add its name to the voters, on all of them"
             }
             ElectionError::NotLeading => "this node does not lead the election; ask the leader, see node.leader(..)",
-            ElectionError::NoVoter => "the successor is no other voter of the election; see node.election(..)",
+            ElectionError::NoSuchVoter => "the successor is no other voter of the election; see node.election(..)",
             ElectionError::Stopped(stopped) => return stopped.fmt(f),
         })
     }
@@ -178,12 +178,12 @@ impl Node {
 
     async fn hand_over(&self, election: &str, to: Option<NodeId>) -> Result<(), ElectionError> {
         let office = self.office(election)?;
-        let held = office.grant();
         let what = Resignation { election: Arc::clone(office.rules.name()), term: None, to };
         let done = self.ask(|answer| Command::Resign(what, answer)).await;
-        done.map_err(ElectionError::Stopped)??;
-        if let Some(grant) = held.or_else(|| office.grant()) {
-            self.lease(office, grant).ended().await;
+        if let Some(term) = done.map_err(ElectionError::Stopped)?? {
+            let listener = Listener::new(Arc::clone(&self.shared.hub));
+            let is_over = || office.grant().is_none_or(|grant| grant.term != term);
+            poll_fn(|cx| listener.poll(cx, |board| (board.stopped.is_some() || is_over()).then_some(()))).await;
         }
         Ok(())
     }

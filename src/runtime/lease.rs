@@ -84,7 +84,7 @@ impl Lease {
             if commands.send(Command::Resign(what, answer)).await.is_ok() {
                 drop(commands);
                 if let Ok(done) = answered.await {
-                    return done.map_err(ElectionError::from);
+                    return done.map(|_| ()).map_err(ElectionError::from);
                 }
             }
         }
@@ -117,7 +117,7 @@ impl From<ResignError> for ElectionError {
     fn from(error: ResignError) -> Self {
         match error {
             ResignError::Unknown => ElectionError::Unknown,
-            ResignError::NoVoter => ElectionError::NoVoter,
+            ResignError::NoVoter => ElectionError::NoSuchVoter,
             ResignError::NotLeading => ElectionError::NotLeading,
         }
     }
@@ -131,5 +131,77 @@ impl fmt::Debug for Lease {
             .field("term", &term)
             .field("valid_for", &self.valid_for())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+    use crate::member::NodeId;
+    use crate::runtime::view::View;
+    use crate::time::Instant;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    struct Dropped<'a>(&'a AtomicUsize);
+
+    impl Drop for Dropped<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn work_goes_on_only_while_the_lease_is_valid_and_is_dropped_when_it_is_over() {
+        let hub = Arc::new(Hub::new(View::empty(NodeId::from_u128(0)), 16));
+        let (commands, _requests) = mpsc::channel(1);
+        let grant = Arc::new(Grant::new(Term(7), Instant::NEVER));
+        let (clock, commands) = (Clock::start(), commands.downgrade());
+        let lease = Lease { election: "e".into(), grant: Arc::clone(&grant), clock, hub: Arc::clone(&hub), commands };
+        let (polls, drops, wakes) = (AtomicUsize::new(0), AtomicUsize::new(0), Arc::new(Wakes::default()));
+        let polled = || polls.load(Ordering::SeqCst);
+        let woken = || wakes.0.load(Ordering::SeqCst);
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut cx = Context::from_waker(&waker);
+        let work = poll_fn(|_| {
+            polls.fetch_add(1, Ordering::SeqCst);
+            Poll::<()>::Pending
+        });
+        let mut held = Box::pin(lease.hold(async {
+            let _guard = Dropped(&drops);
+            work.await;
+        }));
+        assert!(held.as_mut().poll(&mut cx).is_pending() && polled() == 1 && lease.is_valid());
+
+        assert!(!grant.show(None), "nobody has missed it yet");
+        assert!(!lease.is_valid() && held.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(polled(), 1, "not without a lease");
+        assert!(!grant.show(Some(Instant::ORIGIN)) || !lease.is_valid());
+        assert!(held.as_mut().poll(&mut cx).is_pending() && polled() == 1, "one that ran out is none");
+        assert!(grant.show(Some(Instant::NEVER)), "its holder waits for it");
+        hub.nudge();
+        assert_eq!(woken(), 1);
+        assert!(held.as_mut().poll(&mut cx).is_pending() && polled() == 2);
+        assert!(!grant.show(Some(Instant::NEVER)));
+
+        let mut ended = Box::pin(lease.ended());
+        assert!(ended.as_mut().poll(&mut cx).is_pending());
+        grant.end();
+        hub.nudge();
+        assert_eq!((woken(), lease.valid_for()), (3, Duration::ZERO));
+        assert_eq!(held.as_mut().poll(&mut cx), Poll::Ready(None));
+        assert_eq!((polled(), ended.as_mut().poll(&mut cx)), (2, Poll::Ready(())));
+        assert_eq!(drops.load(Ordering::SeqCst), 1, "dropped, though whoever waited for it still holds on");
+        drop(held);
     }
 }

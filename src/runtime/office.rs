@@ -53,12 +53,12 @@ impl Grant {
     }
 
     /// Shows until when it is valid; true if somebody waits for that.
-    fn show(&self, until: Option<Instant>) -> bool {
+    pub(crate) fn show(&self, until: Option<Instant>) -> bool {
         self.until.store(until.map_or(0, Instant::as_nanos), SeqCst);
         until.is_some() && self.is_missed.swap(false, SeqCst)
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.until.store(0, SeqCst);
         self.is_over.store(true, SeqCst);
     }

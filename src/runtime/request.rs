@@ -18,7 +18,7 @@ pub(crate) enum Command {
     SetMetadata(Vec<u8>, oneshot::Sender<Result<(), IdentityError>>),
     Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
     Metrics(oneshot::Sender<NodeMetrics>),
-    Resign(Resignation, oneshot::Sender<Result<(), ResignError>>),
+    Resign(Resignation, oneshot::Sender<Result<Option<Term>, ResignError>>),
     Leave,
 }
 
