@@ -175,7 +175,7 @@ fn when_the_leader_is_killed_the_next_has_a_higher_term() {
     assert_ne!(second.id, first.id);
     let (told, trigger) = read_leader(&mut events, first.term);
     assert!(told.term > first.term && matches!(trigger, Trigger::LeaseRanOut | Trigger::Dead), "{trigger:?}");
-    let changed = async { while !watch.changed().await.unwrap().is_some_and(|leader| leader.term > first.term) {} };
+    let changed = async { while watch.changed().await.unwrap().is_none_or(|leader| leader.term <= first.term) {} };
     assert!(within(PATIENCE, changed).is_some());
     assert!(watch.current().unwrap().term > first.term);
 }
