@@ -5,17 +5,18 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use support::{block_on, drain, node, read_until, start, state, until, within};
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, MemoryStore, TermStore};
+use tidings::election::{Ballot, FileStore, MemoryStore, TermStore};
 use tidings::event::Event;
 use tidings::leader::{Leader, Term, Trigger};
 use tidings::member::State;
-use tidings::runtime::{Builder, ElectionError, Events, Faults, Lease, Node, Stopped};
+use tidings::runtime::{Builder, ElectionError, Events, Faults, Lease, Node, StartError, Stopped};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const NAMES: [&str; 3] = ["n1", "n2", "n3"];
@@ -44,26 +45,23 @@ fn joined(builders: impl IntoIterator<Item = Builder>) -> Vec<Node> {
 /// Waits until all these nodes know the same leader, of a term above `term`.
 #[track_caller]
 fn agree(nodes: &[Node], term: Term) -> Leader {
-    let same = async {
-        loop {
-            let leaders: Vec<Option<Leader>> = nodes.iter().map(|node| led(node, term)).collect();
-            match leaders.first() {
-                Some(Some(first)) if leaders.iter().flatten().filter(|l| same(l, first)).count() == nodes.len() => {
-                    return first.clone();
-                }
-                _ => let_others_run().await,
-            }
+    let mut above = term;
+    loop {
+        let leaders = nodes.iter().map(|node| {
+            let view = until(node, |view| view.leader("default").is_some_and(|leader| leader.term > above));
+            view.leader("default").unwrap().clone()
+        });
+        let leaders: Vec<Leader> = leaders.collect();
+        let last = leaders.iter().max_by_key(|leader| leader.term).unwrap();
+        if leaders.iter().all(|leader| same(leader, last)) {
+            return last.clone();
         }
-    };
-    within(PATIENCE, same).unwrap_or_else(|| panic!("{:?}", nodes.iter().map(Node::elections).collect::<Vec<_>>()))
+        above = Term(last.term.0 - 1);
+    }
 }
 
 fn same(one: &Leader, other: &Leader) -> bool {
     (one.id, one.term) == (other.id, other.term)
-}
-
-fn led(node: &Node, above: Term) -> Option<Leader> {
-    node.view().leader("default").filter(|leader| leader.term > above).cloned()
 }
 
 /// Lets others run, on any executor.
@@ -388,6 +386,7 @@ fn metrics_until(node: &Node, wanted: impl Fn(u64, u64, u64) -> bool) {
             if wanted(metrics.saves, metrics.save_us_max, metrics.protocol.elections.saves_failed) {
                 return;
             }
+            let_others_run().await;
         }
     };
     assert!(within(PATIENCE, counted).is_some(), "{:?}", block_on(node.metrics()));
@@ -444,6 +443,29 @@ fn terms_rise_over_a_restart() {
         assert!(shelf.0.0.lock().unwrap().ballots["default"].term >= term);
         assert_eq!(Arc::strong_count(&shelf.0), 1, "a node that has stopped has closed its store");
     }
+}
+
+#[test]
+fn terms_rise_over_a_restart_with_files() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("terms-{}", std::process::id()));
+    let start_again = || start(node("n1").election(voters(&["n1"])).term_store(FileStore::open(&folder).unwrap()));
+    let mut last = Term(0);
+    for _ in 0..3 {
+        let node = start_again();
+        assert!(FileStore::open(&folder).is_err(), "it is the node's");
+        let term = block_on(node.lead("default", |lease| async move { lease.term() })).unwrap();
+        assert!(term > last, "{term} after {last}");
+        last = term;
+        let stopped = node.stopped();
+        drop(node);
+        assert_eq!(block_on(stopped), Stopped::Dropped);
+    }
+    std::fs::write(folder.join("default.term"), "torn").unwrap();
+    let store = FileStore::open(&folder).unwrap();
+    let torn = block_on(node("n1").election(voters(&["n1"])).term_store(store).start()).unwrap_err();
+    assert!(matches!(torn, StartError::TermStore(..)) && torn.to_string().contains("start_over"), "{torn}");
+    assert!(FileStore::open(&folder).is_ok(), "a start that failed has closed it");
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -504,7 +526,14 @@ fn a_lease_runs_out_on_time_while_its_node_stands_still() {
     let lease = block_on(node.lead("default", std::future::ready)).unwrap();
     faults.freeze();
     // Nobody tells: the clock does.
-    assert!(within(PATIENCE, async { while lease.is_valid() {} }).is_some());
+    assert!(
+        within(PATIENCE, async {
+            while lease.is_valid() {
+                let_others_run().await;
+            }
+        })
+        .is_some()
+    );
     faults.thaw();
     let next = block_on(node.lead("default", std::future::ready)).unwrap();
     assert!(next.term() >= lease.term() && next.is_valid());
@@ -548,6 +577,7 @@ fn a_runtime_that_stands_still_does_not_keep_a_lease() {
             if let Some(led) = led {
                 let _ = led.resign_to("default", first.id).await;
             }
+            let_others_run().await;
         }
     });
     assert!(back.is_some());
