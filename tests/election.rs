@@ -507,6 +507,54 @@ fn returning_does_not_resign_and_resigning_does() {
 }
 
 #[test]
+fn who_leads_is_known_when_the_work_begins() {
+    let node = start(alone(&Shelf::default()));
+    let mut watch = node.leader("default").unwrap();
+    assert_eq!(watch.current(), None);
+    let seen = block_on(node.lead("default", |lease| {
+        let led = node.view().leader("default").cloned();
+        async move { (led.unwrap(), lease.term()) }
+    }));
+    let (leader, term) = seen.unwrap();
+    assert_eq!((leader.id, leader.term), (node.id(), term));
+    assert_eq!(block_on(watch.changed()), Ok(Some(leader)));
+    block_on(node.resign("default")).unwrap();
+    block_on(async { while watch.changed().await.unwrap().is_none_or(|leader| leader.term <= term) {} });
+}
+
+#[test]
+fn leases_of_two_leaders_never_overlap_however_often_the_office_changes_hands() {
+    let nodes = joined(NAMES.map(voter));
+    let given = Arc::new(Mutex::new(Vec::<Lease>::new()));
+    let (send, changes) = mpsc::channel();
+    for node in nodes.iter().cloned() {
+        let (given, send) = (Arc::clone(&given), send.clone());
+        std::thread::spawn(move || {
+            let forever = node.lead("default", |lease| {
+                let mut given = given.lock().unwrap();
+                let valid: Vec<Term> = given.iter().filter(|old| old.is_valid()).map(Lease::term).collect();
+                let last = given.iter().map(Lease::term).max();
+                given.push(lease.clone());
+                let _ = send.send((lease, valid, last));
+                std::future::pending::<()>()
+            });
+            let _ = within(PATIENCE * 4, forever);
+        });
+    }
+    for _ in 0..30 {
+        let (lease, valid, last) = changes.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(valid, [], "when the lease of term {} began", lease.term());
+        assert!(last < Some(lease.term()));
+        if block_on(lease.resign()).is_err() {
+            assert!(!lease.is_valid(), "it could not resign, so its term is over");
+        }
+    }
+    for node in &nodes {
+        block_on(node.leave()).unwrap();
+    }
+}
+
+#[test]
 fn a_lease_is_worth_nothing_when_its_node_has_stopped() {
     let node = start(alone(&Shelf::default()));
     let lease = block_on(node.lead("default", std::future::ready)).unwrap();

@@ -134,6 +134,18 @@ impl Node {
     /// after the work, too, and send [`Lease::term`] with each write to a resource that refuses lower ones. A future
     /// that blocks its thread cannot be dropped; and what it spawned goes on, unless that watches [`Lease::ended`].
     ///
+    /// ```no_run
+    /// # async fn write(_: tidings::Term) {}
+    /// # async fn run(node: tidings::Node) -> Result<(), tidings::runtime::ElectionError> {
+    /// node.lead("default", |lease| async move {
+    ///     while lease.is_valid() {
+    ///         write(lease.term()).await; // refused by whoever has seen a higher term
+    ///     }
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    ///
     /// Runs on any executor. It keeps the node running, as the handle does that it is called on.
     ///
     /// # Errors
