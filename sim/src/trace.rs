@@ -132,6 +132,7 @@ pub(crate) enum Kind {
     Told,
     Life,
     App,
+    Disk,
 }
 
 impl Trace {
@@ -263,7 +264,7 @@ impl Trace {
 /// The name of a message by its kind byte, as `docs/wire.md` has them.
 #[must_use]
 pub fn message_name(datagram: &[u8]) -> &'static str {
-    const NAMES: [&str; 9] =
-        ["other", "ping", "ack", "ping-req", "nack", "relayed", "news", "sync-request", "sync-reply"];
+    const NAMES: [&str; 10] =
+        ["other", "ping", "ack", "ping-req", "nack", "relayed", "news", "sync-request", "sync-reply", "election"];
     datagram.get(1).and_then(|kind| NAMES.get(usize::from(*kind))).copied().unwrap_or("other")
 }
