@@ -36,6 +36,8 @@ pub const VOTE: u8 = 3;
 pub const GRANTED: u8 = 8;
 /// The letter kind that says no, to which the number of the question is added.
 pub const REFUSED: u8 = 16;
+/// The letter kind of whoever leads no more.
+pub const RESIGN: u8 = 24;
 /// The number of the question whether a voter votes for the asker.
 pub const ASKED_VOTE: u8 = 2;
 
@@ -161,6 +163,22 @@ impl LetterRead {
         let [kind] = take(rest)?;
         let mut number = || take_varint(rest);
         Some(LetterRead { election, kind, term: number()?, round: number()?, detail: number()? })
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        const ASKED: [&str; 5] = ["?", "sounding", "pre-vote", "vote", "heartbeat"];
+        const GRANTED_TO: [&str; 4] = ["granted sounding", "granted pre-vote", "granted vote", "followed"];
+        const REFUSED_TO: [&str; 4] = ["refused sounding", "refused pre-vote", "refused vote", "not followed"];
+        const OF_LEADERS: [&str; 3] = ["resigned", "hand-over", "asks for hand-over"];
+        let names: (&[&'static str], u8) = match self.kind {
+            0..GRANTED => (&ASKED, 0),
+            GRANTED..REFUSED => (&GRANTED_TO, GRANTED),
+            REFUSED..RESIGN => (&REFUSED_TO, REFUSED),
+            RESIGN.. => (&OF_LEADERS, RESIGN),
+        };
+        names.0.get(usize::from(self.kind - names.1)).copied().unwrap_or("letter")
     }
 
     /// Its fields as a message has them, behind the election's two words.

@@ -17,6 +17,8 @@ use std::time::Duration;
 use tidings::{Event, Instant, Why};
 use twox_hash::XxHash3_64;
 
+use crate::forge::LetterRead;
+
 /// An odd number whose bits look random (the golden ratio's).
 const STIR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// What an application's messages are called, among the names of the protocol's.
@@ -264,7 +266,9 @@ impl Trace {
 /// The name of a message by its kind byte, as `docs/wire.md` has them.
 #[must_use]
 pub fn message_name(datagram: &[u8]) -> &'static str {
-    const NAMES: [&str; 10] =
-        ["other", "ping", "ack", "ping-req", "nack", "relayed", "news", "sync-request", "sync-reply", "election"];
-    datagram.get(1).and_then(|kind| NAMES.get(usize::from(*kind))).copied().unwrap_or("other")
+    const NAMES: [&str; 9] =
+        ["other", "ping", "ack", "ping-req", "nack", "relayed", "news", "sync-request", "sync-reply"];
+    let letter = LetterRead::of(datagram).map(|letter| letter.name());
+    let name = datagram.get(1).and_then(|kind| NAMES.get(usize::from(*kind))).copied();
+    letter.or(name).unwrap_or("other")
 }
