@@ -10,6 +10,7 @@
 //! letter is from, when it is, and what the detector thinks of a voter.
 
 mod campaign;
+mod fence;
 mod machine;
 mod reign;
 mod rounds;
@@ -20,8 +21,12 @@ mod voter;
 #[cfg(test)]
 mod tests;
 
+pub use fence::{FenceError, FenceGate};
 pub use machine::{Change, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, Standing};
 pub use rules::Rules;
-pub use store::Ballot;
+#[cfg(feature = "files")]
+pub use store::FileStore;
+pub use store::{Ballot, MemoryStore, TermStore};
 
+pub use crate::durable::RecordError;
 pub use crate::wire::{Council, Letter, Question, Round};

@@ -35,14 +35,15 @@
 //! - [`Protocol`]: no socket, no clock, no entropy; bytes and moments in, bytes and events out, for loops of your own.
 //! - a simulator can drive [`Protocol`] in virtual time, because nothing in it decides by a clock or by chance it was not given.
 //!
-//! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]). Without features the core
-//! alone is built.
+//! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]), `files` (terms, votes and
+//! fences on disk). Without features the core alone is built.
 
 #![warn(clippy::disallowed_types, clippy::disallowed_methods)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(feature = "node"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod config;
+mod durable;
 pub mod election;
 pub mod event;
 pub mod leader;

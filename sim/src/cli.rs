@@ -4,6 +4,7 @@
 //! [`Trouble`], which becomes one sentence on standard error.
 
 mod canaries;
+mod explore;
 mod interrupt;
 mod known;
 mod list;
@@ -69,6 +70,8 @@ enum Command {
     Measure(measure::Args),
     /// Measures a large cluster: speed, memory, and how soon all know of a crash
     Scale(scale::Args),
+    /// Tries every order of events that a small election can meet
+    Explore(explore::Args),
     /// Plants faults in the protocol and demands that the checks find them
     Canaries(canaries::Args),
     /// One search of `canaries`, in its own process
@@ -116,6 +119,7 @@ fn carry_out(command: Command, out: &mut impl Write) -> Result<Verdict, Trouble>
         Command::Shrink(args) => shrink::shrink(&args, out),
         Command::Measure(args) => measure::measure(&args, out),
         Command::Scale(args) => scale::scale(&args, out),
+        Command::Explore(args) => explore::run(&args, out),
         Command::Canaries(args) => canaries::canaries(&args, out),
         Command::Hunt(args) => canaries::hunt::hunt(&args, out),
     }

@@ -90,6 +90,7 @@ mod clock;
 pub mod delay;
 pub mod expect;
 pub mod experiment;
+pub mod explore;
 pub mod fault;
 pub mod forge;
 pub mod measure;

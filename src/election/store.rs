@@ -1,17 +1,218 @@
-//! What a voter keeps on disk.
+//! What a voter must not forget, and the promise that whoever keeps it for the voter makes.
+//!
+//! A vote that is forgotten may be given twice, and two leaders in one term are what an election exists to rule out. So
+//! a vote is durable before it is told, and where it cannot be, the voter must act as one that may have voted for
+//! anyone a moment ago: see [`MemoryStore`].
 
+#[cfg(feature = "files")]
+mod file;
+
+use std::io;
 use std::time::Duration;
 
+use crate::durable::{Kind, RecordError, open, seal};
 use crate::leader::Term;
 use crate::member::NodeId;
 
-/// What a voter must not forget: the highest term it voted in, for whom, and the longest promise it may be bound by.
+#[cfg(feature = "files")]
+pub use file::FileStore;
+
+/// What a voter must not forget: the highest term it voted in, for whom, and the longest promise it may still be bound
+/// by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ballot {
-    /// The highest term it voted in.
+    /// The highest term it knows: it votes in no lower one.
     pub term: Term,
-    /// Whom it voted for in that term; none if it only must not vote in it.
+    /// Whom it voted for in that term.
     pub vote: Option<NodeId>,
-    /// The longest promise it may still be bound by after a restart.
+    /// The longest time for which it may have promised a leader to vote for no other.
     pub promise: Duration,
+}
+
+/// Keeps ballots, one for each election.
+///
+/// A voter tells nobody of a vote before [`TermStore::save`] has returned `Ok` for it, and after an error it does not
+/// vote. Whether the new ballot was saved is unknown then; the old or the new one is there, whole.
+pub trait TermStore: Send {
+    /// What was saved last; None if nothing ever was (a new voter, or one whose disk was replaced).
+    ///
+    /// # Errors
+    /// When there is something that cannot be read, or not be trusted. The voter must not vote then.
+    fn load(&mut self, election: &str) -> io::Result<Option<Ballot>>;
+
+    /// Returns Ok only once it is durable.
+    ///
+    /// # Errors
+    /// When it is not known to be durable, whatever the reason.
+    fn save(&mut self, election: &str, ballot: &Ballot) -> io::Result<()>;
+
+    /// Whether what is saved outlives the process.
+    fn is_durable(&self) -> bool;
+}
+
+/// Keeps nothing: for voters whose process has no disk to write to.
+///
+/// A voter with this store does not know what it has voted before it was started. It starts its term at the Unix
+/// millisecond of its start, votes in no term beyond its own clock, so that the clock of its next start is above them
+/// all, and waits one promise before it votes, so that whoever it has promised its vote has had the time. That holds
+/// only while clocks do not step back: after a step back it may vote a second time in one term, and then there may be
+/// two leaders in a term (E1), two votes of one voter (E2), and a fencing token that does not rise (E3). `FileStore`
+/// needs no such clause.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryStore;
+
+impl TermStore for MemoryStore {
+    fn load(&mut self, _election: &str) -> io::Result<Option<Ballot>> {
+        Ok(None)
+    }
+
+    fn save(&mut self, _election: &str, _ballot: &Ballot) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+}
+
+impl Ballot {
+    /// The ballot as bytes, with a checksum, as a store of one's own may keep it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_record("")
+    }
+
+    /// The ballot that [`Ballot::to_bytes`] gave these bytes.
+    ///
+    /// # Errors
+    /// For anything but exactly those bytes: torn, changed, longer, or a ballot that `FileStore` wrote for an election.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        Ballot::from_body(open(Kind::Ballot, bytes)?, "")
+    }
+
+    fn to_record(self, election: &str) -> Vec<u8> {
+        seal(Kind::Ballot, &self.to_body(election))
+    }
+
+    /// Term, then 0 or 1 and the vote, then the promise as seconds and nanoseconds, all plain; then the election's
+    /// name, so that a ballot which is moved to another election's place is not taken for its own.
+    fn to_body(self, election: &str) -> Vec<u8> {
+        let mut body = self.term.0.to_le_bytes().to_vec();
+        match self.vote {
+            None => body.push(0),
+            Some(id) => {
+                body.push(1);
+                body.extend_from_slice(&id.to_bytes());
+            }
+        }
+        body.extend_from_slice(&self.promise.as_secs().to_le_bytes());
+        body.extend_from_slice(&self.promise.subsec_nanos().to_le_bytes());
+        body.extend_from_slice(election.as_bytes());
+        body
+    }
+
+    fn from_body(body: &[u8], election: &str) -> Result<Self, RecordError> {
+        let (ballot, name) = Ballot::take_from(body).ok_or(RecordError::Body)?;
+        if name == election.as_bytes() { Ok(ballot) } else { Err(RecordError::Misplaced) }
+    }
+
+    fn take_from(body: &[u8]) -> Option<(Self, &[u8])> {
+        let (term, rest) = body.split_first_chunk()?;
+        let (vote, rest) = match rest.split_first()? {
+            (0, rest) => (None, rest),
+            (1, rest) => {
+                let (id, rest) = rest.split_first_chunk()?;
+                (Some(NodeId::from_bytes(*id)), rest)
+            }
+            _ => return None,
+        };
+        let (seconds, rest) = rest.split_first_chunk()?;
+        let (nanos, rest) = rest.split_first_chunk()?;
+        let nanos = u32::from_le_bytes(*nanos);
+        if nanos >= 1_000_000_000 {
+            return None;
+        }
+        let promise = Duration::new(u64::from_le_bytes(*seconds), nanos);
+        Some((Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise }, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: NodeId = NodeId::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
+
+    fn ballots() -> [Ballot; 4] {
+        let second = Duration::from_secs(1);
+        [
+            Ballot { term: Term(0), vote: None, promise: Duration::ZERO },
+            Ballot { term: Term(7), vote: Some(ME), promise: Duration::from_millis(550) },
+            Ballot { term: Term(7), vote: None, promise: second },
+            Ballot { term: Term(u64::MAX), vote: Some(NodeId::from_u128(0)), promise: Duration::MAX },
+        ]
+    }
+
+    #[test]
+    fn a_ballot_reads_back_as_it_was() {
+        for ballot in ballots() {
+            assert_eq!(Ballot::from_bytes(&ballot.to_bytes()), Ok(ballot));
+        }
+    }
+
+    #[test]
+    fn a_ballot_is_these_bytes() {
+        let bytes = ballots()[1].to_bytes();
+        let body = [
+            &[7, 0, 0, 0, 0, 0, 0, 0, 1][..],
+            &ME.to_bytes(),
+            &[0, 0, 0, 0, 0, 0, 0, 0],
+            &550_000_000_u32.to_le_bytes(),
+        ]
+        .concat();
+        assert_eq!(bytes, seal(Kind::Ballot, &body));
+        assert_eq!(bytes[..13], *b"tidingsb\x01\x25\0\0\0");
+    }
+
+    #[test]
+    fn nothing_else_is_a_ballot() {
+        let good = ballots()[1];
+        let body = good.to_body("");
+        let with = |at: usize, to: &[u8]| {
+            let mut body = body.clone();
+            body[at..at + to.len()].copy_from_slice(to);
+            seal(Kind::Ballot, &body)
+        };
+        let table = [
+            (with(8, &[2]), RecordError::Body),
+            (with(33, &1_000_000_000_u32.to_le_bytes()), RecordError::Body),
+            (seal(Kind::Ballot, &body[..body.len() - 1]), RecordError::Body),
+            (seal(Kind::Ballot, &[]), RecordError::Body),
+            (good.to_record("default"), RecordError::Misplaced),
+            (seal(Kind::Fence, &body), RecordError::OtherKind),
+        ];
+        for (bytes, error) in table {
+            assert_eq!(Ballot::from_bytes(&bytes), Err(error));
+        }
+    }
+
+    #[test]
+    fn every_bit_counts() {
+        for ballot in ballots() {
+            let good = ballot.to_bytes();
+            for bit in 0..good.len() * 8 {
+                let mut bytes = good.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                assert!(Ballot::from_bytes(&bytes).is_err(), "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_keeps_nothing_and_says_so() {
+        let mut store = MemoryStore;
+        store.save("default", &ballots()[1]).unwrap();
+        assert_eq!(store.load("default").unwrap(), None);
+        assert!(!store.is_durable());
+    }
 }

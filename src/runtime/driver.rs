@@ -2,8 +2,8 @@
 //!
 //! A turn reads the socket dry, then does what the handles ask, then fires timers, and publishes. The order matters: a
 //! node that did not run for a while finds the answers to its own questions in its socket, and has to read them before
-//! it judges who did not answer. The clock is read once a turn, at its beginning, so that lateness is that of the wake
-//! and not that of the work.
+//! it judges who did not answer. What a turn does, it does at the moment it began, so that lateness is that of the wake
+//! and not that of the work. Only the wait for the next one is counted from its end.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -122,8 +122,9 @@ impl Driver {
 
     /// Runs until the node stops, and says why it did.
     pub(crate) async fn run(mut self) {
-        let now = self.clock.now();
-        let mut timer = Box::pin(tokio::time::sleep_until(self.clock.timer(None, now)));
+        let mut armed_for = self.protocol.poll_timeout();
+        let first = self.clock.timer(armed_for, self.clock.now());
+        let mut timer = Box::pin(tokio::time::sleep_until(first));
         loop {
             if let Some(faults) = &self.faults {
                 faults.thawed().await;
@@ -140,11 +141,13 @@ impl Driver {
             if self.socket.take_exhausted() {
                 tokio::time::sleep(ERROR_REST).await;
             }
-            let deadline = self.clock.timer(self.protocol.poll_timeout(), now);
-            if timer.deadline() != deadline {
+            let deadline = self.protocol.poll_timeout();
+            if deadline != armed_for || timer.is_elapsed() {
                 // A reset to a later moment would leave the old one in tokio's wheel, to wake this task for nothing:
-                // each round's retry, once the ack has put it off.
-                timer.set(tokio::time::sleep_until(deadline));
+                // each round's retry, once the ack has put it off. One that has fired for the same deadline was cut
+                // short at its furthest.
+                armed_for = deadline;
+                timer.set(tokio::time::sleep_until(self.clock.timer(deadline, self.clock.now())));
             }
             self.rest(timer.as_mut()).await;
         }

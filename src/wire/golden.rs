@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
+use crate::leader::{Term, Trigger};
 use crate::member::{Accusers, Generation, Incarnation, NodeId};
 
 pub(super) const SENDER: Digest = Digest(0xf8f7_f6f5_f4f3_f2f1);
@@ -68,14 +69,144 @@ pub(super) struct Golden {
 }
 
 pub(super) fn goldens() -> Vec<Golden> {
-    table()
-        .into_iter()
-        .map(|(message, items, hex)| {
-            let hex = hex.replace("LONG", &"5a".repeat(300)).replace(' ', "");
-            let byte = |place| u8::from_str_radix(&hex[place..place + 2], 16).unwrap();
-            Golden { message, items, bytes: (0..hex.len()).step_by(2).map(byte).collect() }
-        })
-        .collect()
+    let all = table().into_iter().chain(letters());
+    all.map(|(message, items, hex)| {
+        let hex = hex.replace("LONG", &"5a".repeat(300)).replace(' ', "");
+        let byte = |place| u8::from_str_radix(&hex[place..place + 2], 16).unwrap();
+        Golden { message, items, bytes: (0..hex.len()).step_by(2).map(byte).collect() }
+    })
+    .collect()
+}
+
+const COUNCIL: Council = Council { election: 0xb8b7_b6b5_b4b3_b2b1, terms: 0xc8c7_c6c5_c4c3_c2c1 };
+
+const TERM: Term = Term(300);
+const ROUND: Round = Round(70_000);
+
+fn election(letter: Letter) -> Message {
+    Message::Election { to: OTHER, council: COUNCIL, letter }
+}
+
+/// Every letter, each with all its fields.
+fn letters() -> Vec<(Message, Vec<Item<'static>>, &'static str)> {
+    vec![
+        (
+            election(Letter::Sounding { term: TERM, round: ROUND }),
+            vec![],
+            "01 09 8f5b694669f2fee9 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 01 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::PreVote { term: TERM, round: ROUND }),
+            vec![],
+            "01 09 9caa666bb9e1b4ed f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 02 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Vote { term: TERM, round: ROUND, hand_over: None }),
+            vec![],
+            "01 09 056f6e5915791066 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 03 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Vote { term: TERM, round: ROUND, hand_over: Some(Term(299)) }),
+            vec![],
+            "01 09 dc31c31140cc0bac f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 03 fb2c01 fc70110100 fb2b01 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Heartbeat { term: TERM, round: ROUND, trigger: Trigger::LeaseRanOut }),
+            vec![],
+            "01 09 d0b63685618b0684 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 04 fb2c01 fc70110100 01 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Resign { term: TERM }),
+            vec![],
+            "01 09 25653db56b1f4019 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 18 fb2c01 00 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::HandOver { term: TERM }),
+            vec![],
+            "01 09 c782414e7a1f47ef f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 19 fb2c01 00 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::AskHandOver { term: TERM }),
+            vec![],
+            "01 09 593505b440c148fd f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 1a fb2c01 00 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Granted { asked: Question::Sounding, term: TERM, round: ROUND }),
+            vec![],
+            "01 09 222a7667917ee9c8 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 08 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Refused {
+                asked: Question::Sounding,
+                term: TERM,
+                round: ROUND,
+                wait: Duration::from_micros(1_500),
+            }),
+            vec![],
+            "01 09 d04f9109ca6fa616 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 10 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Granted { asked: Question::PreVote, term: TERM, round: ROUND }),
+            vec![],
+            "01 09 d56cabf9a388dce2 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 09 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Refused {
+                asked: Question::PreVote,
+                term: TERM,
+                round: ROUND,
+                wait: Duration::from_micros(1_500),
+            }),
+            vec![],
+            "01 09 e64417b695edef7a f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 11 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Granted { asked: Question::Vote, term: TERM, round: ROUND }),
+            vec![],
+            "01 09 344d2dce76ffd3bf f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 0a fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Refused {
+                asked: Question::Vote,
+                term: TERM,
+                round: ROUND,
+                wait: Duration::from_micros(1_500),
+            }),
+            vec![],
+            "01 09 b998eaacc7b79fe7 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 12 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Granted { asked: Question::Heartbeat, term: TERM, round: ROUND }),
+            vec![],
+            "01 09 910d6b967f49706a f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 0b fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+        ),
+        (
+            election(Letter::Refused {
+                asked: Question::Heartbeat,
+                term: TERM,
+                round: ROUND,
+                wait: Duration::from_micros(1_500),
+            }),
+            vec![],
+            "01 09 0891c23f3a098606 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+             c4c5c6c7c8 13 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+        ),
+    ]
 }
 
 /// Fields are set apart by spaces; LONG stands for the 300 bytes of metadata.

@@ -41,7 +41,7 @@ pub enum Question {
 }
 
 impl Question {
-    const ALL: [Question; 4] = [Question::Sounding, Question::PreVote, Question::Vote, Question::Heartbeat];
+    pub(super) const ALL: [Question; 4] = [Question::Sounding, Question::PreVote, Question::Vote, Question::Heartbeat];
 }
 
 /// A letter between two voters of one election.

@@ -11,6 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::strict::seal;
 use super::*;
+use crate::leader::{Term, Trigger};
 use crate::member::{Generation, Incarnation, NodeId, canonical};
 
 /// What any item may be made of; one strategy serves all kinds.
@@ -126,7 +127,7 @@ fn parts() -> impl Strategy<Value = Parts> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (0..8_u8, any::<u64>(), any::<u64>(), number()).prop_map(|(kind, nonce, target, number)| {
+    (0..9_u8, any::<u64>(), any::<u64>(), number()).prop_map(|(kind, nonce, target, number)| {
         let (nonce, target) = (Nonce(nonce), Digest(target));
         match kind {
             0 => Message::Ping { to: target, nonce },
@@ -136,9 +137,30 @@ fn message() -> impl Strategy<Value = Message> {
             4 => Message::Relayed { nonce, target, incarnation: Incarnation(number as u32 >> 1) },
             5 => Message::News,
             6 => Message::SyncRequest { nonce },
-            _ => Message::SyncReply { nonce, done: number as u16 },
+            7 => Message::SyncReply { nonce, done: number as u16 },
+            _ => Message::Election {
+                to: target,
+                council: Council { election: number, terms: !number },
+                letter: letter(number),
+            },
         }
     })
+}
+
+fn letter(number: u64) -> Letter {
+    let (term, round) = (Term((number >> 4) % (Term::LIMIT - 1) + 1), Round(number as u32));
+    let asked = Question::ALL[number as usize % 4];
+    match number % 9 {
+        0 => Letter::Sounding { term, round },
+        1 => Letter::PreVote { term, round },
+        2 => Letter::Vote { term, round, hand_over: (number & 16 > 0).then_some(term) },
+        3 => Letter::Heartbeat { term, round, trigger: Trigger::ALL[(number >> 8) as usize % Trigger::ALL.len()] },
+        4 => Letter::Granted { asked, term, round },
+        5 => Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) },
+        6 => Letter::Resign { term },
+        7 => Letter::HandOver { term },
+        _ => Letter::AskHandOver { term },
+    }
 }
 
 fn head() -> impl Strategy<Value = (Digest, Pulse, Message)> {

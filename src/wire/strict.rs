@@ -2,6 +2,7 @@
 
 use super::golden::{DEPARTURE, SENDER, codec, goldens, suspicion};
 use super::*;
+use crate::leader::{Term, Trigger};
 
 /// Fills in the tag as `docs/wire.md` has it.
 pub(super) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -132,6 +133,7 @@ fn heads() -> Vec<(u8, Vec<Piece>)> {
         (5, with(vec![bytes(&[1; 16]), Number(300)], &pulse)),
         (6, pulse.to_vec()),
         (8, with(vec![bytes(&[1; 8]), Number(9)], &pulse)),
+        (9, with(vec![bytes(&[1; 24]), bytes(&[17]), Number(300), Number(70_000), Number(1_500)], &pulse)),
     ]
 }
 
@@ -282,6 +284,38 @@ fn the_header_is_judged_before_the_rest() {
         assert_eq!(verdict_on(&vec![9; length]), Err(Rejected::Truncated), "{length} bytes");
     }
     assert_eq!(verdict_on(&[9; 19]), Err(Rejected::Version));
+}
+
+#[test]
+fn letters_say_what_they_mean_and_nothing_else() {
+    let limit = Term::LIMIT;
+    let letter = |kind: u8, term: u64, round: u64, detail: u64| {
+        let numbers = [number(term, None), number(round, None), number(detail, None)].concat();
+        verdict_on(&datagram(9, &[&[1; 24][..], &[kind], &numbers, &IDLE_PULSE].concat(), &[]))
+    };
+    let known = [1, 2, 3, 4, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26];
+    for kind in 0..=255 {
+        let verdict = letter(kind, 1, 0, 0);
+        assert_eq!(verdict, if known.contains(&kind) { Ok(0) } else { Err(Rejected::Malformed) }, "kind {kind}");
+    }
+    for (kind, term, round, detail) in [
+        (1, 0, 0, 0),
+        (1, limit, 0, 0),
+        (1, u64::MAX, 0, 0),
+        (1, 1, 1 << 32, 0),
+        (1, 1, 0, 1),
+        (2, 1, 0, 1),
+        (3, 1, 0, limit),
+        (4, 1, 0, Trigger::ALL.len() as u64),
+        (9, 1, 0, 1),
+        (17, 1, 0, limit),
+        (24, 1, 1, 0),
+        (25, 1, 0, 1),
+        (26, 1, 1, 0),
+    ] {
+        assert_eq!(letter(kind, term, round, detail), Err(Rejected::Malformed), "{kind} {term} {round} {detail}");
+    }
+    assert_eq!(letter(3, limit - 1, u64::from(u32::MAX), limit - 1), Ok(0));
 }
 
 #[test]

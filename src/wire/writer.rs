@@ -104,10 +104,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::leader::Term;
     use crate::member::{Generation, Incarnation};
     use crate::wire::golden::{DEPARTURE, NONCE, OTHER, PULSE, RECORD, SENDER, codec, suspicion};
     use crate::wire::strict::body_of;
-    use crate::wire::{Accusation, Codec, Departure, Range, RecordRef, Terms};
+    use crate::wire::{Accusation, Codec, Council, Departure, Letter, Question, Range, RecordRef, Round, Terms};
 
     #[test]
     fn a_writer_never_outgrows_its_limit() {
@@ -224,12 +225,19 @@ mod tests {
     #[test]
     fn the_longest_header_fits_any_limit() {
         let top = Incarnation(Incarnation::LIMIT - 1);
-        let relayed = Message::Relayed { nonce: NONCE, target: OTHER, incarnation: top };
+        let letter = Letter::Refused {
+            asked: Question::Vote,
+            term: Term(Term::LIMIT - 1),
+            round: Round(u32::MAX),
+            wait: Duration::from_micros(Term::LIMIT - 1),
+        };
+        let council = Council { election: 1, terms: 2 };
+        let longest = Message::Election { to: OTHER, council, letter };
         let mut buf = vec![0xee; 70_000];
-        codec().writer(&mut buf, 0, SENDER, Pulse { incarnation: top, ..PULSE }, relayed).finish();
+        codec().writer(&mut buf, 0, SENDER, Pulse { incarnation: top, ..PULSE }, longest).finish();
         assert_eq!(buf.len(), HEAD_BYTES_MAX);
-        assert_eq!(codec().decode(&buf).unwrap().message, relayed);
-        Codec::new("golden", usize::MAX).writer(&mut buf, usize::MAX, SENDER, PULSE, relayed).finish();
+        assert_eq!(codec().decode(&buf).unwrap().message, longest);
+        Codec::new("golden", usize::MAX).writer(&mut buf, usize::MAX, SENDER, PULSE, longest).finish();
         assert!(codec().decode(&buf).is_ok());
     }
 }

@@ -1,0 +1,165 @@
+//! Every order of events that a small election can meet, and the promises that hold in each.
+//!
+//! What is explored is [`Election`] itself, the code that runs in production, and no model of it. A state is all voters
+//! with what is on their disks, the letters under way and what was promised so far. From each state everything that can
+//! happen next is tried: any letter arrives (in any order, some twice, or never), any save ends, a voter runs its
+//! timers now or too late, crashes and starts again, or time goes on for all. States that were met before are not gone
+//! through again, so that all of them are, once.
+
+mod promises;
+mod state;
+
+pub use promises::Broken;
+
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use tidings::config::ElectionConfig;
+use tidings::election::Rules;
+use twox_hash::XxHash3_64;
+
+use state::State;
+
+/// How large a world is explored.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Voters, 1 to 5.
+    pub voters: usize,
+    /// Steps of time after all may vote.
+    pub steps: u32,
+    /// How long a step is.
+    pub step: Duration,
+    /// Crashes, each with a restart at once.
+    pub crashes: u32,
+    /// Letters that may arrive twice.
+    pub doubles: u32,
+    /// Times that a voter may let a step pass though its timers are due: it was stopped.
+    pub stalls: u32,
+    /// Letters that may arrive in a later step than they were sent in; others that have not arrived by then are lost.
+    pub late: u32,
+    /// What a restart finds on disk.
+    pub disks: Disks,
+    /// Ends the search, unfinished, at so many states.
+    pub states_max: u64,
+}
+
+/// What a voter finds after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Disks {
+    /// What it saved last, or what it was saving.
+    Kept,
+    /// Nothing, though its clock stands still too: what no election can bear, so that the search is seen to find it.
+    Forgotten,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            voters: 3,
+            steps: 5,
+            step: Duration::from_millis(30),
+            crashes: 1,
+            doubles: 0,
+            stalls: 1,
+            late: 1,
+            disks: Disks::Kept,
+            states_max: 20_000_000,
+        }
+    }
+}
+
+/// What a search came to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explored {
+    /// Distinct states.
+    pub states: u64,
+    /// Steps from one state to another, those to a state that was known already among them.
+    pub transitions: u64,
+    /// Whether nothing is left to explore within the bounds.
+    pub is_complete: bool,
+    /// States in which somebody led.
+    pub led: u64,
+    /// The highest number of terms with a leader in one history.
+    pub terms: usize,
+    /// The first promise that was found broken, and how it came to that.
+    pub broken: Option<Broken>,
+}
+
+/// Explores everything within bounds, or until a promise is broken.
+#[must_use]
+pub fn explore(bounds: &Bounds) -> Explored {
+    let names = ["a", "b", "c", "d", "e"];
+    let voters = bounds.voters.clamp(1, names.len());
+    let mut config = ElectionConfig::lan("explored", names[..voters].iter().copied());
+    config.lease = Duration::from_millis(100);
+    config.heartbeat = Duration::from_millis(33);
+    config.clock_drift_max_ppm = 0;
+    let rules = Rules::new(&config);
+    let mut search = Search {
+        bounds,
+        // Asked for membership alone; its order decides nothing.
+        seen: HashSet::new(),
+        bytes: Bytes::default(),
+        found: Explored { states: 0, transitions: 0, is_complete: false, led: 0, terms: 0, broken: None },
+    };
+    let mut stack = Vec::new();
+    search.meet(State::begin(&rules, bounds), &mut stack);
+    while let Some(state) = stack.pop() {
+        if search.found.broken.is_some() || search.found.states >= bounds.states_max {
+            return search.found;
+        }
+        for next in state.successors(bounds) {
+            search.found.transitions += 1;
+            search.meet(next, &mut stack);
+        }
+    }
+    search.found.is_complete = search.found.broken.is_none();
+    search.found
+}
+
+struct Search<'a> {
+    bounds: &'a Bounds,
+    seen: HashSet<u128>,
+    bytes: Bytes,
+    found: Explored,
+}
+
+impl Search<'_> {
+    fn meet(&mut self, state: State, stack: &mut Vec<State>) {
+        if !self.seen.insert(fingerprint(&state, &mut self.bytes)) {
+            return;
+        }
+        self.found.states += 1;
+        self.found.led += u64::from(state.is_led());
+        self.found.terms = self.found.terms.max(state.terms_led());
+        match state.broken() {
+            Some(broken) => self.found.broken = Some(broken),
+            None if state.steps() < self.bounds.steps => stack.push(state),
+            None => {}
+        }
+    }
+}
+
+/// 128 bits: among 20 million states two share one by chance once in 10^24 searches.
+fn fingerprint(state: &State, bytes: &mut Bytes) -> u128 {
+    bytes.0.clear();
+    state.hash(bytes);
+    let half = |seed| u128::from(XxHash3_64::oneshot_with_seed(seed, &bytes.0));
+    half(1) << 64 | half(2)
+}
+
+/// What a state hashes, as it is.
+#[derive(Debug, Default)]
+struct Bytes(Vec<u8>);
+
+impl Hasher for Bytes {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        XxHash3_64::oneshot(&self.0)
+    }
+}
