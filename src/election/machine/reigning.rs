@@ -32,7 +32,7 @@ impl Election {
     /// Votes that set promises to a leader aside bind the elected to wait for that leader's word.
     fn gate_behind(&self, predecessor: NodeId, relieved: Term) -> Option<Gate> {
         let place = self.rules.place_of(predecessor)?;
-        let has_resigned = self.resigned.get(place).is_some_and(|resigned| *resigned >= relieved);
+        let has_resigned = self.resigned.get(place).is_some_and(|resigned| resigned.contains(&relieved));
         (!has_resigned).then(|| Gate { predecessor, term: relieved, until: self.promise_until() })
     }
 
