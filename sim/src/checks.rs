@@ -6,14 +6,20 @@
 
 mod answered;
 mod bounds;
+mod elections;
 mod eventually;
 mod fold;
+mod leader;
+mod leases;
+mod register;
 mod rows;
 mod silence;
 mod sometimes;
 mod truth;
+mod votes;
 
 pub use eventually::Settling;
+pub use leader::unled;
 pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::time::Duration;
@@ -25,9 +31,10 @@ use crate::fault::Planned;
 use crate::network::Fate;
 use crate::scenario::Scenario;
 use crate::violation::Violation;
-use crate::watch::{Life, Moment, Passage, Phase, Watch};
+use crate::watch::{Disk, Life, Moment, Passage, Phase, Watch};
 use answered::Answered;
 use bounds::Bounds;
+use elections::Elections;
 use fold::Folds;
 use rows::Rows;
 use silence::Silence;
@@ -52,6 +59,13 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("silent-p", "A1: whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
     ("datagram-size", "S10: no datagram is longer than datagram_bytes_max"),
     ("bounds", "S10: every queue and table keeps to its bound"),
+    ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
+    ("one-vote", "E2: a voter votes once in a term, over all its processes, in letters and on its disk"),
+    ("terms-rise", "E3: every lease has a higher term than any before it, and no host is told of lower ones later"),
+    ("lease-exclusive", "E4: at no true moment do two hosts hold the lease of an election, each by its own clock"),
+    ("fenced-register", "E5: a register that checks terms takes in no write of a leader after one of a later leader"),
+    ("quorum", "E6: every lease has votes of more than half of the configured voters"),
+    ("leads", "E7: after the faults every election of which a quorum runs has a leader, within the bound"),
     ("converges", "V2: after the faults all live views are equal, within the bound"),
     ("detects", "V1: after the faults who does not run is Dead, Left or unknown to all, within the bound"),
     ("finds", "V4: after the faults whoever runs is Alive to all, within the bound"),
@@ -78,6 +92,7 @@ pub struct Checks {
     answered: Answered,
     silence: Silence,
     bounds: Bounds,
+    elections: Elections,
     turns: u32,
     sometimes: Sometimes,
     expect: Expect,
@@ -96,6 +111,7 @@ impl Checks {
             answered: Answered::new(config),
             silence: Silence::new(config, scenario),
             bounds: Bounds::new(config),
+            elections: Elections::new(scenario),
             turns: 0,
             sometimes: Sometimes::default(),
             expect: Expect::new(scenario),
@@ -144,6 +160,8 @@ impl Watch for Checks {
         self.truth.sent(now, from, to, fate);
         let violation = self.bounds.sent(now, from, datagram.len());
         self.note(violation);
+        let violation = self.elections.sent(now, from, to, datagram, &mut self.sometimes);
+        self.note(violation);
     }
 
     fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
@@ -153,6 +171,7 @@ impl Watch for Checks {
     fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
         self.truth.handled(host, passage);
         self.answered.handled(now, host, passage, datagram);
+        self.elections.handled(host, passage, datagram);
         self.sometimes.handled(datagram);
     }
 
@@ -162,6 +181,7 @@ impl Watch for Checks {
             self.answered.told(moment, host, &self.folds, event),
             self.silence.told(moment, host, &self.truth, event),
             self.folds.told(moment, host, event),
+            self.elections.told(moment.now, host, protocol, event, &mut self.sometimes),
         ];
         found.into_iter().for_each(|violation| self.note(violation));
         self.sometimes.healed(self.folds.healed());
@@ -170,6 +190,8 @@ impl Watch for Checks {
     }
 
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
+        let violation = self.elections.turned(moment, host, protocol, &mut self.sometimes);
+        self.note(violation);
         let changed = self.rows.changed(host, protocol);
         // Queues grow without a row that changes; looking each time would cost more than all else.
         self.turns = self.turns.wrapping_add(1);
@@ -189,7 +211,13 @@ impl Watch for Checks {
         found.into_iter().for_each(|violation| self.note(Some(violation)));
     }
 
+    fn disk(&mut self, now: Instant, host: u32, election: &str, disk: Disk) {
+        let violation = self.elections.disk(now, host, election, disk, &mut self.sometimes);
+        self.note(violation);
+    }
+
     fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
+        self.elections.lives(host, life, protocol);
         self.truth.lives(now, host, life, protocol);
         self.expect.lives(now, host, life, protocol);
         self.note_unexpected();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings::Instant;
 
 use crate::app::App;
-use crate::checks::{Checks, Settling, Sometimes};
+use crate::checks::{Checks, Settling, Sometimes, unled};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::Trace;
 use crate::violation::Violation;
@@ -250,6 +250,7 @@ fn panicked(at: Instant, payload: &(dyn Any + Send)) -> Violation {
 impl<A: App> Run<'_, A> {
     /// Safety first, then, when the faults are over, liveness; how long the cluster took to settle, if it did.
     fn whole(&mut self) -> Option<Duration> {
+        self.elect();
         let scenario = self.world.scenario();
         let end = Instant::ORIGIN + scenario.lasts;
         let over = scenario.faults_end().filter(|_| scenario.never_settles().is_none());
@@ -279,6 +280,18 @@ impl<A: App> Run<'_, A> {
             return settled.map(|at| at.since(over));
         }
         None
+    }
+
+    /// Runs until the faults have been over for as long as an election may take, and asks for leaders.
+    fn elect(&mut self) {
+        let scenario = self.world.scenario();
+        let over = scenario.faults_end().filter(|_| scenario.promises_leaders());
+        let Some(over) = over.map(|over| Instant::ORIGIN + over) else { return };
+        let by = over + scenario.election_bound(self.world.config());
+        self.until(by);
+        if self.broken.is_empty() {
+            self.broken.extend(unled(&self.world));
+        }
     }
 
     /// Judges what the scenario expects and has not come.

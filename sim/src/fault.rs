@@ -152,7 +152,7 @@ pub enum Fault {
         /// Which.
         hosts: Hosts,
     },
-    /// Whole machines sleep: processes do not run and their clocks stand still.
+    /// Whole machines sleep: processes do not run. Their clocks count that time, unless the scenario's stand still.
     Suspend {
         /// Which.
         hosts: Hosts,
@@ -218,6 +218,37 @@ pub enum Fault {
         hosts: Hosts,
         /// Whom.
         whom: Hosts,
+    },
+    /// Whoever of these leads an election hands it over.
+    Resign {
+        /// Who.
+        hosts: Hosts,
+        /// To whom, by number; without it to whom the protocol chooses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u32>,
+    },
+    /// Saving a ballot takes longer.
+    DiskSlow {
+        /// Whose disk.
+        hosts: Hosts,
+        /// How much longer.
+        #[serde(with = "span")]
+        latency: Duration,
+    },
+    /// Ballots cannot be saved; what was saved before stays.
+    DiskFull {
+        /// Whose disk.
+        hosts: Hosts,
+    },
+    /// A crash while a ballot is being saved leaves a record that cannot be read. Its operator starts the voter anew.
+    DiskTorn {
+        /// Whose disk.
+        hosts: Hosts,
+    },
+    /// A process that starts finds nothing of what was saved.
+    DiskLost {
+        /// Whose disk.
+        hosts: Hosts,
     },
 }
 
@@ -315,6 +346,11 @@ impl Fault {
         "lie",
         "metadata",
         "forget",
+        "resign",
+        "disk-slow",
+        "disk-full",
+        "disk-torn",
+        "disk-lost",
     ];
 
     /// Processes end without a word; with a span they start again, in their old place and with their clock right.
@@ -371,6 +407,11 @@ impl Fault {
             Fault::Lie { .. } => "lie",
             Fault::Metadata { .. } => "metadata",
             Fault::Forget { .. } => "forget",
+            Fault::Resign { .. } => "resign",
+            Fault::DiskSlow { .. } => "disk-slow",
+            Fault::DiskFull { .. } => "disk-full",
+            Fault::DiskTorn { .. } => "disk-torn",
+            Fault::DiskLost { .. } => "disk-lost",
         }
     }
 
@@ -407,8 +448,30 @@ impl Fault {
             | Fault::Step { hosts, .. }
             | Fault::Lie { hosts, .. }
             | Fault::Metadata { hosts, .. }
-            | Fault::Forget { hosts, .. } => Some(hosts),
+            | Fault::Forget { hosts, .. }
+            | Fault::Resign { hosts, .. }
+            | Fault::DiskSlow { hosts, .. }
+            | Fault::DiskFull { hosts }
+            | Fault::DiskTorn { hosts }
+            | Fault::DiskLost { hosts } => Some(hosts),
             _ => None,
+        }
+    }
+
+    /// The same fault where the present leader, if it is meant, has its number.
+    pub(crate) fn lead(&mut self, leader: impl Fn() -> Option<u32>) {
+        let hosts = self.hosts_mut().is_some_and(|hosts| *hosts == Hosts::Leader);
+        let links = self.links_mut().is_some_and(|links| [&links.from, &links.to].contains(&&Hosts::Leader));
+        if !hosts && !links {
+            return;
+        }
+        let leader = leader();
+        if let Some(hosts) = self.hosts_mut() {
+            hosts.lead(leader);
+        }
+        if let Some(links) = self.links_mut() {
+            links.from.lead(leader);
+            links.to.lead(leader);
         }
     }
 

@@ -26,6 +26,21 @@ pub const SYNC_REQUEST: u8 = 7;
 /// The message kind that answers it.
 pub const SYNC_REPLY: u8 = 8;
 
+/// The message kind of a letter between voters.
+pub const ELECTION: u8 = 9;
+
+/// The letter kind that asks for a vote.
+pub const VOTE: u8 = 3;
+/// The letter kind that says yes, to which the number of the question is added, counted from 0: sounding, pre-vote,
+/// vote, heartbeat.
+pub const GRANTED: u8 = 8;
+/// The letter kind that says no, to which the number of the question is added.
+pub const REFUSED: u8 = 16;
+/// The letter kind of whoever leads no more.
+pub const RESIGN: u8 = 24;
+/// The number of the question whether a voter votes for the asker.
+pub const ASKED_VOTE: u8 = 2;
+
 /// The item kind of a record.
 pub const ALIVE: u8 = 1;
 /// The item kind of a suspicion.
@@ -41,7 +56,9 @@ pub const SEEN: u8 = 5;
 pub const LOOK: u8 = 1;
 
 /// The digests and nonces that a message of each kind begins with, behind its sender.
-const WORDS: [usize; 9] = [0, 2, 1, 2, 1, 2, 0, 1, 1];
+const WORDS: [usize; 10] = [0, 2, 1, 2, 1, 2, 0, 1, 1, 3];
+/// Where a letter begins: behind the header, its sender, its receiver, the election and its terms of business.
+const LETTER_AT: usize = 10 + 8 + 8 + 8 + 8;
 
 /// A member at a generation and an incarnation, as a rumour names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +131,63 @@ impl Who {
     }
 }
 
+/// A letter between voters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LetterRead {
+    /// The hash of the election's name.
+    pub election: u64,
+    /// What kind of letter it is.
+    pub kind: u8,
+    /// The term it names.
+    pub term: u64,
+    /// The round it belongs to.
+    pub round: u64,
+    /// What else it says; what that is depends on its kind.
+    pub detail: u64,
+}
+
+impl LetterRead {
+    /// The letter in a datagram; none if that is another message.
+    #[must_use]
+    pub fn of(datagram: &[u8]) -> Option<Self> {
+        if datagram.get(1) != Some(&ELECTION) {
+            return None;
+        }
+        let mut rest = datagram.get(LETTER_AT - 16..LETTER_AT - 8)?;
+        let election = u64::from_le_bytes(take(&mut rest)?);
+        let mut rest = datagram.get(LETTER_AT..)?;
+        LetterRead::take(election, &mut rest)
+    }
+
+    fn take(election: u64, rest: &mut &[u8]) -> Option<Self> {
+        let [kind] = take(rest)?;
+        let mut number = || take_varint(rest);
+        Some(LetterRead { election, kind, term: number()?, round: number()?, detail: number()? })
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        const ASKED: [&str; 5] = ["?", "sounding", "pre-vote", "vote", "heartbeat"];
+        const GRANTED_TO: [&str; 4] = ["granted sounding", "granted pre-vote", "granted vote", "followed"];
+        const REFUSED_TO: [&str; 4] = ["refused sounding", "refused pre-vote", "refused vote", "not followed"];
+        const OF_LEADERS: [&str; 3] = ["resigned", "hand-over", "asks for hand-over"];
+        let names: (&[&'static str], u8) = match self.kind {
+            0..GRANTED => (&ASKED, 0),
+            GRANTED..REFUSED => (&GRANTED_TO, GRANTED),
+            REFUSED..RESIGN => (&REFUSED_TO, REFUSED),
+            RESIGN.. => (&OF_LEADERS, RESIGN),
+        };
+        names.0.get(usize::from(self.kind - names.1)).copied().unwrap_or("letter")
+    }
+
+    /// Its fields as a message has them, behind the election's two words.
+    #[must_use]
+    pub fn bytes(self) -> Vec<u8> {
+        [&[self.kind][..], &varint(self.term), &varint(self.round), &varint(self.detail)].concat()
+    }
+}
+
 /// The fields of a message: digests and nonces one after another.
 #[must_use]
 pub fn fields(words: &[u64]) -> Vec<u8> {
@@ -150,6 +224,8 @@ pub struct Read<'a> {
     pub from: u64,
     /// The digests and nonces of the message, in order.
     pub words: Vec<u64>,
+    /// The letter, if it is one.
+    pub letter: Option<LetterRead>,
     /// The sender's round.
     pub round: u16,
     /// What it carries.
@@ -179,12 +255,16 @@ pub fn read(datagram: &[u8]) -> Option<Read<'_>> {
     if kind == RELAYED || kind == SYNC_REPLY {
         take_varint(&mut rest)?;
     }
+    let letter = match (kind, words.get(1)) {
+        (ELECTION, Some(election)) => Some(LetterRead::take(*election, &mut rest)?),
+        _ => None,
+    };
     take_varint(&mut rest)?;
     take::<8>(&mut rest)?;
     let round = u16::from_le_bytes(take(&mut rest)?);
     let [many] = take(&mut rest)?;
     let items = (0..many).map(|_| take_item(&mut rest)).collect::<Option<Vec<_>>>()?;
-    Some(Read { kind, from, words, round, items })
+    Some(Read { kind, from, words, letter, round, items })
 }
 
 fn take_item<'a>(rest: &mut &'a [u8]) -> Option<Item<'a>> {

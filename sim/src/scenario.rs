@@ -4,9 +4,11 @@
 //! again: whatever ran can be printed, edited and run as a file.
 
 mod catalogue;
+mod elections;
 mod nature;
 
 pub use catalogue::catalogue;
+pub use elections::{Disks, Sleep};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidings::Config;
+use tidings::config::ElectionConfig;
 
 use crate::delay::Delay;
 use crate::expect::Expectation;
@@ -56,6 +59,21 @@ pub struct Scenario {
     /// Bytes of metadata that each host begins with, 512 at most.
     #[serde(default)]
     pub metadata_bytes: usize,
+    /// Elections that every host knows of; their voters are hosts, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elections: Vec<ElectionConfig>,
+    /// What voters save their ballots on.
+    #[serde(default, skip_serializing_if = "Disks::is_default")]
+    pub disks: Disks,
+    /// How long saving a ballot takes, by half of it more or less.
+    #[serde(with = "span", default = "elections::save_time", skip_serializing_if = "elections::is_save_time")]
+    pub save_time: Duration,
+    /// What clocks do while a machine sleeps.
+    #[serde(default, skip_serializing_if = "Sleep::is_default")]
+    pub clock: Sleep,
+    /// Whether the run ends with its time: then nobody asks whether all views agree in the end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brief: bool,
     /// What goes wrong.
     #[serde(rename = "fault", default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Planned>,
@@ -113,6 +131,11 @@ impl Scenario {
             unknown_permille: 0,
             latency: Delay::default(),
             metadata_bytes: 0,
+            elections: Vec::new(),
+            disks: Disks::default(),
+            save_time: elections::save_time(),
+            clock: Sleep::default(),
+            brief: false,
             faults: Vec::new(),
             expectations: Vec::new(),
         }
@@ -122,6 +145,13 @@ impl Scenario {
     #[must_use]
     pub fn with(mut self, fault: Planned) -> Self {
         self.faults.push(fault);
+        self
+    }
+
+    /// With this election too.
+    #[must_use]
+    pub fn electing(mut self, election: ElectionConfig) -> Self {
+        self.elections.push(election);
         self
     }
 
@@ -190,6 +220,7 @@ impl Scenario {
                 return refuse("twin: it needs one of the first hosts' names".to_owned());
             }
         }
+        self.check_elections()?;
         for (number, expectation) in (1..).zip(&self.expectations) {
             let checked = expectation.check(self.host_limit(), self.lasts);
             checked.map_err(|why| ScenarioError(format!("expectation {number}, {expectation}: {why}")))?;
@@ -213,7 +244,8 @@ impl Scenario {
         if let Some(knobs) = knobs.as_object_mut() {
             knobs.extend(self.config.clone());
         }
-        let config: Config = serde_json::from_value(knobs).map_err(|error| wrong(&error))?;
+        let mut config: Config = serde_json::from_value(knobs).map_err(|error| wrong(&error))?;
+        config.elections.extend(self.elections.iter().cloned());
         config.clone().check().map_err(|error| wrong(&error))?;
         Ok(config)
     }
@@ -250,6 +282,7 @@ impl Scenario {
                     | Fault::Twin { .. }
                     | Fault::Metadata { .. }
                     | Fault::Forget { .. }
+                    | Fault::Resign { .. }
                     | Fault::Drift { .. }
             );
             let end = match planned.ends() {
@@ -289,6 +322,7 @@ fn named_hosts(fault: &mut Fault) -> Vec<u32> {
             named.extend(groups.iter().flatten().chain(bridges.iter()));
         }
         Fault::Twin { of } => named.push(*of),
+        Fault::Resign { to, .. } => named.extend(to.iter()),
         Fault::Lie { about: others, .. } | Fault::Forget { whom: others, .. } => {
             if let crate::fault::Hosts::These(these) = others {
                 named.extend(these.iter().copied());

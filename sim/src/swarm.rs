@@ -6,6 +6,7 @@
 //! end can be asked for. What comes out is a plain scenario that names its seed: printed, it replays.
 
 mod aim;
+mod election;
 mod fault;
 
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::random::{Random, nanos};
 use crate::scenario::{Profile, Scenario, Start};
 use crate::span;
 use fault::Draw;
+
+pub use election::swarm_election;
 
 /// How long each runs: what must hold in the end may take three times P and a few dials.
 const LASTS: Duration = Duration::from_secs(120);

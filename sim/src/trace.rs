@@ -17,6 +17,8 @@ use std::time::Duration;
 use tidings::{Event, Instant, Why};
 use twox_hash::XxHash3_64;
 
+use crate::forge::LetterRead;
+
 /// An odd number whose bits look random (the golden ratio's).
 const STIR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// What an application's messages are called, among the names of the protocol's.
@@ -132,6 +134,7 @@ pub(crate) enum Kind {
     Told,
     Life,
     App,
+    Disk,
 }
 
 impl Trace {
@@ -265,5 +268,7 @@ impl Trace {
 pub fn message_name(datagram: &[u8]) -> &'static str {
     const NAMES: [&str; 9] =
         ["other", "ping", "ack", "ping-req", "nack", "relayed", "news", "sync-request", "sync-reply"];
-    datagram.get(1).and_then(|kind| NAMES.get(usize::from(*kind))).copied().unwrap_or("other")
+    let letter = LetterRead::of(datagram).map(|letter| letter.name());
+    let name = datagram.get(1).and_then(|kind| NAMES.get(usize::from(*kind))).copied();
+    letter.or(name).unwrap_or("other")
 }

@@ -2,8 +2,10 @@
 //!
 //! A watcher sees everything in the order in which it happens and in true time, and changes nothing.
 
+use tidings::election::Ballot;
 use tidings::{Event, Instant, Protocol};
 
+use crate::clock::Clock;
 use crate::fault::Planned;
 use crate::network::Fate;
 
@@ -34,6 +36,11 @@ pub trait Watch {
         let _ = (moment, host, protocol);
     }
 
+    /// Something became of a voter's ballot in this election on a host's disk.
+    fn disk(&mut self, now: Instant, host: u32, election: &str, disk: Disk) {
+        let _ = (now, host, election, disk);
+    }
+
     /// A host's process started, ended, stopped or went on.
     fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
         let _ = (now, host, life, protocol);
@@ -51,7 +58,34 @@ pub struct Moment {
     /// True time.
     pub now: Instant,
     /// The host's clock.
-    pub local: Instant,
+    pub(crate) clock: Clock,
+}
+
+impl Moment {
+    /// What the host's clock says.
+    #[must_use]
+    pub fn local(&self) -> Instant {
+        self.clock.read(self.now)
+    }
+
+    /// The first true moment at which the host's clock will say `named`, if it goes on as it goes now.
+    #[must_use]
+    pub fn truly(&self, named: Instant) -> Instant {
+        self.clock.when(named)
+    }
+}
+
+/// What became of a voter's ballot on its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// It was saved.
+    Saved(Ballot),
+    /// It was not; the one before is still there.
+    Failed,
+    /// A process that starts found this.
+    Found(Option<Ballot>),
+    /// A process that starts found what cannot be read, and was told to begin anew.
+    Torn,
 }
 
 /// Where a datagram that is handled came from.
@@ -137,6 +171,11 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
         self.0.turned(moment, host, protocol);
         self.1.turned(moment, host, protocol);
+    }
+
+    fn disk(&mut self, now: Instant, host: u32, election: &str, disk: Disk) {
+        self.0.disk(now, host, election, disk);
+        self.1.disk(now, host, election, disk);
     }
 
     fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {

@@ -5,6 +5,7 @@
 
 mod apps;
 mod control;
+mod disk;
 mod driving;
 mod faults;
 mod host;
@@ -29,6 +30,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::{Keep, Kind, Trace};
 use crate::watch::Watch;
 use apps::Apps;
+use disk::Writes;
 use mail::Mail;
 use queue::{Queue, What};
 
@@ -55,6 +57,8 @@ pub struct World<A: App = (), W = ()> {
     new_app: fn(u32) -> A,
     buffer: Vec<u8>,
     apps: Apps<A::Fact>,
+    /// Ballots that disks are writing.
+    writes: Writes,
     /// Which host each fault that starts a twin started.
     twins: BTreeMap<u32, u32>,
     /// Everyone's record, while a preloaded world begins.
@@ -115,6 +119,7 @@ impl<A: App, W: Watch> World<A, W> {
             new_app,
             buffer: Vec::new(),
             apps: Apps::new(seed),
+            writes: Writes::new(seed),
             twins: BTreeMap::new(),
             records: None,
             resolves: false,
@@ -124,6 +129,14 @@ impl<A: App, W: Watch> World<A, W> {
         };
         world.begin();
         Ok(world)
+    }
+
+    /// Who leads an election, by its place, and may act now; none if nobody may.
+    #[must_use]
+    pub fn leader(&self, election: usize) -> Option<u32> {
+        let name = &self.config.elections.get(election)?.name;
+        let leads = |host: &Host<A>| host.protocol().is_some_and(|p| p.lease(host.clock.read(self.now), name).is_some());
+        (0..).zip(&self.hosts).find(|(_, host)| leads(host)).map(|(number, _)| number)
     }
 
     /// True time, since the beginning.
@@ -207,6 +220,7 @@ impl<A: App, W: Watch> World<A, W> {
             What::End(fault) => self.end_fault(fault),
             What::Lie(fault) => self.lie(fault),
             What::Timer(timer) => self.app_timer(timer),
+            What::Saved(write) => self.written(write),
             What::Resolve => self.resolve_contacts(),
         }
         true

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::election::rounds::Rounds;
 use crate::election::rules::Rules;
 use crate::leader::{Term, Trigger};
+use crate::member::NodeId;
 use crate::time::Instant;
 use crate::wire::{Question, Round};
 
@@ -52,6 +53,9 @@ pub(super) struct Campaign {
     pub(super) term: Term,
     /// The term of the leader that hands over.
     pub(super) hand_over: Option<Term>,
+    /// That leader, unless it is the candidate itself. Kept here, because by the end of the campaign it may not be
+    /// followed any more.
+    pub(super) predecessor: Option<NodeId>,
     pub(super) trigger: Trigger,
     /// When it gives up.
     pub(super) until: Instant,
@@ -69,6 +73,7 @@ impl Campaign {
             stage,
             term,
             hand_over: None,
+            predecessor: None,
             trigger,
             until: now + rules.lease(),
             ask_at: now,

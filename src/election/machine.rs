@@ -150,8 +150,9 @@ pub struct Election {
     sound_at: Option<Instant>,
     /// The highest term heard of.
     seen: Term,
-    /// The highest term that each voter resigned from.
-    resigned: Vec<Term>,
+    /// The two terms that each voter resigned from last. Neither says anything of another term: a leader that stood for
+    /// a higher one in vain still leads in its own.
+    resigned: Vec<[Term; 2]>,
     liveness: Vec<Liveness>,
     /// Who asked for the vote that is being saved, and in which round; none if it is this voter's own.
     asker: Option<(NodeId, Round)>,
@@ -188,7 +189,7 @@ impl Election {
             last: None,
             sound_at: None,
             seen: Term(0),
-            resigned: vec![Term(0); voters],
+            resigned: vec![[Term(0); 2]; voters],
             liveness: vec![Liveness::Unknown; voters],
             asker: None,
             sits_out_until: Instant::ORIGIN,

@@ -178,6 +178,6 @@ fn buried(
     let Some((_, dead_after)) = before.suspected else {
         return Some(("fold", format!("Dead who was {:?}, not Suspect", before.state)));
     };
-    let early = dead_after.since(moment.local);
+    let early = dead_after.since(moment.local());
     (early > Duration::ZERO).then(|| ("dead-after", format!("dead {} before the moment named", super::span(early))))
 }

@@ -81,6 +81,8 @@ impl Sometimes {
             Event::Reconnected => "told reconnected",
             Event::Superseded { .. } => "told superseded",
             Event::Full { .. } => "told full",
+            Event::Leader { .. } => "told leader",
+            Event::LeaderLost { .. } => "told leader lost",
             _ => "told something new",
         });
     }

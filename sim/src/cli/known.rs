@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tidings_sim::scenario::catalogue;
-use tidings_sim::swarm::{swarm, swarm_large};
+use tidings_sim::swarm::{swarm, swarm_election, swarm_large};
 use tidings_sim::{Experiment, Scenario};
 
 use crate::cli::PROGRAM;
@@ -15,6 +15,7 @@ type Draw = fn(u64) -> Scenario;
 /// Scenarios that are drawn anew from each seed.
 const DRAWN: &[(&str, &str, Draw)] = &[
     ("swarm", "Everything drawn from the seed: 3 to 9 hosts, and some kinds of fault turned off.", swarm),
+    ("swarm-election", "A few seconds of 3 or 5 voters who lose their leader in every way.", swarm_election),
     ("swarm-large", "The same with 10 to 24 hosts, and sometimes 64.", swarm_large),
 ];
 

@@ -82,6 +82,8 @@ enum Profile {
     Swarm,
     /// 10 to 24 hosts, and sometimes 64
     Large,
+    /// A few seconds of 3 or 5 voters
+    Election,
 }
 
 pub(crate) fn sweep(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
@@ -117,6 +119,7 @@ impl Args {
     fn source(&self) -> Result<Source, Trouble> {
         match (self.scenario.as_str(), self.profile) {
             ("swarm", Some(Profile::Large)) => Source::find("swarm-large"),
+            ("swarm", Some(Profile::Election)) => Source::find("swarm-election"),
             ("swarm", _) | (_, None) => Source::find(&self.scenario),
             (other, Some(_)) => {
                 Err(Trouble::say(format!("--profile is for the swarm; leave out {other} or --profile")))

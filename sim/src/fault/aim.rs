@@ -1,6 +1,7 @@
 //! Whom a fault hits: hosts, and the links between them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::random::Random;
 
@@ -20,6 +21,9 @@ pub enum Hosts {
         /// How many of a hundred, rounded down.
         percent: u32,
     },
+    /// Whoever leads the first election when the fault begins, written `"leader"`; nobody if nobody does.
+    #[serde(with = "leader")]
+    Leader,
     /// All, written `"all"`.
     #[default]
     #[serde(with = "all")]
@@ -41,17 +45,24 @@ impl Hosts {
                 let count = u64::from(hosts) * u64::from(*percent) / 100;
                 *self = Hosts::These(random.choose(count as usize, hosts));
             }
-            Hosts::These(_) | Hosts::All => {}
+            Hosts::These(_) | Hosts::Leader | Hosts::All => {}
         }
     }
 
-    /// The numbers meant, of so many hosts; what is left to chance means nobody.
+    /// Puts the present leader's number in its place.
+    pub(crate) fn lead(&mut self, leader: Option<u32>) {
+        if *self == Hosts::Leader {
+            *self = Hosts::These(leader.into_iter().collect());
+        }
+    }
+
+    /// The numbers meant, of so many hosts; what is not decided yet means nobody.
     #[must_use]
     pub fn numbers(&self, hosts: u32) -> Vec<u32> {
         match self {
             Hosts::These(these) => these.iter().copied().filter(|host| *host < hosts).collect(),
             Hosts::All => (0..hosts).collect(),
-            Hosts::Random { .. } | Hosts::Share { .. } => Vec::new(),
+            Hosts::Random { .. } | Hosts::Share { .. } | Hosts::Leader => Vec::new(),
         }
     }
 
@@ -61,24 +72,40 @@ impl Hosts {
         match self {
             Hosts::These(these) => these.contains(&host),
             Hosts::All => true,
-            Hosts::Random { .. } | Hosts::Share { .. } => false,
+            Hosts::Random { .. } | Hosts::Share { .. } | Hosts::Leader => false,
         }
     }
 }
 
 mod all {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("all")
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "all" => Ok(()),
-            other => Err(D::Error::custom(format!("{other:?} names no hosts; write \"all\" or a list of numbers"))),
-        }
+        super::word(deserializer, "all")
+    }
+}
+
+mod leader {
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("leader")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        super::word(deserializer, "leader")
+    }
+}
+
+/// Reads this very word.
+fn word<'de, D: Deserializer<'de>>(deserializer: D, word: &str) -> Result<(), D::Error> {
+    match String::deserialize(deserializer)? {
+        read if read == word => Ok(()),
+        other => Err(D::Error::custom(format!("{other:?} names no hosts; write \"all\" or a list of numbers"))),
     }
 }
 

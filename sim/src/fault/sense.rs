@@ -70,6 +70,7 @@ impl Fault {
                 | Fault::Twin { .. }
                 | Fault::Metadata { .. }
                 | Fault::Forget { .. }
+                | Fault::Resign { .. }
         )
     }
 

@@ -13,6 +13,9 @@ impl Scenario {
     /// Why nobody can say what must hold when the faults are over; none when it can be said.
     #[must_use]
     pub fn never_settles(&self) -> Option<&'static str> {
+        if self.brief {
+            return Some("it ends with its time");
+        }
         match self.faults_end() {
             None => Some("a fault never ends"),
             Some(over) if over >= self.lasts => Some("a fault lasts as long as the run"),

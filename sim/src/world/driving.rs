@@ -125,18 +125,13 @@ impl<A: App, W: Watch> World<A, W> {
     /// Carries out what a host's protocol asks for.
     pub(super) fn drain(&mut self, host: u32) {
         let now = self.now;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some(protocol) = self.hosts[host as usize].protocol.as_mut() {
-            let Some(transmit) = protocol.poll_transmit(&mut buffer) else { break };
-            self.post(host, transmit.to, &buffer, Content::Datagram);
-        }
-        self.buffer = buffer;
-        while let Some(event) = self.hosts[host as usize].protocol.as_mut().and_then(tidings::Protocol::poll_event) {
-            self.tell(host, event);
+        self.carry_out(host);
+        while self.save(host) {
+            self.carry_out(host);
         }
         let one = &mut self.hosts[host as usize];
         let Some(protocol) = &one.protocol else { return };
-        self.watch.turned(Moment { now, local: one.clock.read(now) }, host, protocol);
+        self.watch.turned(Moment { now, clock: one.clock }, host, protocol);
         if protocol.is_stopped() {
             let life = if one.is_leaving { Life::Left } else { Life::Superseded };
             return self.end(host, life);
@@ -145,6 +140,19 @@ impl<A: App, W: Watch> World<A, W> {
         if wanted < one.wakes_at {
             one.wakes_at = wanted;
             self.queue.push(wanted, What::Wake(host));
+        }
+    }
+
+    /// Sends and tells what a host's protocol has to send and to tell.
+    fn carry_out(&mut self, host: u32) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some(protocol) = self.hosts[host as usize].protocol.as_mut() {
+            let Some(transmit) = protocol.poll_transmit(&mut buffer) else { break };
+            self.post(host, transmit.to, &buffer, Content::Datagram);
+        }
+        self.buffer = buffer;
+        while let Some(event) = self.hosts[host as usize].protocol.as_mut().and_then(tidings::Protocol::poll_event) {
+            self.tell(host, event);
         }
     }
 
@@ -223,7 +231,7 @@ impl<A: App, W: Watch> World<A, W> {
             _ => {}
         }
         let Some(protocol) = &one.protocol else { return };
-        self.watch.told(Moment { now, local: one.clock.read(now) }, host, protocol, &event);
+        self.watch.told(Moment { now, clock: one.clock }, host, protocol, &event);
         self.trace.told(now, host, &event);
         if self.trace.keeps_lines() {
             let skew = Skew { read: one.clock.read(now), at: now };

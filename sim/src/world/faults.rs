@@ -1,19 +1,22 @@
 //! How faults of processes and clocks begin and end; those of the network it hands to the network.
 
-use tidings::Instant;
+use tidings::{Instant, NodeId};
 
 use crate::app::App;
 use crate::fault::{Fault, Hosts, Planned, Towards};
 use crate::random::nanos;
+use crate::scenario::Sleep;
 use crate::trace::{Kind, What as Happened};
-use crate::watch::{Life, Phase, Watch};
+use crate::watch::{Life, Moment, Phase, Watch};
 use crate::world::World;
 use crate::world::host::Ailment;
 use crate::world::queue::What;
 
 impl<A: App, W: Watch> World<A, W> {
     pub(super) fn begin_fault(&mut self, id: u32) {
-        let planned = self.scenario.faults[id as usize].clone();
+        let mut planned = self.scenario.faults[id as usize].clone();
+        planned.what.lead(|| self.leader(0));
+        self.scenario.faults[id as usize].what = planned.what.clone();
         let ends = planned.ends().map(|end| Instant::ORIGIN + end);
         self.announce(id, &planned, Phase::Begins, ends);
         if planned.what.is_of_the_network() {
@@ -93,6 +96,16 @@ impl<A: App, W: Watch> World<A, W> {
                 }
                 world.rewind(host);
             }),
+            Fault::DiskSlow { hosts, latency } => {
+                self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskSlow(*latency)))
+            }
+            Fault::DiskFull { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskFull)),
+            Fault::DiskTorn { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskTorn)),
+            Fault::DiskLost { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskLost)),
+            Fault::Resign { hosts, to } => {
+                let to = to.and_then(|to| self.hosts.get(to as usize)).map(|to| to.id);
+                self.each(hosts, |world, host| world.resign(host, to));
+            }
             Fault::Join { count } => self.join_storm(*count, planned),
             Fault::Twin { of } => self.start_twin(id, *of),
             Fault::Lie { .. } => self.lie(id),
@@ -179,7 +192,7 @@ impl<A: App, W: Watch> World<A, W> {
             return;
         }
         if !one.is_asleep() {
-            if let Some(since) = one.slept.take() {
+            if let Some(since) = one.slept.take().filter(|_| self.scenario.clock == Sleep::Stands) {
                 one.clock.stood_still(now, now.since(since));
             }
         }
@@ -196,6 +209,7 @@ impl<A: App, W: Watch> World<A, W> {
             self.watch.lives(now, host, Life::Resumed, self.hosts[host as usize].protocol());
             self.start_app(host);
             self.aim_timers(host);
+            self.hear_of_writes(host);
         }
         if !self.hosts[host as usize].is_blocked() {
             for (to, bytes, content) in std::mem::take(&mut self.hosts[host as usize].outbox) {
@@ -220,8 +234,12 @@ impl<A: App, W: Watch> World<A, W> {
         let one = &mut self.hosts[host as usize];
         one.wakes_at = Instant::NEVER;
         self.aim_timers(host);
-        if !self.hosts[host as usize].is_stopped() {
-            self.drain(host);
+        let one = &self.hosts[host as usize];
+        match one.protocol() {
+            Some(protocol) if one.is_stopped() => {
+                self.watch.turned(Moment { now: self.now, clock: one.clock }, host, protocol);
+            }
+            _ => self.drain(host),
         }
     }
 
@@ -246,6 +264,16 @@ impl<A: App, W: Watch> World<A, W> {
             one.is_leaving = true;
             self.command(host, b"leave", tidings::Protocol::leave);
         }
+    }
+
+    /// A host hands over whatever it leads.
+    fn resign(&mut self, host: u32, to: Option<NodeId>) {
+        let names: Vec<String> = self.config.elections.iter().map(|election| election.name.clone()).collect();
+        self.command(host, b"resign", |protocol, now| {
+            for name in &names {
+                let _ = protocol.resign(now, name, to);
+            }
+        });
     }
 
     fn join_storm(&mut self, count: u32, planned: &Planned) {

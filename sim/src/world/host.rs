@@ -8,6 +8,7 @@ use tidings::{Instant, NodeId, Protocol};
 
 use crate::clock::Clock;
 use crate::fault::Inbox;
+use crate::world::disk::Ballots;
 use crate::world::mail::Content;
 
 /// Datagrams that a socket buffer holds; as many as the protocol's own driver reads at once.
@@ -39,6 +40,8 @@ pub struct Host<A = ()> {
     /// What its applications persisted.
     pub(super) disk: Vec<u8>,
     pub(super) clock: Clock,
+    /// What its voter saved of each election.
+    pub(super) ballots: Ballots,
     /// How often its process has started.
     pub(super) starts: u32,
     /// What the wall clock said at the last start, in milliseconds.
@@ -70,6 +73,10 @@ pub(super) enum Ailment {
     Blocked,
     Slow(Duration),
     Drifts(i64),
+    DiskSlow(Duration),
+    DiskFull,
+    DiskTorn,
+    DiskLost,
 }
 
 impl<A> Host<A> {
@@ -81,6 +88,7 @@ impl<A> Host<A> {
             protocol: None,
             app: None,
             disk: Vec::new(),
+            ballots: Ballots::default(),
             clock: Clock::new(Instant::ORIGIN, Instant::ORIGIN),
             starts: 0,
             wall: 0,
@@ -187,6 +195,17 @@ impl<A> Host<A> {
             .iter()
             .map(|(_, ailment)| if let Ailment::Drifts(ppm) = ailment { *ppm } else { 0 })
             .fold(0, i64::saturating_add)
+    }
+
+    pub(super) fn has(&self, what: Ailment) -> bool {
+        self.ailments.iter().any(|(_, ailment)| *ailment == what)
+    }
+
+    /// How much longer its disk takes.
+    pub(super) fn disk_delay(&self) -> Duration {
+        let delay =
+            |ailment: &Ailment| if let Ailment::DiskSlow(latency) = ailment { *latency } else { Duration::ZERO };
+        self.ailments.iter().map(|(_, ailment)| delay(ailment)).max().unwrap_or_default()
     }
 
     /// Its protocol and what its clock says, if it runs.

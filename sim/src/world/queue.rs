@@ -24,6 +24,8 @@ pub(super) enum What {
     Lie(u32),
     /// An application's timer goes off.
     Timer(u32),
+    /// A disk is done with a ballot.
+    Saved(u32),
     /// Hosts that are alone resolve their contacts.
     Resolve,
 }

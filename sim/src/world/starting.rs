@@ -155,6 +155,7 @@ impl<A: App, W: Watch> World<A, W> {
         let local = one.clock.read(now);
         self.watch.lives(now, host, Life::Started, Some(&protocol));
         call(&mut protocol, local);
+        self.stand(host, &mut protocol);
         let one = &mut self.hosts[host as usize];
         one.protocol = Some(protocol);
         if one.is_stopped() {
@@ -185,6 +186,8 @@ impl<A: App, W: Watch> World<A, W> {
         let Some(protocol) = one.protocol.take() else { return };
         one.outbox.clear();
         one.wakes_at = Instant::NEVER;
+        self.break_off_writes(host);
+        let one = &mut self.hosts[host as usize];
         for parcel in std::mem::take(&mut one.inbox) {
             self.mail.discard(parcel);
         }

@@ -63,7 +63,7 @@ impl Election {
         (term, round): (Term, Round),
         hand_over: Option<Term>,
     ) -> Result<(), Rejected> {
-        if self.resigned.get(place).is_some_and(|resigned| term <= *resigned) {
+        if self.resigned.get(place).is_some_and(|resigned| resigned.contains(&term)) {
             return Err(Rejected::Stale);
         }
         self.see_candidate(term);
@@ -108,7 +108,7 @@ impl Election {
         (term, round): (Term, Round),
         trigger: Trigger,
     ) -> Result<(), Rejected> {
-        if self.resigned.get(place).is_some_and(|resigned| term <= *resigned) {
+        if self.resigned.get(place).is_some_and(|resigned| resigned.contains(&term)) {
             return Err(Rejected::Stale);
         }
         let Some(voter) = &self.voter else { return Err(Rejected::NoVoter) };
@@ -138,10 +138,10 @@ impl Election {
     /// A leader or candidate of a term says that it leads nobody in it, nor ever will.
     pub(super) fn note_resigned(&mut self, (place, from): (usize, NodeId), term: Term) -> Result<(), Rejected> {
         let Some(resigned) = self.resigned.get_mut(place) else { return Err(Rejected::NoVoter) };
-        if term <= *resigned {
+        if resigned.contains(&term) {
             return Err(Rejected::Stale);
         }
-        *resigned = term;
+        *resigned = [term, resigned[0]];
         if let Some(voter) = &mut self.voter {
             voter.free(from, term);
         }
@@ -160,7 +160,7 @@ impl Election {
             self.await_turn(trigger);
         }
         if sabotage::is_off("resigned_stays") {
-            self.resigned.fill(Term(0));
+            self.resigned.fill([Term(0); 2]);
         }
         Ok(())
     }

@@ -138,16 +138,24 @@ impl Election {
         let is_under_way = self.campaign.as_ref().is_some_and(|campaign| campaign.hand_over == Some(term));
         let Some(next) = self.next_term().filter(|_| !is_under_way) else { return Ok(()) };
         self.counts.campaigns += 1;
-        self.stand_with_relief(next, term, Trigger::HandedOver);
+        self.stand_with_relief(next, term, Some(from), Trigger::HandedOver);
         Ok(())
     }
 
-    /// Stands in the next term with the promises to the leader of `relieved` set aside.
-    pub(super) fn stand_with_relief(&mut self, next: Term, relieved: Term, trigger: Trigger) {
+    /// Stands in the next term with the promises to the leader of `relieved` set aside, who is `predecessor` if it is not
+    /// this node itself.
+    pub(super) fn stand_with_relief(
+        &mut self,
+        next: Term,
+        relieved: Term,
+        predecessor: Option<NodeId>,
+        trigger: Trigger,
+    ) {
         self.turn = None;
         self.begin_campaign(Stage::PreVote, next, trigger);
         if let Some(campaign) = &mut self.campaign {
             campaign.hand_over = Some(relieved);
+            campaign.predecessor = predecessor;
         }
         self.vote_for_itself();
     }

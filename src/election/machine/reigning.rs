@@ -15,12 +15,12 @@ impl Election {
         let Some(campaign) = self.campaign.take() else { return };
         self.next_round = campaign.next_round();
         let (term, trigger) = (campaign.term, campaign.trigger);
-        let predecessor = self.heard.map(|heard| (heard.id, heard.term));
         if let Some(old) = self.reign.take() {
             self.end_of_reign(&old, LossReason::Resigned);
         }
         let mut reign = Reign::new(self.now, term, trigger, campaign.granted_at(), self.next_round);
-        reign.gate = campaign.hand_over.and_then(|relieved| self.gate_behind(predecessor, relieved));
+        let relieved = campaign.predecessor.zip(campaign.hand_over);
+        reign.gate = relieved.and_then(|(predecessor, term)| self.gate_behind(predecessor, term));
         self.counts.terms_won += 1;
         self.failures = 0;
         self.turn = None;
@@ -30,11 +30,10 @@ impl Election {
     }
 
     /// Votes that set promises to a leader aside bind the elected to wait for that leader's word.
-    fn gate_behind(&self, predecessor: Option<(NodeId, Term)>, relieved: Term) -> Option<Gate> {
-        let (id, _) = predecessor.filter(|(id, term)| *term == relieved && *id != self.me)?;
-        let place = self.rules.place_of(id)?;
-        let has_resigned = self.resigned.get(place).is_some_and(|resigned| *resigned >= relieved);
-        (!has_resigned).then(|| Gate { predecessor: id, term: relieved, until: self.promise_until() })
+    fn gate_behind(&self, predecessor: NodeId, relieved: Term) -> Option<Gate> {
+        let place = self.rules.place_of(predecessor)?;
+        let has_resigned = self.resigned.get(place).is_some_and(|resigned| resigned.contains(&relieved));
+        (!has_resigned).then(|| Gate { predecessor, term: relieved, until: self.promise_until() })
     }
 
     /// Renews when that is due, and goes on handing over.
@@ -102,7 +101,7 @@ impl Election {
         if let Some(voter) = &self.voter {
             let next = voter.term().max(self.seen).next();
             self.counts.campaigns += 1;
-            self.stand_with_relief(next, relieved, Trigger::Outrun);
+            self.stand_with_relief(next, relieved, None, Trigger::Outrun);
         }
         Ok(())
     }

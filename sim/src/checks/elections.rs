@@ -1,0 +1,136 @@
+//! Always, of elections: the checks of leaders, votes and writes under one roof, which costs nothing where there are none.
+
+use std::time::Duration;
+
+use tidings::event::Event;
+use tidings::leader::{LossReason, Trigger};
+use tidings::{Instant, Protocol};
+
+use crate::checks::Sometimes;
+use crate::checks::leases::Leases;
+use crate::checks::register::Register;
+use crate::checks::votes::Votes;
+use crate::scenario::Scenario;
+use crate::violation::Violation;
+use crate::watch::{Disk, Life, Moment, Passage};
+
+#[derive(Debug)]
+pub(super) struct Elections {
+    leases: Leases,
+    votes: Votes,
+    register: Register,
+    /// Writes of an application are under way for so long at most.
+    delay_max: Duration,
+    is_any: bool,
+}
+
+impl Elections {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let lease = scenario.elections.iter().map(|election| election.lease).max().unwrap_or_default();
+        Elections {
+            leases: Leases::new(scenario),
+            votes: Votes::new(scenario),
+            register: Register::new(scenario.seed.unwrap_or_default(), scenario.promises_one_leader()),
+            delay_max: lease * 4,
+            is_any: !scenario.elections.is_empty(),
+        }
+    }
+
+    pub(super) fn sent(
+        &mut self,
+        now: Instant,
+        from: u32,
+        to: Option<u32>,
+        datagram: &[u8],
+        sometimes: &mut Sometimes,
+    ) -> Option<Violation> {
+        if self.is_any { self.votes.sent(now, from, to, datagram, sometimes) } else { None }
+    }
+
+    pub(super) fn handled(&mut self, host: u32, passage: Passage, datagram: &[u8]) {
+        if self.is_any {
+            self.votes.handled(host, passage, datagram);
+        }
+    }
+
+    pub(super) fn turned(
+        &mut self,
+        moment: Moment,
+        host: u32,
+        protocol: &Protocol,
+        sometimes: &mut Sometimes,
+    ) -> Option<Violation> {
+        if !self.is_any {
+            return None;
+        }
+        let fenced = self.register.advance(moment.now, sometimes);
+        let (began, mut found) = self.leases.turned(moment, host, protocol, sometimes);
+        for (election, term) in began {
+            self.register.lease_begins(election, host, term);
+            found = found.or(self.votes.lease_begins(moment.now, host, election, term));
+        }
+        self.register.turned(moment.now, host, &self.leases, self.delay_max);
+        found.or(fenced)
+    }
+
+    pub(super) fn told(
+        &mut self,
+        now: Instant,
+        host: u32,
+        protocol: &Protocol,
+        event: &Event,
+        sometimes: &mut Sometimes,
+    ) -> Option<Violation> {
+        match event {
+            Event::Leader { trigger, .. } => sometimes.note(elected(*trigger)),
+            Event::LeaderLost { leader, reason } if leader.id == protocol.me().id() => sometimes.note(lost(*reason)),
+            _ => {}
+        }
+        self.leases.told(now, host, protocol, event)
+    }
+
+    pub(super) fn disk(
+        &mut self,
+        now: Instant,
+        host: u32,
+        election: &str,
+        disk: Disk,
+        sometimes: &mut Sometimes,
+    ) -> Option<Violation> {
+        match disk {
+            Disk::Failed => sometimes.note("save failed"),
+            Disk::Torn => sometimes.note("torn disk found"),
+            Disk::Found(None) if self.votes.starts(host) > 1 => sometimes.note("votes forgotten"),
+            Disk::Found(_) | Disk::Saved(_) => {}
+        }
+        self.votes.disk(now, host, election, disk)
+    }
+
+    pub(super) fn lives(&mut self, host: u32, life: Life, protocol: Option<&Protocol>) {
+        self.leases.lives(host, life);
+        if let (Life::Started, Some(protocol)) = (life, protocol) {
+            self.votes.started(host, protocol.me().id());
+        }
+    }
+}
+
+fn elected(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::NoLeader => "elected: no leader",
+        Trigger::LeaseRanOut => "elected: lease ran out",
+        Trigger::Dead => "elected: leader dead",
+        Trigger::Left => "elected: leader left",
+        Trigger::Resigned => "elected: leader resigned",
+        Trigger::HandedOver => "elected: handed over",
+        Trigger::Outrun => "elected: outrun",
+        _ => "elected: for a new reason",
+    }
+}
+
+fn lost(reason: LossReason) -> &'static str {
+    match reason {
+        LossReason::LeaseRanOut => "own lease lost",
+        LossReason::Resigned => "own office given up",
+        _ => "own office lost",
+    }
+}

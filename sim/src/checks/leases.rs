@@ -1,0 +1,183 @@
+//! Always, of leaders: one to a term, terms that rise, and leases that never overlap in true time.
+//!
+//! A lease is believed by whoever holds it until its own clock says that it is over, whether or not its process runs
+//! meanwhile: an application that looks at its clock and writes does no better. So each is kept as a span of true time,
+//! counted anew whenever its host is looked at or its clock changes.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use tidings::{Event, Instant, NodeId, Protocol, Term};
+
+use crate::checks::{Sometimes, span};
+use crate::scenario::Scenario;
+use crate::violation::Violation;
+use crate::watch::{Life, Moment};
+
+/// Who held a lease in which term, in the order in which the leases began.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    each: Vec<Of>,
+    hosts: Vec<Host>,
+    one_leader: bool,
+    exclusive: bool,
+}
+
+/// One election.
+#[derive(Debug, Default)]
+struct Of {
+    /// Every leader that there ever was.
+    leaders: BTreeMap<Term, NodeId>,
+    highest: Term,
+    /// The latest lease of each host that ever held one.
+    held: Vec<Held>,
+}
+
+/// A lease, or what is left of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) host: u32,
+    pub(super) term: Term,
+    /// In true time.
+    pub(super) since: Instant,
+    pub(super) until: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    /// The highest term that this process told of, in each election.
+    told: Vec<Term>,
+}
+
+impl Leases {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let each = scenario.elections.iter().map(|_| Of::default()).collect();
+        let (one_leader, exclusive) = (scenario.promises_one_leader(), scenario.promises_exclusive_leases());
+        Leases { each, hosts: Vec::new(), one_leader, exclusive }
+    }
+
+    /// Whoever holds a lease of an election now, by its own clock.
+    pub(super) fn holders(&self, now: Instant) -> impl Iterator<Item = (usize, Held)> + '_ {
+        let current = move |held: &&Held| held.since <= now && held.until > now;
+        let each = self.each.iter().enumerate();
+        each.flat_map(move |(place, of)| of.held.iter().filter(current).map(move |held| (place, *held)))
+    }
+
+    /// A host has been looked at: its lease begins, goes on or is over. Names the elections in which a lease began.
+    pub(super) fn turned(
+        &mut self,
+        moment: Moment,
+        host: u32,
+        protocol: &Protocol,
+        sometimes: &mut Sometimes,
+    ) -> (Vec<(usize, Term)>, Option<Violation>) {
+        let (now, mut began, mut found) = (moment.now, Vec::new(), None);
+        for (place, election) in protocol.elections().enumerate() {
+            let Some(of) = self.each.get_mut(place) else { break };
+            let lease = if protocol.is_stopped() { None } else { election.lease(moment.local()) };
+            let held = of.held.iter_mut().find(|held| held.host == host);
+            let Some(lease) = lease else {
+                if let Some(held) = held.filter(|held| held.until > now) {
+                    held.until = now;
+                    if election.office().is_some() {
+                        sometimes.note("lease doubted");
+                    }
+                }
+                continue;
+            };
+            let until = moment.truly(lease.until);
+            let name = election.rules().name();
+            match held {
+                Some(held) if held.term == lease.term && held.until >= now => held.until = until,
+                Some(held) => {
+                    let is_again = held.term == lease.term;
+                    *held = Held { host, term: lease.term, since: now, until };
+                    if !is_again {
+                        began.push((place, lease.term));
+                    }
+                }
+                None => {
+                    of.held.push(Held { host, term: lease.term, since: now, until });
+                    began.push((place, lease.term));
+                }
+            }
+            if began.last() == Some(&(place, lease.term)) && self.one_leader {
+                found = found.or(of.begin(now, host, protocol.me().id(), lease.term, name));
+            }
+            if self.exclusive {
+                found = found.or(of.overlap(now, host, name));
+            }
+        }
+        (began, found)
+    }
+
+    pub(super) fn told(&mut self, now: Instant, host: u32, protocol: &Protocol, event: &Event) -> Option<Violation> {
+        let (Event::Leader { leader, .. } | Event::LeaderLost { leader, .. }) = event else { return None };
+        let place = protocol.elections().position(|election| *election.rules().name() == leader.election)?;
+        let told = &mut self.host(host).told;
+        if told.len() <= place {
+            told.resize(place + 1, Term(0));
+        }
+        let before = told[place];
+        told[place] = before.max(leader.term);
+        (leader.term < before).then(|| Violation {
+            check: "terms-rise",
+            at: now,
+            text: format!("n{host} was told of {} in term {} after one in {before}", leader.name, leader.term),
+            hosts: vec![host],
+        })
+    }
+
+    pub(super) fn lives(&mut self, host: u32, life: Life) {
+        match life {
+            Life::Started => self.host(host).told.clear(),
+            Life::Crashed | Life::Left | Life::Superseded => {
+                self.each.iter_mut().for_each(|of| of.held.retain(|held| held.host != host));
+            }
+            Life::Stopped | Life::Resumed => {}
+        }
+    }
+
+    fn host(&mut self, host: u32) -> &mut Host {
+        let place = host as usize;
+        if self.hosts.len() <= place {
+            self.hosts.resize_with(place + 1, Host::default);
+        }
+        &mut self.hosts[place]
+    }
+}
+
+impl Of {
+    /// A lease begins in a term that this host did not lead in a moment ago.
+    fn begin(&mut self, now: Instant, host: u32, id: NodeId, term: Term, name: &dyn Display) -> Option<Violation> {
+        let broken = |check, text| Some(Violation { check, at: now, text, hosts: vec![host] });
+        let leader = *self.leaders.entry(term).or_insert(id);
+        if leader != id {
+            return broken("one-leader", format!("n{host} leads {name} in term {term}, in which another led"));
+        }
+        let highest = self.highest;
+        self.highest = highest.max(term);
+        if term <= highest {
+            return broken("terms-rise", format!("n{host} leads {name} in term {term} after one in {highest}"));
+        }
+        None
+    }
+
+    /// A host holds a lease: nobody else may.
+    fn overlap(&self, now: Instant, host: u32, name: &dyn Display) -> Option<Violation> {
+        let mine = self.held.iter().find(|held| held.host == host)?;
+        let other = self.held.iter().find(|held| held.host != host && held.since <= now && held.until > now)?;
+        Some(Violation {
+            check: "lease-exclusive",
+            at: now,
+            text: format!(
+                "n{host} has the lease of {name} in term {}, and n{} in term {} still has its own for {}",
+                mine.term,
+                other.host,
+                other.term,
+                span(other.until.since(now))
+            ),
+            hosts: vec![host, other.host],
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Always, of votes: one for each voter and term, over all its processes, and a quorum of them behind every lease.
+//!
+//! A vote is what left its voter as a letter, or what stands on its disk: the one may be counted, the other may be told
+//! by the next process.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidings::election::{Ballot, Rules};
+use tidings::{Instant, NodeId, Term};
+
+use crate::checks::Sometimes;
+use crate::forge::{ASKED_VOTE, GRANTED, LetterRead, REFUSED, VOTE};
+use crate::scenario::Scenario;
+use crate::violation::Violation;
+use crate::watch::{Disk, Passage};
+
+#[derive(Debug)]
+pub(super) struct Votes {
+    elections: Vec<Rules>,
+    /// Who each host is.
+    ids: Vec<Option<NodeId>>,
+    /// How often each host's process has started.
+    starts: Vec<u32>,
+    /// Whom each voter voted for.
+    cast: BTreeMap<(usize, Term, NodeId), NodeId>,
+    /// Whose votes reached a host.
+    heard: BTreeMap<(usize, Term, u32), BTreeSet<NodeId>>,
+    /// Who asked for votes last.
+    stood: Vec<(Term, u32)>,
+    is_promised: bool,
+}
+
+impl Votes {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let elections: Vec<Rules> = scenario.elections.iter().map(Rules::new).collect();
+        Votes {
+            stood: vec![(Term(0), 0); elections.len()],
+            elections,
+            ids: Vec::new(),
+            starts: Vec::new(),
+            cast: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            is_promised: scenario.promises_one_leader(),
+        }
+    }
+
+    pub(super) fn started(&mut self, host: u32, id: NodeId) {
+        let place = host as usize;
+        if self.ids.len() <= place {
+            self.ids.resize(place + 1, None);
+            self.starts.resize(place + 1, 0);
+        }
+        self.ids[place] = Some(id);
+        self.starts[place] += 1;
+    }
+
+    /// How often a host's process has started.
+    pub(super) fn starts(&self, host: u32) -> u32 {
+        self.starts.get(host as usize).copied().unwrap_or(0)
+    }
+
+    fn id(&self, host: u32) -> Option<NodeId> {
+        self.ids.get(host as usize).copied().flatten()
+    }
+
+    fn place_of(&self, letter: &LetterRead) -> Option<usize> {
+        self.elections.iter().position(|rules| rules.council().election == letter.election)
+    }
+
+    pub(super) fn sent(
+        &mut self,
+        now: Instant,
+        from: u32,
+        to: Option<u32>,
+        datagram: &[u8],
+        sometimes: &mut Sometimes,
+    ) -> Option<Violation> {
+        let letter = LetterRead::of(datagram)?;
+        let place = self.place_of(&letter)?;
+        let term = Term(letter.term);
+        if letter.kind == VOTE {
+            let stood = std::mem::replace(&mut self.stood[place], (term, from));
+            if stood.0 == term && stood.1 != from {
+                sometimes.note("two candidates in one term");
+            }
+        }
+        if (REFUSED..=REFUSED + ASKED_VOTE).contains(&letter.kind) && letter.detail > 0 {
+            sometimes.note("refused by promise");
+        }
+        if letter.kind != GRANTED + ASKED_VOTE {
+            return None;
+        }
+        let (voter, candidate) = (self.id(from)?, self.id(to?)?);
+        self.cast(now, from, (place, term, voter), candidate)
+    }
+
+    pub(super) fn disk(&mut self, now: Instant, host: u32, election: &str, disk: Disk) -> Option<Violation> {
+        let Disk::Saved(Ballot { term, vote: Some(candidate), .. }) = disk else { return None };
+        let place = self.elections.iter().position(|rules| &**rules.name() == election)?;
+        self.cast(now, host, (place, term, self.id(host)?), candidate)
+    }
+
+    fn cast(
+        &mut self,
+        now: Instant,
+        host: u32,
+        (place, term, voter): (usize, Term, NodeId),
+        candidate: NodeId,
+    ) -> Option<Violation> {
+        let before = *self.cast.entry((place, term, voter)).or_insert(candidate);
+        (before != candidate && self.is_promised).then(|| Violation {
+            check: "one-vote",
+            at: now,
+            text: format!("n{host} votes twice in term {term} of {}", self.elections[place].name()),
+            hosts: vec![host],
+        })
+    }
+
+    pub(super) fn handled(&mut self, host: u32, passage: Passage, datagram: &[u8]) {
+        let Some(letter) = LetterRead::of(datagram).filter(|_| passage.is_whole) else { return };
+        if letter.kind != GRANTED + ASKED_VOTE {
+            return;
+        }
+        let (Some(place), Some(voter)) = (self.place_of(&letter), self.id(passage.from)) else { return };
+        self.heard.entry((place, Term(letter.term), host)).or_default().insert(voter);
+    }
+
+    /// A lease begins: more than half of the configured voters, the leader among them, must have voted for it.
+    pub(super) fn lease_begins(&self, now: Instant, host: u32, place: usize, term: Term) -> Option<Violation> {
+        let voters = self.elections.get(place)?.voters();
+        let own = self.id(host)?;
+        let heard = self.heard.get(&(place, term, host));
+        let counted = voters.iter().filter(|(id, _)| *id == own || heard.is_some_and(|heard| heard.contains(id)));
+        let (counted, all) = (counted.count(), voters.len());
+        (counted * 2 <= all && self.is_promised).then(|| Violation {
+            check: "quorum",
+            at: now,
+            text: format!("n{host} leads in term {term} with {counted} votes of {all}"),
+            hosts: vec![host],
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! The elections of a scenario: what voters save on, and which promises can be asked of it.
+//!
+//! A promise has premises, and a scenario may break them on purpose: clocks that run apart by more than was configured,
+//! disks that forget while wall clocks step back, two processes of one voter. What is then not promised is not asked.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidings::Config;
+use tidings::config::ElectionConfig;
+
+use crate::fault::{Fault, Planned, WallClock};
+use crate::scenario::{Scenario, ScenarioError};
+
+/// What voters save their ballots on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disks {
+    /// What was saved outlives the process.
+    #[default]
+    File,
+    /// Nothing does.
+    Memory,
+}
+
+impl Disks {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // The shape that serde asks for.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Disks::default()
+    }
+}
+
+/// What clocks do while a machine sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sleep {
+    /// They count that time, as the clock that a driver should read does.
+    #[default]
+    Counts,
+    /// They stand still, as the wrong clock does.
+    Stands,
+}
+
+impl Sleep {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // The shape that serde asks for.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Sleep::default()
+    }
+}
+
+pub(super) fn save_time() -> Duration {
+    Duration::from_millis(1)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // The shape that serde asks for.
+pub(super) fn is_save_time(span: &Duration) -> bool {
+    *span == save_time()
+}
+
+impl Scenario {
+    pub(super) fn check_elections(&self) -> Result<(), ScenarioError> {
+        let is_host = |name: &String| {
+            let number = name.strip_prefix('n').and_then(|number| number.parse::<u32>().ok());
+            number.is_some_and(|number| number < self.host_limit() && *name == format!("n{number}"))
+        };
+        let voters = self.elections.iter().flat_map(|election| &election.voters);
+        match voters.into_iter().find(|voter| !is_host(voter)) {
+            Some(voter) => Err(ScenarioError(format!("elections.voters: there is no host {voter:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether E1 to E3, and what follows from them, can be asked: each voter is one process, and what it forgets its
+    /// wall clock makes up for.
+    #[must_use]
+    pub fn promises_one_leader(&self) -> bool {
+        let faults = || self.faults.iter().map(|planned| &planned.what);
+        let has_twin = faults().any(|fault| match fault {
+            Fault::Twin { of } => self.elections.iter().any(|election| election.voters.contains(&format!("n{of}"))),
+            _ => false,
+        });
+        let forgets = |fault: &Fault| matches!(fault, Fault::DiskTorn { .. } | Fault::DiskLost { .. });
+        let may_forget = self.disks == Disks::Memory || faults().any(forgets);
+        !has_twin && !(may_forget && self.has_wrong_wall_clock())
+    }
+
+    /// Whether E4 can be asked too: clocks run apart by no more than each election allows, and never jump.
+    #[must_use]
+    pub fn promises_exclusive_leases(&self) -> bool {
+        let drifts = |fault: &Fault| if let Fault::Drift { ppm, .. } = fault { ppm.unsigned_abs() } else { 0 };
+        let drift: u64 = self.faults.iter().map(|planned| drifts(&planned.what)).sum();
+        let is_borne = self.elections.iter().all(|election| drift <= u64::from(election.clock_drift_max_ppm));
+        let jumps = |fault: &Fault| match fault {
+            Fault::Step { .. } => true,
+            Fault::Suspend { .. } => self.clock == Sleep::Stands,
+            _ => false,
+        };
+        is_borne && self.promises_one_leader() && !self.faults.iter().any(|planned| jumps(&planned.what))
+    }
+
+    /// Whether E7 can be asked: some time after the faults an election has a leader.
+    #[must_use]
+    pub fn promises_leaders(&self) -> bool {
+        let is_step = |planned: &Planned| matches!(planned.what, Fault::Step { .. });
+        let is_swift = |election: &ElectionConfig| self.latency.usual_max() * 10 <= election.lease;
+        let is_sound = !self.has_liar() && !self.is_crowded() && !self.faults.iter().any(is_step);
+        let is_any = !self.elections.is_empty() && self.elections.iter().all(is_swift);
+        is_any && is_sound && self.promises_one_leader()
+    }
+
+    /// How long after the faults an election may take: what the last process to start may have promised, what its
+    /// voters promise each other in vain meanwhile, and until they know each other's addresses.
+    #[must_use]
+    pub fn election_bound(&self, config: &Config) -> Duration {
+        let promise = self.elections.iter().map(ElectionConfig::promise).max().unwrap_or_default();
+        promise * 4 + self.save_time * 6 + self.latency.usual_max() * 6 + config.probe_interval * 2
+    }
+
+    /// Whether some process may start with a wall clock that is wrong.
+    #[must_use]
+    pub fn has_wrong_wall_clock(&self) -> bool {
+        let is_wrong =
+            |fault: &Fault| matches!(fault, Fault::Crash { clock, .. } if *clock != WallClock::Right);
+        self.faults.iter().any(|planned| is_wrong(&planned.what))
+    }
+}

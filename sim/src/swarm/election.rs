@@ -1,0 +1,203 @@
+//! Draws short runs of one election: 3 or 5 voters, a lease, disks, and what takes leaders away.
+//!
+//! Schedules are what counts here, and there should be many: a run lasts some leases and is over, without asking
+//! whether all views agree in the end. Faults are aimed at whoever leads as often as at anybody.
+
+use std::time::Duration;
+
+use tidings::config::ElectionConfig;
+
+use crate::delay::Delay;
+use crate::fault::{Fault, Flap, Hosts, Inbox, Links, Place, Planned, Towards, WallClock};
+use crate::random::Random;
+use crate::scenario::{Disks, Scenario, Start};
+use crate::swarm::{fault::MS, round};
+
+/// Some seconds of 3 or 5 voters, with two to six faults, and a while to find a leader after them.
+#[must_use]
+pub fn swarm_election(seed: u64) -> Scenario {
+    let mut random = Random::new(seed, "swarm-election");
+    let hosts = if random.permille(600) { 3 } else { 5 };
+    let mut scenario = Scenario::new(&format!("swarm-election-{seed}"), hosts, Duration::from_secs(1));
+    scenario.about = format!("Drawn from seed {seed}.");
+    scenario.seed = Some(seed);
+    scenario.brief = true;
+    scenario.start = if random.permille(900) { Start::Preloaded } else { Start::Joining };
+    let lease = MS * *random.pick(&[200, 300, 400, 500, 500, 700, 1_000]).unwrap_or(&500);
+    scenario.latency = latency(lease, &mut random);
+    scenario.disks = if random.permille(700) { Disks::File } else { Disks::Memory };
+    scenario.save_time = round(random.span(MS / 10, lease / 25), Duration::from_micros(10));
+    scenario.elections.push(election("default", hosts, lease, &mut random));
+    let chaos = round(random.span(lease * 4, lease * 10), MS);
+    scenario.faults = Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut random }.faults();
+    let over = scenario.faults_end().unwrap_or(chaos);
+    let bound = scenario.config().map_or(Duration::ZERO, |config| scenario.election_bound(&config));
+    scenario.lasts = over + bound + MS;
+    scenario
+}
+
+/// An election of all hosts; renewed three to five times in a lease.
+fn election(name: &str, voters: u32, lease: Duration, random: &mut Random) -> ElectionConfig {
+    let mut election = ElectionConfig::lan(name, (0..voters).map(|voter| format!("n{voter}"))).with_lease(lease);
+    election.heartbeat = lease / random.between(3, 5) as u32;
+    if random.permille(200) {
+        election.clock_drift_max_ppm = *random.pick(&[0, 1_000, 50_000, 200_000]).unwrap_or(&0);
+    }
+    election
+}
+
+fn latency(lease: Duration, random: &mut Random) -> Delay {
+    let some = |random: &mut Random| round(random.span(MS / 20, lease / 20), Duration::from_micros(10));
+    match random.below(4) {
+        0 => Delay::Constant { is: some(random) },
+        1 => {
+            let (one, other) = (some(random), some(random));
+            Delay::Uniform { from: one.min(other), to: one.max(other) }
+        }
+        _ => Delay::default(),
+    }
+}
+
+/// Draws the faults of one run.
+struct Draw<'a> {
+    hosts: u32,
+    lease: Duration,
+    /// When the last fault is over.
+    until: Duration,
+    disks: Disks,
+    random: &'a mut Random,
+}
+
+impl Draw<'_> {
+    fn faults(mut self) -> Vec<Planned> {
+        let mut faults = Vec::new();
+        for _ in 0..self.random.between(2, 6) {
+            let fault = self.fault();
+            faults.push(self.planned(fault));
+        }
+        faults.sort_by_key(|planned| planned.at);
+        faults
+    }
+
+    fn fault(&mut self) -> Fault {
+        match self.random.below(24) {
+            0..=4 => self.crash(),
+            5 | 6 => Fault::Pause { hosts: self.aim(), inbox: Inbox::Kept },
+            7 => Fault::Suspend { hosts: self.aim() },
+            8 => Fault::Block { hosts: self.aim() },
+            9 | 10 => self.partition(),
+            11 | 12 => Fault::Cut { links: self.links() },
+            13 => Fault::Loss { links: Links::default(), permille: self.random.between(50, 500) as u32 },
+            14 => {
+                let by = self.span(MS, self.lease);
+                Fault::Reorder { links: Links::default(), permille: self.random.between(50, 500) as u32, by }
+            }
+            15 => Fault::Duplicate { links: Links::default(), permille: self.random.between(50, 500) as u32 },
+            16 => Fault::Latency {
+                links: self.links(),
+                delay: Delay::Uniform { from: Duration::ZERO, to: self.span(MS, self.lease / 2) },
+            },
+            17 => self.drift(),
+            18 | 19 => self.resign(),
+            20 => Fault::Leave { hosts: self.aim() },
+            21 => Fault::Clog { links: self.links() },
+            _ => self.disk(),
+        }
+    }
+
+    /// When it happens, and for how long.
+    fn planned(&mut self, fault: Fault) -> Planned {
+        let is_of_a_moment = fault.is_of_a_moment();
+        // What is shorter than a lease, about as long, or longer.
+        let lasts = match self.random.below(3) {
+            0 => self.span(MS * 5, self.lease),
+            1 => self.span(self.lease * 9 / 10, self.lease * 6 / 5),
+            _ => self.span(self.lease, self.lease * 5),
+        };
+        let lasts = lasts.min(self.until / 2);
+        let at = self.span(MS * 10, self.until - lasts);
+        let planned = Planned::at(at, fault);
+        if is_of_a_moment {
+            return planned;
+        }
+        let planned = planned.lasting(lasts);
+        if !self.random.permille(100) {
+            return planned;
+        }
+        let (on, off) = (self.span(MS * 5, self.lease), self.span(MS * 5, self.lease));
+        Planned { flap: Some(Flap { on, off }), ..planned }
+    }
+
+    fn crash(&mut self) -> Fault {
+        let clock = match self.random.below(30) {
+            0 => WallClock::Behind,
+            1 => WallClock::Ahead,
+            2 => WallClock::Stuck,
+            _ => WallClock::Right,
+        };
+        let hosts = if self.random.permille(150) { Hosts::All } else { self.aim() };
+        Fault::Crash { hosts, clock, address: Place::Same }
+    }
+
+    fn drift(&mut self) -> Fault {
+        let most = if self.random.permille(150) { 300_000 } else { 10_000 };
+        Fault::Drift { hosts: self.aim(), ppm: self.random.between(0, 2 * most) as i64 - most as i64 }
+    }
+
+    fn partition(&mut self) -> Fault {
+        let count = self.random.between(1, u64::from(self.hosts) - 1) as usize;
+        let bridges = if self.random.permille(250) { vec![self.random.below(u64::from(self.hosts)) as u32] } else { vec![] };
+        let mut side = self.random.choose(count, self.hosts);
+        side.retain(|host| !bridges.contains(host));
+        let others: Vec<u32> = (0..self.hosts).filter(|host| !side.contains(host) && !bridges.contains(host)).collect();
+        Fault::Partition { groups: vec![side, others], bridges }
+    }
+
+    fn resign(&mut self) -> Fault {
+        let to = self.random.permille(500).then(|| self.random.below(u64::from(self.hosts)) as u32);
+        Fault::Resign { hosts: Hosts::Leader, to }
+    }
+
+    fn disk(&mut self) -> Fault {
+        let hosts = self.aim();
+        // One that forgets nothing has nothing to lose.
+        let kinds = if self.disks == Disks::Memory { 0 } else { 4 };
+        match self.random.below(kinds) {
+            0 if kinds == 0 => {
+                let by = self.span(MS, self.lease);
+                let towards = if self.random.permille(500) { Towards::Past } else { Towards::Future };
+                Fault::Step { hosts, by, towards }
+            }
+            0 => Fault::DiskSlow { hosts, latency: self.span(MS, self.lease * 2) },
+            1 => Fault::DiskFull { hosts },
+            2 => Fault::DiskTorn { hosts },
+            _ => Fault::DiskLost { hosts },
+        }
+    }
+
+    /// Whoever leads, or one or a few.
+    fn aim(&mut self) -> Hosts {
+        match self.random.below(10) {
+            0..=4 => Hosts::Leader,
+            5 => Hosts::All,
+            _ => {
+                let count = self.random.between(1, u64::from(self.hosts / 2)) as usize;
+                Hosts::These(self.random.choose(count, self.hosts))
+            }
+        }
+    }
+
+    /// All that some hosts send or receive, or what is between two.
+    fn links(&mut self) -> Links {
+        let (some, other) = (self.aim(), self.aim());
+        match self.random.below(4) {
+            0 => Links { from: some, ..Links::default() },
+            1 => Links { to: some, ..Links::default() },
+            _ => Links { from: some, to: other, ..Links::default() },
+        }
+    }
+
+    fn span(&mut self, low: Duration, high: Duration) -> Duration {
+        round(self.random.span(low, high.max(low)), MS)
+    }
+}

@@ -1,0 +1,270 @@
+//! Where voters keep their ballots: disks that take their time, fail, tear and forget.
+//!
+//! A ballot is on the disk when its write is over, whether or not the process still runs to hear of it. A process that
+//! ends in the midst of one leaves the old ballot or the new one, as the seed has it, or garbage if the disk tears.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings::config::ElectionConfig;
+use tidings::election::{Ballot, SaveOutcome, Standing};
+use tidings::{Instant, NodeId, Protocol, Term};
+
+use crate::app::App;
+use crate::random::{Random, nanos};
+use crate::scenario::Disks;
+use crate::trace::Kind;
+use crate::watch::{Disk, Watch};
+use crate::world::World;
+use crate::world::host::Ailment;
+use crate::world::queue::What;
+
+/// What a host's disk holds, and which answers of it its process has not heard yet.
+#[derive(Debug, Default)]
+pub(super) struct Ballots {
+    /// By the election's place in the configuration.
+    kept: Vec<Option<Vec<u8>>>,
+    unheard: Vec<(Write, SaveOutcome)>,
+    /// What the process's clock said when it started.
+    began: Instant,
+}
+
+/// A ballot on its way to a disk.
+#[derive(Clone, Debug)]
+struct Write {
+    host: u32,
+    /// Which start of the host's process wrote it.
+    start: u32,
+    election: usize,
+    /// The protocol's number for it; none for the one that comes before the voter stands.
+    number: Option<u64>,
+    ballot: Ballot,
+}
+
+/// All ballots on their way, in places that are used again.
+#[derive(Debug)]
+pub(super) struct Writes {
+    under_way: Vec<Option<Write>>,
+    free: Vec<u32>,
+    random: Random,
+}
+
+impl Writes {
+    pub(super) fn new(seed: u64) -> Self {
+        Writes { under_way: Vec::new(), free: Vec::new(), random: Random::new(seed, "disks") }
+    }
+
+    fn begin(&mut self, write: Write) -> u32 {
+        match self.free.pop() {
+            Some(place) => {
+                self.under_way[place as usize] = Some(write);
+                place
+            }
+            None => {
+                self.under_way.push(Some(write));
+                self.under_way.len() as u32 - 1
+            }
+        }
+    }
+}
+
+/// A ballot as a disk keeps it, with the length of its own at the front, so that a torn one can be told.
+fn to_bytes(ballot: &Ballot) -> Vec<u8> {
+    let mut bytes = ballot.term.0.to_le_bytes().to_vec();
+    bytes.extend(nanos(ballot.promise).to_le_bytes());
+    bytes.extend(ballot.vote.iter().flat_map(|id| id.to_bytes()));
+    bytes.insert(0, bytes.len() as u8);
+    bytes
+}
+
+/// The ballot that [`to_bytes`] wrote; none if it is not whole.
+fn from_bytes(bytes: &[u8]) -> Option<Ballot> {
+    let (&length, body) = bytes.split_first()?;
+    if usize::from(length) != body.len() {
+        return None;
+    }
+    let (term, rest) = body.split_first_chunk()?;
+    let (promise, rest) = rest.split_first_chunk()?;
+    let vote = if rest.is_empty() { None } else { Some(NodeId::from_bytes(rest.try_into().ok()?)) };
+    let promise = Duration::from_nanos(u64::from_le_bytes(*promise));
+    Some(Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise })
+}
+
+impl<A: App, W: Watch> World<A, W> {
+    /// A process that starts reads its disk and stands in every election that it votes in.
+    pub(super) fn stand(&mut self, host: u32, protocol: &mut Protocol) {
+        let one = &mut self.hosts[host as usize];
+        let read = one.clock.read(self.now);
+        one.ballots.unheard.clear();
+        one.ballots.began = read;
+        for place in 0..self.config.elections.len() {
+            let election = &self.config.elections[place];
+            if !election.voters.contains(&self.hosts[host as usize].name) {
+                continue;
+            }
+            let (name, promise) = (election.name.clone(), election.promise());
+            let found = self.load(host, place, &name);
+            match found {
+                // What it may have to wait for at the next start has to be safe before it promises anything.
+                Some(ballot) if ballot.promise < promise => {
+                    self.write(host, place, None, Ballot { promise, ..ballot });
+                }
+                _ => {
+                    let standing = self.standing(host, found);
+                    let known = protocol.stand(read, &name, standing);
+                    debug_assert!(known.is_ok(), "it is configured");
+                }
+            }
+        }
+    }
+
+    /// What a voter starts from, by its disk and its wall clock.
+    fn standing(&self, host: u32, ballot: Option<Ballot>) -> Standing {
+        let one = &self.hosts[host as usize];
+        let since = one.clock.read(self.now).since(one.ballots.began);
+        let unix_ms = one.wall + nanos(since) / 1_000_000;
+        Standing { ballot, is_durable: self.scenario.disks == Disks::File, unix_ms }
+    }
+
+    /// What the disk holds. One that is torn is put aside, and its voter begins as a new one.
+    fn load(&mut self, host: u32, election: usize, name: &str) -> Option<Ballot> {
+        let is_lost = self.hosts[host as usize].has(Ailment::DiskLost);
+        let slot = slot(&mut self.hosts[host as usize].ballots.kept, election);
+        if is_lost {
+            *slot = None;
+        }
+        let found = match slot.as_deref().map(from_bytes) {
+            None => Disk::Found(None),
+            Some(Some(ballot)) => Disk::Found(Some(ballot)),
+            Some(None) => {
+                *slot = None;
+                Disk::Torn
+            }
+        };
+        self.watch.disk(self.now, host, name, found);
+        if let Disk::Found(ballot) = found { ballot } else { None }
+    }
+
+    /// Begins to save what a host's protocol wants saved; whether there is more to carry out at once.
+    pub(super) fn save(&mut self, host: u32) -> bool {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let Some(protocol) = &mut one.protocol else { return false };
+        let Some(wanted) = protocol.poll_save() else { return false };
+        let Some(place) = place_of(&self.config.elections, &wanted.election) else { return false };
+        let (number, ballot) = (wanted.save.number, wanted.save.ballot);
+        if self.scenario.disks == Disks::Memory {
+            // There is nothing to wait for.
+            protocol.handle_saved(one.clock.read(now), &wanted.election, number, SaveOutcome::Done);
+            self.watch.disk(now, host, &wanted.election, Disk::Saved(ballot));
+        } else {
+            self.write(host, place, Some(number), ballot);
+        }
+        true
+    }
+
+    fn write(&mut self, host: u32, election: usize, number: Option<u64>, ballot: Ballot) {
+        let usual = self.scenario.save_time;
+        let takes = self.writes.random.span(usual / 2, usual + usual / 2) + self.hosts[host as usize].disk_delay();
+        let start = self.hosts[host as usize].starts;
+        let place = self.writes.begin(Write { host, start, election, number, ballot });
+        self.queue.push(self.now + takes, What::Saved(place));
+    }
+
+    /// A write is over.
+    pub(super) fn written(&mut self, place: u32) {
+        self.writes.free.push(place);
+        let Some(write) = self.writes.under_way[place as usize].take() else { return };
+        let is_full = self.hosts[write.host as usize].has(Ailment::DiskFull);
+        let outcome = if is_full { SaveOutcome::Failed } else { SaveOutcome::Done };
+        self.trace.happening(self.now, write.host, Kind::Disk, &[u8::from(is_full)]);
+        let name = self.config.elections[write.election].name.clone();
+        if is_full {
+            self.watch.disk(self.now, write.host, &name, Disk::Failed);
+        } else {
+            self.keep(&write);
+        }
+        self.hear_of_write(write, outcome);
+    }
+
+    fn keep(&mut self, write: &Write) {
+        let kept = &mut self.hosts[write.host as usize].ballots.kept;
+        *slot(kept, write.election) = Some(to_bytes(&write.ballot));
+        let name = &self.config.elections[write.election].name;
+        self.watch.disk(self.now, write.host, name, Disk::Saved(write.ballot));
+    }
+
+    /// The process hears what came of a write, when it runs again if it is stopped.
+    fn hear_of_write(&mut self, write: Write, outcome: SaveOutcome) {
+        let (host, now) = (write.host, self.now);
+        let standing = self.standing(host, Some(write.ballot));
+        let name: Arc<str> = self.config.elections[write.election].name.as_str().into();
+        let one = &mut self.hosts[host as usize];
+        if one.is_stopped() {
+            one.ballots.unheard.push((write, outcome));
+            return;
+        }
+        let Some((protocol, local)) = one.running(now) else { return };
+        match (write.number, outcome) {
+            (Some(number), _) => protocol.handle_saved(local, &name, number, outcome),
+            (None, SaveOutcome::Done) => {
+                let known = protocol.stand(local, &name, standing);
+                debug_assert!(known.is_ok(), "it is configured");
+            }
+            // It tries again until it can.
+            (None, SaveOutcome::Failed) => self.write(host, write.election, None, write.ballot),
+        }
+        self.drain(host);
+    }
+
+    /// A process that was stopped hears what was saved meanwhile.
+    pub(super) fn hear_of_writes(&mut self, host: u32) {
+        for (write, outcome) in std::mem::take(&mut self.hosts[host as usize].ballots.unheard) {
+            self.hear_of_write(write, outcome);
+        }
+    }
+
+    /// A process has ended in the midst of what it was saving.
+    pub(super) fn break_off_writes(&mut self, host: u32) {
+        self.hosts[host as usize].ballots.unheard.clear();
+        for place in 0..self.writes.under_way.len() {
+            // Its turn comes nonetheless, and finds nothing.
+            let Some(write) = self.writes.under_way[place].take_if(|write| write.host == host) else { continue };
+            debug_assert_eq!(write.start, self.hosts[host as usize].starts, "an earlier process's are over");
+            let is_torn = self.hosts[host as usize].has(Ailment::DiskTorn);
+            if is_torn {
+                let half = to_bytes(&write.ballot).len() / 2;
+                let garbage = to_bytes(&write.ballot)[..half].to_vec();
+                *slot(&mut self.hosts[host as usize].ballots.kept, write.election) = Some(garbage);
+            } else if !self.hosts[host as usize].has(Ailment::DiskFull) && self.writes.random.permille(500) {
+                self.keep(&write);
+            }
+        }
+    }
+}
+
+fn place_of(elections: &[ElectionConfig], name: &str) -> Option<usize> {
+    elections.iter().position(|election| election.name == name)
+}
+
+fn slot(kept: &mut Vec<Option<Vec<u8>>>, election: usize) -> &mut Option<Vec<u8>> {
+    if kept.len() <= election {
+        kept.resize(election + 1, None);
+    }
+    &mut kept[election]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ballots_come_back_and_torn_ones_do_not() {
+        for vote in [None, Some(NodeId::from_name("n1"))] {
+            let ballot = Ballot { term: Term(7), vote, promise: Duration::from_millis(510) };
+            let bytes = to_bytes(&ballot);
+            assert_eq!(from_bytes(&bytes), Some(ballot));
+            (0..bytes.len()).for_each(|length| assert_eq!(from_bytes(&bytes[..length]), None));
+        }
+    }
+}
