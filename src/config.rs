@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::member::ACCUSERS_MAX;
 
 /// Elections that one node takes part in at most.
-const ELECTIONS_MAX: usize = 16;
+pub(crate) const ELECTIONS_MAX: usize = 16;
 
 /// How the protocol behaves; the same on all members of a cluster, though nothing breaks when they differ.
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::member::NodeId;
 use crate::time::Instant;
@@ -33,19 +33,25 @@ impl fmt::Display for Term {
 }
 
 /// The leader of an election, as this node knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Leader {
     /// Which election.
+    #[serde(serialize_with = "text")]
     pub election: Arc<str>,
     /// The leader's member id.
     pub id: NodeId,
     /// Its name.
+    #[serde(serialize_with = "text")]
     pub name: Arc<str>,
     /// The term it leads in: the fencing token of everything it does as leader.
     pub term: Term,
     /// Since when this node knows it as the leader of that term.
     pub since: Instant,
+}
+
+pub(crate) fn text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 /// What started the election that a leader won.

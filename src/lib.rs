@@ -60,12 +60,13 @@ pub mod time;
 pub mod why;
 pub mod wire;
 
-pub use config::Config;
+pub use config::{Config, ElectionConfig};
+pub use election::FenceGate;
 pub use event::Event;
 pub use leader::{Leader, Term};
 pub use member::{Generation, Identity, Member, NodeId, State};
 pub use protocol::Protocol;
 #[cfg(feature = "node")]
-pub use runtime::{Events, Node, Notice, StartError, Stopped, View};
+pub use runtime::{Events, Lease, Node, StartError, Stopped, View};
 pub use time::Instant;
 pub use why::Why;

@@ -28,6 +28,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::config::Config;
+use crate::election::{SaveOutcome, Standing};
 use crate::member::{Generation, Identity, Incarnation, NodeId, Record};
 use crate::time::Instant;
 
@@ -91,6 +92,29 @@ pub enum What<'a> {
     Forget(NodeId),
     /// The application let the node leave.
     Leave,
+    /// A voter's store was read.
+    Stand {
+        /// Which election.
+        election: Cow<'a, str>,
+        /// What it held.
+        standing: Standing,
+    },
+    /// A voter's store answered.
+    Saved {
+        /// Which election.
+        election: Cow<'a, str>,
+        /// The number of the save.
+        number: u64,
+        /// What came of it.
+        outcome: SaveOutcome,
+    },
+    /// The application gave an office up.
+    Resign {
+        /// Which election.
+        election: Cow<'a, str>,
+        /// To whom, if to anyone.
+        to: Option<NodeId>,
+    },
 }
 
 impl fmt::Display for What<'_> {
@@ -103,6 +127,10 @@ impl fmt::Display for What<'_> {
             What::SetMetadata(metadata) => write!(f, "set_metadata of {} bytes", metadata.len()),
             What::Forget(id) => write!(f, "forget {id}"),
             What::Leave => f.write_str("leave"),
+            What::Stand { election, .. } => write!(f, "stand in {election:?}"),
+            What::Saved { election, number, outcome } => write!(f, "save {number} of {election:?}: {outcome:?}"),
+            What::Resign { election, to: None } => write!(f, "resign {election:?}"),
+            What::Resign { election, to: Some(to) } => write!(f, "resign {election:?} to {to}"),
         }
     }
 }

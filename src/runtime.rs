@@ -4,19 +4,24 @@
 //! [`View`]) talks to it through a bounded channel and one short-held lock, so that nothing the application does can
 //! make its node look dead.
 
+mod ballots;
 mod builder;
 mod clock;
 mod contacts;
 mod difference;
 mod driver;
+mod elections;
 mod entropy;
 mod error;
 mod events;
 mod faults;
 mod hub;
 mod judgement;
+mod leaders;
+mod lease;
 mod node;
 mod node_metrics;
+mod office;
 mod pages;
 mod reporter;
 mod request;
@@ -25,10 +30,12 @@ mod tape;
 mod view;
 
 pub use builder::{Builder, DEFAULT_PORT};
+pub use elections::{ElectionError, ElectionStatus, LeaderWatch};
 pub use error::{RequestError, StartError, Stopped};
 pub use events::{Events, Notice};
 pub use faults::Faults;
 pub use judgement::Judgement;
+pub use lease::Lease;
 pub use node::{Departure, Node};
 pub use node_metrics::NodeMetrics;
 pub use request::Who;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant as Clock};
 
 use support::{block_on, drain, is, node, read_until, start, state, until};
+use tidings::config::ElectionConfig;
+use tidings::election::MemoryStore;
 use tidings::event::Event;
 use tidings::member::{NodeId, State};
 use tidings::recording::{Ending, ReadError, Reader, Replay, ReplayError, Summary, What, replay};
@@ -243,6 +245,50 @@ fn a_file_that_cannot_be_opened_is_told_at_the_start() {
     let scratch = Scratch::new("refused");
     let error = block_on(node("n1").record(scratch.file("no/such/place"), PLENTY).start()).unwrap_err().to_string();
     assert!(error.contains("no/such/place") && error.contains("may write to"), "{error}");
+}
+
+#[test]
+fn a_leader_is_replayed_with_its_term() {
+    let scratch = Scratch::new("led");
+    let path = scratch.file("n1");
+    let election = ElectionConfig::lan("default", ["n1", "n2", "n3"]);
+    let voter = |name| node(name).election(election.clone()).term_store(MemoryStore);
+    let n1 = start(voter("n1").record(&path, PLENTY));
+    let mut events = n1.events();
+    let n2 = start(voter("n2").contacts([n1.local_address()]));
+    let n3 = start(voter("n3").contacts([n1.local_address()]));
+    // Whoever leads first, it is made to lead, and then it resigns.
+    let led = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| block_on(n1.lead("default", |lease| async move { lease.term() })).unwrap());
+        while !asked.is_finished() {
+            for node in [&n2, &n3] {
+                let _ = block_on(node.resign_to("default", "n1"));
+            }
+        }
+        asked.join().unwrap()
+    });
+    let _ = block_on(n1.resign("default"));
+    block_on(n1.leave()).unwrap();
+    let read = drain(&mut events);
+    let (told, summary) = replayed(&path).unwrap();
+    assert_told(&read, &told);
+    assert_eq!(summary.ending, Ending::Stopped);
+    let own =
+        |event: &&Event| matches!(event, Event::Leader { leader, .. } if leader.id == n1.id() && leader.term == led);
+    assert_eq!(told.iter().filter(own).count(), 1, "{told:?}");
+    let mut kinds = Vec::new();
+    let reader = Reader::new(fs::File::open(&path).unwrap()).unwrap();
+    let mut replay = Replay::new(reader).unwrap();
+    while let Some(turn) = replay.turn().unwrap() {
+        kinds.extend(turn.inputs.into_iter().map(|input| match input.what {
+            What::Stand { .. } => "stand",
+            What::Saved { .. } => "saved",
+            What::Resign { .. } => "resign",
+            _ => "other",
+        }));
+    }
+    assert!(["stand", "saved", "resign"].iter().all(|kind| kinds.contains(kind)));
+    assert_eq!(replay.protocol().metrics().elections.terms_won, 1);
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub struct Bounds {
     pub doubles: u32,
     /// Times that a voter may let a step pass though its timers are due: it was stopped.
     pub stalls: u32,
+    /// Times that a voter may stand for office, over all voters and restarts.
+    pub campaigns: u64,
     /// Letters that may arrive in a later step than they were sent in; others that have not arrived by then are lost.
     pub late: u32,
     /// What a restart finds on disk.
@@ -62,6 +64,7 @@ impl Default for Bounds {
             crashes: 1,
             doubles: 0,
             stalls: 1,
+            campaigns: 2,
             late: 1,
             disks: Disks::Kept,
             states_max: 20_000_000,
@@ -136,7 +139,9 @@ impl Search<'_> {
         self.found.terms = self.found.terms.max(state.terms_led());
         match state.broken() {
             Some(broken) => self.found.broken = Some(broken),
-            None if state.steps() < self.bounds.steps => stack.push(state),
+            None if state.steps() < self.bounds.steps && state.campaigns() <= self.bounds.campaigns => {
+                stack.push(state)
+            }
             None => {}
         }
     }

@@ -6,8 +6,9 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
+use crate::election::{Ballot, Standing};
 use crate::event::Event;
-use crate::leader::Leader;
+use crate::leader::{Leader, Term};
 use crate::member::{Generation, Identity, Incarnation, Member, NodeId, Record};
 use crate::recording::Told;
 use crate::time::Instant;
@@ -125,6 +126,29 @@ fn put_leader(to: &mut Vec<u8>, leader: &Leader) {
     put_instant(to, leader.since);
 }
 
+pub(super) fn put_ballot(to: &mut Vec<u8>, ballot: &Ballot) {
+    put_u64(to, ballot.term.0);
+    put_choice(to, ballot.vote);
+    put_u64(to, nanos(ballot.promise));
+}
+
+pub(super) fn put_standing(to: &mut Vec<u8>, standing: &Standing) {
+    to.push(u8::from(standing.ballot.is_some()));
+    if let Some(ballot) = &standing.ballot {
+        put_ballot(to, ballot);
+    }
+    to.push(u8::from(standing.is_durable));
+    put_u64(to, standing.unix_ms);
+}
+
+/// A member, or nobody.
+pub(super) fn put_choice(to: &mut Vec<u8>, id: Option<NodeId>) {
+    to.push(u8::from(id.is_some()));
+    if let Some(id) = id {
+        put_id(to, id);
+    }
+}
+
 pub(super) fn put_told(to: &mut Vec<u8>, told: &Told) {
     put_bytes(to, told.kind.as_bytes());
     to.push(u8::from(told.member.is_some()));
@@ -231,6 +255,28 @@ impl<'a> Fields<'a> {
             _ => return None,
         };
         Some(Told { kind, member })
+    }
+
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    pub(super) fn choice(&mut self) -> Option<Option<NodeId>> {
+        if self.flag()? { Some(Some(self.id()?)) } else { Some(None) }
+    }
+
+    fn ballot(&mut self) -> Option<Ballot> {
+        let (term, vote) = (Term(self.u64()?), self.choice()?);
+        Some(Ballot { term, vote, promise: Duration::from_nanos(self.u64()?) })
+    }
+
+    pub(super) fn standing(&mut self) -> Option<Standing> {
+        let ballot = if self.flag()? { Some(self.ballot()?) } else { None };
+        Some(Standing { ballot, is_durable: self.flag()?, unix_ms: self.u64()? })
     }
 
     /// As many items as the number before them says; each takes at least a byte.

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use twox_hash::XxHash3_64;
 
 use crate::event::Event;
-use crate::recording::fields::{put_address, put_event, put_instant};
+use crate::protocol::BallotSave;
+use crate::recording::fields::{put_address, put_ballot, put_bytes, put_event, put_instant, put_u64};
 use crate::recording::{Drained, Told};
 use crate::time::Instant;
 
@@ -36,6 +37,14 @@ impl Outputs {
         let member = event.member().map(|member| (member.id(), member.generation(), member.incarnation()));
         self.events.push(Told { kind: event.kind().into(), member });
         self.roll_made(|scratch| put_event(scratch, event));
+    }
+
+    pub(super) fn save(&mut self, save: &BallotSave) {
+        self.roll_made(|scratch| {
+            put_bytes(scratch, save.election.as_bytes());
+            put_u64(scratch, save.save.number);
+            put_ballot(scratch, &save.save.ballot);
+        });
     }
 
     /// All is drained, and this is the next deadline: what has come of everything until now.

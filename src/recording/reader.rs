@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use crate::election::SaveOutcome;
 use crate::recording::fields::Fields;
 use crate::recording::knobs::take_config;
 use crate::recording::writer::{HEAD_BYTES, check, kind};
@@ -255,6 +256,13 @@ fn entry(body: &[u8]) -> Option<Entry> {
             kind::SET_METADATA => What::SetMetadata(fields.bytes()?.to_owned().into()),
             kind::FORGET => What::Forget(fields.id()?),
             kind::LEAVE => What::Leave,
+            kind::STAND => What::Stand { election: fields.text()?.to_owned().into(), standing: fields.standing()? },
+            kind::SAVED => {
+                let (election, number) = (fields.text()?.to_owned().into(), fields.u64()?);
+                let outcome = if fields.flag()? { SaveOutcome::Done } else { SaveOutcome::Failed };
+                What::Saved { election, number, outcome }
+            }
+            kind::RESIGN => What::Resign { election: fields.text()?.to_owned().into(), to: fields.choice()? },
             _ => return None,
         };
         Entry::Input(Input { at, what })

@@ -3,14 +3,16 @@
 //! It stands in the protocol's place and lends it out for reading only, so that a call that changes it and is not
 //! recorded does not compile. Without a writer it costs a branch a call.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 
 use crate::config::ConfigError;
+use crate::election::{SaveOutcome, Standing};
 use crate::event::Event;
 use crate::member::{IdentityError, NodeId, Record};
-use crate::protocol::{ForgetError, Protocol, Transmit};
+use crate::protocol::{BallotSave, ForgetError, Protocol, ResignError, Transmit, UnknownElection};
 use crate::recording::outputs::Outputs;
 use crate::recording::{Header, Input, RecordError, What, Writer};
 use crate::time::Instant;
@@ -19,12 +21,14 @@ use crate::wire::Rejected;
 /// A protocol with a recording of it, if one is wanted.
 ///
 /// **It must be driven as [`Protocol`] asks: after each call drain [`Recorder::poll_transmit`], then
-/// [`Recorder::poll_event`], each until there is none.** A replay drains so, and would part from a driver that did not.
+/// [`Recorder::poll_event`], then [`Recorder::poll_save`], each until there is none.** A replay drains so, and would part from a driver that did not.
 #[derive(Debug)]
 pub struct Recorder<W: io::Write> {
     protocol: Protocol,
     writer: Option<Writer<W>>,
     outputs: Outputs,
+    /// Taken from the protocol with the last drain, and not polled yet.
+    saves: VecDeque<BallotSave>,
     /// Whether something was written since the last drain.
     is_open: bool,
     bytes: u64,
@@ -40,8 +44,8 @@ impl<W: io::Write> Recorder<W> {
     pub fn start(header: Header, writer: Option<Writer<W>>) -> Result<Self, ConfigError> {
         let (config, identity) = (header.config.clone(), header.identity.clone());
         let protocol = Protocol::new(config, identity, header.seed, header.now)?;
-        let outputs = Outputs::default();
-        let mut recorder = Recorder { protocol, writer, outputs, is_open: true, bytes: 0, failure: None };
+        let (outputs, saves) = (Outputs::default(), VecDeque::new());
+        let mut recorder = Recorder { protocol, writer, outputs, saves, is_open: true, bytes: 0, failure: None };
         recorder.write(|writer| writer.start(&header));
         Ok(recorder)
     }
@@ -115,6 +119,34 @@ impl<W: io::Write> Recorder<W> {
         self.protocol.leave(now);
     }
 
+    /// [`Protocol::stand`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn stand(&mut self, now: Instant, election: &str, standing: Standing) -> Result<(), UnknownElection> {
+        self.note(now, || What::Stand { election: election.into(), standing });
+        let done = self.protocol.stand(now, election, standing);
+        self.answered(u8::from(done.is_err()));
+        done
+    }
+
+    /// [`Protocol::handle_saved`].
+    pub fn handle_saved(&mut self, now: Instant, election: &str, number: u64, outcome: SaveOutcome) {
+        self.note(now, || What::Saved { election: election.into(), number, outcome });
+        self.protocol.handle_saved(now, election, number, outcome);
+    }
+
+    /// [`Protocol::resign`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn resign(&mut self, now: Instant, election: &str, to: Option<NodeId>) -> Result<(), ResignError> {
+        self.note(now, || What::Resign { election: election.into(), to });
+        let done = self.protocol.resign(now, election, to);
+        self.answered(resign_code(done));
+        done
+    }
+
     /// [`Protocol::handle_datagram`].
     ///
     /// # Errors
@@ -153,8 +185,17 @@ impl<W: io::Write> Recorder<W> {
         event
     }
 
+    /// [`Protocol::poll_save`].
+    pub fn poll_save(&mut self) -> Option<BallotSave> {
+        self.saves.pop_front().or_else(|| self.protocol.poll_save())
+    }
+
     fn drained(&mut self) {
         if std::mem::take(&mut self.is_open) {
+            while let Some(save) = self.protocol.poll_save() {
+                self.outputs.save(&save);
+                self.saves.push_back(save);
+            }
             let drained = self.outputs.drained(self.protocol.poll_timeout());
             self.write(|writer| writer.drained(&drained));
         }
@@ -191,6 +232,11 @@ impl<W: io::Write> Deref for Recorder<W> {
     fn deref(&self) -> &Protocol {
         &self.protocol
     }
+}
+
+/// What the answer to a resignation is hashed as.
+pub(super) fn resign_code(done: Result<(), ResignError>) -> u8 {
+    done.map_or_else(|reason| 1 + reason as u8, |()| 0)
 }
 
 /// What a datagram's fate is hashed as.

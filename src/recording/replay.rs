@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::event::Event;
 use crate::protocol::Protocol;
 use crate::recording::outputs::Outputs;
-use crate::recording::recorder::code;
+use crate::recording::recorder::{code, resign_code};
 use crate::recording::{Drained, Ending, Entry, Input, ReadError, Reader, Told, What};
 use crate::time::Instant;
 
@@ -116,6 +116,13 @@ impl<R: Read> Replay<R> {
             }
             What::Forget(id) => self.outputs.answer(u8::from(protocol.forget(at, *id).is_err())),
             What::Leave => protocol.leave(at),
+            What::Stand { election, standing } => {
+                self.outputs.answer(u8::from(protocol.stand(at, election, *standing).is_err()));
+            }
+            What::Saved { election, number, outcome } => protocol.handle_saved(at, election, *number, *outcome),
+            What::Resign { election, to } => {
+                self.outputs.answer(resign_code(protocol.resign(at, election, *to)));
+            }
         }
     }
 
@@ -127,6 +134,9 @@ impl<R: Read> Replay<R> {
         while let Some(event) = self.protocol.poll_event() {
             self.outputs.event(&event);
             events.push(event);
+        }
+        while let Some(save) = self.protocol.poll_save() {
+            self.outputs.save(&save);
         }
         events
     }

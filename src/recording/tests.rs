@@ -8,7 +8,10 @@ use proptest::prelude::*;
 
 use super::writer::{HEAD_BYTES, check, kind};
 use super::*;
+use crate::config::ElectionConfig;
+use crate::election::{Ballot, SaveOutcome, Standing};
 use crate::event::Event;
+use crate::leader::Term;
 use crate::protocol::Protocol;
 
 type Recorded = Recorder<Vec<u8>>;
@@ -110,6 +113,8 @@ fn what_is_written_is_read() {
     written.identity.metadata = vec![1, 2, 3];
     written.release = "0.0.9".to_owned();
     let record = Record::new(&written.identity, Incarnation(4), &[8, 9]).unwrap();
+    let vote = Some(NodeId::from_name("x"));
+    let ballot = Ballot { term: Term(5), vote, promise: Duration::from_millis(510) };
     let v6 = "[fe80::1%7]:9".parse::<SocketAddr>().unwrap();
     let calls = [
         What::Datagram { from: v6, bytes: vec![1, 2].into() },
@@ -119,6 +124,16 @@ fn what_is_written_is_read() {
         What::SetMetadata(vec![5].into()),
         What::Forget(NodeId::from_name("x")),
         What::Leave,
+        What::Stand { election: "e".into(), standing: Standing { ballot: None, is_durable: false, unix_ms: 7 } },
+        What::Stand { election: "e".into(), standing: Standing { ballot: Some(ballot), is_durable: true, unix_ms: 0 } },
+        What::Stand {
+            election: "e".into(),
+            standing: Standing { ballot: Some(Ballot { vote: None, ..ballot }), is_durable: true, unix_ms: 0 },
+        },
+        What::Saved { election: "e".into(), number: 3, outcome: SaveOutcome::Done },
+        What::Saved { election: "e".into(), number: 4, outcome: SaveOutcome::Failed },
+        What::Resign { election: "e".into(), to: None },
+        What::Resign { election: "e".into(), to: Some(NodeId::from_name("x")) },
     ];
     let told = |kind: &'static str, member| Told { kind: kind.into(), member };
     let member = Some((NodeId::from_name("x"), Generation(3), Incarnation(1)));
@@ -141,6 +156,65 @@ fn what_is_written_is_read() {
     assert_eq!(*reader.header(), written);
     assert_eq!(reader.by_ref().collect::<Vec<_>>(), entries);
     assert_eq!(reader.ending(), Some(Ending::Stopped));
+}
+
+/// A voter alone: it stands, its first save fails, it leads, resigns, and leads again.
+fn led() -> (Vec<Event>, Vec<u8>) {
+    let mut header = header(0);
+    header.config.elections = vec![ElectionConfig::lan("default", ["n0"])];
+    let mut recorder = Recorded::start(header, Some(Writer::new(Vec::new(), u64::MAX))).unwrap();
+    let (mut told, mut buf, mut saves) = (Vec::new(), Vec::new(), 0);
+    let standing = Standing { ballot: None, is_durable: true, unix_ms: 1_000 };
+    recorder.stand(Instant::ORIGIN, "default", standing).unwrap();
+    assert!(recorder.stand(Instant::ORIGIN, "other", standing).is_err());
+    for ms in 0..4_000 {
+        let now = Instant::from_nanos(ms * 1_000_000);
+        if recorder.poll_timeout().is_some_and(|due| due <= now) {
+            recorder.handle_timeout(now);
+        }
+        if ms == 2_000 {
+            assert!(recorder.lease(now, "default").is_some());
+            assert!(recorder.resign(now, "default", Some(NodeId::from_name("x"))).is_err());
+            recorder.resign(now, "default", None).unwrap();
+        }
+        while recorder.poll_transmit(&mut buf).is_some() {}
+        told.extend(std::iter::from_fn(|| recorder.poll_event()));
+        while let Some(save) = recorder.poll_save() {
+            saves += 1;
+            let outcome = if saves == 1 { SaveOutcome::Failed } else { SaveOutcome::Done };
+            recorder.handle_saved(now, &save.election, save.save.number, outcome);
+            while recorder.poll_transmit(&mut buf).is_some() {}
+            told.extend(std::iter::from_fn(|| recorder.poll_event()));
+        }
+    }
+    assert!(saves >= 3, "{saves}");
+    (told, recorder.finish().unwrap())
+}
+
+#[test]
+fn a_voter_is_replayed_with_its_ballots() {
+    let (told, bytes) = led();
+    let terms: Vec<_> = told
+        .iter()
+        .filter_map(|event| if let Event::Leader { leader, .. } = event { Some(leader.term) } else { None })
+        .collect();
+    assert!(terms.len() == 2 && terms[0] < terms[1], "{told:?}");
+    let mut replayed = Vec::new();
+    replay(&*bytes, |_, event, _| replayed.push(event.clone())).unwrap();
+    assert_eq!(replayed, told);
+    let (signature, bodies) = bodies(&bytes);
+    for changed in [kind::STAND, kind::SAVED, kind::RESIGN] {
+        let mut bodies = bodies.clone();
+        let place = bodies.iter().position(|body| body[0] == changed).unwrap();
+        // The store held nothing, or a failure was none, or it was another election's.
+        match changed {
+            kind::STAND => *bodies[place].last_mut().unwrap() ^= 1,
+            kind::SAVED => *bodies[place].last_mut().unwrap() ^= 1,
+            _ => bodies[place][13] ^= 1,
+        }
+        let error = replay(&*sealed(signature, &bodies), |_, _, _| {}).unwrap_err();
+        assert!(matches!(error, ReplayError::Diverged(_)), "{changed}: {error}");
+    }
 }
 
 #[test]
@@ -324,8 +398,9 @@ proptest! {
     #[test]
     fn a_lying_recording_is_read_to_its_end(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..20),
+        of_voter: bool,
     ) {
-        let (_, bytes) = short();
+        let bytes = if of_voter { led().1 } else { short().1 };
         let (signature, mut bodies) = bodies(&bytes);
         for (entry, place, value) in changes {
             let body = entry.get_mut(&mut bodies);

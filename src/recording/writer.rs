@@ -7,8 +7,10 @@ use std::io;
 
 use twox_hash::XxHash3_64;
 
+use crate::election::SaveOutcome;
 use crate::recording::fields::{
-    put_address, put_bytes, put_id, put_identity, put_instant, put_record, put_told, put_u32, put_u64,
+    put_address, put_bytes, put_choice, put_id, put_identity, put_instant, put_record, put_standing, put_told, put_u32,
+    put_u64,
 };
 use crate::recording::knobs::put_config;
 use crate::recording::{Drained, Header, Input, MAGIC, RECORDING_VERSION, What};
@@ -26,6 +28,9 @@ pub(super) mod kind {
     pub(in crate::recording) const DRAINED: u8 = 8;
     pub(in crate::recording) const STOPPED: u8 = 9;
     pub(in crate::recording) const BYTES_MAX: u8 = 10;
+    pub(in crate::recording) const STAND: u8 = 11;
+    pub(in crate::recording) const SAVED: u8 = 12;
+    pub(in crate::recording) const RESIGN: u8 = 13;
 }
 
 /// Before each entry: its length and its check, 4 bytes each.
@@ -128,6 +133,9 @@ impl<W: io::Write> Writer<W> {
             What::SetMetadata(_) => kind::SET_METADATA,
             What::Forget(_) => kind::FORGET,
             What::Leave => kind::LEAVE,
+            What::Stand { .. } => kind::STAND,
+            What::Saved { .. } => kind::SAVED,
+            What::Resign { .. } => kind::RESIGN,
         });
         let entry = &mut self.entry;
         put_instant(entry, input.at);
@@ -141,6 +149,19 @@ impl<W: io::Write> Writer<W> {
             What::SetMetadata(metadata) => put_bytes(entry, metadata),
             What::Forget(id) => put_id(entry, *id),
             What::Timeout | What::Leave => {}
+            What::Stand { election, standing } => {
+                put_bytes(entry, election.as_bytes());
+                put_standing(entry, standing);
+            }
+            What::Saved { election, number, outcome } => {
+                put_bytes(entry, election.as_bytes());
+                put_u64(entry, *number);
+                entry.push(u8::from(*outcome == SaveOutcome::Done));
+            }
+            What::Resign { election, to } => {
+                put_bytes(entry, election.as_bytes());
+                put_choice(entry, *to);
+            }
         }
         self.finish_bounded()
     }

@@ -12,9 +12,11 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::config::Config;
+use crate::config::{Config, ElectionConfig};
+use crate::election::TermStore;
 use crate::member::{Generation, Identity, NodeId, Record, canonical};
 use crate::recording::{Header, Recorder, Writer};
+use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
 use crate::runtime::clock::{Clock, generation_now};
 use crate::runtime::contacts::{Contact, keep_resolving, resolve_all, warn_unresolved};
 use crate::runtime::driver::{Driver, Names, Parts};
@@ -23,6 +25,7 @@ use crate::runtime::error::StartError;
 use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
 use crate::runtime::node::{Node, Shared};
+use crate::runtime::office::Offices;
 use crate::runtime::reporter::Reporter;
 use crate::runtime::request::Command;
 use crate::runtime::socket::{self, NodeSocket, can_reach};
@@ -52,6 +55,8 @@ pub struct Builder {
     seed: Option<u64>,
     faults: Option<Faults>,
     record: Option<(PathBuf, u64)>,
+    elections: Vec<ElectionConfig>,
+    store: Option<StoreSlot>,
     on_this_runtime: bool,
 }
 
@@ -79,6 +84,8 @@ impl Builder {
             seed: None,
             faults: None,
             record: None,
+            elections: Vec::new(),
+            store: None,
             on_this_runtime: false,
         }
     }
@@ -166,6 +173,23 @@ impl Builder {
         self
     }
 
+    /// Takes part in an election: as a voter if this node's name is among the voters, else as one who knows who leads.
+    /// Called again it adds another, as those of the configuration are.
+    pub fn election(mut self, election: ElectionConfig) -> Self {
+        self.elections.push(election);
+        self
+    }
+
+    /// Where a voter keeps its votes, for all its elections; required of a voter and unused by any other node. A
+    /// [`FileStore`](crate::election::FileStore) survives restarts; a [`MemoryStore`](crate::election::MemoryStore)
+    /// does without a disk, and its documentation says at what price.
+    ///
+    /// It is used on a thread of its own. It belongs to one node: of clones of this builder the first to start has it.
+    pub fn term_store(mut self, store: impl TermStore + 'static) -> Self {
+        self.store = Some(StoreSlot::new(store));
+        self
+    }
+
     /// Runs the node's task on the tokio runtime that calls `start`, in place of a thread of its own. A runtime whose
     /// workers the application blocks then keeps the node from running, and others suspect it.
     pub fn on_this_runtime(mut self) -> Self {
@@ -195,6 +219,7 @@ impl Builder {
         let mut config = self.config.unwrap_or_else(|| Config::lan(""));
         config.cluster = self.cluster.unwrap_or(config.cluster);
         config.stall_tolerance = self.stall_tolerance.unwrap_or(config.stall_tolerance);
+        config.elections.extend(self.elections);
         if config.cluster.is_empty() {
             return Err(StartError::NoCluster);
         }
@@ -219,8 +244,8 @@ impl Builder {
             Some(text) => Some(Contact::parse("advertise", text, local.port())?),
             None => None,
         };
-        let (preload, faults, record) = (self.preload, self.faults, self.record);
-        Ok(Plan { config, identity, seed, socket, local, advertise, contacts, preload, faults, record })
+        let (preload, faults, record, store) = (self.preload, self.faults, self.record, self.store);
+        Ok(Plan { config, identity, seed, socket, local, advertise, contacts, preload, faults, record, store })
     }
 }
 
@@ -236,6 +261,7 @@ struct Plan {
     preload: Vec<Record>,
     faults: Option<Faults>,
     record: Option<(PathBuf, u64)>,
+    store: Option<StoreSlot>,
 }
 
 type Ready = oneshot::Sender<Result<Node, StartError>>;
@@ -268,7 +294,7 @@ async fn launch(plan: Plan, ready: Ready) {
 }
 
 async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
-    let Plan { config, mut identity, seed, socket, local, advertise, contacts, preload, faults, record } = plan;
+    let Plan { config, mut identity, seed, socket, local, advertise, contacts, preload, faults, record, store } = plan;
     let socket = NodeSocket::new(socket).map_err(|error| StartError::Bind(local, error))?;
     if let Some(advertise) = advertise {
         let resolved = advertise.resolve(local).await.first().copied();
@@ -286,23 +312,51 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
     // Before the clock: a disk may be slow, and the time it takes is not the node's.
     let writer = record.map(start_recording).transpose()?;
+    let (ballots, standings) = read_ballots(&config, &name, store).await?;
     let clock = Clock::start();
     let now = clock.now();
     let header = Header::new(config, identity, seed, now);
-    let mut protocol = Recorder::start(header, writer).map_err(StartError::Config)?;
+    let mut protocol = match Recorder::start(header, writer) {
+        Ok(protocol) => protocol,
+        Err(error) => {
+            if let Some(ballots) = ballots {
+                ballots.close().await;
+            }
+            return Err(StartError::Config(error));
+        }
+    };
     if !preload.is_empty() {
         protocol.preload(now, &preload);
     }
     protocol.join(now, &addresses);
 
+    for (election, standing) in standings {
+        // Only elections of the configuration were read.
+        let _ = protocol.stand(now, &election, standing);
+    }
+
     let reporter = Reporter::new(&name);
+    for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
+        reporter.even_voters(election.rules().name(), election.rules().voters().len());
+    }
+    let offices = Offices::new(&protocol);
     reporter.started(protocol.me(), local, addresses.len());
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
     let names = watch_names(contacts, local, seed);
-    let parts = Parts { socket, clock, hub: Arc::clone(&hub), commands: requests, names, faults, reporter };
+    let parts = Parts {
+        socket,
+        clock,
+        hub: Arc::clone(&hub),
+        commands: requests,
+        names,
+        faults,
+        ballots,
+        offices: offices.clone(),
+        reporter,
+    };
     let driver = Driver::new(protocol, parts);
-    let node = Node::new(Arc::new(Shared { id, name, local, clock, hub }), commands);
+    let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, offices }), commands);
     Ok((node, driver))
 }
 
@@ -310,6 +364,21 @@ fn start_recording((path, bytes_max): (PathBuf, u64)) -> Result<Writer<Tape>, St
     let file = tape::open(&path).map_err(|error| StartError::Recording(path, error))?;
     let tape = Tape::start(file).map_err(StartError::Thread)?;
     Ok(Writer::new(tape, bytes_max))
+}
+
+/// Reads what this voter has voted, if it is one.
+async fn read_ballots(
+    config: &Config,
+    name: &str,
+    store: Option<StoreSlot>,
+) -> Result<(Option<Ballots>, Standings), StartError> {
+    let voted = config.elections.iter().filter(|election| election.voters.iter().any(|voter| voter == name));
+    let rules: Vec<_> = voted.map(crate::election::Rules::new).collect();
+    let Some(first) = rules.first() else { return Ok((None, Vec::new())) };
+    let store = store.and_then(|store| store.take());
+    let store = store.ok_or_else(|| StartError::NoTermStore(first.name().to_string()))?;
+    let (ballots, standings) = Ballots::open(store, rules).await?;
+    Ok((Some(ballots), standings))
 }
 
 /// Starts the task that resolves names, if there are any.

@@ -106,8 +106,9 @@ fn shared_page(from: &Pages, from_at: Place, to: &Pages, to_at: Place) -> bool {
     from_at.row == 0 && to_at.row == 0 && matches!(both, (Some(old), Some(new)) if Arc::ptr_eq(old, new))
 }
 
-/// Isolation and succession are states too, and come last.
+/// Leaders, isolation and succession are states too, and come last.
 fn tell_condition(from: &View, to: &View, out: &mut VecDeque<Event>) {
+    out.extend(from.known_leaders().until(to.known_leaders()));
     if from.isolation() != to.isolation() {
         out.push_back(match to.isolation() {
             Some((reachable, known)) => Event::Isolated { reachable, known },

@@ -15,16 +15,20 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 
+use crate::election::SaveOutcome;
 use crate::event::Event;
-use crate::protocol::ForgetError;
+use crate::leader::Term;
+use crate::protocol::{ForgetError, ResignError};
 use crate::recording::Recorder;
+use crate::runtime::ballots::{Ballots, Saved};
 use crate::runtime::clock::Clock;
 use crate::runtime::error::Stopped;
 use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
 use crate::runtime::node_metrics::NodeMetrics;
+use crate::runtime::office::Offices;
 use crate::runtime::reporter::Reporter;
-use crate::runtime::request::Command;
+use crate::runtime::request::{Command, Resignation};
 use crate::runtime::socket::NodeSocket;
 use crate::runtime::tape::Tape;
 use crate::time::Instant;
@@ -57,6 +61,15 @@ pub(crate) struct Driver {
     /// Addresses that ended the last wait.
     found: Option<Vec<SocketAddr>>,
     faults: Option<Faults>,
+    /// A voter's.
+    ballots: Option<Ballots>,
+    /// The outcome of a save that ended the last wait.
+    saved: Option<Saved>,
+    saves: u64,
+    save_max: Duration,
+    offices: Offices,
+    /// Whether somebody waits for what the offices have shown.
+    is_news: bool,
     reporter: Reporter,
     received: Vec<u8>,
     sent: Vec<u8>,
@@ -67,10 +80,11 @@ pub(crate) struct Driver {
 }
 
 /// Tells whoever waits if the task ends without a reason; otherwise it comes too late to matter.
-struct Alarm(Arc<Hub>);
+struct Alarm(Arc<Hub>, Offices);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
+        self.1.close();
         self.0.close(Stopped::Failed, NodeMetrics::default());
     }
 }
@@ -89,13 +103,15 @@ pub(crate) struct Parts {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) names: Option<Names>,
     pub(crate) faults: Option<Faults>,
+    pub(crate) ballots: Option<Ballots>,
+    pub(crate) offices: Offices,
     pub(crate) reporter: Reporter,
 }
 
 impl Driver {
     pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
-        let Parts { socket, clock, hub, commands, names, faults, reporter } = parts;
-        let alarm = Alarm(Arc::clone(&hub));
+        let Parts { socket, clock, hub, commands, names, faults, ballots, offices, reporter } = parts;
+        let alarm = Alarm(Arc::clone(&hub), offices.clone());
         let mut driver = Driver {
             protocol,
             recordings_ended: 0,
@@ -108,6 +124,12 @@ impl Driver {
             names,
             found: None,
             faults,
+            ballots,
+            saved: None,
+            saves: 0,
+            save_max: Duration::ZERO,
+            offices,
+            is_news: false,
             reporter,
             received: vec![0; RECEIVE_BYTES],
             sent: Vec::new(),
@@ -115,8 +137,9 @@ impl Driver {
             superseded_by: None,
             _alarm: alarm,
         };
-        driver.flush();
-        driver.publish();
+        let now = driver.clock.now();
+        driver.flush(now);
+        driver.publish(now);
         driver
     }
 
@@ -131,9 +154,10 @@ impl Driver {
             }
             let now = self.clock.now();
             self.read_socket(now);
+            self.take_saved(now);
             self.take_commands(now);
             self.fire_timers(now);
-            self.publish();
+            self.publish(now);
             self.keep_recording();
             if let Some(reason) = self.end() {
                 return self.stop(reason).await;
@@ -165,19 +189,34 @@ impl Driver {
             if let Err(reason) = self.protocol.handle_datagram(now, from, datagram) {
                 self.reporter.rejected(now, from, reason);
             }
-            self.flush();
+            self.flush(now);
         }
+    }
+
+    fn take_saved(&mut self, now: Instant) {
+        let Some(Saved { election, number, result, took }) = self.saved.take() else { return };
+        self.saves += 1;
+        self.save_max = self.save_max.max(took);
+        let outcome = match result {
+            Ok(()) => SaveOutcome::Done,
+            Err(error) => {
+                self.reporter.save_failed(now, &election, &error);
+                SaveOutcome::Failed
+            }
+        };
+        self.protocol.handle_saved(now, &election, number, outcome);
+        self.flush(now);
     }
 
     fn take_commands(&mut self, now: Instant) {
         for _ in 0..COMMANDS_MAX {
             let Some(command) = self.command.take().or_else(|| self.commands.try_recv().ok()) else { break };
             self.obey(now, command);
-            self.flush();
+            self.flush(now);
         }
         if let Some(addresses) = self.found.take() {
             self.protocol.join(now, &addresses);
-            self.flush();
+            self.flush(now);
         }
     }
 
@@ -191,22 +230,38 @@ impl Driver {
             }
             Command::SetMetadata(metadata, answer) => {
                 let done = self.protocol.set_metadata(now, &metadata);
-                self.flush();
-                self.publish();
+                self.flush(now);
+                self.publish(now);
                 let _ = answer.send(done);
             }
             Command::Forget(who, answer) => {
                 let id = who.find(&self.hub.view()).ok_or(ForgetError::Unknown);
                 let done = id.and_then(|id| self.protocol.forget(now, id));
-                self.flush();
-                self.publish();
+                self.flush(now);
+                self.publish(now);
                 let _ = answer.send(done);
             }
             Command::Metrics(answer) => {
                 let _ = answer.send(self.metrics());
             }
+            Command::Resign(what, answer) => {
+                let _ = answer.send(self.resign(now, &what));
+            }
             Command::Leave => self.protocol.leave(now),
         }
+    }
+
+    /// The term that is given up; none if this node had not begun to act in it.
+    fn resign(&mut self, now: Instant, what: &Resignation) -> Result<Option<Term>, ResignError> {
+        let office = self.protocol.election(&what.election).and_then(|election| election.office());
+        let term = office.map(|(term, _)| term);
+        if what.term.is_some() && what.term != term {
+            return Err(ResignError::NotLeading);
+        }
+        let done = self.protocol.resign(now, &what.election, what.to);
+        self.flush(now);
+        self.publish(now);
+        done.map(|()| term)
     }
 
     fn fire_timers(&mut self, now: Instant) {
@@ -214,7 +269,7 @@ impl Driver {
             return;
         }
         self.protocol.handle_timeout(now);
-        self.flush();
+        self.flush(now);
         self.reporter.seen_elsewhere(now, self.protocol.seen_elsewhere(), self.protocol.me().address());
         if let Some(names) = &self.names {
             let alone = self.protocol.is_alone();
@@ -222,8 +277,10 @@ impl Driver {
         }
     }
 
-    /// Sends what the protocol has to send, and gathers what it has to tell.
-    fn flush(&mut self) {
+    /// Sends what the protocol has to send, and gathers what it has to tell. A lease that is over is taken back first:
+    /// with what is sent then, another node may begin to lead.
+    fn flush(&mut self, now: Instant) {
+        self.is_news |= self.offices.curb(now, &self.protocol);
         while let Some(transmit) = self.protocol.poll_transmit(&mut self.sent) {
             if self.faults.as_ref().is_none_or(|faults| faults.lets_out(transmit.to)) {
                 tracing::trace!(target: "tidings::datagram", to = %transmit.to, length = self.sent.len(), "out");
@@ -236,13 +293,26 @@ impl Driver {
             }
             self.fresh.push(event);
             if self.fresh.len() >= EVENTS_MAX {
-                self.publish();
+                self.publish_events();
+            }
+        }
+        while let Some(save) = self.protocol.poll_save() {
+            if let Some(ballots) = &mut self.ballots {
+                ballots.save(save);
             }
         }
     }
 
-    /// Makes the gathered events visible.
-    fn publish(&mut self) {
+    /// Makes the gathered events visible, and then the leases that go with them.
+    fn publish(&mut self, now: Instant) {
+        self.publish_events();
+        self.is_news |= self.offices.publish(now, &self.protocol);
+        if std::mem::take(&mut self.is_news) {
+            self.hub.nudge();
+        }
+    }
+
+    fn publish_events(&mut self) {
         for event in &self.fresh {
             self.reporter.event(event);
         }
@@ -272,8 +342,10 @@ impl Driver {
         }
     }
 
-    /// The port is free again, and the recording whole, before anyone hears that the node has stopped.
+    /// The port is free again, the recording whole and the store closed, before anyone hears that the node has stopped.
     async fn stop(mut self, reason: Stopped) {
+        self.offices.close();
+        self.hub.nudge();
         self.reporter.stopped(&reason);
         let tape = self.protocol.finish();
         let metrics = self.metrics();
@@ -281,6 +353,9 @@ impl Driver {
         drop(self.socket);
         if let Some(tape) = tape {
             tape.close().await;
+        }
+        if let Some(ballots) = self.ballots {
+            ballots.close().await;
         }
         hub.close(reason, metrics);
     }
@@ -293,6 +368,8 @@ impl Driver {
             sends_failed: self.socket.sends_failed(),
             recorded_bytes: self.protocol.recorded_bytes(),
             recordings_ended: self.recordings_ended,
+            saves: self.saves,
+            save_us_max: u64::try_from(self.save_max.as_micros()).unwrap_or(u64::MAX),
         }
     }
 
@@ -309,6 +386,12 @@ impl Driver {
                 }
                 ready |= self.command.is_some() || self.abandoned;
             }
+            if let (Some(ballots), None) = (&mut self.ballots, &self.saved) {
+                if let Poll::Ready(saved) = ballots.poll(cx) {
+                    self.saved = Some(saved);
+                }
+            }
+            ready |= self.saved.is_some();
             if let (Some(names), None) = (&mut self.names, &self.found) {
                 if let Poll::Ready(found) = names.found.poll_recv(cx) {
                     self.found = found;

@@ -37,6 +37,10 @@ pub enum StartError {
     UnresolvedContacts(Vec<String>),
     /// The operating system gave no entropy for the seed.
     Entropy(String),
+    /// This node is a voter of this election, and was given no store for its votes.
+    NoTermStore(String),
+    /// What the store holds for this election could not be read.
+    TermStore(String, io::Error),
     /// The file of the recording could not be opened.
     Recording(PathBuf, io::Error),
     /// The node's thread or runtime could not be made.
@@ -77,6 +81,15 @@ impl fmt::Display for StartError {
                 contacts.join(", ")
             ),
             StartError::Entropy(error) => write!(f, "the system gave no entropy ({error}); call .seed(..)"),
+            StartError::NoTermStore(election) => write!(
+                f,
+                "this node is a voter of {election:?} and must keep its votes over a restart: call \
+                 .term_store(FileStore::open(folder)?), or, without a disk, .term_store(MemoryStore), whose \
+                 documentation says what that asks of the clock"
+            ),
+            StartError::TermStore(election, error) => {
+                write!(f, "cannot read this voter's ballot of election {election:?}: {error}")
+            }
             StartError::Recording(path, error) => write!(
                 f,
                 "cannot record to {}: {error}; give .record(..) a file in a directory that this process may write to",
@@ -111,6 +124,7 @@ impl std::error::Error for StartError {
             StartError::Config(error) => Some(error),
             StartError::Identity(error) => Some(error),
             StartError::Bind(_, error) | StartError::Recording(_, error) | StartError::Thread(error) => Some(error),
+            StartError::TermStore(_, error) => Some(error),
             _ => None,
         }
     }

@@ -84,6 +84,12 @@ impl Hub {
         wakers.into_values().for_each(Waker::wake);
     }
 
+    /// Wakes everyone who waits, because something beside the board has changed.
+    pub(crate) fn nudge(&self) {
+        let wakers = mem::take(&mut self.board().wakers);
+        wakers.into_values().for_each(Waker::wake);
+    }
+
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.board().view)
     }
@@ -105,7 +111,7 @@ impl Hub {
 
 /// Whether an event can change the view; for the others the view's spine is not copied.
 fn event_shows(event: &Event) -> bool {
-    !matches!(event, Event::SelfStalled { .. } | Event::Full { .. })
+    !matches!(event, Event::SelfStalled { .. } | Event::VotersDiffer { .. } | Event::Full { .. })
 }
 
 impl Board {

@@ -15,6 +15,7 @@ use crate::runtime::error::{RequestError, Stopped};
 use crate::runtime::events::Events;
 use crate::runtime::hub::{Hub, Listener};
 use crate::runtime::node_metrics::NodeMetrics;
+use crate::runtime::office::Offices;
 use crate::runtime::request::{Command, Who};
 use crate::runtime::view::View;
 use crate::time::Instant;
@@ -24,8 +25,8 @@ use crate::why::Why;
 /// the others take for a crash: call [`Node::leave`] first.
 #[derive(Clone)]
 pub struct Node {
-    shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) commands: mpsc::Sender<Command>,
 }
 
 pub(crate) struct Shared {
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) local: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) offices: Offices,
 }
 
 /// How a leave went.
@@ -175,7 +177,7 @@ impl Node {
         }
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
         let (answer, answered) = oneshot::channel();
         if self.commands.send(command(answer)).await.is_ok() {
             if let Ok(answer) = answered.await {

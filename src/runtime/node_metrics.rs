@@ -20,4 +20,8 @@ pub struct NodeMetrics {
     pub recorded_bytes: u64,
     /// 1 once the recording has ended though the node goes on: its bound was reached, or the disk full or too slow.
     pub recordings_ended: u64,
+    /// Ballots that this voter's store was asked to save and has answered.
+    pub saves: u64,
+    /// The longest that the store took for one, in microseconds. A vote waits for it, so an election does.
+    pub save_us_max: u64,
 }

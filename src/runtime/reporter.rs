@@ -19,6 +19,9 @@ const REJECTED_EVERY: Duration = Duration::from_secs(1);
 /// A doubtful advertised address is told at most this often.
 const ADDRESS_EVERY: Duration = Duration::from_secs(60);
 
+/// A store that fails is told at most this often.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
 /// Remembers what was told, and when.
 #[derive(Debug)]
 pub(crate) struct Reporter {
@@ -27,11 +30,21 @@ pub(crate) struct Reporter {
     rejected_told: Option<Instant>,
     seen_at: Option<SocketAddr>,
     seen_told: Option<Instant>,
+    saves_failed: u64,
+    save_told: Option<Instant>,
 }
 
 impl Reporter {
     pub(crate) fn new(node: &str) -> Self {
-        Reporter { node: node.to_owned(), rejected: 0, rejected_told: None, seen_at: None, seen_told: None }
+        Reporter {
+            node: node.to_owned(),
+            rejected: 0,
+            rejected_told: None,
+            seen_at: None,
+            seen_told: None,
+            saves_failed: 0,
+            save_told: None,
+        }
     }
 
     pub(crate) fn started(&self, me: &Member, local: SocketAddr, contacts: usize) {
@@ -90,6 +103,21 @@ impl Reporter {
     /// The recording has ended before the node: told once, for there is one recording.
     pub(crate) fn recording_ended(&self, why: &RecordError, bytes: u64) {
         warn!(target: "tidings::node", node = self.node.as_str(), bytes, "the recording has ended, the node goes on: {why}");
+    }
+
+    /// An even number of voters bears the loss of no more of them than one fewer does.
+    pub(crate) fn even_voters(&self, election: &str, voters: usize) {
+        warn!(target: "tidings::election", node = self.node.as_str(), election, voters, "an even number of voters bears no more losses than one fewer: configure an odd one");
+    }
+
+    /// Counts a ballot that could not be saved, and tells of it unless that was done a while ago.
+    pub(crate) fn save_failed(&mut self, now: Instant, election: &str, error: &dyn std::fmt::Display) {
+        self.saves_failed += 1;
+        if is_due(self.save_told, now, SAVE_EVERY) {
+            warn!(target: "tidings::election", node = self.node.as_str(), election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}");
+            self.saves_failed = 0;
+            self.save_told = Some(now);
+        }
     }
 
     /// Counts a rejected datagram, and tells of it unless that was done a moment ago.
@@ -164,6 +192,12 @@ mod tests {
         let from = "127.0.0.1:1".parse().unwrap();
         let lines = lines_of_ten_minutes(|reporter, now, _| reporter.rejected(now, from, Rejected::Tag));
         assert_eq!(lines, 600);
+    }
+
+    #[test]
+    fn a_store_that_fails_makes_one_line_a_minute() {
+        let lines = lines_of_ten_minutes(|reporter, now, _| reporter.save_failed(now, "default", &"disk full"));
+        assert_eq!(lines, 10);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What a handle asks of the node's task, and about whom.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
+use crate::leader::Term;
 use crate::member::{IdentityError, NodeId};
-use crate::protocol::ForgetError;
+use crate::protocol::{ForgetError, ResignError};
 use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::view::View;
 use crate::why::Why;
@@ -15,7 +18,18 @@ pub(crate) enum Command {
     SetMetadata(Vec<u8>, oneshot::Sender<Result<(), IdentityError>>),
     Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
     Metrics(oneshot::Sender<NodeMetrics>),
+    Resign(Resignation, oneshot::Sender<Result<Option<Term>, ResignError>>),
     Leave,
+}
+
+/// An office to be given up.
+#[derive(Debug)]
+pub(crate) struct Resignation {
+    pub(crate) election: Arc<str>,
+    /// In this term and no other, if one is named.
+    pub(crate) term: Option<Term>,
+    /// To whom, if to anyone.
+    pub(crate) to: Option<NodeId>,
 }
 
 /// A member, by id or by name.

@@ -10,8 +10,10 @@ use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use crate::event::Event;
+use crate::leader::Leader;
 use crate::member::{Member, NodeId, State};
 use crate::runtime::judgement::Judgement;
+use crate::runtime::leaders::Leaders;
 use crate::runtime::pages::{Pages, Row};
 
 /// The members this node knows, itself included: Alive, Suspect and Dead ones, sorted by id. Who left is not listed.
@@ -20,6 +22,7 @@ pub struct View {
     me: NodeId,
     version: u64,
     rows: Pages,
+    leaders: Leaders,
     isolated: Option<(usize, usize)>,
     superseded_by: Option<SocketAddr>,
 }
@@ -28,7 +31,14 @@ impl View {
     /// A view of nobody, as the node `me` would have it before its first event; for folding events by hand.
     #[must_use]
     pub fn empty(me: NodeId) -> Self {
-        View { me, version: 0, rows: Pages::default(), isolated: None, superseded_by: None }
+        View {
+            me,
+            version: 0,
+            rows: Pages::default(),
+            leaders: Leaders::default(),
+            isolated: None,
+            superseded_by: None,
+        }
     }
 
     /// Counts the visible changes so far. Two views of one node with one version are the same.
@@ -77,6 +87,29 @@ impl View {
         self.iter().filter(|member| member.state().is_live())
     }
 
+    /// Who leads an election, as far as this node knows. Enough to send the leader a request; to write in its name takes
+    /// a [`Lease`](crate::runtime::Lease).
+    #[must_use]
+    pub fn leader(&self, election: &str) -> Option<&Leader> {
+        self.leaders.get(election)
+    }
+
+    /// The known leaders of all elections, in the order of the elections' names.
+    pub fn leaders(&self) -> impl Iterator<Item = &Leader> {
+        self.leaders.iter()
+    }
+
+    /// The member with the smallest id of those that nobody suspects: a hint that costs nothing, for work that may be
+    /// done twice or not at all.
+    ///
+    /// It is eventual and **not exclusive**: the two sides of a partition have one each, and so has every node whose view
+    /// is a moment behind. Never let it write what must be written by one alone: that takes an election, and the
+    /// [`Lease`](crate::runtime::Lease) that [`Node::lead`](crate::runtime::Node::lead) gives.
+    #[must_use]
+    pub fn coordinator(&self) -> Option<&Member> {
+        self.alive().next()
+    }
+
     /// How many members are listed, the dead among them.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -106,6 +139,7 @@ impl View {
     pub fn says_the_same(&self, other: &View) -> bool {
         self.isolated == other.isolated
             && self.superseded_by == other.superseded_by
+            && self.leaders.says_the_same(&other.leaders)
             && self.len() == other.len()
             && self.rows.iter().eq(other.rows.iter())
     }
@@ -122,8 +156,9 @@ impl View {
             }
             Event::Reconnected => self.isolated.take().is_some(),
             Event::Superseded { by } => self.superseded_by.replace(*by) != Some(*by),
-            Event::Leader { .. } | Event::LeaderLost { .. } | Event::VotersDiffer { .. } => false,
-            Event::SelfStalled { .. } | Event::Full { .. } => false,
+            Event::Leader { leader, trigger } => self.leaders.led(leader, *trigger),
+            Event::LeaderLost { leader, reason } => self.leaders.lost(leader, *reason),
+            Event::SelfStalled { .. } | Event::VotersDiffer { .. } | Event::Full { .. } => false,
         };
         self.version += u64::from(changed);
         changed
@@ -135,6 +170,10 @@ impl View {
 
     pub(crate) fn id(&self) -> NodeId {
         self.me
+    }
+
+    pub(crate) fn known_leaders(&self) -> &Leaders {
+        &self.leaders
     }
 
     pub(crate) fn isolation(&self) -> Option<(usize, usize)> {
@@ -162,7 +201,7 @@ pub(crate) fn in_state(member: &Member, state: State) -> Member {
     Member { state, ..member.clone() }
 }
 
-/// `version`, `me` (an id), `isolated` and `members`, sorted by id.
+/// `version`, `me` (an id), `isolated`, `leaders`, and `members`, sorted by id.
 impl Serialize for View {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Members<'a>(&'a View);
@@ -175,10 +214,11 @@ impl Serialize for View {
                 list.end()
             }
         }
-        let mut out = serializer.serialize_struct("View", 4)?;
+        let mut out = serializer.serialize_struct("View", 5)?;
         out.serialize_field("version", &self.version)?;
         out.serialize_field("me", &self.me)?;
         out.serialize_field("isolated", &self.is_isolated())?;
+        out.serialize_field("leaders", &self.leaders().collect::<Vec<_>>())?;
         out.serialize_field("members", &Members(self))?;
         out.end()
     }

@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Times that a voter does not run its timers though they are due
     #[arg(long, value_name = "N", default_value_t = Bounds::default().stalls)]
     stalls: u32,
+    /// Times that a voter may stand for office, over all voters and restarts
+    #[arg(long, value_name = "N", default_value_t = Bounds::default().campaigns)]
+    campaigns: u64,
     /// Letters that may arrive in a later step than they were sent in
     #[arg(long, value_name = "N", default_value_t = Bounds::default().late)]
     late: u32,
@@ -54,6 +57,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
         crashes: args.crashes,
         doubles: args.doubles,
         stalls: args.stalls,
+        campaigns: args.campaigns,
         late: args.late,
         disks: if args.forget { Disks::Forgotten } else { Disks::Kept },
         states_max: args.states_max,

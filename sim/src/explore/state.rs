@@ -9,8 +9,8 @@ use tidings::{Instant, NodeId, Term};
 use super::promises::{Broken, History};
 use super::{Bounds, Disks};
 
-/// What every voter's clock says, in Unix milliseconds, when the search begins.
-const BEGAN_MS: u64 = 1_000_000;
+/// What every voter's wall clock says, and goes on saying: a voter that forgot its votes is not helped by it.
+const BEGAN_MS: u64 = 1;
 
 /// A letter on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub(super) struct State {
     doubles: u32,
     stalls: u32,
     late: u32,
+    /// Pre-votes begun by processes that are gone.
+    campaigns_past: u64,
     broken: Option<(&'static str, String)>,
     /// How it came to this; no part of the state.
     path: Option<std::rc::Rc<Path>>,
@@ -73,6 +75,7 @@ impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.now, self.steps, &self.voters, &self.disks, &self.saves).hash(hasher);
         (&self.flights, &self.history, self.crashes, self.doubles, self.stalls, self.late).hash(hasher);
+        self.campaigns().hash(hasher);
     }
 }
 
@@ -94,6 +97,7 @@ impl State {
             doubles: bounds.doubles,
             stalls: bounds.stalls,
             late: bounds.late,
+            campaigns_past: 0,
             broken: None,
             path: None,
         };
@@ -107,6 +111,11 @@ impl State {
 
     pub(super) fn is_led(&self) -> bool {
         self.voters.iter().any(|voter| voter.lease(self.now).is_some())
+    }
+
+    /// How often somebody stood for office.
+    pub(super) fn campaigns(&self) -> u64 {
+        self.campaigns_past + self.voters.iter().map(|voter| voter.counts().campaigns).sum::<u64>()
     }
 
     pub(super) fn terms_led(&self) -> usize {
@@ -187,6 +196,7 @@ impl State {
             // Letters are for one start of a voter, and so are those it sent before.
             state.flights.retain(|flight| flight.to != voter);
             state.crashes -= 1;
+            state.campaigns_past += state.voters[voter].counts().campaigns;
             (state.disks[voter], state.saves[voter]) = (disk, None);
             state.voters[voter] = start(&rules, id, state.now, disk);
             next.push(state.after(Step::Crash(voter, disk), voter, |_, _| {}));

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{Events, Notice};
 use crate::event::{DeadReason, Event, SuspectReason};
+use crate::leader::{Leader, LossReason, Term, Trigger};
 use crate::member::{Accusers, Generation, Identity, Incarnation, Member, NodeId, Record, State};
 use crate::runtime::error::Stopped;
 use crate::runtime::hub::Hub;
@@ -43,6 +44,7 @@ struct World {
     random: Xoshiro256PlusPlus,
     rows: BTreeMap<u128, Member>,
     isolated: bool,
+    leaders: BTreeMap<&'static str, (Leader, bool)>,
     ids: u64,
 }
 
@@ -56,6 +58,9 @@ impl World {
             self.isolated = !self.isolated;
             let known = self.rows.len();
             return vec![if self.isolated { Event::Isolated { reachable: 0, known } } else { Event::Reconnected }];
+        }
+        if self.below(10) == 0 {
+            return vec![self.elect()];
         }
         let id = u128::from(self.below(self.ids));
         let Some(old) = self.rows.get(&id).cloned() else {
@@ -83,12 +88,29 @@ impl World {
         self.rows.extend(new.map(|new| (id, new)));
         events
     }
+
+    /// A leader comes, goes, or is followed by the next.
+    fn elect(&mut self) -> Event {
+        let election = ["a", "b", "c"][self.below(3) as usize];
+        let last = self.leaders.get(election).cloned();
+        if let Some((leader, true)) = last.clone().filter(|_| self.below(2) == 0) {
+            let reason = [LossReason::LeaseRanOut, LossReason::Resigned][self.below(2) as usize];
+            self.leaders.insert(election, (leader.clone(), false));
+            return Event::LeaderLost { leader, reason };
+        }
+        let term = Term(last.map_or(0, |(leader, _)| leader.term.0) + 1 + self.below(2));
+        let (id, since) = (NodeId::from_u128(u128::from(self.below(3))), Instant::from_nanos(term.0));
+        let leader = Leader { election: election.into(), id, name: "n".into(), term, since };
+        self.leaders.insert(election, (leader.clone(), true));
+        Event::Leader { leader, trigger: Trigger::ALL[self.below(7) as usize] }
+    }
 }
 
 /// A subscriber that folds what it reads and refuses an order that no member could go through.
 struct Reader {
     events: Events,
     folded: View,
+    terms: BTreeMap<String, Term>,
     initial: bool,
     coalesced: usize,
 }
@@ -96,7 +118,7 @@ struct Reader {
 impl Reader {
     fn new(hub: &Arc<Hub>) -> Self {
         let folded = View::empty(hub.view().id());
-        Reader { events: Events::new(Arc::clone(hub)), folded, initial: true, coalesced: 0 }
+        Reader { events: Events::new(Arc::clone(hub)), folded, terms: BTreeMap::new(), initial: true, coalesced: 0 }
     }
 
     /// Whether there was something to read.
@@ -111,6 +133,15 @@ impl Reader {
             let known = self.folded.get(member.id()).map(|known| (known.state(), known.generation()));
             let own = member.id() == self.folded.id();
             assert!(is_legal(known, &notice.event, member.generation()) || own, "{known:?} then {notice:?}");
+        }
+        let led = notice.event.election().and_then(|election| self.folded.leader(election)).map(|leader| leader.term);
+        match &notice.event {
+            Event::Leader { leader, .. } => {
+                let last = self.terms.insert(leader.election.to_string(), leader.term);
+                assert!(last < Some(leader.term), "terms never go back: {last:?} then {notice:?}");
+            }
+            Event::LeaderLost { leader, .. } => assert_eq!(led, Some(leader.term), "the end of one that was told"),
+            _ => {}
         }
         self.folded.apply(&notice.event);
         true
@@ -133,7 +164,7 @@ fn is_legal(known: Option<(State, Generation)>, event: &Event, generation: Gener
 fn run(seed: u64) -> usize {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let ids = [3, 30, 300][(random.next_u64() % 3) as usize];
-    let mut world = World { random, rows: BTreeMap::new(), isolated: false, ids };
+    let mut world = World { random, rows: BTreeMap::new(), isolated: false, leaders: BTreeMap::new(), ids };
     let hub = Arc::new(Hub::new(View::empty(NodeId::from_u128(7_777)), RING));
     let mut told = Vec::new();
     let mut readers: Vec<(Reader, u64, u64)> = Vec::new();

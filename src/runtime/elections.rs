@@ -1,0 +1,269 @@
+//! What an application asks of its node's elections: who leads, and to lead.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::leader::{self, Leader, Term};
+use crate::member::NodeId;
+use crate::runtime::error::Stopped;
+use crate::runtime::hub::Listener;
+use crate::runtime::lease::Lease;
+use crate::runtime::node::Node;
+use crate::runtime::office::{Grant, Office};
+use crate::runtime::request::{Command, Resignation, Who};
+
+/// One election as this node sees it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ElectionStatus {
+    /// Its name.
+    #[serde(serialize_with = "leader::text")]
+    pub name: Arc<str>,
+    /// The names of the voters, in the order of their ids.
+    #[serde(serialize_with = "texts")]
+    pub voters: Vec<Arc<str>>,
+    /// How many of them must agree.
+    pub quorum: usize,
+    /// The leader that this node knows.
+    pub leader: Option<Leader>,
+    /// Whether this node is a voter of it, and may lead.
+    pub is_voter: bool,
+    /// The highest term that this node voted in or knows a leader of; 0 before any.
+    pub term: Term,
+    /// How long this node may act as leader from now on if nobody renews it; none if it may not.
+    pub lease: Option<Duration>,
+    /// The voters that promised this node something it still counts on as leader, itself included; 0 if it does not
+    /// lead.
+    pub supporters: usize,
+}
+
+fn texts<S: Serializer>(texts: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().map(|text| &**text))
+}
+
+/// Why something asked of an election was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ElectionError {
+    /// No election of that name is configured here.
+    Unknown,
+    /// This node is no voter of the election, so it never leads.
+    NotAVoter,
+    /// This node does not lead.
+    NotLeading,
+    /// The successor that was named is no other voter.
+    NoSuchVoter,
+    /// The node has stopped.
+    Stopped(Stopped),
+}
+
+impl fmt::Display for ElectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ElectionError::Unknown => {
+                "no election of that name is configured here; give the builder .election(..), or see node.elections()"
+            }
+            ElectionError::NotAVoter => {
+                "this node is no voter of the election and never leads; add its name to the voters, on all of them"
+            }
+            ElectionError::NotLeading => "this node does not lead the election; ask the leader, see node.leader(..)",
+            ElectionError::NoSuchVoter => "the successor is no other voter of the election; see node.election(..)",
+            ElectionError::Stopped(stopped) => return stopped.fmt(f),
+        })
+    }
+}
+
+impl std::error::Error for ElectionError {}
+
+impl Node {
+    /// The elections that this node votes in or watches, in the order of the configuration.
+    #[must_use]
+    pub fn elections(&self) -> Vec<ElectionStatus> {
+        self.shared.offices.iter().map(|office| self.status(office)).collect()
+    }
+
+    /// One of [`Node::elections`], by its name.
+    #[must_use]
+    pub fn election(&self, name: &str) -> Option<ElectionStatus> {
+        self.shared.offices.find(name).map(|office| self.status(office))
+    }
+
+    fn status(&self, office: &Office) -> ElectionStatus {
+        let rules = &office.rules;
+        let left = office.grant().map(|grant| grant.left(&self.shared.clock));
+        ElectionStatus {
+            name: Arc::clone(rules.name()),
+            voters: rules.voters().iter().map(|(_, name)| Arc::clone(name)).collect(),
+            quorum: rules.quorum(),
+            leader: self.view().leader(rules.name()).cloned(),
+            is_voter: office.is_voter,
+            term: office.term(),
+            lease: left.filter(|left| !left.is_zero()),
+            supporters: office.supporters(),
+        }
+    }
+
+    /// Watches who leads an election. What it shows is what this node knows, a moment late at best: to send the leader
+    /// a request, not to write in its name.
+    ///
+    /// # Errors
+    /// When no such election is configured here.
+    pub fn leader(&self, election: &str) -> Result<LeaderWatch, ElectionError> {
+        let office = self.office(election)?;
+        let listener = Listener::new(Arc::clone(&self.shared.hub));
+        let mut watch = LeaderWatch { listener, election: Arc::clone(office.rules.name()), seen: None };
+        watch.seen = watch.current();
+        Ok(watch)
+    }
+
+    /// Runs a future while this node leads, and only then.
+    ///
+    /// It waits until this node may act as leader, calls `work` with the lease, and polls the future it returns only
+    /// while the lease is valid by the clock. When the term is over for this node, the future is dropped, and `work` is
+    /// called again in the next term that this node is elected in. So it returns only when one of the futures has
+    /// completed, with what that returned. **Returning does not resign**: the node leads on, and whoever calls `lead`
+    /// again goes on in the same term; call [`Lease::resign`] to give the office up.
+    ///
+    /// What is promised: the future is never begun or continued without a valid lease, as far as the drift of clocks
+    /// stays within [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). What is not: a lease may
+    /// end while the future is being polled, and what it has sent may arrive later still. Check [`Lease::is_valid`]
+    /// after the work, too, and send [`Lease::term`] with each write to a resource that refuses lower ones. A future
+    /// that blocks its thread cannot be dropped; and what it spawned goes on, unless that watches [`Lease::ended`].
+    ///
+    /// ```no_run
+    /// # async fn write(_: tidings::Term) {}
+    /// # async fn run(node: tidings::Node) -> Result<(), tidings::runtime::ElectionError> {
+    /// node.lead("default", |lease| async move {
+    ///     while lease.is_valid() {
+    ///         write(lease.term()).await; // refused by whoever has seen a higher term
+    ///     }
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    ///
+    /// Runs on any executor. It keeps the node running, as the handle does that it is called on.
+    ///
+    /// # Errors
+    /// When no such election is configured, this node is no voter of it, or the node has stopped.
+    pub async fn lead<T, F>(&self, election: &str, mut work: impl FnMut(Lease) -> F) -> Result<T, ElectionError>
+    where
+        F: Future<Output = T>,
+    {
+        let office = self.office(election)?;
+        if !office.is_voter {
+            return Err(ElectionError::NotAVoter);
+        }
+        loop {
+            let lease = self.next_lease(office).await?;
+            if let Some(output) = lease.hold(work(lease.clone())).await {
+                return Ok(output);
+            }
+        }
+    }
+
+    /// Hands an office of this node over to the voter that answered last, and waits until this node leads no more: for
+    /// a few milliseconds mostly, and for a lease at most. With nobody to take it, it is given up at once.
+    ///
+    /// # Errors
+    /// When this node does not lead, no such election is configured, or the node has stopped.
+    pub async fn resign(&self, election: &str) -> Result<(), ElectionError> {
+        self.hand_over(election, None).await
+    }
+
+    /// As [`Node::resign`], to a voter of one's choice: by its name, or its id. If it does not come in time, the office
+    /// is open to whoever stands first.
+    ///
+    /// # Errors
+    /// As [`Node::resign`], and when it is no other voter; nothing changes then.
+    pub async fn resign_to(&self, election: &str, successor: impl Into<Who>) -> Result<(), ElectionError> {
+        let to = match successor.into() {
+            Who::Id(id) => id,
+            Who::Name(name) => NodeId::from_name(&name),
+        };
+        self.hand_over(election, Some(to)).await
+    }
+
+    async fn hand_over(&self, election: &str, to: Option<NodeId>) -> Result<(), ElectionError> {
+        let office = self.office(election)?;
+        let what = Resignation { election: Arc::clone(office.rules.name()), term: None, to };
+        let done = self.ask(|answer| Command::Resign(what, answer)).await;
+        if let Some(term) = done.map_err(ElectionError::Stopped)?? {
+            let listener = Listener::new(Arc::clone(&self.shared.hub));
+            let is_over = || office.grant().is_none_or(|grant| grant.term != term);
+            poll_fn(|cx| listener.poll(cx, |board| (board.stopped.is_some() || is_over()).then_some(()))).await;
+        }
+        Ok(())
+    }
+
+    async fn next_lease(&self, office: &Office) -> Result<Lease, ElectionError> {
+        let listener = Listener::new(Arc::clone(&self.shared.hub));
+        let grant = poll_fn(|cx| {
+            listener.poll(cx, |board| match (board.stopped, office.grant()) {
+                (Some(stopped), _) => Some(Err(ElectionError::Stopped(stopped))),
+                (None, grant) => Ok(grant.filter(|grant| grant.is_valid_or_missed(&self.shared.clock))).transpose(),
+            })
+        });
+        Ok(self.lease(office, grant.await?))
+    }
+
+    fn lease(&self, office: &Office, grant: Arc<Grant>) -> Lease {
+        Lease {
+            election: Arc::clone(office.rules.name()),
+            grant,
+            clock: self.shared.clock,
+            hub: Arc::clone(&self.shared.hub),
+            commands: self.commands.downgrade(),
+        }
+    }
+
+    fn office(&self, election: &str) -> Result<&Office, ElectionError> {
+        self.shared.offices.find(election).ok_or(ElectionError::Unknown)
+    }
+}
+
+/// Who leads an election, now and after each change; made by [`Node::leader`]. It does not keep the node running.
+#[derive(Debug)]
+pub struct LeaderWatch {
+    listener: Listener,
+    election: Arc<str>,
+    /// What was told last.
+    seen: Option<Leader>,
+}
+
+impl LeaderWatch {
+    /// The leader as this node knows it now; of a stopped node, as it last knew it.
+    #[must_use]
+    pub fn current(&self) -> Option<Leader> {
+        self.listener.look(|board| board.view.leader(&self.election).cloned())
+    }
+
+    /// Waits until the leader is another than when this was last asked, or was made, and says who: none while nobody is
+    /// known to lead. What came and went in between is not told; [`Node::events`] tells each. Dropping the future loses
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the node has stopped and all was told.
+    pub async fn changed(&mut self) -> Result<Option<Leader>, Stopped> {
+        let (election, seen) = (&self.election, &self.seen);
+        let found = poll_fn(|cx| {
+            self.listener.poll(cx, |board| {
+                let leader = board.view.leader(election);
+                if leader != seen.as_ref() { Some(Ok(leader.cloned())) } else { board.stopped.map(Err) }
+            })
+        });
+        let leader = found.await?;
+        self.seen.clone_from(&leader);
+        Ok(leader)
+    }
+}
+
+impl Clone for LeaderWatch {
+    fn clone(&self) -> Self {
+        LeaderWatch { listener: self.listener.another(), election: Arc::clone(&self.election), seen: self.seen.clone() }
+    }
+}

@@ -1,0 +1,175 @@
+//! One election as the handles see it: what never changes of it, and what the node's task says of it after each turn.
+//!
+//! The task shows a lease only as far as the protocol grants it, and takes it back before it sends whatever tells the
+//! other voters that it is over. In between the holder reads the clock itself, so that a lease runs out on time for it
+//! whether or not the task runs.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::election::Rules;
+use crate::leader::Term;
+use crate::member::NodeId;
+use crate::protocol::Protocol;
+use crate::runtime::clock::Clock;
+use crate::time::Instant;
+
+/// One term in which this node leads, shared by the node's task and every handle on the lease.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) term: Term,
+    /// Until when it may act, in nanoseconds of the node's timeline; 0 while it may not.
+    until: AtomicU64,
+    is_over: AtomicBool,
+    /// Whether somebody found it run out and wants to be woken if it is renewed.
+    is_missed: AtomicBool,
+}
+
+impl Grant {
+    pub(crate) fn new(term: Term, until: Instant) -> Self {
+        let until = AtomicU64::new(until.as_nanos());
+        Grant { term, until, is_over: AtomicBool::new(false), is_missed: AtomicBool::new(false) }
+    }
+
+    /// How long it is still valid by the clock.
+    pub(crate) fn left(&self, clock: &Clock) -> Duration {
+        Instant::from_nanos(self.until.load(SeqCst)).since(clock.now())
+    }
+
+    /// Whether it is valid by the clock; if not, whoever asks is woken when it is again.
+    pub(crate) fn is_valid_or_missed(&self, clock: &Clock) -> bool {
+        if !self.left(clock).is_zero() {
+            return true;
+        }
+        self.is_missed.store(true, SeqCst);
+        // The task may have renewed it in between, and seen nobody who missed it.
+        !self.left(clock).is_zero()
+    }
+
+    /// Whether its term is over for this node.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(SeqCst)
+    }
+
+    /// Shows until when it is valid; true if somebody waits for that.
+    pub(crate) fn show(&self, until: Option<Instant>) -> bool {
+        self.until.store(until.map_or(0, Instant::as_nanos), SeqCst);
+        until.is_some() && self.is_missed.swap(false, SeqCst)
+    }
+
+    pub(crate) fn end(&self) {
+        self.until.store(0, SeqCst);
+        self.is_over.store(true, SeqCst);
+    }
+}
+
+/// One election of this node.
+#[derive(Debug)]
+pub(crate) struct Office {
+    pub(crate) rules: Rules,
+    pub(crate) is_voter: bool,
+    term: AtomicU64,
+    supporters: AtomicUsize,
+    grant: Mutex<Option<Arc<Grant>>>,
+}
+
+impl Office {
+    fn new(rules: Rules, me: NodeId) -> Self {
+        let is_voter = rules.place_of(me).is_some();
+        let (term, supporters) = (AtomicU64::new(0), AtomicUsize::new(0));
+        Office { rules, is_voter, term, supporters, grant: Mutex::new(None) }
+    }
+
+    /// The highest term that this voter knows of; 0 before any.
+    pub(crate) fn term(&self) -> Term {
+        Term(self.term.load(SeqCst))
+    }
+
+    /// The voters that promised this leader something it still counts on.
+    pub(crate) fn supporters(&self) -> usize {
+        self.supporters.load(SeqCst)
+    }
+
+    /// The term that this node leads in now.
+    pub(crate) fn grant(&self) -> Option<Arc<Grant>> {
+        self.held().clone()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Arc<Grant>>> {
+        self.grant.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows what the protocol grants, but nothing that was not granted before; true if somebody waits for the change.
+    fn curb(&self, now: Instant, protocol: &Protocol) -> bool {
+        let mut held = self.held();
+        let Some(grant) = held.as_ref() else { return false };
+        let name = self.rules.name();
+        let office = protocol.election(name).and_then(|election| election.office());
+        if office.is_none_or(|(term, _)| term != grant.term) {
+            grant.end();
+            *held = None;
+            return true;
+        }
+        let lease = protocol.lease(now, name).filter(|lease| lease.term == grant.term);
+        grant.show(lease.map(|lease| lease.until))
+    }
+
+    /// Begins what the protocol has granted, and shows the rest; true if somebody waits for the change.
+    fn publish(&self, now: Instant, protocol: &Protocol) -> bool {
+        let was_changed = self.curb(now, protocol);
+        let Some(election) = protocol.election(self.rules.name()) else { return was_changed };
+        let known = election.leader().map(|(_, term, _)| term).max(election.term());
+        self.term.store(known.unwrap_or_default().0, SeqCst);
+        self.supporters.store(election.supporters(), SeqCst);
+        let lease = protocol.lease(now, self.rules.name());
+        let told = election.office().map(|(term, _)| term);
+        let mut held = self.held();
+        match lease {
+            Some(lease) if held.is_none() && told == Some(lease.term) => {
+                *held = Some(Arc::new(Grant::new(lease.term, lease.until)));
+                true
+            }
+            _ => was_changed,
+        }
+    }
+}
+
+/// All elections of this node, in the order of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Offices(Arc<[Office]>);
+
+impl Offices {
+    pub(crate) fn new(protocol: &Protocol) -> Self {
+        let me = protocol.me().id();
+        Offices(protocol.elections().map(|election| Office::new(election.rules().clone(), me)).collect())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Office> {
+        self.0.iter()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Office> {
+        self.iter().find(|office| **office.rules.name() == *name)
+    }
+
+    /// Takes back what is not granted any more: before anything is sent that another voter might go by.
+    pub(crate) fn curb(&self, now: Instant, protocol: &Protocol) -> bool {
+        self.iter().fold(false, |news, office| office.curb(now, protocol) | news)
+    }
+
+    /// Begins what is granted: after the events that tell of it are published.
+    pub(crate) fn publish(&self, now: Instant, protocol: &Protocol) -> bool {
+        self.iter().fold(false, |news, office| office.publish(now, protocol) | news)
+    }
+
+    /// The node has stopped: nothing is granted any more.
+    pub(crate) fn close(&self) {
+        for office in self.iter() {
+            if let Some(grant) = office.held().take() {
+                grant.end();
+            }
+            office.supporters.store(0, SeqCst);
+        }
+    }
+}
