@@ -527,7 +527,7 @@ fn leases_of_two_leaders_never_overlap_however_often_the_office_changes_hands() 
     let nodes = joined(NAMES.map(voter));
     let given = Arc::new(Mutex::new(Vec::<Lease>::new()));
     let (send, changes) = mpsc::channel();
-    for node in nodes.iter().cloned() {
+    for node in nodes.clone() {
         let (given, send) = (Arc::clone(&given), send.clone());
         std::thread::spawn(move || {
             let forever = node.lead("default", |lease| {
