@@ -3,8 +3,8 @@
 //! A turn reads the socket dry, then does what the handles ask, then fires timers, and publishes. The order matters: a
 //! node that did not run for a while finds the answers to its own questions in its socket, and has to read them before
 //! it judges who did not answer. What a turn does, it does at the moment it began, so that lateness is that of the wake
-//! and not that of the work. Only what a voter reads is dated one by one, and the wait for the next turn counted from the
-//! end of this one.
+//! and not that of the work; only a datagram is handled at the moment it was read, and the wait for the next turn counted
+//! from this one's end.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -154,7 +154,7 @@ impl Driver {
                 faults.thawed().await;
             }
             let now = self.clock.now();
-            let now = self.read_socket(now);
+            self.read_socket(now);
             self.take_saved(now);
             self.take_commands(now);
             self.fire_timers(now);
@@ -178,29 +178,23 @@ impl Driver {
         }
     }
 
-    /// Reads the socket dry; the moment that was read last.
-    ///
-    /// A voter's promise runs from when the leader's letter was here, and must outlast the lease that the leader counts
-    /// from before it wrote: were this task held up between the clock and the socket, a promise dated by the beginning of
-    /// the turn could end first. So a voter reads the clock again after each datagram.
-    fn read_socket(&mut self, mut now: Instant) -> Instant {
+    fn read_socket(&mut self, now: Instant) {
         let due = self.protocol.poll_timeout().is_some_and(|deadline| deadline <= now);
         for _ in 0..DATAGRAMS_MAX {
-            let Some((length, from)) = self.socket.receive(&mut self.received, due) else { break };
+            let Some((length, from)) = self.socket.receive(&mut self.received, due) else { return };
             if self.faults.as_ref().is_some_and(|faults| !faults.lets_in(from)) {
                 continue;
             }
             tracing::trace!(target: "tidings::datagram", %from, length, "in");
-            if self.ballots.is_some() {
-                now = self.clock.now();
-            }
             let Some(datagram) = self.received.get_mut(..length) else { continue };
+            // Read anew, and after the datagram was: a voter's promise runs from its receipt, and a process that is
+            // stopped between its waking and here would promise for a time that is over.
+            let now = self.clock.now();
             if let Err(reason) = self.protocol.handle_datagram(now, from, datagram) {
                 self.reporter.rejected(now, from, reason);
             }
             self.flush(now);
         }
-        now
     }
 
     fn take_saved(&mut self, now: Instant) {

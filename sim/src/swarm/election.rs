@@ -146,7 +146,8 @@ impl Draw<'_> {
 
     fn partition(&mut self) -> Fault {
         let count = self.random.between(1, u64::from(self.hosts) - 1) as usize;
-        let bridges = if self.random.permille(250) { vec![self.random.below(u64::from(self.hosts)) as u32] } else { vec![] };
+        let bridges =
+            if self.random.permille(250) { vec![self.random.below(u64::from(self.hosts)) as u32] } else { vec![] };
         let mut side = self.random.choose(count, self.hosts);
         side.retain(|host| !bridges.contains(host));
         let others: Vec<u32> = (0..self.hosts).filter(|host| !side.contains(host) && !bridges.contains(host)).collect();

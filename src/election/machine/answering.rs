@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::election::reign::Gate;
+use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
@@ -67,6 +68,11 @@ impl Election {
             return Err(Rejected::Stale);
         }
         self.see_candidate(term);
+        if self.is_saving_vote_for(from, term) {
+            // The answer comes when the vote is saved. To refuse meanwhile would be to say that it went to another.
+            self.asker = Some((from, round));
+            return Ok(());
+        }
         // Relief is the leader's to give, and a leader relieves itself for nobody but whom it hands over to.
         let is_chosen = |to: NodeId| to == from;
         let own = self.reign.as_ref().map(|reign| reign.handing_over.is_some_and(|over| is_chosen(over.to)));
@@ -83,6 +89,11 @@ impl Election {
             self.begin_save(Some((from, round)));
         }
         Ok(())
+    }
+
+    fn is_saving_vote_for(&self, candidate: NodeId, term: Term) -> bool {
+        let is_it = |voter: &Voter| voter.is_saving() && (voter.term(), voter.vote()) == (term, Some(candidate));
+        self.asker.is_some_and(|(asker, _)| asker == candidate) && self.voter.as_ref().is_some_and(is_it)
     }
 
     /// The vote for a candidate is saved, or could not be.
