@@ -135,7 +135,8 @@ impl<A: App, W: Watch> World<A, W> {
     #[must_use]
     pub fn leader(&self, election: usize) -> Option<u32> {
         let name = &self.config.elections.get(election)?.name;
-        let leads = |host: &Host<A>| host.protocol().is_some_and(|p| p.lease(host.clock.read(self.now), name).is_some());
+        let leads =
+            |host: &Host<A>| host.protocol().is_some_and(|p| p.lease(host.clock.read(self.now), name).is_some());
         (0..).zip(&self.hosts).find(|(_, host)| leads(host)).map(|(number, _)| number)
     }
 

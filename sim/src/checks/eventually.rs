@@ -84,8 +84,7 @@ impl Settling {
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
         let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
         let letters = letters(world.config(), world.now().since(since));
-        let most =
-            (share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + letters, share * bytes_each + letters * LETTER_BYTES);
+        let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + letters, share * bytes_each + letters * LETTER_BYTES);
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
             at: world.now(),

@@ -171,7 +171,8 @@ impl Expect {
     fn holds(&self, pending: &Pending, observer: u32, about: Option<u32>) -> bool {
         match &pending.what {
             Expectation::Is { opinion, .. } => {
-                self.runs(observer) && about.is_some_and(|about| self.opinion_like(*opinion, observer, about) == *opinion)
+                self.runs(observer)
+                    && about.is_some_and(|about| self.opinion_like(*opinion, observer, about) == *opinion)
             }
             Expectation::Told { times, .. } => {
                 let told = pending.told.get(&(observer, about)).copied().unwrap_or(0);
@@ -302,7 +303,8 @@ impl Watch for Expect {
         let now = moment.now;
         self.advance(now);
         let Some(word) = Word::of(event) else { return };
-        let about = event.member().and_then(host_of).or_else(|| leader_in(event).and_then(|leader| number(&leader.name)));
+        let about =
+            event.member().and_then(host_of).or_else(|| leader_in(event).and_then(|leader| number(&leader.name)));
         if word.is_about_a_member() && about.is_none() {
             return;
         }

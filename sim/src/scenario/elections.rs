@@ -147,8 +147,7 @@ impl Scenario {
     /// Whether some process may start with a wall clock that is wrong.
     #[must_use]
     pub fn has_wrong_wall_clock(&self) -> bool {
-        let is_wrong =
-            |fault: &Fault| matches!(fault, Fault::Crash { clock, .. } if *clock != WallClock::Right);
+        let is_wrong = |fault: &Fault| matches!(fault, Fault::Crash { clock, .. } if *clock != WallClock::Right);
         self.faults.iter().any(|planned| is_wrong(&planned.what))
     }
 }
