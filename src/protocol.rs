@@ -168,7 +168,8 @@ impl Protocol {
     /// Takes a datagram in.
     ///
     /// Before timers are fired, all datagrams that have arrived should be handed in: an answer that waits in a buffer
-    /// is no silence.
+    /// is no silence. **`now` must not have been read from the clock before the datagram was from its socket**: the
+    /// promise of a voter runs from then.
     ///
     /// # Errors
     /// Why it was rejected. The state is unchanged but for lateness and the counters.

@@ -19,6 +19,7 @@ use tidings::config::ElectionConfig;
 use tidings::election::Rules;
 use twox_hash::XxHash3_64;
 
+use crate::random::Random;
 use state::State;
 
 /// How large a world is explored.
@@ -59,12 +60,12 @@ impl Default for Bounds {
     fn default() -> Self {
         Bounds {
             voters: 3,
-            steps: 5,
-            step: Duration::from_millis(30),
+            steps: 3,
+            step: Duration::from_millis(60),
             crashes: 1,
             doubles: 0,
             stalls: 1,
-            campaigns: 2,
+            campaigns: 1,
             late: 1,
             disks: Disks::Kept,
             states_max: 20_000_000,
@@ -73,7 +74,7 @@ impl Default for Bounds {
 }
 
 /// What a search came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Explored {
     /// Distinct states.
@@ -93,33 +94,70 @@ pub struct Explored {
 /// Explores everything within bounds, or until a promise is broken.
 #[must_use]
 pub fn explore(bounds: &Bounds) -> Explored {
+    let mut search = Search {
+        bounds,
+        // Asked for membership alone; its order decides nothing.
+        seen: HashSet::new(),
+        bytes: Bytes::default(),
+        found: Explored::default(),
+    };
+    let mut stack = Vec::new();
+    search.meet(State::begin(&rules(bounds), bounds), &mut stack);
+    while let Some(state) = stack.pop() {
+        if search.found.broken.is_some() || search.found.states >= bounds.states_max {
+            return search.found;
+        }
+        for choice in state.choices() {
+            search.found.transitions += 1;
+            search.meet(state.after(choice, bounds), &mut stack);
+        }
+    }
+    search.found.is_complete = search.found.broken.is_none();
+    search.found
+}
+
+/// Walks so many times from the beginning to the end of the bounds, each time by chance, or until a promise is broken:
+/// for worlds that are too large to be gone through whole. States that two walks meet are counted twice.
+#[must_use]
+pub fn walk(bounds: &Bounds, walks: u64, seed: u64) -> Explored {
+    let mut random = Random::new(seed, "explore");
+    let begin = State::begin(&rules(bounds), bounds);
+    let mut found = Explored::default();
+    for _ in 0..walks {
+        let mut state = begin.clone();
+        while state.steps() < bounds.steps && state.campaigns() <= bounds.campaigns {
+            let choices = state.choices();
+            if choices.is_empty() {
+                break;
+            }
+            state = state.after(choices[random.below(choices.len() as u64) as usize], bounds);
+            found.note(&state);
+            if found.broken.is_some() {
+                return found;
+            }
+        }
+        found.transitions = found.states;
+    }
+    found
+}
+
+fn rules(bounds: &Bounds) -> Rules {
     let names = ["a", "b", "c", "d", "e"];
     let voters = bounds.voters.clamp(1, names.len());
     let mut config = ElectionConfig::lan("explored", names[..voters].iter().copied());
     config.lease = Duration::from_millis(100);
     config.heartbeat = Duration::from_millis(33);
     config.clock_drift_max_ppm = 0;
-    let rules = Rules::new(&config);
-    let mut search = Search {
-        bounds,
-        // Asked for membership alone; its order decides nothing.
-        seen: HashSet::new(),
-        bytes: Bytes::default(),
-        found: Explored { states: 0, transitions: 0, is_complete: false, led: 0, terms: 0, broken: None },
-    };
-    let mut stack = Vec::new();
-    search.meet(State::begin(&rules, bounds), &mut stack);
-    while let Some(state) = stack.pop() {
-        if search.found.broken.is_some() || search.found.states >= bounds.states_max {
-            return search.found;
-        }
-        for next in state.successors(bounds) {
-            search.found.transitions += 1;
-            search.meet(next, &mut stack);
-        }
+    Rules::new(&config)
+}
+
+impl Explored {
+    fn note(&mut self, state: &State) {
+        self.states += 1;
+        self.led += u64::from(state.is_led());
+        self.terms = self.terms.max(state.terms_led());
+        self.broken = state.broken();
     }
-    search.found.is_complete = search.found.broken.is_none();
-    search.found
 }
 
 struct Search<'a> {
@@ -134,15 +172,10 @@ impl Search<'_> {
         if !self.seen.insert(fingerprint(&state, &mut self.bytes)) {
             return;
         }
-        self.found.states += 1;
-        self.found.led += u64::from(state.is_led());
-        self.found.terms = self.found.terms.max(state.terms_led());
-        match state.broken() {
-            Some(broken) => self.found.broken = Some(broken),
-            None if state.steps() < self.bounds.steps && state.campaigns() <= self.bounds.campaigns => {
-                stack.push(state)
-            }
-            None => {}
+        self.found.note(&state);
+        let is_within = state.steps() < self.bounds.steps && state.campaigns() <= self.bounds.campaigns;
+        if is_within && self.found.broken.is_none() {
+            stack.push(state);
         }
     }
 }

@@ -214,7 +214,8 @@ impl Election {
         self.await_turn(Trigger::NoLeader);
     }
 
-    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are.
+    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are. `now` is no earlier than
+    /// its receipt, because a promise runs from then.
     ///
     /// # Errors
     /// Why it was rejected; nothing changed but what time alone changes.

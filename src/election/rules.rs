@@ -36,14 +36,14 @@ impl Rules {
         let mut voters: Vec<(NodeId, Arc<str>)> =
             config.voters.iter().map(|name| (NodeId::from_name(name), name.as_str().into())).collect();
         voters.sort();
-        let mut terms = Vec::new();
+        let mut charter = Vec::new();
         for (id, _) in &voters {
-            terms.extend_from_slice(&id.to_bytes());
+            charter.extend_from_slice(&id.to_bytes());
         }
-        terms.extend_from_slice(&config.lease.as_nanos().to_le_bytes());
-        terms.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
+        charter.extend_from_slice(&config.lease.as_nanos().to_le_bytes());
+        charter.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
         let council =
-            Council { election: XxHash3_64::oneshot(config.name.as_bytes()), terms: XxHash3_64::oneshot(&terms) };
+            Council { election: XxHash3_64::oneshot(config.name.as_bytes()), charter: XxHash3_64::oneshot(&charter) };
         Rules {
             name: config.name.as_str().into(),
             voters,
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(rules(&["a", "b", "c"]), rules(&["c", "a", "b"]));
         assert_ne!(rules(&["a", "b", "c"]).council(), rules(&["a", "b", "d"]).council());
         let longer = ElectionConfig::lan("default", ["a", "b", "c"]).with_lease(Duration::from_secs(1));
-        assert_ne!(rules(&["a", "b", "c"]).council().terms, Rules::new(&longer).council().terms);
+        assert_ne!(rules(&["a", "b", "c"]).council().charter, Rules::new(&longer).council().charter);
         for (voters, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (9, 5)] {
             let names: Vec<String> = (0..voters).map(|n| format!("n{n}")).collect();
             assert_eq!(Rules::new(&ElectionConfig::lan("default", names)).quorum(), quorum);

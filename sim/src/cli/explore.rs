@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use tidings_sim::explore::{Bounds, Disks, explore};
+use tidings_sim::explore::{Bounds, Disks, explore, walk};
 
 use crate::cli::Verdict;
 use crate::cli::stopwatch::{Stopwatch, rate};
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = Bounds::default().steps)]
     steps: u32,
     /// How long a step is; the lease lasts 100ms
-    #[arg(long, value_name = "SPAN", value_parser = crate::cli::run::span, default_value = "30ms")]
+    #[arg(long, value_name = "SPAN", value_parser = crate::cli::run::span, default_value = "60ms")]
     step: Duration,
     /// Crashes, each with a restart at once
     #[arg(long, value_name = "N", default_value_t = Bounds::default().crashes)]
@@ -44,6 +44,12 @@ pub(crate) struct Args {
     /// A voter that crashes forgets what it saved, and its clock stands still: a broken promise must be found
     #[arg(long)]
     forget: bool,
+    /// Walks so many times through it by chance instead, for what is too large to be gone through whole
+    #[arg(long, value_name = "N")]
+    walks: Option<u64>,
+    /// What the walks' chance is drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
     /// Gives up, unfinished, at so many states
     #[arg(long, value_name = "N", default_value_t = Bounds::default().states_max)]
     states_max: u64,
@@ -63,10 +69,18 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
         states_max: args.states_max,
     };
     let watch = Stopwatch::start();
-    let found = explore(&bounds);
+    let found = match args.walks {
+        Some(walks) => walk(&bounds, walks, args.seed),
+        None => explore(&bounds),
+    };
     let took = watch.elapsed();
-    let how = if found.is_complete { "all of them" } else { "not all" };
-    writeln!(out, "{} distinct states, {how}; {} transitions", found.states, found.transitions)?;
+    match args.walks {
+        Some(walks) => writeln!(out, "{} states met in up to {walks} walks", found.states)?,
+        None => {
+            let how = if found.is_complete { "all of them" } else { "not all" };
+            writeln!(out, "{} distinct states, {how}; {} transitions", found.states, found.transitions)?;
+        }
+    }
     writeln!(out, "led in {} states, up to {} terms in one history", found.led, found.terms)?;
     writeln!(out, "{:.1} s, {:.0} states/s", took.as_secs_f64(), rate(found.states, took))?;
     match found.broken {

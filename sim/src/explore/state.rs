@@ -49,6 +49,21 @@ struct Path {
     before: Option<std::rc::Rc<Path>>,
 }
 
+/// Something that can happen; letters by their place among those under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Choice {
+    Arrive(usize),
+    ArriveAndStay(usize),
+    EndSave(usize),
+    RunTimers(usize),
+    /// Before what is being saved was saved.
+    CrashBefore(usize),
+    /// After it was saved, and before that was told.
+    CrashAfter(usize),
+    /// Time goes on, perhaps with a letter that is late.
+    Tick(Option<usize>),
+}
+
 /// What happened between two states.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -135,103 +150,116 @@ impl State {
     }
 
     /// Everything that can happen next.
-    pub(super) fn successors(&self, bounds: &Bounds) -> Vec<State> {
-        let mut next = Vec::new();
-        for place in 0..self.flights.len() {
+    pub(super) fn choices(&self) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        for (place, flight) in self.flights.iter().enumerate() {
             // Equal letters are one choice.
-            if place > 0 && self.flights[place] == self.flights[place - 1] {
-                continue;
-            }
-            next.push(self.deliver(place, Copies::Last));
-            if self.doubles > 0 {
-                next.push(self.deliver(place, Copies::More));
+            if place == 0 || self.flights[place - 1] != *flight {
+                choices.push(Choice::Arrive(place));
+                if self.doubles > 0 {
+                    choices.push(Choice::ArriveAndStay(place));
+                }
             }
         }
         for voter in 0..self.voters.len() {
             if self.saves[voter].is_some() {
-                next.push(self.end_save(voter));
+                choices.push(Choice::EndSave(voter));
             }
-            if self.voters[voter].poll_timeout().is_some_and(|due| due <= self.now) {
-                next.push(self.after(Step::Timers(voter), voter, |voter, now| {
-                    voter.handle_timeout(now);
-                }));
+            if self.is_due(voter) {
+                choices.push(Choice::RunTimers(voter));
             }
             if self.crashes > 0 {
-                self.crash(voter, bounds, &mut next);
+                choices.push(Choice::CrashBefore(voter));
+                if self.saves[voter].is_some() {
+                    choices.push(Choice::CrashAfter(voter));
+                }
             }
         }
-        self.tick(bounds, &mut next);
+        if self.late > 0 {
+            choices.extend((0..self.flights.len()).map(|place| Choice::Tick(Some(place))));
+        }
+        if self.stalled() <= self.stalls {
+            choices.push(Choice::Tick(None));
+        }
+        choices
+    }
+
+    /// What a choice leads to.
+    pub(super) fn after(&self, choice: Choice, bounds: &Bounds) -> State {
+        let mut next = self.clone();
+        match choice {
+            Choice::Arrive(place) => {
+                let flight = next.flights.remove(place);
+                next.deliver(flight);
+            }
+            Choice::ArriveAndStay(place) => {
+                next.doubles -= 1;
+                next.deliver(self.flights[place]);
+            }
+            Choice::EndSave(voter) => next.end_save(voter),
+            Choice::RunTimers(voter) => next.call(Step::Timers(voter), voter, |voter, now| voter.handle_timeout(now)),
+            Choice::CrashBefore(voter) => next.crash(voter, self.disks[voter], bounds),
+            Choice::CrashAfter(voter) => next.crash(voter, self.saves[voter].map(|save| save.ballot), bounds),
+            Choice::Tick(kept) => next.tick(kept, bounds),
+        }
         next
     }
 
-    fn deliver(&self, place: usize, copies: Copies) -> State {
-        let flight = self.flights[place];
-        let mut before = self.clone();
-        match copies {
-            Copies::Last => drop(before.flights.remove(place)),
-            Copies::More => before.doubles -= 1,
-        }
+    fn deliver(&mut self, flight: Flight) {
         let from = self.voters[flight.from].me();
-        before.after(Step::Letter(flight), flight.to, |voter, now| {
+        self.call(Step::Letter(flight), flight.to, |voter, now| {
             let _ = voter.handle_letter(now, from, flight.letter);
-        })
+        });
     }
 
-    fn end_save(&self, voter: usize) -> State {
-        let mut before = self.clone();
-        let Some(save) = before.saves[voter].take() else { return before };
-        before.disks[voter] = Some(save.ballot);
-        before.after(Step::Saved(voter, save.ballot), voter, |voter, now| {
+    fn end_save(&mut self, voter: usize) {
+        let Some(save) = self.saves[voter].take() else { return };
+        self.disks[voter] = Some(save.ballot);
+        self.call(Step::Saved(voter, save.ballot), voter, |voter, now| {
             voter.handle_saved(now, save.number, SaveOutcome::Done);
-        })
+        });
     }
 
     /// A voter crashes and starts again; what it was saving may have reached the disk or not.
-    fn crash(&self, voter: usize, bounds: &Bounds, next: &mut Vec<State>) {
-        let saved = [Some(self.disks[voter]), self.saves[voter].map(|save| Some(save.ballot))];
-        for disk in saved.into_iter().flatten() {
-            let mut state = self.clone();
-            let disk = if bounds.disks == Disks::Forgotten { None } else { disk };
-            let (rules, id) = (state.voters[voter].rules().clone(), state.voters[voter].me());
-            // Letters are for one start of a voter, and so are those it sent before.
-            state.flights.retain(|flight| flight.to != voter);
-            state.crashes -= 1;
-            state.campaigns_past += state.voters[voter].counts().campaigns;
-            (state.disks[voter], state.saves[voter]) = (disk, None);
-            state.voters[voter] = start(&rules, id, state.now, disk);
-            next.push(state.after(Step::Crash(voter, disk), voter, |_, _| {}));
-        }
+    fn crash(&mut self, voter: usize, disk: Option<Ballot>, bounds: &Bounds) {
+        let disk = disk.filter(|_| bounds.disks == Disks::Kept);
+        let (rules, id) = (self.voters[voter].rules().clone(), self.voters[voter].me());
+        // Letters are for one start of a voter.
+        self.flights.retain(|flight| flight.to != voter);
+        self.crashes -= 1;
+        self.campaigns_past += self.voters[voter].counts().campaigns;
+        (self.disks[voter], self.saves[voter]) = (disk, None);
+        self.voters[voter] = start(&rules, id, self.now, disk);
+        self.call(Step::Crash(voter, disk), voter, |_, _| {});
     }
 
-    /// Time goes on. Letters that have not arrived are lost, but for one at a time that is late, so many times; and a
-    /// voter whose timers are due and have not run was stopped, which is allowed so many times.
-    fn tick(&self, bounds: &Bounds, next: &mut Vec<State>) {
-        let is_due = |voter: &&Election| voter.poll_timeout().is_some_and(|due| due <= self.now);
-        let stalled = self.voters.iter().filter(is_due).count() as u32;
-        let Some(stalls) = self.stalls.checked_sub(stalled) else { return };
-        let late = self.flights.iter().filter(|_| self.late > 0).map(Some);
-        for kept in late.chain([None]) {
-            let mut state = self.clone();
-            state.flights = kept.copied().into_iter().collect();
-            state.late -= u32::from(kept.is_some());
-            state.stalls = stalls;
-            state.steps += 1;
-            state.now += bounds.step;
-            let now = state.now;
-            state.note(Step::Time(now));
-            state.judge();
-            next.push(state);
-        }
+    /// Time goes on. Letters that have not arrived are lost, but for one that is late; a voter whose timers are due and
+    /// have not run was stopped.
+    fn tick(&mut self, kept: Option<usize>, bounds: &Bounds) {
+        self.stalls = self.stalls.saturating_sub(self.stalled());
+        self.late -= u32::from(kept.is_some());
+        self.flights = kept.map(|place| self.flights[place]).into_iter().collect();
+        self.steps += 1;
+        self.now += bounds.step;
+        self.note(Step::Time(self.now));
+        self.judge();
     }
 
-    /// The state after a call to a voter, with what came of it.
-    fn after(&self, step: Step, voter: usize, call: impl FnOnce(&mut Election, Instant)) -> State {
-        let mut next = self.clone();
-        next.note(step);
-        call(&mut next.voters[voter], self.now);
-        next.drain(voter);
-        next.judge();
-        next
+    /// Voters whose timers are due.
+    fn stalled(&self) -> u32 {
+        (0..self.voters.len()).filter(|voter| self.is_due(*voter)).count() as u32
+    }
+
+    fn is_due(&self, voter: usize) -> bool {
+        self.voters[voter].poll_timeout().is_some_and(|due| due <= self.now)
+    }
+
+    /// A call to a voter, with what comes of it.
+    fn call(&mut self, step: Step, voter: usize, call: impl FnOnce(&mut Election, Instant)) {
+        self.note(step);
+        call(&mut self.voters[voter], self.now);
+        self.drain(voter);
+        self.judge();
     }
 
     fn drain(&mut self, voter: usize) {
@@ -269,13 +297,6 @@ impl State {
         let before = self.path.take();
         self.path = Some(std::rc::Rc::new(Path { step, before }));
     }
-}
-
-/// Whether a letter that arrives may arrive again.
-#[derive(Clone, Copy)]
-enum Copies {
-    Last,
-    More,
 }
 
 fn start(rules: &Rules, id: NodeId, now: Instant, ballot: Option<Ballot>) -> Election {
