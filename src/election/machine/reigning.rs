@@ -3,6 +3,7 @@
 use crate::election::reign::{Gate, HandingOver, Reign};
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
+use crate::sabotage;
 use crate::time::Instant;
 use crate::wire::{Letter, Rejected, Round};
 
@@ -13,7 +14,8 @@ impl Election {
     pub(super) fn take_office(&mut self) {
         let Some(campaign) = self.campaign.take() else { return };
         self.next_round = campaign.next_round();
-        let (term, trigger) = (campaign.term, campaign.trigger);
+        let in_turn = campaign.hand_over.filter(|_| sabotage::is_off("own_term"));
+        let (term, trigger) = (in_turn.unwrap_or(campaign.term), campaign.trigger);
         if let Some(old) = self.reign.take() {
             self.end_of_reign(&old, LossReason::Resigned);
         }
