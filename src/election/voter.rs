@@ -69,8 +69,8 @@ pub(super) struct No {
 
 impl Voter {
     pub(super) fn new(now: Instant, standing: Standing, rules: &Rules) -> Self {
-        let unknown =
-            Ballot { term: Term(standing.unix_ms.clamp(1, Term::LIMIT / 2)), vote: None, promise: rules.promise() };
+        let since = if sabotage::is_off("terms_from_clock") { 1 } else { standing.unix_ms };
+        let unknown = Ballot { term: Term(since.clamp(1, Term::LIMIT / 2)), vote: None, promise: rules.promise() };
         let ballot = standing.ballot.unwrap_or(unknown);
         let wait =
             if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise.max(rules.promise()) };

@@ -68,7 +68,7 @@ impl Election {
             return Err(Rejected::Stale);
         }
         self.see_candidate(term);
-        if self.is_saving_vote_for(from, term) {
+        if self.is_saving_vote_for(from, term) && !sabotage::is_off("saving_in_silence") {
             // The answer comes when the vote is saved. To refuse meanwhile would be to say that it went to another.
             self.asker = Some((from, round));
             return Ok(());

@@ -155,7 +155,7 @@ impl Election {
         self.begin_campaign(Stage::PreVote, next, trigger);
         if let Some(campaign) = &mut self.campaign {
             campaign.hand_over = Some(relieved);
-            campaign.predecessor = predecessor;
+            campaign.predecessor = predecessor.filter(|_| !sabotage::is_off("predecessor"));
         }
         self.vote_for_itself();
     }

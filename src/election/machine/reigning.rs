@@ -14,7 +14,8 @@ impl Election {
     pub(super) fn take_office(&mut self) {
         let Some(campaign) = self.campaign.take() else { return };
         self.next_round = campaign.next_round();
-        let (term, trigger) = (campaign.term, campaign.trigger);
+        let in_turn = campaign.hand_over.filter(|_| sabotage::is_off("own_term"));
+        let (term, trigger) = (in_turn.unwrap_or(campaign.term), campaign.trigger);
         if let Some(old) = self.reign.take() {
             self.end_of_reign(&old, LossReason::Resigned);
         }
@@ -73,7 +74,7 @@ impl Election {
     pub(super) fn note_promise(&mut self, place: usize, term: Term, round: Round) -> Result<(), Rejected> {
         let is_mine = |reign: &&mut Reign| reign.term == term;
         let Some(reign) = self.reign.as_mut().filter(is_mine) else { return Err(Rejected::Stale) };
-        if !reign.granted(place, round) {
+        if !reign.granted(self.now, place, round) {
             return Err(Rejected::Stale);
         }
         reign.outrun = reign.outrun.filter(|(outrunner, _)| *outrunner != place);
@@ -188,7 +189,7 @@ impl Election {
     /// An office whose lease is over is given up before anything else is done.
     pub(super) fn end_what_is_over(&mut self) {
         let is_over = self.reign.as_ref().is_some_and(|reign| reign.lease_until() <= self.now);
-        if is_over && !sabotage::is_off("check_quorum") {
+        if is_over {
             self.counts.leases_lost += 1;
             self.step_down(LossReason::LeaseRanOut);
         }
