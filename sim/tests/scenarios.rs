@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use tidings_sim::Experiment;
 use tidings_sim::expect::Expect;
 use tidings_sim::fault::{Fault, Flap, Hosts, Inbox, Lie, Place, Planned, WallClock};
 use tidings_sim::scenario::{Scenario, catalogue};
@@ -53,7 +54,8 @@ fn no_regression_is_back() {
         if path.extension().is_some_and(|extension| extension == "toml") {
             let scenario = Scenario::from_toml(&std::fs::read_to_string(&path).unwrap()).unwrap();
             let seed = scenario.seed.unwrap_or_else(|| panic!("{}: name the seed", path.display()));
-            let broken = run(&scenario, seed);
+            let mut broken = run(&scenario, seed);
+            broken.extend(Experiment::new(scenario.clone()).run(seed).unwrap().violations);
             let is_open = OPEN.contains(&scenario.name.as_str());
             assert_eq!(!broken.is_empty(), is_open, "{}: {broken:?}", path.display());
         }
