@@ -292,12 +292,15 @@ impl Protocol {
 
 /// A voter is known by its name alone, so its id must come from that.
 fn check_voter(rules: &Rules, identity: &Identity) -> Result<(), ConfigError> {
-    let votes = rules.elections.iter().any(|election| election.voters.contains(&identity.name));
-    if votes && identity.id != NodeId::from_name(&identity.name) {
+    let voters = || rules.elections.iter().flat_map(|election| &election.voters);
+    if voters().any(|voter| *voter == identity.name) && identity.id != NodeId::from_name(&identity.name) {
         let why = format!("{:?} is a voter, so its id must be that of its name; set none", identity.name);
         return Err(ConfigError::new("identity.id", why));
     }
-    Ok(())
+    match voters().find(|voter| **voter != identity.name && NodeId::from_name(voter) == identity.id) {
+        Some(voter) => Err(ConfigError::new("identity.id", format!("that is the id of the voter {voter:?}; set none"))),
+        None => Ok(()),
+    }
 }
 
 /// No election of that name is configured.

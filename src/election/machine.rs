@@ -428,7 +428,7 @@ impl Election {
 
     /// Notes a term that another voter is in, if there can be such a term.
     fn see(&mut self, term: Term) {
-        let believes = self.voter.as_ref().is_some_and(|voter| voter.believes(self.now, &self.rules, term));
+        let believes = self.voter.as_ref().is_some_and(|voter| voter.believes(self.now, term));
         if believes {
             self.seen = self.seen.max(term);
         }

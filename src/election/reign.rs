@@ -105,14 +105,16 @@ impl Reign {
 
     /// Until when it holds office: it steps down then.
     pub(super) fn lease_until(&self) -> Instant {
-        self.lease_until
+        // A successor waits as long as this after it was asked, if it hears nothing: by then it must be over, whoever
+        // still follows.
+        self.handing_over.map_or(self.lease_until, |over| self.lease_until.min(over.until))
     }
 
     /// Until when it may act; none if it may not act now.
     pub(super) fn acts_until(&self, now: Instant, rules: &Rules, me: usize) -> Option<Instant> {
         let is_gated = self.gate.is_some_and(|gate| gate.until > now) && !sabotage::is_off("gate");
         let is_fresh = self.quorum_since(now, rules, me).is_some_and(|since| since >= self.fresh_since);
-        (!is_gated && is_fresh && self.lease_until > now).then_some(self.lease_until)
+        (!is_gated && is_fresh && self.lease_until() > now).then_some(self.lease_until())
     }
 
     /// It did not run: a quorum must answer a round from now on before it acts again.
@@ -203,5 +205,14 @@ mod tests {
         reign.gate = Some(Gate { predecessor: NodeId::from_name("b"), term: Term(8), until: at(400) });
         assert_eq!(reign.acts_until(at(399), &rules, 0), None);
         assert_eq!(reign.acts_until(at(400), &rules, 0), Some(at(500)));
+    }
+
+    #[test]
+    fn who_hands_over_stops_in_time_even_if_nobody_runs_its_timers() {
+        let (rules, mut reign) = reign(1);
+        reign.renew(at(0), &rules, 0);
+        reign.handing_over = Some(HandingOver { to: NodeId::from_name("b"), until: at(300) });
+        assert_eq!(reign.acts_until(at(299), &rules, 0), Some(at(300)));
+        assert_eq!((reign.acts_until(at(300), &rules, 0), reign.lease_until()), (None, at(300)));
     }
 }

@@ -25,7 +25,6 @@ pub struct Rules {
     lease: Duration,
     heartbeat: Duration,
     promise: Duration,
-    drift_ppm: u32,
     council: Council,
 }
 
@@ -50,7 +49,6 @@ impl Rules {
             lease: config.lease,
             heartbeat: config.heartbeat,
             promise: if sabotage::is_off("drift_margin") { config.lease } else { config.promise() },
-            drift_ppm: config.clock_drift_max_ppm,
             council,
         }
     }
@@ -106,13 +104,6 @@ impl Rules {
     /// How much later than the candidate before it each candidate stands.
     pub(super) fn turn(&self) -> Duration {
         (self.lease / TURNS_IN_LEASE).max(TURN_MIN)
-    }
-
-    /// At least so much true time passes while the fastest clock counts `elapsed`.
-    pub(super) fn at_least(&self, elapsed: Duration) -> Duration {
-        let million = 1_000_000_u128;
-        let nanos = elapsed.as_nanos() * million / (million + u128::from(self.drift_ppm));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 

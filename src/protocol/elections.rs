@@ -130,7 +130,6 @@ impl Elections {
             entry.note_differing(received.from, swim);
             return Err(Rejected::Voters);
         }
-        entry.differing.remove(&received.from);
         entry.election.handle_letter(now, received.from, received.letter)
     }
 

@@ -5,14 +5,15 @@
 use super::bytes::take;
 use super::varint::Varint;
 use super::{Council, Rejected};
+use crate::config::ELECTIONS_MAX;
 use crate::leader::{Term, Trigger};
 
 /// The kind of the field.
 const LEADS: u8 = 1;
 /// Election, charter, term and trigger.
 const LEAD_BYTES: usize = 8 + 8 + 8 + 1;
-/// Elections that a record can name.
-pub(crate) const LEADS_MAX: usize = 8;
+/// Elections that a record can name: as many as a node can take part in.
+pub(crate) const LEADS_MAX: usize = ELECTIONS_MAX;
 
 /// An election that a member says it leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -101,7 +101,7 @@ impl Election {
         let until = self.promise_until();
         let Some(voter) = &mut self.voter else { return };
         let term = voter.term();
-        if voter.vote() != Some(candidate) || !voter.is_saved() {
+        if voter.vote() != Some(candidate) || !voter.is_saved() || voter.is_void() {
             return;
         }
         voter.promise(self.now, candidate, term, until);
@@ -127,7 +127,7 @@ impl Election {
             self.refuse(from, Question::Heartbeat, round, Duration::ZERO);
             return Ok(());
         }
-        if !voter.can_be(self.now, &self.rules, term) || self.reign.as_ref().is_some_and(|reign| reign.term >= term) {
+        if !voter.can_be(self.now, term) || self.reign.as_ref().is_some_and(|reign| reign.term >= term) {
             return Err(Rejected::Stale);
         }
         self.step_down(LossReason::Resigned);

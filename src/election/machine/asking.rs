@@ -110,7 +110,7 @@ impl Election {
     fn next_term(&self) -> Option<Term> {
         let voter = self.voter.as_ref()?;
         let term = voter.term().max(self.seen).next();
-        voter.believes(self.now, &self.rules, term).then_some(term)
+        voter.believes(self.now, term).then_some(term)
     }
 
     /// The leader is suspected, and not heard here: would a quorum that misses it, too, follow this voter?
@@ -175,7 +175,8 @@ impl Election {
         };
         let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(|place| campaign.wants(place)).collect();
         self.send_all(letter, |place| unconvinced.get(place) == Some(&true));
-        if self.rules.quorum() == 1 {
+        // A quorum may have said yes while this voter was bound itself, or be this voter alone.
+        if question == Question::PreVote || self.rules.quorum() == 1 {
             self.count_answers(me);
         }
     }
