@@ -121,7 +121,7 @@ impl Voter {
         (term, candidate): (Term, NodeId),
         hand_over: Option<Term>,
     ) -> Result<(), No> {
-        let is_repeated = term == self.ballot.term && self.ballot.vote == Some(candidate);
+        let is_repeated = term == self.ballot.term && self.ballot.vote == Some(candidate) && !self.is_void;
         let is_double = term == self.ballot.term && sabotage::is_off("one_vote");
         if !(term > self.ballot.term || is_repeated || is_double) || !self.believes(now, term) {
             return Err(No { wait: Duration::ZERO });

@@ -83,7 +83,13 @@ impl Election {
         }
         let Some(voter) = &mut self.voter else { return Err(Rejected::NoVoter) };
         voter.give(term, from);
-        if voter.is_saved() {
+        let is_saved = voter.is_saved();
+        if self.reign.is_none() && !sabotage::is_off("vote_ends_candidacy") {
+            // Whoever votes for another stands no more. While the vote is saved it could still be elected itself, and
+            // the other would be by the vote of a leader that did not step down.
+            self.wait_for_the_elected();
+        }
+        if is_saved {
             self.tell_vote(from, round);
         } else {
             self.begin_save(Some((from, round)));
