@@ -80,6 +80,11 @@ impl Reign {
         self.rounds.begin(now, now - rules.lease())
     }
 
+    /// Whether an answer to a round still counts.
+    pub(super) fn has_sent(&self, round: Round) -> bool {
+        self.rounds.sent(round).is_some()
+    }
+
     /// A voter promised in answer to a round; false if nobody waits for that.
     pub(super) fn granted(&mut self, now: Instant, place: usize, round: Round) -> bool {
         let Some(sent) = self.rounds.sent(round) else { return false };

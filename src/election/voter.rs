@@ -23,7 +23,7 @@ const PROMISES_MAX: usize = 4;
 /// What a voter starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
-    /// What its store held; none if it never held anything.
+    /// What its store holds, by [`Ballot::opening`] at least; none if it never held anything.
     pub ballot: Option<Ballot>,
     /// Whether what it saves outlives its process.
     pub is_durable: bool,
@@ -69,11 +69,8 @@ pub(super) struct No {
 
 impl Voter {
     pub(super) fn new(now: Instant, standing: Standing, rules: &Rules) -> Self {
-        let since = if sabotage::is_off("terms_from_clock") { 1 } else { standing.unix_ms };
-        let unknown = Ballot { term: Term(since.clamp(1, Term::LIMIT / 2)), vote: None, promise: rules.promise() };
-        let ballot = standing.ballot.unwrap_or(unknown);
-        let wait =
-            if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise.max(rules.promise()) };
+        let ballot = Ballot::opening(standing.ballot, standing.unix_ms, rules.promise());
+        let wait = if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise };
         Voter {
             ballot: Ballot { promise: rules.promise(), ..ballot },
             is_saved: standing.ballot.is_some(),

@@ -81,17 +81,15 @@ impl<A: App, W: Watch> World<A, W> {
             }
             let (name, promise) = (election.name.clone(), election.promise());
             let found = self.load(host, place, &name);
-            match found {
-                // What it may have to wait for at the next start has to be safe before it promises anything.
-                Some(ballot) if ballot.promise < promise => {
-                    self.write(host, place, None, Ballot { promise, ..ballot });
-                }
-                _ => {
-                    let standing = self.standing(host, found);
-                    let known = protocol.stand(read, &name, standing);
-                    debug_assert!(known.is_ok(), "it is configured");
-                }
+            let standing = self.standing(host, found);
+            let opening = Ballot::opening(found, standing.unix_ms, promise);
+            if self.scenario.disks == Disks::File && found != Some(opening) {
+                // What it may be bound by after its next start has to be safe before it promises anything.
+                self.write(host, place, None, opening);
+                continue;
             }
+            let known = protocol.stand(read, &name, Standing { ballot: Some(opening), ..standing });
+            debug_assert!(known.is_ok(), "it is configured");
         }
     }
 

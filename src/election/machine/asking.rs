@@ -265,6 +265,7 @@ impl Election {
         if asked == Question::Vote && was_mine && self.campaign.as_ref().is_none_or(|campaign| campaign.term != term) {
             // Too late: the voter need not keep its promise.
             self.send(from, Letter::Resign { term });
+            return Ok(());
         }
         Err(Rejected::Stale)
     }
@@ -277,7 +278,7 @@ impl Election {
     ) -> Result<(), Rejected> {
         let me = self.place.ok_or(Rejected::NoVoter)?;
         if asked == Question::Heartbeat {
-            return self.note_defection(place, term);
+            return self.note_defection(place, term, round);
         }
         let (now, own) = (self.now, self.bound());
         let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {

@@ -84,12 +84,14 @@ impl Election {
 
     /// A voter follows no more, because it is in a higher term. If that lasts, only a higher term wins it back; the
     /// others, who still follow, let this leader have one.
-    pub(super) fn note_defection(&mut self, place: usize, term: Term) -> Result<(), Rejected> {
+    pub(super) fn note_defection(&mut self, place: usize, term: Term, round: Round) -> Result<(), Rejected> {
+        let is_answer = |reign: &&Reign| reign.term < term && reign.has_sent(round);
+        if self.reign.as_ref().filter(is_answer).is_none() {
+            return Err(Rejected::Stale);
+        }
         self.see(term);
         let seen = self.seen;
-        let Some(reign) = self.reign.as_mut().filter(|reign| reign.term < term && term <= seen) else {
-            return Err(Rejected::Stale);
-        };
+        let Some(reign) = self.reign.as_mut().filter(|_| term <= seen) else { return Ok(()) };
         if reign.handing_over.is_some() {
             return Ok(());
         }
