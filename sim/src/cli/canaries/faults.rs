@@ -85,7 +85,7 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("refutation", "calms", 0, "an accused does not refute"),
     swarm("buddy", "calms", 26, "a ping to a suspect does not carry the suspicion"),
     swarm("first_receipt", "idles", 0, "known words are forwarded as if they were news"),
-    swarm("agreement", "idles", 24, "every ack begins a comparison"),
+    swarm("agreement", "idles", 1_228, "every ack begins a comparison"),
     swarm("news_ends", "idles", 179, "news ride for ever"),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
