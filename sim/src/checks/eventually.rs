@@ -83,7 +83,7 @@ impl Settling {
         // Whoever greets a contact sends its whole record.
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
         let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
-        let letters = letters(world.config(), world.now().since(since));
+        let letters = letters(world.scenario(), world.config(), world.now().since(since));
         let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + letters, share * bytes_each + letters * LETTER_BYTES);
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
@@ -97,11 +97,12 @@ impl Settling {
     }
 }
 
-/// Letters between voters: a heartbeat and its answer on each of a leader's links, and as many again of those who cannot
-/// lead and ask whether they might.
-fn letters(config: &Config, span: Duration) -> u64 {
-    let rounds = |heartbeat: Duration| crate::random::nanos(span) / crate::random::nanos(heartbeat).max(1) + 1;
-    config.elections.iter().map(|election| 4 * (election.voters.len() as u64 - 1) * rounds(election.heartbeat)).sum()
+/// Letters between voters: a heartbeat and its answer on each of a leader's links, and where somebody may not be able to
+/// vote for long, as many again of those who ask whether they might lead.
+fn letters(scenario: &Scenario, config: &Config, span: Duration) -> u64 {
+    let each = if scenario.promises_leaders() { 2 } else { 4 };
+    let rounds = |heartbeat: Duration| crate::random::nanos(span) / crate::random::nanos(heartbeat).max(1) + 2;
+    config.elections.iter().map(|election| each * (election.voters.len() as u64 - 1) * rounds(election.heartbeat)).sum()
 }
 
 /// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,

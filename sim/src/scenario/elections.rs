@@ -78,7 +78,8 @@ impl Scenario {
             Fault::Twin { of } => self.elections.iter().any(|election| election.voters.contains(&format!("n{of}"))),
             _ => false,
         });
-        !has_twin && !(self.may_forget() && self.wall_clocks_go_back())
+        let may_repeat = self.may_forget() && self.wall_clocks_go_back();
+        !has_twin && !may_repeat
     }
 
     /// Whether a process may start with a wall clock that is behind what an earlier process of its host was told. One

@@ -73,7 +73,7 @@ pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration)
 /// An election of all hosts; renewed three to five times in a lease.
 fn election(name: &str, voters: u32, lease: Duration, random: &mut Random) -> ElectionConfig {
     let mut election = ElectionConfig::lan(name, (0..voters).map(|voter| format!("n{voter}"))).with_lease(lease);
-    election.heartbeat = lease / random.between(3, 5) as u32;
+    election.heartbeat = round(lease / random.between(3, 5) as u32, MS);
     if random.permille(200) {
         election.clock_drift_max_ppm = *random.pick(&[0, 1_000, 50_000, 200_000]).unwrap_or(&0);
     }
