@@ -8,7 +8,6 @@ use tidings::Node;
 use tidings::config::ElectionConfig;
 
 use crate::cpu::Reading;
-use crate::ending::Ending;
 use crate::report::{Cell, Table, millis, spread};
 use crate::voters::{Begun, ELECTION, Kept, Led, NAMES, Voters};
 use crate::{Outcome, Plan};
@@ -107,14 +106,14 @@ async fn hand_over(voters: &mut Voters, way: Way, found: &mut Found) -> Outcome<
     let least = if way == Way::Leave { voters.config.promise() } else { heartbeats };
     let led = voters.rest(least).await?;
     let leader = voters.seats[led.place].node.clone();
-    let ending = Ending::of(led.lease.clone())?;
+    let ending = voters.watch(&led)?;
     let asked = Instant::now();
     let begun = ask(voters, &leader, way, &led).await?;
     let ended = ending.finish();
     match (begun, ended) {
         (Some(begun), Some(ended)) => {
             found.gaps.push(begun.at.saturating_duration_since(ended.last_valid));
-            found.overlaps += u64::from(begun.at < ended.last_valid);
+            found.overlaps += u64::from(ended.is_overlapped || begun.at < ended.last_valid);
             found.took.push(begun.at.saturating_duration_since(asked));
         }
         _ => found.missed += 1,

@@ -84,10 +84,15 @@ fn main() -> Outcome<()> {
     let mut tables = Vec::new();
     for part in named {
         eprintln!("measuring: {part}");
-        tables.extend(runtime.block_on(measure(part, &plan))?);
+        let measured = runtime.block_on(measure(part, &plan))?;
+        if !arguments.wants_json() {
+            report::print(&arguments, &measured);
+        }
+        tables.extend(measured);
     }
     tables.push(published::table());
-    report::print(&arguments, &tables);
+    let rest = if arguments.wants_json() { &tables } else { &tables[tables.len() - 1..] };
+    report::print(&arguments, rest);
     Ok(())
 }
 

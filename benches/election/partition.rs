@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use tidings::config::ElectionConfig;
 
 use crate::cpu::Reading;
-use crate::ending::Ending;
 use crate::report::{Cell, Table, millis, spread};
 use crate::voters::{ELECTION, Kept, NAMES, Voters};
 use crate::{Outcome, Plan};
@@ -93,7 +92,7 @@ async fn cut(voters: &mut Voters, companions: usize, found: &mut Found) -> Outco
     let minority: Vec<_> = (0..NAMES.len()).filter(|place| is_minority(*place)).collect();
     let majority = (0..NAMES.len()).filter(|place| !is_minority(*place));
     let majority: Vec<_> = majority.map(|place| voters.seats[place].node.local_address()).collect();
-    let ending = Ending::of(led.lease.clone())?;
+    let ending = voters.watch(&led)?;
     let cut_at = Instant::now();
     for place in &minority {
         voters.seats[*place].faults.cut(majority.iter().copied());
@@ -107,7 +106,7 @@ async fn cut(voters: &mut Voters, companions: usize, found: &mut Found) -> Outco
         (Some(begun), Some(ended)) if begun.was_valid => {
             found.gaps.push(begun.at - cut_at);
             found.margins.push(begun.not_before.saturating_duration_since(ended.by));
-            found.overlaps += u64::from(begun.at < ended.last_valid);
+            found.overlaps += u64::from(ended.is_overlapped || begun.at < ended.last_valid);
         }
         _ => found.missed += 1,
     }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use crate::Outcome;
+use crate::ending::Ending;
 
 pub const ELECTION: &str = "default";
 pub const NAMES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];
@@ -181,6 +182,12 @@ impl Voters {
             // It changed by itself meanwhile.
             None => self.led().await,
         }
+    }
+
+    /// Watches this leader's lease, and who else has one.
+    pub fn watch(&self, led: &Led) -> Outcome<Ending> {
+        let others = self.seats.iter().enumerate().filter(|(place, _)| *place != led.place);
+        Ending::of(led.lease.clone(), others.map(|(_, seat)| seat.node.clone()).collect())
     }
 
     /// The next lease to begin; none if it does not come.
