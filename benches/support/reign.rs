@@ -59,7 +59,7 @@ impl Reign {
 
     /// The next heartbeat of another, a heartbeat later; whether it was promised what it asks.
     pub fn hear(&mut self) -> bool {
-        self.now = self.now + self.heartbeat;
+        self.now += self.heartbeat;
         self.round = self.round.next();
         let letter = Letter::Heartbeat { term: Term(STARTED_MS + 1), round: self.round, trigger: Trigger::NoLeader };
         let done = self.voter.handle_letter(self.now, NodeId::from_name(NAMES[1]), letter);
@@ -70,7 +70,7 @@ impl Reign {
 
     /// The own next round: how many heartbeats it sent, whose answers wait.
     pub fn beat(&mut self) -> usize {
-        self.now = self.now + self.heartbeat;
+        self.now += self.heartbeat;
         self.voter.handle_timeout(self.now);
         self.take_letters()
     }
