@@ -1,11 +1,15 @@
-//! What the core takes from the heap for each member it knows. In the steady state it takes nothing, which the
-//! simulator's tests show.
+//! What the core takes from the heap for each member it knows, and for the letters of a steady reign. In the steady
+//! state it takes nothing, which the simulator's tests show for membership.
 //!
 //! The counter is `allocation-counter`'s: it counts the calling thread alone, so that neither the harness nor another
 //! test is counted.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../benches/support/reign.rs"]
+mod reign;
+
 use allocation_counter::measure;
+use reign::Reign;
 use tidings::config::Config;
 use tidings::member::{Generation, Identity, Incarnation, Record};
 use tidings::protocol::Protocol;
@@ -58,4 +62,26 @@ fn ten_thousand_taken_in_at_once_leave_nothing_behind_but_their_rows() {
     let each = info.bytes_current as f64 / MEMBERS as f64;
     println!("{each:.1} bytes for each of {MEMBERS} members with shared names, {} blocks", info.count_current);
     assert!(each <= SHARED_MEMBER_BYTES_MAX, "{each:.1} bytes for each of {MEMBERS} members");
+}
+
+#[test]
+fn a_steady_reign_takes_nothing_from_the_heap() {
+    const ROUNDS: usize = 1_000;
+    let (mut leader, mut follower) = (Reign::leading(), Reign::following());
+    // What is remembered of rounds has grown to its size by then.
+    for _ in 0..100 {
+        assert_eq!((leader.beat(), leader.answer(), follower.hear()), (4, 4, true));
+    }
+    let led = measure(|| {
+        for _ in 0..ROUNDS {
+            assert_eq!((leader.beat(), leader.answer()), (4, 4));
+        }
+    });
+    let followed = measure(|| {
+        for _ in 0..ROUNDS {
+            assert!(follower.hear());
+        }
+    });
+    assert_eq!((led.count_total, followed.count_total), (0, 0));
+    assert!(leader.voter.lease(leader.now).is_some() && follower.voter.leader().is_some());
 }

@@ -9,6 +9,7 @@
 //! [--seconds 60]`, `kills [--nodes 64] [--kills 30] [--seed 1]`, `local [--nodes 16] [--kills 30] [--seed 1]`.
 
 mod bare;
+#[path = "../support/cpu.rs"]
 mod cpu;
 mod join;
 mod kills;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-/// What a measuring command was asked for: `[which] [--key value]... [--json]`.
+/// Options that no value follows.
+const FLAGS: [&str; 2] = ["--json", "--quick"];
+
+/// What a measuring command was asked for: `[which] [--key value]... [--json] [--quick]`.
 pub struct Arguments {
     words: Vec<String>,
 }
@@ -22,7 +25,16 @@ impl Arguments {
     }
 
     pub fn wants_json(&self) -> bool {
-        self.words.iter().any(|word| word == "--json")
+        self.has("--json")
+    }
+
+    /// Whether figures are not wanted, but to see that all of it works.
+    pub fn wants_quick(&self) -> bool {
+        self.has("--quick")
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.words.iter().any(|word| word == flag)
     }
 
     /// Whether a part is wanted: it was named, or nothing was.
@@ -33,14 +45,18 @@ impl Arguments {
 
     /// The number behind `--key`.
     pub fn number(&self, key: &str, default: u64) -> u64 {
-        let place = self.words.iter().position(|word| word.strip_prefix("--") == Some(key));
-        let value = place.and_then(|place| self.words.get(place + 1));
-        value.and_then(|value| value.parse().ok()).unwrap_or(default)
+        self.text(key).and_then(|value| value.parse().ok()).unwrap_or(default)
+    }
+
+    /// The word behind `--key`.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        let place = self.words.iter().position(|word| word.strip_prefix("--") == Some(key))?;
+        self.words.get(place + 1).map(String::as_str)
     }
 
     fn is_option(&self, place: usize, word: &str) -> bool {
         let before = place.checked_sub(1).and_then(|before| self.words.get(before));
-        let is_value = before.is_some_and(|before| before.starts_with("--") && before != "--json");
+        let is_value = before.is_some_and(|before| before.starts_with("--") && !FLAGS.contains(&&**before));
         word.starts_with("--") || is_value
     }
 }
@@ -86,6 +102,11 @@ pub fn number(value: f64) -> Cell {
 /// A span in seconds, to the millisecond.
 pub fn seconds(span: Duration) -> Cell {
     Cell::Number(span.as_secs_f64(), 3)
+}
+
+/// A span in milliseconds, to the microsecond.
+pub fn millis(span: Duration) -> Cell {
+    Cell::Number(span.as_secs_f64() * 1_000.0, 3)
 }
 
 /// "met" or "MISSED".

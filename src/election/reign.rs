@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::config::VOTERS_MAX;
 use crate::election::rounds::Rounds;
 use crate::election::rules::Rules;
 use crate::leader::{Term, Trigger};
@@ -134,8 +135,11 @@ impl Reign {
             return Some(now);
         }
         let own = |place| if place == me { Some(now) } else { None };
-        let mut since: Vec<Option<Instant>> =
-            (0..).zip(&self.promised).map(|(place, promised)| own(place).or(*promised)).collect();
+        // Asked with each letter, so it takes nothing from the heap.
+        let mut since = [None; VOTERS_MAX];
+        for (place, (since, promised)) in since.iter_mut().zip(&self.promised).enumerate() {
+            *since = own(place).or(*promised);
+        }
         since.sort_unstable_by(|a, b| b.cmp(a));
         since.get(rules.quorum() - 1).copied().flatten()
     }

@@ -3,10 +3,12 @@
 //! `utime + stime` of `/proc/self/stat` is what getrusage(RUSAGE_SELF) says, threads that have ended included, in steps
 //! of 10 ms; over a minute of 128 nodes that is 0.08 ms a node.
 
+#![allow(dead_code)] // each bench reads what it needs
+
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::nodes::Outcome;
+use crate::Outcome;
 
 /// A clock tick of `/proc`: USER_HZ is 100 on every Linux.
 const TICK: Duration = Duration::from_millis(10);

@@ -1,0 +1,103 @@
+//! One voter of five in the core alone, whose letters the others always answer with yes.
+//!
+//! It shows what a leader and a follower do all day, a heartbeat and its answer, without a node around it.
+
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use tidings::config::ElectionConfig;
+use tidings::election::{Election, Letter, Question, Round, Rules, SaveOutcome, Standing};
+use tidings::leader::{Term, Trigger};
+use tidings::member::NodeId;
+use tidings::time::Instant;
+
+const NAMES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];
+/// What the wall clock of each voter said when it started: the term they start from.
+const STARTED_MS: u64 = 1_000;
+
+/// A voter that leads, or follows, and where time stands for it.
+pub struct Reign {
+    pub voter: Election,
+    pub now: Instant,
+    heartbeat: Duration,
+    round: Round,
+    answers: Vec<(NodeId, Letter)>,
+}
+
+impl Reign {
+    fn new() -> Self {
+        let rules = Rules::new(&ElectionConfig::lan("default", NAMES));
+        let (now, heartbeat) = (Instant::ORIGIN, rules.heartbeat());
+        let mut voter = Election::new(rules, NodeId::from_name(NAMES[0]), 1, now);
+        voter.stand(now, Standing { ballot: None, is_durable: false, unix_ms: STARTED_MS });
+        Reign { voter, now, heartbeat, round: Round(1), answers: Vec::new() }
+    }
+
+    /// One that follows its first heartbeat.
+    pub fn following() -> Self {
+        let mut reign = Reign::new();
+        assert!(reign.hear(), "the first heartbeat is answered");
+        reign
+    }
+
+    /// One that was elected by all others.
+    pub fn leading() -> Self {
+        let mut reign = Reign::new();
+        for _ in 0..20 {
+            reign.now = reign.voter.poll_timeout().unwrap_or(reign.now);
+            reign.voter.handle_timeout(reign.now);
+            while reign.take_letters() > 0 || reign.save() {
+                reign.answer();
+            }
+            if reign.voter.lease(reign.now).is_some() {
+                return reign;
+            }
+        }
+        unreachable!("all others vote for it")
+    }
+
+    /// The next heartbeat of another, a heartbeat later; whether it was promised what it asks.
+    pub fn hear(&mut self) -> bool {
+        self.now += self.heartbeat;
+        self.round = self.round.next();
+        let letter = Letter::Heartbeat { term: Term(STARTED_MS + 1), round: self.round, trigger: Trigger::NoLeader };
+        let done = self.voter.handle_letter(self.now, NodeId::from_name(NAMES[1]), letter);
+        while self.voter.poll_change().is_some() {}
+        let answer = self.voter.poll_letter();
+        done.is_ok() && matches!(answer, Some((_, Letter::Granted { asked: Question::Heartbeat, .. })))
+    }
+
+    /// The own next round: how many heartbeats it sent, whose answers wait.
+    pub fn beat(&mut self) -> usize {
+        self.now += self.heartbeat;
+        self.voter.handle_timeout(self.now);
+        self.take_letters()
+    }
+
+    /// Hands in the answers that wait; how many were accepted.
+    pub fn answer(&mut self) -> usize {
+        let Reign { voter, now, answers, .. } = self;
+        answers.drain(..).filter(|(from, letter)| voter.handle_letter(*now, *from, *letter).is_ok()).count()
+    }
+
+    fn take_letters(&mut self) -> usize {
+        while let Some((to, letter)) = self.voter.poll_letter() {
+            let (asked, term, round) = match letter {
+                Letter::PreVote { term, round } => (Question::PreVote, term, round),
+                Letter::Vote { term, round, .. } => (Question::Vote, term, round),
+                Letter::Heartbeat { term, round, .. } => (Question::Heartbeat, term, round),
+                _ => continue,
+            };
+            self.answers.push((to, Letter::Granted { asked, term, round }));
+        }
+        while self.voter.poll_change().is_some() {}
+        self.answers.len()
+    }
+
+    fn save(&mut self) -> bool {
+        let Some(save) = self.voter.poll_save() else { return false };
+        self.voter.handle_saved(self.now, save.number, SaveOutcome::Done);
+        true
+    }
+}
