@@ -77,12 +77,13 @@ impl Drop for SayWhenDropped<'_> {
     }
 }
 
-/// Tells how this node came to lead: the lease says in which term, the event says why.
+/// Tells who leads, and how it came to that: a lease says in which term, the event says why.
 async fn listen(mut events: Events, name: &str) {
     while let Some(notice) = events.next().await {
         if let Event::Leader { leader, trigger } = &notice.event {
-            if &*leader.name == name {
-                say(name, format_args!("elected in term {}: {trigger}", leader.term));
+            match &*leader.name {
+                me if me == name => say(name, format_args!("elected in term {}: {trigger}", leader.term)),
+                other => say(name, format_args!("follows {other} in term {}", leader.term)),
             }
         }
     }
@@ -133,21 +134,21 @@ fn play(folder: &std::path::Path) -> Outcome<()> {
         let (_, _, said) = lines.next(name, "runs at ")?;
         contact.get_or_insert(said);
     }
-    let (_, first, term, trigger) = lines.elected()?;
+    let (_, first, term, trigger) = lines.elected(2)?;
     println!("{first} leads in term {term}: {trigger}");
 
     let at = unix_micros();
     let place = processes.iter().position(|process| process.name == first).ok_or("a stranger leads")?;
     drop(processes.remove(place));
     println!("{first} is killed");
-    let (began, second, term, trigger) = lines.elected()?;
+    let (began, second, term, trigger) = lines.elected(1)?;
     println!("{second} leads in term {term}: {trigger}; {} without a leader", ms(at, began));
 
     let leader = processes.iter_mut().find(|process| process.name == second).ok_or("a stranger leads")?;
     writeln!(leader.input, "resign")?;
     println!("{second} resigns");
     let (ended, ..) = lines.next(&second, "leads no more in term ")?;
-    let (began, third, term, trigger) = lines.elected()?;
+    let (began, third, term, trigger) = lines.elected(1)?;
     println!("{third} leads in term {term}: {trigger}; {} without a leader", ms(ended, began));
 
     for process in &mut processes {
@@ -185,10 +186,13 @@ impl Lines {
         }
     }
 
-    /// When the next leader began, its name, its term, and what started its election.
-    fn elected(&mut self) -> Outcome<(u128, String, String, String)> {
+    /// When the next leader began, its name, its term, and what started its election; once so many others follow it.
+    fn elected(&mut self, followers: usize) -> Outcome<(u128, String, String, String)> {
         let (began, name, term) = self.next("", "leads in term ")?;
         let (_, _, trigger) = self.next(&name, &format!("elected in term {term}: "))?;
+        for _ in 0..followers {
+            self.next("", &format!("follows {name} in term {term}"))?;
+        }
         Ok((began, name, term, trigger))
     }
 }
@@ -199,7 +203,7 @@ fn unix_micros() -> u128 {
 
 fn ms(from: u128, to: u128) -> String {
     let micros = to.saturating_sub(from);
-    format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
+    format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10)
 }
 
 /// One voter's process; killed, by its id, when it is dropped.
