@@ -223,9 +223,13 @@ impl Process {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(name).arg(folder).arg("127.0.0.1:0").args(contact);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err("no pipe".into()) };
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("no pipe".into());
+        };
         let lines = lines.clone();
-        thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| lines.send(line))
+        });
         Ok(Process { name, child, input })
     }
 }

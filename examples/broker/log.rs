@@ -27,7 +27,9 @@ pub struct Record {
 #[derive(Debug)]
 pub enum AppendError {
     /// A newer owner has been here.
-    Fenced { highest: Term },
+    Fenced {
+        highest: Term,
+    },
     /// Another process holds the lock: try again.
     Busy,
     Io(io::Error),

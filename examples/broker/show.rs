@@ -57,7 +57,10 @@ pub async fn play(options: &Options) -> Result<bool, Box<dyn std::error::Error>>
     let folder = std::env::temp_dir().join(format!("tidings-broker-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let options = Options { ..*options };
-    let done = Show::new(options, folder.clone()).play().await;
+    let done = tokio::select! {
+        done = Show::new(options, folder.clone()).play() => done,
+        _ = tokio::signal::ctrl_c() => Err(io::ErrorKind::Interrupted.into()), // the processes end with the show
+    };
     std::fs::remove_dir_all(&folder)?;
     Ok(done?)
 }
@@ -153,7 +156,10 @@ impl Show {
 
     fn deed(&mut self) -> io::Result<()> {
         if self.deck.is_empty() {
-            self.deck = vec![Deed::Freeze, Deed::Kill, Deed::Cut, Deed::Leave];
+            self.deck = vec![Deed::Kill, Deed::Cut, Deed::Leave];
+            if cfg!(unix) {
+                self.deck.push(Deed::Freeze);
+            }
         }
         let place = self.below(self.deck.len());
         let deed = self.deck.remove(place);
@@ -219,7 +225,8 @@ fn summary(options: &Options, writers: &Writers, deeds: &[String], told: &Told, 
     }
     println!("{}", if passed { "proved: nothing acknowledged is lost or written twice" } else { "THE PROOF FAILS" });
     if options.json {
-        let leaders: Vec<_> = told.leaders.iter().map(|(term, (name, _))| json!({ "term": term, "name": name })).collect();
+        let leaders: Vec<_> =
+            told.leaders.iter().map(|(term, (name, _))| json!({ "term": term, "name": name })).collect();
         let summary = json!({
             "passed": passed, "seed": options.seed, "fenced": options.fenced, "seconds": options.time.as_secs(),
             "deeds": deeds, "leaders": leaders, "disputed": told.disputed, "refused": told.refused,

@@ -14,7 +14,7 @@ use crate::cluster::Present;
 use crate::commands::Number;
 use crate::feed::Told;
 use crate::names;
-use crate::offices::Office;
+use crate::offices::{ELECTION, Office};
 use crate::options::NODES_MAX;
 use crate::outcome::{Outcome, given_up, reached};
 use crate::truth::Truth;
@@ -145,8 +145,9 @@ impl Ledger {
 
     /// The outcomes of what is done by now.
     pub fn outcomes(&mut self, present: impl FnOnce() -> Vec<Present>) -> Vec<Outcome> {
-        let agreed = self.watches.iter().any(Watch::needs_agreement) && self.agreed(&present());
-        let (done, open): (Vec<_>, Vec<_>) = self.watches.drain(..).partition(|watch| watch.is_done(agreed));
+        let present = if self.watches.iter().any(Watch::needs_agreement) { present() } else { Vec::new() };
+        let (agreed, known) = (!present.is_empty() && self.agreed(&present), self.known_term(&present));
+        let (done, open): (Vec<_>, Vec<_>) = self.watches.drain(..).partition(|watch| watch.is_done(agreed, known));
         self.watches = open;
         let outcomes: Vec<_> = done.iter().map(reached).collect();
         outcomes.iter().for_each(|outcome| self.book(outcome));
@@ -183,6 +184,15 @@ impl Ledger {
             };
             view.live().count() == present.len() && present.iter().all(lists)
         })
+    }
+
+    /// The highest term such that everyone knows its leader, or a later one; 0 if somebody knows none.
+    fn known_term(&self, present: &[Present]) -> u64 {
+        let term = |observer: &Present| {
+            let (_, view) = self.views.get(&observer.node)?;
+            view.leader(ELECTION).map(|leader| leader.term.0)
+        };
+        present.iter().map(|observer| term(observer).unwrap_or(0)).min().unwrap_or(0)
     }
 
     /// How an observer has a member listed.

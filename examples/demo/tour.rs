@@ -121,8 +121,8 @@ fn step(number: usize, nodes: usize, cast: &Cast) -> Step {
         5 => (
             format!("the network splits: {} | {}", list(side), list(&other)),
             [
-                "The leader is on the small side: it loses its lease before the majority elects another.",
-                "Each side calls the other dead: at P with three accusers, at 3 P where they are too few.",
+                "The leader, on the small side, loses its lease before the majority elects the next.",
+                "Each side calls the other dead: with three accusers at P, with too few at 3 P.",
             ],
             vec![format!("partition {}", runs(side)), wait()],
         ),

@@ -206,20 +206,24 @@ impl Watch {
         match &self.goal {
             Goal::Formed | Goal::Healed(_) => true,
             Goal::Frozen { thawed, .. } => thawed.is_some(),
+            Goal::Led(Succession { cause, next, .. }) => *cause == Cause::Start && next.is_some(),
             _ => false,
         }
     }
 
-    /// Whether all have seen what they should; `agreed` says whether everyone sees everyone.
-    pub fn is_done(&self, agreed: bool) -> bool {
+    /// Whether all have seen what they should; `agreed` says whether everyone sees everyone, and `known` which leader's
+    /// term everyone knows.
+    pub fn is_done(&self, agreed: bool, known: u64) -> bool {
         match &self.goal {
             Goal::Formed | Goal::Healed(_) => agreed,
             Goal::Killed { pending, .. } => pending.is_empty(),
             Goal::Cut { pending } | Goal::Arrived { pending, .. } => pending.is_empty(),
             Goal::Frozen { thawed, .. } => thawed.is_some() && agreed,
-            Goal::Led(Succession { cause, ended, next, .. }) => {
-                next.is_some() && (ended.is_some() || *cause != Cause::Cut)
-            }
+            Goal::Led(Succession { cause, ended, next, .. }) => match cause {
+                Cause::Start => next.is_some_and(|(office, _)| office.term <= known),
+                Cause::Kill => next.is_some(),
+                Cause::Cut => next.is_some() && ended.is_some(),
+            },
             Goal::Left { pending, stopped, .. } => pending.is_empty() && stopped.is_some(),
         }
     }
