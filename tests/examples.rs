@@ -58,7 +58,7 @@ impl Run {
 
     /// Reads all it prints, until it ends.
     #[track_caller]
-    fn to_end(mut self) -> (ExitStatus, Vec<String>) {
+    fn finish(mut self) -> (ExitStatus, Vec<String>) {
         let deadline = Instant::now() + PATIENCE;
         let mut read = Vec::new();
         loop {
@@ -110,7 +110,7 @@ impl Drop for Folder {
 
 #[test]
 fn three_processes_lose_their_leader_twice() {
-    let (status, lines) = Run::start("leader", &[]).to_end();
+    let (status, lines) = Run::start("leader", &[]).finish();
     assert!(status.success(), "{lines:#?}");
     let leads = lines.iter().filter_map(|line| line.split_once(" leads in term "));
     let leads: Vec<(&str, u64)> =
@@ -123,7 +123,7 @@ fn three_processes_lose_their_leader_twice() {
 
 #[test]
 fn the_broker_loses_nothing_and_writes_nothing_twice() {
-    let (status, lines) = Run::start("broker", &["--seconds", "6", "--seed", "6", "--json"]).to_end();
+    let (status, lines) = Run::start("broker", &["--seconds", "6", "--seed", "6", "--json"]).finish();
     let summary: Value = serde_json::from_str(lines.last().unwrap()).unwrap_or_else(|_| panic!("{lines:#?}"));
     assert!(status.success() && summary["passed"] == true, "{lines:#?}");
     for wrong in ["lost", "twice", "stale", "damaged", "unsent", "unserved"] {
