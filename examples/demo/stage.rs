@@ -145,6 +145,18 @@ impl Stage {
         Ok(())
     }
 
+    /// Until a node may act as leader, or so long.
+    pub async fn wait_for_leader(&mut self, time: Duration) -> io::Result<()> {
+        let deadline = self.clock.at(self.clock.now() + time);
+        while self.cluster.offices.current().is_none() {
+            tokio::select! {
+                turned = self.turn() => turned?,
+                () = tokio::time::sleep_until(deadline) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// Tells what comes in for so long.
     pub async fn run_for(&mut self, time: Duration) -> io::Result<()> {
         let deadline = self.clock.at(self.clock.now() + time);

@@ -15,6 +15,8 @@ use crate::stage::{Flow, Stage};
 /// How long a person may read before the next thing happens; nothing waits for it when nobody watches.
 const READING: Duration = Duration::from_millis(1_500);
 
+/// How long a step waits for a leader, which may just be changing.
+const LEADERLESS: Duration = Duration::from_secs(2);
 /// How many steps there are.
 const STEPS: usize = 7;
 
@@ -38,16 +40,18 @@ impl Cast {
     fn choose(&mut self, step: usize, nodes: usize, leader: Option<Number>) {
         let leader = leader.unwrap_or(3);
         match step {
-            2 => {
-                self.killed = leader;
-                self.frozen = (1..=nodes).rev().find(|node| *node != leader).unwrap_or(1);
-                self.leaver = (1..=nodes).find(|node| *node != leader).unwrap_or(1);
+            2 => self.killed = leader,
+            // A leader that does not run loses its lease, which is not what this step is about.
+            4 => {
+                let others = (1..=nodes).filter(|node| ![leader, self.killed].contains(node));
+                self.frozen = others.max().unwrap_or(self.killed);
             }
             5 => {
                 // With the leader, first those that do not vote: the other side must keep a majority of voters.
                 let others = (voters(nodes) + 1..=nodes).chain(1..=voters(nodes)).filter(|node| *node != leader);
                 self.side = std::iter::once(leader).chain(others).take(nodes * 2 / 5).collect();
             }
+            7 => self.leaver = (1..=nodes).filter(|node| *node != leader).max().unwrap_or(leader),
             _ => {}
         }
     }
@@ -57,6 +61,9 @@ impl Cast {
 pub async fn play(stage: &mut Stage, nodes: usize, watched: bool) -> io::Result<bool> {
     let mut cast = Cast::default();
     for number in 1..=STEPS {
+        if number > 1 {
+            stage.wait_for_leader(LEADERLESS).await?;
+        }
         cast.choose(number, nodes, stage.cluster.offices.current().map(|office| office.node));
         let step = step(number, nodes, &cast);
         stage.report.step(&step.title, &step.caption)?;
