@@ -63,7 +63,8 @@ impl Offices {
         self.held().iter().rev().find(|(_, lease)| lease.is_valid()).map(|(office, _)| *office)
     }
 
-    /// A lease that is over never comes back once another has begun, so this is the one moment to look.
+    /// A lease that is over never comes back once another has begun, so this is the one moment to look. One that is found
+    /// to be over is said to end now, unless that was said before: it did not end later.
     fn begin(&self, office: Office, lease: Lease) {
         let mut held = self.held();
         let at = self.clock.now();
