@@ -7,7 +7,7 @@ pub const USAGE: &str = "\
 usage: broker [--seconds N] [--seed S] [--json]
 
   --seconds N  for how long the client writes and things go wrong, 3 to 600; 20 unless told
-  --seed S     what goes wrong, in which order, and to whom
+  --seed S     what goes wrong, in which order, and to whom, except that every other time it is whoever leads
   --json       a last line with the figures as one JSON object";
 
 #[derive(Debug)]

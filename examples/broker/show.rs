@@ -99,9 +99,14 @@ impl Show {
         self.began = Instant::now();
         self.disturb(time).await?;
         self.writers.finish.store(true, SeqCst);
-        let all = async { while writers.join_next().await.is_some() {} };
+        let mut unserved = PARTITIONS as u64;
+        let all = async {
+            while let Some(done) = writers.join_next().await {
+                unserved -= u64::from(done.is_ok());
+            }
+        };
+        // Whoever is not done by then is counted.
         let _ = timeout(PATIENCE, all).await;
-        let unserved = writers.len() as u64;
         writers.abort_all();
         let acknowledged: Vec<u64> = self.writers.acknowledged.iter().map(|last| last.load(SeqCst)).collect();
         self.cluster.end();
