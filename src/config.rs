@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::member::ACCUSERS_MAX;
 
 /// Elections that one node takes part in at most.
-pub(crate) const ELECTIONS_MAX: usize = 16;
+pub(crate) const ELECTIONS_MAX: usize = 8;
 
 /// How the protocol behaves; the same on all members of a cluster, though nothing breaks when they differ.
 ///
@@ -79,7 +79,7 @@ pub struct Config {
     /// Recent events kept for subscribers; one that falls further behind gets a difference instead. 16 to 1,048,576,
     /// default 1,024.
     pub events_max: usize,
-    /// Elections that this node votes in or watches, 0 to 16; none by default.
+    /// Elections that this node votes in or watches, 0 to 8; none by default.
     pub elections: Vec<ElectionConfig>,
 }
 

@@ -168,17 +168,20 @@ impl Protocol {
     /// Takes a datagram in.
     ///
     /// Before timers are fired, all datagrams that have arrived should be handed in: an answer that waits in a buffer
-    /// is no silence.
+    /// is no silence. **`now` must not have been read from the clock before the datagram was from its socket**: the
+    /// promise of a voter runs from then.
     ///
     /// # Errors
     /// Why it was rejected. The state is unchanged but for lateness and the counters.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Result<(), Rejected> {
-        let outcome = self.swim.handle_datagram(now, from, datagram).and_then(|letter| match letter {
-            Some(letter) => {
-                let taken = self.elections.handle_letter(now, letter, &mut self.swim);
-                taken.inspect_err(|reason| self.swim.reject(*reason))
+        let outcome = self.swim.handle_datagram(now, from, datagram).and_then(|letter| {
+            let Some(letter) = letter else { return Ok(()) };
+            let taken = self.elections.handle_letter(now, letter, &mut self.swim);
+            match taken {
+                Ok(()) => self.swim.accept(datagram.len()),
+                Err(reason) => self.swim.reject(reason),
             }
-            None => Ok(()),
+            taken
         });
         self.settle(now);
         outcome
@@ -289,12 +292,15 @@ impl Protocol {
 
 /// A voter is known by its name alone, so its id must come from that.
 fn check_voter(rules: &Rules, identity: &Identity) -> Result<(), ConfigError> {
-    let votes = rules.elections.iter().any(|election| election.voters.contains(&identity.name));
-    if votes && identity.id != NodeId::from_name(&identity.name) {
+    let voters = || rules.elections.iter().flat_map(|election| &election.voters);
+    if voters().any(|voter| *voter == identity.name) && identity.id != NodeId::from_name(&identity.name) {
         let why = format!("{:?} is a voter, so its id must be that of its name; set none", identity.name);
         return Err(ConfigError::new("identity.id", why));
     }
-    Ok(())
+    match voters().find(|voter| **voter != identity.name && NodeId::from_name(voter) == identity.id) {
+        Some(voter) => Err(ConfigError::new("identity.id", format!("that is the id of the voter {voter:?}; set none"))),
+        None => Ok(()),
+    }
 }
 
 /// No election of that name is configured.

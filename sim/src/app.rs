@@ -163,5 +163,10 @@ impl<A: App> Context<'_, A> {
 /// The number of the host that a member's name stands for: the simulator names its hosts `n0`, `n1`, ...
 #[must_use]
 pub fn host_of(member: &Member) -> Option<u32> {
-    member.name().strip_prefix('n')?.parse().ok()
+    number(member.name())
+}
+
+/// The number that a host's name has.
+pub(crate) fn number(name: &str) -> Option<u32> {
+    name.strip_prefix('n')?.parse().ok()
 }

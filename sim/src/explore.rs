@@ -33,6 +33,8 @@ pub struct Bounds {
     pub step: Duration,
     /// Crashes, each with a restart at once.
     pub crashes: u32,
+    /// Times that a leader hands over.
+    pub resigns: u32,
     /// Letters that may arrive twice.
     pub doubles: u32,
     /// Times that a voter may let a step pass though its timers are due: it was stopped.
@@ -63,6 +65,7 @@ impl Default for Bounds {
             steps: 3,
             step: Duration::from_millis(60),
             crashes: 1,
+            resigns: 0,
             doubles: 0,
             stalls: 1,
             campaigns: 1,

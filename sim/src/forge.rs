@@ -57,7 +57,7 @@ pub const LOOK: u8 = 1;
 
 /// The digests and nonces that a message of each kind begins with, behind its sender.
 const WORDS: [usize; 10] = [0, 2, 1, 2, 1, 2, 0, 1, 1, 3];
-/// Where a letter begins: behind the header, its sender, its receiver, the election and its terms of business.
+/// Where a letter begins: behind the header, its sender, its receiver, the election and its charter.
 const LETTER_AT: usize = 10 + 8 + 8 + 8 + 8;
 
 /// A member at a generation and an incarnation, as a rumour names it.

@@ -71,6 +71,7 @@
 //! - its shape: `cut`, `partition` with or without bridges, `ring`;
 //! - processes: `crash` and restart, `leave`, `pause`, `block`, `suspend`, `slow`;
 //! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts;
+//! - elections: `resign`, and the disks of voters, `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`;
 //! - members: `join` storms, a `twin` of the same name, a member that can `lie`, `metadata` that changes, `forget`.
 //!
 //! # Determinism and replay

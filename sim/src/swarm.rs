@@ -32,8 +32,9 @@ const CHAOS_UNTIL_WAN: Duration = Duration::from_secs(40);
 /// A scenario of 3 to 9 hosts that the seed decides.
 ///
 /// Of a thousand seeds about 800 use the profile `lan`, 100 `local` and 100 `wan`; half begin preloaded and half by
-/// joining; 50 have a liar, and 20 a table too small for all. Each has one to eight faults. Every kind of fault is
-/// absent in at least 30 % of the seeds and occurs in at least 2 %.
+/// joining; 50 have a liar, and 20 a table too small for all. Each has one to eight faults. Half hold an election of one
+/// to nine voters, with up to nine faults more that are aimed at them. Every kind of fault is absent in at least 30 %
+/// of the seeds and occurs in at least 2 %.
 #[must_use]
 pub fn swarm(seed: u64) -> Scenario {
     let mut random = Random::new(seed, "swarm");
@@ -68,6 +69,7 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
     let chaos_until = if scenario.profile == Profile::Wan { CHAOS_UNTIL_WAN } else { CHAOS_UNTIL };
     let stall_tolerance = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
     scenario.faults = Draw::new(hosts, stall_tolerance, chaos_until, &mut random).faults();
+    election::perhaps_elect(&mut scenario, seed, chaos_until);
     if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. })) {
         // Two sides that forgot each other find back by their contacts alone, and who is preloaded has none.
         scenario.start = Start::Joining;
@@ -163,7 +165,7 @@ mod tests {
             for scenario in [swarm(seed), swarm_large(seed)] {
                 scenario.check().unwrap_or_else(|error| panic!("{seed}: {error}\n{}", scenario.to_toml()));
                 assert_eq!(Scenario::from_toml(&scenario.to_toml()).as_ref(), Ok(&scenario), "{seed}");
-                assert!((1..=8).contains(&scenario.faults.len()), "{seed}");
+                assert!((1..=17).contains(&scenario.faults.len()), "{seed}");
                 assert!(scenario.hosts >= 3, "{seed}");
                 let until = if scenario.profile == Profile::Wan { CHAOS_UNTIL_WAN } else { CHAOS_UNTIL };
                 let resolved = scenario.resolve(seed);
@@ -178,6 +180,7 @@ mod tests {
                             | Fault::Twin { .. }
                             | Fault::Metadata { .. }
                             | Fault::Forget { .. }
+                            | Fault::Resign { .. }
                     );
                     assert!(may_last || planned.lasts.is_some(), "{seed}: {planned:?}");
                 }

@@ -233,12 +233,17 @@ impl Trace {
             fields[16..24].copy_from_slice(&member.generation().0.to_le_bytes());
             fields[24..28].copy_from_slice(&member.incarnation().0.to_le_bytes());
         }
+        if let Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } = event {
+            fields[..16].copy_from_slice(&leader.id.to_bytes());
+        }
         let (few, many) = match event {
             Event::Suspect { by, reason, dead_after, .. } => {
                 ([*reason as u8, by.len() as u8, 0], dead_after.as_nanos())
             }
             Event::Dead { by, reason, isolated, .. } => ([*reason as u8, by.len() as u8, u8::from(*isolated)], 0),
             Event::SelfStalled { gap } => ([0; 3], crate::random::nanos(*gap)),
+            Event::Leader { leader, trigger } => ([trigger.code(), 0, 0], leader.term.0),
+            Event::LeaderLost { leader, reason } => ([*reason as u8, 0, 0], leader.term.0),
             Event::Isolated { reachable, known } => ([0; 3], (*reachable as u64) << 32 | *known as u64),
             _ => ([0; 3], 0),
         };

@@ -12,13 +12,15 @@
 
 #[path = "bad_input.rs"]
 mod bad_input;
+#[path = "elections.rs"]
+mod elections;
 #[path = "mechanisms.rs"]
 mod mechanisms;
 
 use std::process::{Command, Stdio};
 
 /// Each fault and the test that must notice it.
-const FAULTS: [(&str, &str); 11] = [
+const FAULTS: [(&str, &str); 12] = [
     ("late_wake", "mechanisms::late_wake_a_driver_that_stops_for_ten_seconds_declares_nobody_dead"),
     ("stall_tolerance", "mechanisms::stall_tolerance_a_stall_below_p_is_never_a_death"),
     ("accusers", "mechanisms::accusers_one_observer_alone_waits_for_three_p"),
@@ -27,6 +29,7 @@ const FAULTS: [(&str, &str); 11] = [
     ("isolated", "mechanisms::isolated_verdicts_are_provisional_and_undone"),
     ("ghosts", "mechanisms::ghosts_a_ten_minute_partition_heals"),
     ("tombstones", "mechanisms::tombstones_an_old_rumour_does_not_raise_the_forgotten"),
+    ("pre_vote", "elections::a_deaf_voter_raises_no_term"),
     ("buddy", "mechanisms::buddy_a_ping_to_a_suspect_carries_the_suspicion"),
     ("forwarding", "mechanisms::forwarding_spreads_a_suspicion_within_100_ms"),
     ("proof_of_address", "bad_input::no_reply_to_an_unproved_address_is_larger_than_what_provoked_it"),

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use tidings_sim::Experiment;
 use tidings_sim::expect::Expect;
-use tidings_sim::fault::{Fault, Flap, Hosts, Inbox, Lie, Place, Planned, WallClock};
+use tidings_sim::fault::{Fault, Flap, Hosts, Inbox, Lie, Place, Planned, Repeat, WallClock};
 use tidings_sim::scenario::{Scenario, catalogue};
 use tidings_sim::violation::Violation;
 use tidings_sim::world::World;
@@ -53,7 +54,8 @@ fn no_regression_is_back() {
         if path.extension().is_some_and(|extension| extension == "toml") {
             let scenario = Scenario::from_toml(&std::fs::read_to_string(&path).unwrap()).unwrap();
             let seed = scenario.seed.unwrap_or_else(|| panic!("{}: name the seed", path.display()));
-            let broken = run(&scenario, seed);
+            let mut broken = run(&scenario, seed);
+            broken.extend(Experiment::new(scenario.clone()).run(seed).unwrap().violations);
             let is_open = OPEN.contains(&scenario.name.as_str());
             assert_eq!(!broken.is_empty(), is_open, "{}: {broken:?}", path.display());
         }
@@ -64,7 +66,7 @@ fn no_regression_is_back() {
 type Change = fn(&mut Scenario);
 
 /// What else goes wrong.
-const MISCHIEF: [(&str, Change); 14] = [
+const MISCHIEF: [(&str, Change); 15] = [
     ("nothing goes wrong", |scenario| {
         scenario.faults.retain(|planned| matches!(planned.what, Fault::Join { .. } | Fault::Twin { .. }));
     }),
@@ -100,6 +102,14 @@ const MISCHIEF: [(&str, Change); 14] = [
             add(scenario, ms(700), Fault::Twin { of }, None);
             add(scenario, ms(41_000), Fault::Twin { of }, None);
         }
+    }),
+    ("what goes wrong is over soon, and leaders resign", |scenario| {
+        for planned in &mut scenario.faults {
+            planned.flap = None;
+            planned.lasts = planned.lasts.map(|lasts| lasts.min(ms(100)));
+        }
+        add(scenario, ms(700), Fault::Resign { hosts: Hosts::Leader, to: None }, None);
+        scenario.faults.iter_mut().last().unwrap().again = Some(Repeat { every: ms(500), times: 100 });
     }),
     ("all change, and all are said to have left", |scenario| {
         add(scenario, ms(6_000), Fault::Metadata { hosts: Hosts::All, bytes: 7 }, None);

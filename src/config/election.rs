@@ -10,6 +10,8 @@ use crate::member::{NAME_BYTES_MAX, name_is_valid};
 
 /// Most voters that an election may have.
 pub const VOTERS_MAX: usize = 9;
+/// The lease of [`ElectionConfig::lan`].
+const LEASE: Duration = Duration::from_millis(500);
 /// Parts of a million.
 const MILLION: u128 = 1_000_000;
 
@@ -18,10 +20,9 @@ const MILLION: u128 = 1_000_000;
 /// A quorum is more than half of the voters named here, never of those that happen to live: a minority elects nobody,
 /// however long the others are gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct ElectionConfig {
     /// Its name, 1 to 64 bytes.
-    #[serde(default = "default_name")]
     pub name: String,
     /// The names of the members that vote and may lead, 1 to 9. Odd numbers are better: four voters bear the loss of
     /// one, as three do.
@@ -30,33 +31,42 @@ pub struct ElectionConfig {
     /// a leader that stalls or is cut off for longer loses its office. 50 ms to 10 minutes; default 500 ms (lan), 3 s
     /// (wan), 250 ms (local). Chosen: five rounds in a row must be lost before a healthy leader falls, and fail-over
     /// still takes less than Raft's classic timeouts.
-    #[serde(with = "duration_text", default = "default_lease")]
+    #[serde(with = "duration_text")]
     pub lease: Duration,
-    /// How often the leader renews. At most a third of the lease, so that one lost round costs nothing; at least 5 ms.
-    /// Default a fifth of the lease: 100 ms (lan), ten small datagrams a second and voter.
-    #[serde(with = "duration_text", default = "default_heartbeat")]
+    /// How often the leader renews. At most a third of the lease, so that one lost round costs nothing; at least 5 ms
+    /// and a fiftieth of it. Default a fifth of the lease: 100 ms (lan), ten small datagrams a second and voter.
+    #[serde(with = "duration_text")]
     pub heartbeat: Duration,
     /// By how many parts of a million two clocks may run apart, each from true time. 0 to 200,000, default 10,000
     /// (1 %). Voters keep their promise that much longer than the leader counts on it. Source: operating systems slew a
     /// clock by 500 at most; a virtual machine may do worse.
-    #[serde(default = "default_drift")]
     pub clock_drift_max_ppm: u32,
 }
 
-fn default_name() -> String {
-    "default".to_owned()
+/// What a file says: the voters, and what differs from [`ElectionConfig::lan`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: Option<String>,
+    voters: Vec<String>,
+    lease: Option<Span>,
+    heartbeat: Option<Span>,
+    clock_drift_max_ppm: Option<u32>,
 }
 
-fn default_lease() -> Duration {
-    Duration::from_millis(500)
-}
+#[derive(Deserialize)]
+struct Span(#[serde(with = "duration_text")] Duration);
 
-fn default_heartbeat() -> Duration {
-    default_lease() / 5
-}
-
-fn default_drift() -> u32 {
-    10_000
+impl From<Written> for ElectionConfig {
+    fn from(written: Written) -> Self {
+        let mut config = ElectionConfig::lan(written.name.as_deref().unwrap_or("default"), written.voters);
+        if let Some(Span(lease)) = written.lease {
+            config = config.with_lease(lease);
+        }
+        config.heartbeat = written.heartbeat.map_or(config.heartbeat, |Span(heartbeat)| heartbeat);
+        config.clock_drift_max_ppm = written.clock_drift_max_ppm.unwrap_or(config.clock_drift_max_ppm);
+        config
+    }
 }
 
 impl ElectionConfig {
@@ -65,10 +75,20 @@ impl ElectionConfig {
         ElectionConfig {
             name: name.to_owned(),
             voters: voters.into_iter().map(Into::into).collect(),
-            lease: default_lease(),
-            heartbeat: default_heartbeat(),
-            clock_drift_max_ppm: default_drift(),
+            lease: LEASE,
+            heartbeat: LEASE / 5,
+            clock_drift_max_ppm: 10_000,
         }
+    }
+
+    /// For the internet: a lease of 3 s, renewed every 600 ms.
+    pub fn wan<N: Into<String>>(name: &str, voters: impl IntoIterator<Item = N>) -> Self {
+        ElectionConfig::lan(name, voters).with_lease(LEASE * 6)
+    }
+
+    /// For one machine, tests and demonstrations: a lease of 250 ms, renewed every 50 ms.
+    pub fn local<N: Into<String>>(name: &str, voters: impl IntoIterator<Item = N>) -> Self {
+        ElectionConfig::lan(name, voters).with_lease(LEASE / 2)
     }
 
     /// The same with another lease, renewed five times in it.
@@ -107,7 +127,7 @@ impl ElectionConfig {
             }
         }
         within("elections.lease", self.lease, ms(50), ms(600_000))?;
-        within("elections.heartbeat", self.heartbeat, ms(5), self.lease / 3)?;
+        within("elections.heartbeat", self.heartbeat, ms(5).max(self.lease / 50), self.lease / 3)?;
         within("elections.clock_drift_max_ppm", self.clock_drift_max_ppm, 0, 200_000)
     }
 }
@@ -143,7 +163,7 @@ mod tests {
         );
         assert_eq!(
             refused(|c| c.heartbeat = c.lease),
-            "elections.heartbeat: 500ms is too high; use 5ms to 166.666666ms"
+            "elections.heartbeat: 500ms is too high; use 10ms to 166.666666ms"
         );
         assert!(refused(|c| c.name.clear()).contains("is no name"));
         assert!(ElectionConfig::lan("default", ["a"]).check().is_ok());
@@ -153,6 +173,8 @@ mod tests {
     fn a_file_names_the_voters_and_what_differs() {
         let read: ElectionConfig = serde_json::from_str(r#"{"voters": ["a"], "lease": "150ms"}"#).unwrap();
         assert_eq!(read.lease, Duration::from_millis(150));
-        assert_eq!((read.name.as_str(), read.heartbeat), ("default", Duration::from_millis(100)));
+        assert_eq!((read.name.as_str(), read.heartbeat), ("default", Duration::from_millis(30)));
+        let text = serde_json::to_string(&read).unwrap();
+        assert_eq!(serde_json::from_str::<ElectionConfig>(&text).unwrap(), read);
     }
 }

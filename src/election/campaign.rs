@@ -95,7 +95,8 @@ impl Campaign {
     /// Goes on to the next stage, with nobody having answered yet.
     pub(super) fn enter(&mut self, now: Instant, rules: &Rules, stage: Stage) {
         self.stage = stage;
-        self.until = now + rules.lease();
+        // Twice the lease, so that disks which take longer than one still elect somebody.
+        self.until = now + rules.lease() * 2;
         self.ask_at = now;
         self.pause = rules.turn();
         self.answers.fill(Answer::None);

@@ -214,7 +214,8 @@ impl Election {
         self.await_turn(Trigger::NoLeader);
     }
 
-    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are.
+    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are. `now` is no earlier than
+    /// its receipt, because a promise runs from then.
     ///
     /// # Errors
     /// Why it was rejected; nothing changed but what time alone changes.
@@ -427,7 +428,7 @@ impl Election {
 
     /// Notes a term that another voter is in, if there can be such a term.
     fn see(&mut self, term: Term) {
-        let believes = self.voter.as_ref().is_some_and(|voter| voter.believes(self.now, &self.rules, term));
+        let believes = self.voter.as_ref().is_some_and(|voter| voter.believes(self.now, term));
         if believes {
             self.seen = self.seen.max(term);
         }

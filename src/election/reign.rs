@@ -80,9 +80,15 @@ impl Reign {
         self.rounds.begin(now, now - rules.lease())
     }
 
+    /// Whether an answer to a round still counts.
+    pub(super) fn has_sent(&self, round: Round) -> bool {
+        self.rounds.sent(round).is_some()
+    }
+
     /// A voter promised in answer to a round; false if nobody waits for that.
-    pub(super) fn granted(&mut self, place: usize, round: Round) -> bool {
+    pub(super) fn granted(&mut self, now: Instant, place: usize, round: Round) -> bool {
         let Some(sent) = self.rounds.sent(round) else { return false };
+        let sent = if sabotage::is_off("lease_from_asking") { now } else { sent };
         if let Some(promised) = self.promised.get_mut(place) {
             *promised = (*promised).max(Some(sent));
         }
@@ -99,14 +105,16 @@ impl Reign {
 
     /// Until when it holds office: it steps down then.
     pub(super) fn lease_until(&self) -> Instant {
-        self.lease_until
+        // A successor waits as long as this after it was asked, if it hears nothing: by then it must be over, whoever
+        // still follows.
+        self.handing_over.map_or(self.lease_until, |over| self.lease_until.min(over.until))
     }
 
     /// Until when it may act; none if it may not act now.
     pub(super) fn acts_until(&self, now: Instant, rules: &Rules, me: usize) -> Option<Instant> {
         let is_gated = self.gate.is_some_and(|gate| gate.until > now) && !sabotage::is_off("gate");
         let is_fresh = self.quorum_since(now, rules, me).is_some_and(|since| since >= self.fresh_since);
-        (!is_gated && is_fresh && self.lease_until > now).then_some(self.lease_until)
+        (!is_gated && is_fresh && self.lease_until() > now).then_some(self.lease_until())
     }
 
     /// It did not run: a quorum must answer a round from now on before it acts again.
@@ -122,6 +130,9 @@ impl Reign {
 
     /// The latest moment of asking that a quorum has answered; the leader itself always has.
     pub(super) fn quorum_since(&self, now: Instant, rules: &Rules, me: usize) -> Option<Instant> {
+        if sabotage::is_off("check_quorum") {
+            return Some(now);
+        }
         let own = |place| if place == me { Some(now) } else { None };
         let mut since: Vec<Option<Instant>> =
             (0..).zip(&self.promised).map(|(place, promised)| own(place).or(*promised)).collect();
@@ -156,16 +167,16 @@ mod tests {
         let (rules, mut reign) = reign(5);
         let first = reign.beat(at(0), &rules);
         let second = reign.beat(at(100), &rules);
-        assert!(reign.granted(1, second) && !reign.granted(1, Round(77)));
+        assert!(reign.granted(at(110), 1, second) && !reign.granted(at(110), 1, Round(77)));
         reign.renew(at(150), &rules, 0);
         assert_eq!(reign.acts_until(at(150), &rules, 0), None, "two of five are no quorum");
-        assert!(reign.granted(2, first));
+        assert!(reign.granted(at(400), 2, first));
         reign.renew(at(150), &rules, 0);
         assert_eq!(reign.acts_until(at(150), &rules, 0), Some(at(500)));
-        assert!(reign.granted(2, second));
+        assert!(reign.granted(at(400), 2, second));
         reign.renew(at(150), &rules, 0);
         assert_eq!(reign.lease_until(), at(600));
-        assert!(reign.granted(3, first), "an old answer takes nothing away");
+        assert!(reign.granted(at(400), 3, first), "an old answer takes nothing away");
         reign.renew(at(160), &rules, 0);
         assert_eq!((reign.lease_until(), reign.acts_until(at(600), &rules, 0)), (at(600), None));
     }
@@ -174,14 +185,14 @@ mod tests {
     fn after_a_stall_it_acts_only_on_fresh_answers() {
         let (rules, mut reign) = reign(3);
         let before = reign.beat(at(0), &rules);
-        assert!(reign.granted(1, before));
+        assert!(reign.granted(at(400), 1, before));
         reign.renew(at(10), &rules, 0);
         reign.doubt(at(300));
         assert_eq!((reign.acts_until(at(300), &rules, 0), reign.lease_until()), (None, at(500)));
         let after = reign.beat(at(300), &rules);
-        assert!(reign.granted(1, before));
+        assert!(reign.granted(at(400), 1, before));
         assert_eq!(reign.acts_until(at(310), &rules, 0), None);
-        assert!(reign.granted(1, after));
+        assert!(reign.granted(at(400), 1, after));
         reign.renew(at(320), &rules, 0);
         assert_eq!(reign.acts_until(at(320), &rules, 0), Some(at(800)));
     }
@@ -194,5 +205,14 @@ mod tests {
         reign.gate = Some(Gate { predecessor: NodeId::from_name("b"), term: Term(8), until: at(400) });
         assert_eq!(reign.acts_until(at(399), &rules, 0), None);
         assert_eq!(reign.acts_until(at(400), &rules, 0), Some(at(500)));
+    }
+
+    #[test]
+    fn who_hands_over_stops_in_time_even_if_nobody_runs_its_timers() {
+        let (rules, mut reign) = reign(1);
+        reign.renew(at(0), &rules, 0);
+        reign.handing_over = Some(HandingOver { to: NodeId::from_name("b"), until: at(300) });
+        assert_eq!(reign.acts_until(at(299), &rules, 0), Some(at(300)));
+        assert_eq!((reign.acts_until(at(300), &rules, 0), reign.lease_until()), (None, at(300)));
     }
 }

@@ -25,7 +25,6 @@ pub struct Rules {
     lease: Duration,
     heartbeat: Duration,
     promise: Duration,
-    drift_ppm: u32,
     council: Council,
 }
 
@@ -36,21 +35,20 @@ impl Rules {
         let mut voters: Vec<(NodeId, Arc<str>)> =
             config.voters.iter().map(|name| (NodeId::from_name(name), name.as_str().into())).collect();
         voters.sort();
-        let mut terms = Vec::new();
+        let mut charter = Vec::new();
         for (id, _) in &voters {
-            terms.extend_from_slice(&id.to_bytes());
+            charter.extend_from_slice(&id.to_bytes());
         }
-        terms.extend_from_slice(&config.lease.as_nanos().to_le_bytes());
-        terms.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
+        charter.extend_from_slice(&config.lease.as_nanos().to_le_bytes());
+        charter.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
         let council =
-            Council { election: XxHash3_64::oneshot(config.name.as_bytes()), terms: XxHash3_64::oneshot(&terms) };
+            Council { election: XxHash3_64::oneshot(config.name.as_bytes()), charter: XxHash3_64::oneshot(&charter) };
         Rules {
             name: config.name.as_str().into(),
             voters,
             lease: config.lease,
             heartbeat: config.heartbeat,
             promise: if sabotage::is_off("drift_margin") { config.lease } else { config.promise() },
-            drift_ppm: config.clock_drift_max_ppm,
             council,
         }
     }
@@ -107,13 +105,6 @@ impl Rules {
     pub(super) fn turn(&self) -> Duration {
         (self.lease / TURNS_IN_LEASE).max(TURN_MIN)
     }
-
-    /// At least so much true time passes while the fastest clock counts `elapsed`.
-    pub(super) fn at_least(&self, elapsed: Duration) -> Duration {
-        let million = 1_000_000_u128;
-        let nanos = elapsed.as_nanos() * million / (million + u128::from(self.drift_ppm));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
 }
 
 #[cfg(test)]
@@ -126,7 +117,7 @@ mod tests {
         assert_eq!(rules(&["a", "b", "c"]), rules(&["c", "a", "b"]));
         assert_ne!(rules(&["a", "b", "c"]).council(), rules(&["a", "b", "d"]).council());
         let longer = ElectionConfig::lan("default", ["a", "b", "c"]).with_lease(Duration::from_secs(1));
-        assert_ne!(rules(&["a", "b", "c"]).council().terms, Rules::new(&longer).council().terms);
+        assert_ne!(rules(&["a", "b", "c"]).council().charter, Rules::new(&longer).council().charter);
         for (voters, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (9, 5)] {
             let names: Vec<String> = (0..voters).map(|n| format!("n{n}")).collect();
             assert_eq!(Rules::new(&ElectionConfig::lan("default", names)).quorum(), quorum);

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::durable::{Kind, RecordError, open, seal};
 use crate::leader::Term;
 use crate::member::NodeId;
+use crate::sabotage;
 
 #[cfg(feature = "files")]
 pub use file::FileStore;
@@ -76,6 +77,16 @@ impl TermStore for MemoryStore {
 }
 
 impl Ballot {
+    /// What a store has to hold before its voter stands, given what it held: a term and a promise at least. A voter that
+    /// never voted has none, and could not tell after a restart for how long it is bound.
+    #[must_use]
+    pub fn opening(held: Option<Ballot>, unix_ms: u64, promise: Duration) -> Ballot {
+        let unix_ms = if sabotage::is_off("terms_from_clock") { 1 } else { unix_ms };
+        let unknown = Ballot { term: Term(unix_ms.clamp(1, Term::LIMIT / 2)), vote: None, promise };
+        let held = held.unwrap_or(unknown);
+        Ballot { promise: held.promise.max(promise), ..held }
+    }
+
     /// The ballot as bytes, with a checksum, as a store of one's own may keep it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

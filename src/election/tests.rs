@@ -285,3 +285,27 @@ fn one_voter_connected_to_a_quorum_is_enough() {
     net.run(2_000);
     assert_eq!(net.leader().0, 4);
 }
+
+#[test]
+fn asking_a_second_successor_gives_the_leader_no_more_time() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    assert_eq!(net.leader().0, 0);
+    let successor = net.id(1);
+    // The third votes for nobody and follows the leader on; the successor is elected by the leader's own vote, and the
+    // leader does not hear of that.
+    net.cut(1, 2);
+    net.call(0, |election, now| assert!(election.resign(now, Some(successor))));
+    net.run(5);
+    net.cut.insert((1, 0));
+    net.run(400);
+    assert_eq!(net.leader().0, 0);
+    net.cut.retain(|link| *link == (1, 0));
+    net.run(80);
+    net.call(0, |election, now| {
+        election.resign(now, Some(successor));
+    });
+    // Each moment is checked: no two may act.
+    net.run(2_000);
+    assert_eq!(net.leader().0, 1);
+}

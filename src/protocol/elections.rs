@@ -117,7 +117,7 @@ impl Elections {
         self.is_stopped || self.iter().all(Election::may_go)
     }
 
-    /// A letter goes to the election it is about, if that is held under the same terms of business here.
+    /// A letter goes to the election it is about, if that is held under the same charter here.
     pub(super) fn handle_letter(
         &mut self,
         now: Instant,
@@ -130,7 +130,6 @@ impl Elections {
             entry.note_differing(received.from, swim);
             return Err(Rejected::Voters);
         }
-        entry.differing.remove(&received.from);
         entry.election.handle_letter(now, received.from, received.letter)
     }
 

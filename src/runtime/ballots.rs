@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::ELECTIONS_MAX;
-use crate::election::{Rules, Standing, TermStore};
+use crate::election::{Ballot, Rules, Standing, TermStore};
 use crate::protocol::BallotSave;
 use crate::runtime::clock::{Clock, unix_ms};
 use crate::runtime::error::StartError;
@@ -160,13 +160,15 @@ fn keep(
     drop(done);
 }
 
-/// What one voter starts from. It may be bound by a promise longer than it made before, so that is saved first.
+/// What one voter starts from, which its store holds before it promises anything.
 fn load(store: &mut dyn TermStore, rules: &Rules) -> io::Result<Standing> {
-    let ballot = store.load(rules.name())?;
-    if let Some(ballot) = ballot.filter(|ballot| ballot.promise < rules.promise()) {
-        store.save(rules.name(), &crate::election::Ballot { promise: rules.promise(), ..ballot })?;
+    let held = store.load(rules.name())?;
+    let unix_ms = unix_ms();
+    let opening = Ballot::opening(held, unix_ms, rules.promise());
+    if held != Some(opening) {
+        store.save(rules.name(), &opening)?;
     }
-    Ok(Standing { ballot, is_durable: store.is_durable(), unix_ms: unix_ms() })
+    Ok(Standing { ballot: Some(opening), is_durable: store.is_durable(), unix_ms })
 }
 
 fn save_all(store: &mut dyn TermStore, to_do: &Receiver<BallotSave>, done: &mpsc::Sender<Saved>) {

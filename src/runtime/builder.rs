@@ -184,7 +184,8 @@ impl Builder {
     /// [`FileStore`](crate::election::FileStore) survives restarts; a [`MemoryStore`](crate::election::MemoryStore)
     /// does without a disk, and its documentation says at what price.
     ///
-    /// It is used on a thread of its own. It belongs to one node: of clones of this builder the first to start has it.
+    /// It is used on a thread of its own: reading it at the start is waited for, saving holds up nothing but this node's
+    /// own votes. When the node stops, it is closed before that is told, unless a save takes longer than a second. It belongs to one node: of clones of this builder the first to start has it.
     pub fn term_store(mut self, store: impl TermStore + 'static) -> Self {
         self.store = Some(StoreSlot::new(store));
         self

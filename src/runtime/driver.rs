@@ -3,7 +3,8 @@
 //! A turn reads the socket dry, then does what the handles ask, then fires timers, and publishes. The order matters: a
 //! node that did not run for a while finds the answers to its own questions in its socket, and has to read them before
 //! it judges who did not answer. What a turn does, it does at the moment it began, so that lateness is that of the wake
-//! and not that of the work. Only the wait for the next one is counted from its end.
+//! and not that of the work; only a datagram is handled at the moment it was read, and the wait for the next turn counted
+//! from this one's end.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -186,6 +187,9 @@ impl Driver {
             }
             tracing::trace!(target: "tidings::datagram", %from, length, "in");
             let Some(datagram) = self.received.get_mut(..length) else { continue };
+            // Read anew, and after the datagram was: a voter's promise runs from its receipt, and a process that is
+            // stopped between its waking and here would promise for a time that is over.
+            let now = self.clock.now();
             if let Err(reason) = self.protocol.handle_datagram(now, from, datagram) {
                 self.reporter.rejected(now, from, reason);
             }

@@ -126,7 +126,8 @@ impl Node {
     /// while the lease is valid by the clock. When the term is over for this node, the future is dropped, and `work` is
     /// called again in the next term that this node is elected in. So it returns only when one of the futures has
     /// completed, with what that returned. **Returning does not resign**: the node leads on, and whoever calls `lead`
-    /// again goes on in the same term; call [`Lease::resign`] to give the office up.
+    /// again goes on in the same term; call [`Lease::resign`] to give the office up. Two calls at once run side by side
+    /// under one lease.
     ///
     /// What is promised: the future is never begun or continued without a valid lease, as far as the drift of clocks
     /// stays within [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). What is not: a lease may

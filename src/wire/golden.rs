@@ -78,7 +78,7 @@ pub(super) fn goldens() -> Vec<Golden> {
     .collect()
 }
 
-const COUNCIL: Council = Council { election: 0xb8b7_b6b5_b4b3_b2b1, terms: 0xc8c7_c6c5_c4c3_c2c1 };
+const COUNCIL: Council = Council { election: 0xb8b7_b6b5_b4b3_b2b1, charter: 0xc8c7_c6c5_c4c3_c2c1 };
 
 const TERM: Term = Term(300);
 const ROUND: Round = Round(70_000);

@@ -5,14 +5,15 @@
 use super::bytes::take;
 use super::varint::Varint;
 use super::{Council, Rejected};
+use crate::config::ELECTIONS_MAX;
 use crate::leader::{Term, Trigger};
 
 /// The kind of the field.
 const LEADS: u8 = 1;
-/// Election, terms of business, term and trigger.
+/// Election, charter, term and trigger.
 const LEAD_BYTES: usize = 8 + 8 + 8 + 1;
-/// Elections that a record can name.
-pub(crate) const LEADS_MAX: usize = 8;
+/// Elections that a record can name: as many as a node can take part in.
+pub(crate) const LEADS_MAX: usize = ELECTIONS_MAX;
 
 /// An election that a member says it leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +33,7 @@ pub(crate) fn put_leads(leads: &[Lead]) -> Vec<u8> {
     let mut field = vec![LEADS, (leads.len() * LEAD_BYTES) as u8];
     for lead in leads {
         field.extend_from_slice(&lead.council.election.to_le_bytes());
-        field.extend_from_slice(&lead.council.terms.to_le_bytes());
+        field.extend_from_slice(&lead.council.charter.to_le_bytes());
         field.extend_from_slice(&lead.term.0.to_le_bytes());
         field.push(lead.trigger.code());
     }
@@ -63,7 +64,7 @@ fn lead(bytes: &[u8]) -> Option<Lead> {
         Some(u64::from_le_bytes(bytes))
     };
     let trigger = Trigger::from_code(u64::from(*bytes.last()?))?;
-    Some(Lead { council: Council { election: number(0)?, terms: number(1)? }, term: Term(number(2)?), trigger })
+    Some(Lead { council: Council { election: number(0)?, charter: number(1)? }, term: Term(number(2)?), trigger })
 }
 
 #[cfg(test)]
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn leads_come_back_and_strange_fields_are_passed_over() {
         let lead = |n: u64| Lead {
-            council: Council { election: n, terms: !n },
+            council: Council { election: n, charter: !n },
             term: Term(n + 1),
             trigger: Trigger::ALL[n as usize % Trigger::ALL.len()],
         };

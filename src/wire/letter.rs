@@ -1,6 +1,6 @@
 //! What voters write to each other: one letter a datagram, each with the same four fields.
 //!
-//! Letters name an election by the hash of its name and its terms of business (voters, lease, drift) by another, so
+//! Letters name an election by the hash of its name and its charter (voters, lease, drift) by another, so
 //! that voters under different ones never elect together by mistake.
 
 use std::time::Duration;
@@ -233,29 +233,29 @@ impl Letter {
     }
 }
 
-/// Which election a letter is about, and under which terms of business.
+/// Which election a letter is about, and under which charter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Council {
     /// The hash of the election's name.
     pub election: u64,
     /// The hash of its voters, lease and drift.
-    pub terms: u64,
+    pub charter: u64,
 }
 
 #[derive(Encode, Decode)]
 pub(super) struct CouncilBody {
     election: Wire<u64>,
-    terms: Wire<u64>,
+    charter: Wire<u64>,
 }
 
 impl From<Council> for CouncilBody {
     fn from(council: Council) -> Self {
-        CouncilBody { election: Wire(council.election), terms: Wire(council.terms) }
+        CouncilBody { election: Wire(council.election), charter: Wire(council.charter) }
     }
 }
 
 impl From<CouncilBody> for Council {
     fn from(body: CouncilBody) -> Self {
-        Council { election: body.election.0, terms: body.terms.0 }
+        Council { election: body.election.0, charter: body.charter.0 }
     }
 }

@@ -140,7 +140,7 @@ fn message() -> impl Strategy<Value = Message> {
             7 => Message::SyncReply { nonce, done: number as u16 },
             _ => Message::Election {
                 to: target,
-                council: Council { election: number, terms: !number },
+                council: Council { election: number, charter: !number },
                 letter: letter(number),
             },
         }

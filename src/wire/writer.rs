@@ -231,7 +231,7 @@ mod tests {
             round: Round(u32::MAX),
             wait: Duration::from_micros(Term::LIMIT - 1),
         };
-        let council = Council { election: 1, terms: 2 };
+        let council = Council { election: 1, charter: 2 };
         let longest = Message::Election { to: OTHER, council, letter };
         let mut buf = vec![0xee; 70_000];
         codec().writer(&mut buf, 0, SENDER, Pulse { incarnation: top, ..PULSE }, longest).finish();

@@ -20,6 +20,9 @@ const IDLE_PER_INTERVAL_PERMILLE: u64 = 5_000;
 /// Bytes of them: a ping and an ack are 84, and one interval of five a contact is told a whole record.
 const IDLE_BYTES_PER_INTERVAL: u64 = 512;
 
+/// Bytes of a letter at most.
+const LETTER_BYTES: u64 = 96;
+
 /// Watches a cluster settle after its faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Settling {
@@ -80,7 +83,8 @@ impl Settling {
         // Whoever greets a contact sends its whole record.
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
         let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
-        let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000, share * bytes_each);
+        let letters = letters(world.scenario(), world.config(), world.now().since(since));
+        let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + letters, share * bytes_each + letters * LETTER_BYTES);
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
             at: world.now(),
@@ -91,6 +95,14 @@ impl Settling {
             hosts: Vec::new(),
         })
     }
+}
+
+/// Letters between voters: a heartbeat and its answer on each of a leader's links, and where somebody may not be able to
+/// vote for long, as many again of those who ask whether they might lead.
+fn letters(scenario: &Scenario, config: &Config, span: Duration) -> u64 {
+    let each = if scenario.promises_leaders() { 2 } else { 4 };
+    let rounds = |heartbeat: Duration| crate::random::nanos(span) / crate::random::nanos(heartbeat).max(1) + 2;
+    config.elections.iter().map(|election| each * (election.voters.len() as u64 - 1) * rounds(election.heartbeat)).sum()
 }
 
 /// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,

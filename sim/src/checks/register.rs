@@ -1,11 +1,12 @@
 //! Always, of what leaders do: a register behind a fence takes in no write of a leader after one of a later leader.
 //!
-//! The register knows terms alone: it admits none below the highest it has seen. The order in which leaders came is
-//! known here only. Writes take their time on the way, so that many arrive when their leader is none any more.
+//! The register knows terms alone, by the gate that an application would use. The order in which leaders came is known
+//! here only. Writes take their time on the way, so that many arrive when their leader is none any more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tidings::election::FenceGate;
 use tidings::{Instant, Term};
 
 use crate::checks::Sometimes;
@@ -26,8 +27,8 @@ pub(super) struct Register {
     writes: u64,
     /// The number of each leadership, in the order in which they began.
     begun: BTreeMap<(usize, u32, Term), u64>,
-    /// By election: the highest term seen, and the latest leadership whose write was taken in.
-    accepted: BTreeMap<usize, (Term, u64, u32)>,
+    /// By election: the gate, and the latest leadership whose write was taken in, with who wrote.
+    accepted: BTreeMap<usize, (FenceGate, u64, u32)>,
     next: Instant,
     is_promised: bool,
 }
@@ -82,21 +83,23 @@ impl Register {
         while let Some(first) = self.under_way.first_entry().filter(|first| first.key().0 <= now) {
             let at = first.key().0;
             let write = first.remove();
-            let (highest, latest, by) = *self.accepted.entry(write.election).or_insert((Term(0), 0, write.host));
-            if write.term < highest {
+            let new = || (FenceGate::new(), 0, write.host);
+            let (gate, latest, by) = self.accepted.entry(write.election).or_insert_with(new);
+            let highest = gate.highest();
+            if gate.admit(write.term).is_err() {
                 sometimes.note("write fenced off");
                 continue;
             }
             sometimes.note("write admitted");
-            if write.leadership < latest && self.is_promised {
+            if write.leadership < *latest && self.is_promised {
                 found = found.or(Some(Violation {
                     check: "fenced-register",
                     at,
                     text: format!("a write of n{} in term {} after one of n{by} in {highest}", write.host, write.term),
-                    hosts: vec![write.host, by],
+                    hosts: vec![write.host, *by],
                 }));
             }
-            self.accepted.insert(write.election, (write.term, write.leadership, write.host));
+            (*latest, *by) = (write.leadership, write.host);
         }
         self.next = self.under_way.keys().next().map_or(Instant::NEVER, |(at, _)| *at);
         found

@@ -35,6 +35,23 @@ pub const MUST_HAPPEN: &[&str] = &[
     "paged",
     "refutation",
     "acked by relay",
+    "told leader",
+    "told leader lost",
+    "elected: no leader",
+    "elected: lease ran out",
+    "elected: leader resigned",
+    "elected: handed over",
+    "elected: outrun",
+    "own lease lost",
+    "own office given up",
+    "lease doubted",
+    "refused by promise",
+    "save failed",
+    "votes forgotten",
+    "torn disk found",
+    "two candidates in one term",
+    "write admitted",
+    "write fenced off",
 ];
 
 impl Sometimes {

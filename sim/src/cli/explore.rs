@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Crashes, each with a restart at once
     #[arg(long, value_name = "N", default_value_t = Bounds::default().crashes)]
     crashes: u32,
+    /// Times that a leader hands over
+    #[arg(long, value_name = "N", default_value_t = Bounds::default().resigns)]
+    resigns: u32,
     /// Letters that may arrive twice
     #[arg(long, value_name = "N", default_value_t = Bounds::default().doubles)]
     doubles: u32,
@@ -61,6 +64,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
         steps: args.steps,
         step: args.step,
         crashes: args.crashes,
+        resigns: args.resigns,
         doubles: args.doubles,
         stalls: args.stalls,
         campaigns: args.campaigns,

@@ -4,10 +4,11 @@
 //! at most, with the first of those who broke it and how many others did.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tidings::{Event, Instant, Protocol};
+use tidings::{Event, Instant, Leader, Protocol};
 
-use crate::app::host_of;
+use crate::app::{host_of, number};
 use crate::expect::{Expectation, Group, Opinion, Whom, Word};
 use crate::scenario::Scenario;
 use crate::violation::Violation;
@@ -19,6 +20,8 @@ pub struct Expect {
     scenario: String,
     pending: Vec<Pending>,
     hosts: Vec<Observer>,
+    /// By name.
+    elections: Vec<Arc<str>>,
     /// The soonest moment after which something is to be judged.
     due: Instant,
     violations: Vec<Violation>,
@@ -45,6 +48,8 @@ struct Observer {
     is_up: bool,
     is_stopped: bool,
     opinions: Vec<Opinion>,
+    /// Who leads the first election that it was told of.
+    leader: Option<u32>,
 }
 
 /// Whoever did not see what was expected, and of whom.
@@ -73,6 +78,7 @@ impl Expect {
             scenario: scenario.name.clone(),
             pending: pending.collect(),
             hosts: Vec::new(),
+            elections: scenario.elections.iter().map(|election| election.name.as_str().into()).collect(),
             due: Instant::NEVER,
             violations: Vec::new(),
         };
@@ -146,8 +152,12 @@ impl Expect {
 
     /// Who did not see of a member what is expected of it; nobody if it is met.
     fn misses_about(&self, pending: &Pending, about: Option<u32>, seen_by: &Whom) -> Vec<Miss> {
-        let observers: Vec<u32> =
-            self.whom(seen_by).filter(|host| about.is_none() || self.name(*host) != about).collect();
+        let sees_itself = match &pending.what {
+            Expectation::Is { opinion, .. } => opinion.is_of_leading(),
+            Expectation::Never { word, .. } | Expectation::Told { word, .. } => word.is_of_leading(),
+        };
+        let may_see = |host: &u32| about.is_none() || sees_itself || self.name(*host) != about;
+        let observers: Vec<u32> = self.whom(seen_by).filter(may_see).collect();
         let misses = observers.iter().copied().filter(|host| !self.holds(pending, *host, about));
         let misses: Vec<Miss> = misses.map(|host| Miss { observer: Some(host), about }).collect();
         let is_one_enough = *seen_by == Whom::Group(Group::Some);
@@ -161,7 +171,8 @@ impl Expect {
     fn holds(&self, pending: &Pending, observer: u32, about: Option<u32>) -> bool {
         match &pending.what {
             Expectation::Is { opinion, .. } => {
-                self.runs(observer) && about.is_some_and(|about| self.opinion(observer, about) == *opinion)
+                self.runs(observer)
+                    && about.is_some_and(|about| self.opinion_like(*opinion, observer, about) == *opinion)
             }
             Expectation::Told { times, .. } => {
                 let told = pending.told.get(&(observer, about)).copied().unwrap_or(0);
@@ -211,6 +222,15 @@ impl Expect {
         opinions.and_then(|opinions| opinions.get(about as usize)).copied().unwrap_or_default()
     }
 
+    /// What a host believes of a member: of its life, or of its office if this is an opinion of that.
+    fn opinion_like(&self, like: Opinion, observer: u32, about: u32) -> Opinion {
+        if !like.is_of_leading() {
+            return self.opinion(observer, about);
+        }
+        let leader = self.hosts.get(observer as usize).and_then(|host| host.leader);
+        if leader == Some(about) { Opinion::Leads } else { Opinion::LeadsNot }
+    }
+
     /// What was seen instead, in words.
     fn seen(&self, pending: &Pending, miss: Miss, others: usize) -> String {
         let of = |about: Option<u32>| about.map_or(String::new(), |about| format!(" n{about}"));
@@ -219,8 +239,8 @@ impl Expect {
                 format!("nobody was there to see it{}", miss.about.map_or(String::new(), |n| format!(" of n{n}")))
             }
             (Expectation::Is { .. }, Some(observer)) if !self.runs(observer) => format!("host {observer} does not run"),
-            (Expectation::Is { .. }, Some(observer)) => {
-                let opinion = miss.about.map_or(Opinion::Unknown, |about| self.opinion(observer, about));
+            (Expectation::Is { opinion, .. }, Some(observer)) => {
+                let opinion = miss.about.map_or(Opinion::Unknown, |about| self.opinion_like(*opinion, observer, about));
                 format!("host {observer} has{} {}", of(miss.about), opinion.word())
             }
             (_, Some(observer)) => {
@@ -273,12 +293,18 @@ impl Expect {
     }
 }
 
+/// Whoever an event says leads, or led.
+fn leader_in(event: &Event) -> Option<&Leader> {
+    if let Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } = event { Some(leader) } else { None }
+}
+
 impl Watch for Expect {
     fn told(&mut self, moment: Moment, host: u32, _: &Protocol, event: &Event) {
         let now = moment.now;
         self.advance(now);
         let Some(word) = Word::of(event) else { return };
-        let about = event.member().and_then(host_of);
+        let about =
+            event.member().and_then(host_of).or_else(|| leader_in(event).and_then(|leader| number(&leader.name)));
         if word.is_about_a_member() && about.is_none() {
             return;
         }
@@ -292,6 +318,9 @@ impl Watch for Expect {
             }
         }
         self.judge_never(now, host, word, about, event);
+        if leader_in(event).is_some_and(|leader| self.elections.first() == Some(&leader.election)) {
+            self.observer(host).leader = about.filter(|_| word == Word::Leads);
+        }
         if let (Some(about), Some(opinion)) = (about, Opinion::after(event)) {
             let opinions = &mut self.observer(host).opinions;
             let place = about as usize;

@@ -21,9 +21,18 @@ pub enum Opinion {
     Dead,
     /// It left by its own word, or was forgotten.
     Left,
+    /// It leads the first election, whatever else is believed of it; hosts have this opinion of themselves, too.
+    Leads,
+    /// It does not lead the first election.
+    LeadsNot,
 }
 
 impl Opinion {
+    /// Whether it is about leading, and not about living.
+    pub(super) fn is_of_leading(self) -> bool {
+        matches!(self, Opinion::Leads | Opinion::LeadsNot)
+    }
+
     /// The word that scenario files use.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -33,6 +42,8 @@ impl Opinion {
             Opinion::Suspect => "suspect",
             Opinion::Dead => "dead",
             Opinion::Left => "left",
+            Opinion::Leads => "leads",
+            Opinion::LeadsNot => "leads_not",
         }
     }
 
@@ -79,6 +90,12 @@ pub enum Word {
     Superseded,
     /// A member was refused because the table is full.
     Full,
+    /// A member leads an election.
+    Leads,
+    /// A member that led an election is not known as its leader any more.
+    LeaderLost,
+    /// Somebody takes part in an election under another configuration.
+    VotersDiffer,
 }
 
 impl Word {
@@ -99,13 +116,23 @@ impl Word {
             Event::Reconnected => Word::Reconnected,
             Event::Superseded { .. } => Word::Superseded,
             Event::Full { .. } => Word::Full,
+            Event::Leader { .. } => Word::Leads,
+            Event::LeaderLost { .. } => Word::LeaderLost,
+            Event::VotersDiffer { .. } => Word::VotersDiffer,
             _ => return None,
         })
+    }
+
+    /// Whether a host can be told it of itself, as of any other.
+    pub(super) fn is_of_leading(self) -> bool {
+        matches!(self, Word::Leads | Word::LeaderLost)
     }
 
     /// Whether it is about a member, and not about the host that is told.
     #[must_use]
     pub fn is_about_a_member(self) -> bool {
-        !matches!(self, Word::SelfStalled | Word::Isolated | Word::Reconnected | Word::Superseded | Word::Full)
+        let is_of_itself =
+            matches!(self, Word::SelfStalled | Word::Isolated | Word::Reconnected | Word::Superseded | Word::Full);
+        !is_of_itself && self != Word::VotersDiffer
     }
 }

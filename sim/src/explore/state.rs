@@ -32,6 +32,7 @@ pub(super) struct State {
     flights: Vec<Flight>,
     history: History,
     crashes: u32,
+    resigns: u32,
     doubles: u32,
     stalls: u32,
     late: u32,
@@ -56,6 +57,7 @@ pub(super) enum Choice {
     ArriveAndStay(usize),
     EndSave(usize),
     RunTimers(usize),
+    Resign(usize),
     /// Before what is being saved was saved.
     CrashBefore(usize),
     /// After it was saved, and before that was told.
@@ -70,6 +72,7 @@ enum Step {
     Letter(Flight),
     Timers(usize),
     Saved(usize, Ballot),
+    Resign(usize),
     Crash(usize, Option<Ballot>),
     Time(Instant),
 }
@@ -79,6 +82,7 @@ impl fmt::Display for Step {
         match self {
             Step::Letter(flight) => write!(f, "{} to {}: {:?}", flight.from, flight.to, flight.letter),
             Step::Timers(voter) => write!(f, "voter {voter} runs its timers"),
+            Step::Resign(voter) => write!(f, "voter {voter} resigns"),
             Step::Saved(voter, ballot) => write!(f, "voter {voter} has saved {ballot:?}"),
             Step::Crash(voter, disk) => write!(f, "voter {voter} crashes and starts with {disk:?}"),
             Step::Time(now) => write!(f, "time goes on to {now}"),
@@ -89,7 +93,7 @@ impl fmt::Display for Step {
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.now, self.steps, &self.voters, &self.disks, &self.saves).hash(hasher);
-        (&self.flights, &self.history, self.crashes, self.doubles, self.stalls, self.late).hash(hasher);
+        (&self.flights, &self.history, self.crashes, self.resigns, self.doubles, self.stalls, self.late).hash(hasher);
         self.campaigns().hash(hasher);
     }
 }
@@ -109,6 +113,7 @@ impl State {
             flights: Vec::new(),
             history: History::default(),
             crashes: bounds.crashes,
+            resigns: bounds.resigns,
             doubles: bounds.doubles,
             stalls: bounds.stalls,
             late: bounds.late,
@@ -168,6 +173,9 @@ impl State {
             if self.is_due(voter) {
                 choices.push(Choice::RunTimers(voter));
             }
+            if self.resigns > 0 && self.voters[voter].lease(self.now).is_some() {
+                choices.push(Choice::Resign(voter));
+            }
             if self.crashes > 0 {
                 choices.push(Choice::CrashBefore(voter));
                 if self.saves[voter].is_some() {
@@ -198,6 +206,12 @@ impl State {
             }
             Choice::EndSave(voter) => next.end_save(voter),
             Choice::RunTimers(voter) => next.call(Step::Timers(voter), voter, |voter, now| voter.handle_timeout(now)),
+            Choice::Resign(voter) => {
+                next.resigns -= 1;
+                next.call(Step::Resign(voter), voter, |voter, now| {
+                    voter.resign(now, None);
+                });
+            }
             Choice::CrashBefore(voter) => next.crash(voter, self.disks[voter], bounds),
             Choice::CrashAfter(voter) => next.crash(voter, self.saves[voter].map(|save| save.ballot), bounds),
             Choice::Tick(kept) => next.tick(kept, bounds),

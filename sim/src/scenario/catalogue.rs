@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 63] = [
+const FILES: [&str; 82] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -22,6 +22,25 @@ const FILES: [&str; 63] = [
     include_str!("../../scenarios/crash-wan.toml"),
     include_str!("../../scenarios/deaf.toml"),
     include_str!("../../scenarios/duplicate-reorder.toml"),
+    include_str!("../../scenarios/election-chained.toml"),
+    include_str!("../../scenarios/election-clock-ahead.toml"),
+    include_str!("../../scenarios/election-constrained.toml"),
+    include_str!("../../scenarios/election-crash.toml"),
+    include_str!("../../scenarios/election-deaf.toml"),
+    include_str!("../../scenarios/election-disk-full.toml"),
+    include_str!("../../scenarios/election-disk-lost.toml"),
+    include_str!("../../scenarios/election-disk-slow.toml"),
+    include_str!("../../scenarios/election-disk-torn.toml"),
+    include_str!("../../scenarios/election-drift.toml"),
+    include_str!("../../scenarios/election-flapping.toml"),
+    include_str!("../../scenarios/election-hand-over.toml"),
+    include_str!("../../scenarios/election-minority.toml"),
+    include_str!("../../scenarios/election-one-way.toml"),
+    include_str!("../../scenarios/election-quorum-loss.toml"),
+    include_str!("../../scenarios/election-restart-all-file.toml"),
+    include_str!("../../scenarios/election-restart-all-memory.toml"),
+    include_str!("../../scenarios/election-rolling-restart.toml"),
+    include_str!("../../scenarios/election-suspended.toml"),
     include_str!("../../scenarios/flapping-host.toml"),
     include_str!("../../scenarios/flapping-link.toml"),
     include_str!("../../scenarios/full-table.toml"),
@@ -97,6 +116,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::fault::Fault;
 
     #[test]
     fn every_file_in_the_folder_is_here_reads_and_prints() {
@@ -122,6 +142,6 @@ mod tests {
     fn every_kind_of_fault_has_a_scenario() {
         let faults = CATALOGUE.iter().flat_map(|scenario| &scenario.faults);
         let kinds: BTreeSet<&str> = faults.map(|planned| planned.what.name()).collect();
-        assert_eq!(kinds.len(), 25, "{kinds:?}");
+        assert_eq!(kinds.len(), Fault::NAMES.len(), "{kinds:?}");
     }
 }

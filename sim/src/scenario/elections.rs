@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tidings::Config;
 use tidings::config::ElectionConfig;
 
-use crate::fault::{Fault, Planned, WallClock};
+use crate::fault::{Fault, Hosts, Planned, WallClock};
 use crate::scenario::{Scenario, ScenarioError};
 
 /// What voters save their ballots on.
@@ -74,14 +74,35 @@ impl Scenario {
     /// wall clock makes up for.
     #[must_use]
     pub fn promises_one_leader(&self) -> bool {
-        let faults = || self.faults.iter().map(|planned| &planned.what);
-        let has_twin = faults().any(|fault| match fault {
+        let has_twin = self.faults.iter().any(|planned| match &planned.what {
             Fault::Twin { of } => self.elections.iter().any(|election| election.voters.contains(&format!("n{of}"))),
             _ => false,
         });
-        let forgets = |fault: &Fault| matches!(fault, Fault::DiskTorn { .. } | Fault::DiskLost { .. });
-        let may_forget = self.disks == Disks::Memory || faults().any(forgets);
-        !has_twin && !(may_forget && self.has_wrong_wall_clock())
+        let may_repeat = self.may_forget() && self.wall_clocks_go_back();
+        !has_twin && !may_repeat
+    }
+
+    /// Whether a process may start with a wall clock that is behind what an earlier process of its host was told. One
+    /// that is ahead has gone back at the next start with a clock that is right.
+    fn wall_clocks_go_back(&self) -> bool {
+        let mut starts = Vec::new();
+        for planned in self.faults.iter().filter(|planned| planned.lasts.is_some()) {
+            match &planned.what {
+                Fault::Crash { hosts, clock, .. } => starts.push((hosts, *clock)),
+                Fault::Leave { hosts } => starts.push((hosts, WallClock::Right)),
+                _ => {}
+            }
+        }
+        let are_apart = |some: &Hosts, others: &Hosts| match (some, others) {
+            (Hosts::These(some), Hosts::These(others)) => !some.iter().any(|host| others.contains(host)),
+            _ => false,
+        };
+        let is_ahead = |clock: WallClock| clock == WallClock::Ahead;
+        starts.iter().any(|(hosts, clock)| match clock {
+            WallClock::Behind | WallClock::Stuck => true,
+            WallClock::Ahead => starts.iter().any(|(others, clock)| !is_ahead(*clock) && !are_apart(hosts, others)),
+            WallClock::Right => false,
+        })
     }
 
     /// Whether E4 can be asked too: clocks run apart by no more than each election allows, and never jump.
@@ -105,7 +126,15 @@ impl Scenario {
         let is_swift = |election: &ElectionConfig| self.latency.usual_max() * 10 <= election.lease;
         let is_sound = !self.has_liar() && !self.is_crowded() && !self.faults.iter().any(is_step);
         let is_any = !self.elections.is_empty() && self.elections.iter().all(is_swift);
-        is_any && is_sound && self.promises_one_leader()
+        // A voter that may have forgotten votes waits until its clock has come to the terms of one that was ahead.
+        let can_catch_up = !self.may_forget() || !self.has_wrong_wall_clock();
+        is_any && is_sound && can_catch_up && self.promises_one_leader()
+    }
+
+    /// Whether some voter may start without knowing what it voted.
+    fn may_forget(&self) -> bool {
+        let forgets = |fault: &Fault| matches!(fault, Fault::DiskTorn { .. } | Fault::DiskLost { .. });
+        self.disks == Disks::Memory || self.faults.iter().any(|planned| forgets(&planned.what))
     }
 
     /// How long after the faults an election may take: what the last process to start may have promised, what its

@@ -26,7 +26,8 @@ pub fn swarm_election(seed: u64) -> Scenario {
     let lease = MS * *random.pick(&[200, 300, 400, 500, 500, 700, 1_000]).unwrap_or(&500);
     scenario.latency = latency(lease, &mut random);
     scenario.disks = if random.permille(700) { Disks::File } else { Disks::Memory };
-    scenario.save_time = round(random.span(MS / 10, lease / 25), Duration::from_micros(10));
+    let slowest = if random.permille(250) { lease / 5 } else { lease / 25 };
+    scenario.save_time = round(random.span(MS / 10, slowest), Duration::from_micros(10));
     scenario.elections.push(election("default", hosts, lease, &mut random));
     let chaos = round(random.span(lease * 4, lease * 10), MS);
     scenario.faults = Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut random }.faults();
@@ -36,10 +37,43 @@ pub fn swarm_election(seed: u64) -> Scenario {
     scenario
 }
 
+/// Half of the scenarios of the swarm hold an election, and some of their faults are aimed at it.
+pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration) {
+    let mut random = Random::new(seed, "swarm-elects");
+    if random.permille(500) {
+        return;
+    }
+    let leases = [100, 150, 250, 250, 500, 500, 500, 1_000, 3_000].map(|lease| MS * lease);
+    let borne: Vec<Duration> = leases.into_iter().filter(|lease| *lease >= scenario.latency.usual_max() * 12).collect();
+    let lease = random.pick(&borne).copied().unwrap_or(MS * 3_000);
+    let voters = random.pick(&[1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 9]).copied().unwrap_or(3).min(scenario.hosts);
+    let mut election = election("default", voters, lease, &mut random);
+    let chosen = random.choose(voters as usize, scenario.hosts);
+    election.voters = chosen.into_iter().map(|voter| format!("n{voter}")).collect();
+    scenario.elections.push(election);
+    scenario.disks = if random.permille(700) { Disks::File } else { Disks::Memory };
+    scenario.save_time = round(random.span(MS / 10, lease / 10), Duration::from_micros(10));
+    let disks = scenario.disks;
+    let mut draw = Draw { hosts: scenario.hosts, lease, until, disks, random: &mut random };
+    for _ in 0..draw.random.between(0, 3) {
+        let fault = match draw.random.below(8) {
+            0..=3 => draw.disk(),
+            4 => draw.resign(),
+            5 => Fault::Pause { hosts: Hosts::Leader, inbox: Inbox::Kept },
+            6 => Fault::Cut { links: draw.links() },
+            _ => Fault::Crash { hosts: Hosts::Leader, clock: WallClock::Right, address: Place::Same },
+        };
+        let planned = draw.planned(fault);
+        scenario.faults.extend(draw.votes_during(&planned));
+        scenario.faults.push(planned);
+    }
+    scenario.faults.sort_by_key(|planned| planned.at);
+}
+
 /// An election of all hosts; renewed three to five times in a lease.
 fn election(name: &str, voters: u32, lease: Duration, random: &mut Random) -> ElectionConfig {
     let mut election = ElectionConfig::lan(name, (0..voters).map(|voter| format!("n{voter}"))).with_lease(lease);
-    election.heartbeat = lease / random.between(3, 5) as u32;
+    election.heartbeat = round(lease / random.between(3, 5) as u32, MS);
     if random.permille(200) {
         election.clock_drift_max_ppm = *random.pick(&[0, 1_000, 50_000, 200_000]).unwrap_or(&0);
     }
@@ -160,7 +194,7 @@ impl Draw<'_> {
     }
 
     fn disk(&mut self) -> Fault {
-        let hosts = self.aim();
+        let hosts = if self.random.permille(400) { Hosts::All } else { self.aim() };
         // One that forgets nothing has nothing to lose.
         let kinds = if self.disks == Disks::Memory { 0 } else { 4 };
         match self.random.below(kinds) {
@@ -174,6 +208,24 @@ impl Draw<'_> {
             2 => Fault::DiskTorn { hosts },
             _ => Fault::DiskLost { hosts },
         }
+    }
+
+    /// Disks are only felt when there is a vote to save: the leader dies, and sometimes everyone in the midst of what
+    /// follows.
+    fn votes_during(&mut self, planned: &Planned) -> Vec<Planned> {
+        let is_of_saving =
+            matches!(planned.what, Fault::DiskFull { .. } | Fault::DiskTorn { .. } | Fault::DiskSlow { .. });
+        let room = self.until.saturating_sub(planned.at);
+        if !is_of_saving || room < self.lease * 3 {
+            return Vec::new();
+        }
+        let crash = |hosts| Fault::Crash { hosts, clock: WallClock::Right, address: Place::Same };
+        let mut faults = vec![Planned::at(planned.at, crash(Hosts::Leader)).lasting(self.lease)];
+        if matches!(planned.what, Fault::DiskTorn { .. }) {
+            let at = planned.at + self.span(self.lease, self.lease * 6 / 5);
+            faults.push(Planned::at(at, crash(Hosts::All)).lasting(self.lease / 2));
+        }
+        faults
     }
 
     /// Whoever leads, or one or a few.

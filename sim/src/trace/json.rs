@@ -97,6 +97,12 @@ fn told(event: &Event, hosts: &[String]) -> Value {
             _ => json!(event.member().map(|member| member.state())),
         };
     }
+    let leader = match event {
+        Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => leader,
+        _ => return object,
+    };
+    object["about"] = host_of(leader.id, hosts).into();
+    object["term"] = leader.term.0.into();
     object
 }
 

@@ -26,6 +26,15 @@ pub fn describe(event: &Event) -> String {
         Event::Reconnected => "reconnected".to_owned(),
         Event::Superseded { by } => format!("superseded by a later start at {by}"),
         Event::Full { members_max } => format!("full at {members_max} members"),
+        Event::Leader { leader, trigger } => {
+            format!("{} leads {} in term {}: {trigger}", leader.name, leader.election, leader.term)
+        }
+        Event::LeaderLost { leader, reason } => {
+            format!("{} does not lead {} in term {} any more: {reason}", leader.name, leader.election, leader.term)
+        }
+        Event::VotersDiffer { election, members } => {
+            format!("{} members have another configuration of {election}", members.len())
+        }
         other => other.kind().to_owned(),
     }
 }

@@ -4,11 +4,10 @@
 //! ends in the midst of one leaves the old ballot or the new one, as the seed has it, or garbage if the disk tears.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidings::config::ElectionConfig;
 use tidings::election::{Ballot, SaveOutcome, Standing};
-use tidings::{Instant, NodeId, Protocol, Term};
+use tidings::{Instant, Protocol};
 
 use crate::app::App;
 use crate::random::{Random, nanos};
@@ -68,28 +67,6 @@ impl Writes {
     }
 }
 
-/// A ballot as a disk keeps it, with the length of its own at the front, so that a torn one can be told.
-fn to_bytes(ballot: &Ballot) -> Vec<u8> {
-    let mut bytes = ballot.term.0.to_le_bytes().to_vec();
-    bytes.extend(nanos(ballot.promise).to_le_bytes());
-    bytes.extend(ballot.vote.iter().flat_map(|id| id.to_bytes()));
-    bytes.insert(0, bytes.len() as u8);
-    bytes
-}
-
-/// The ballot that [`to_bytes`] wrote; none if it is not whole.
-fn from_bytes(bytes: &[u8]) -> Option<Ballot> {
-    let (&length, body) = bytes.split_first()?;
-    if usize::from(length) != body.len() {
-        return None;
-    }
-    let (term, rest) = body.split_first_chunk()?;
-    let (promise, rest) = rest.split_first_chunk()?;
-    let vote = if rest.is_empty() { None } else { Some(NodeId::from_bytes(rest.try_into().ok()?)) };
-    let promise = Duration::from_nanos(u64::from_le_bytes(*promise));
-    Some(Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise })
-}
-
 impl<A: App, W: Watch> World<A, W> {
     /// A process that starts reads its disk and stands in every election that it votes in.
     pub(super) fn stand(&mut self, host: u32, protocol: &mut Protocol) {
@@ -104,17 +81,15 @@ impl<A: App, W: Watch> World<A, W> {
             }
             let (name, promise) = (election.name.clone(), election.promise());
             let found = self.load(host, place, &name);
-            match found {
-                // What it may have to wait for at the next start has to be safe before it promises anything.
-                Some(ballot) if ballot.promise < promise => {
-                    self.write(host, place, None, Ballot { promise, ..ballot });
-                }
-                _ => {
-                    let standing = self.standing(host, found);
-                    let known = protocol.stand(read, &name, standing);
-                    debug_assert!(known.is_ok(), "it is configured");
-                }
+            let standing = self.standing(host, found);
+            let opening = Ballot::opening(found, standing.unix_ms, promise);
+            if self.scenario.disks == Disks::File && found != Some(opening) {
+                // What it may be bound by after its next start has to be safe before it promises anything.
+                self.write(host, place, None, opening);
+                continue;
             }
+            let known = protocol.stand(read, &name, Standing { ballot: Some(opening), ..standing });
+            debug_assert!(known.is_ok(), "it is configured");
         }
     }
 
@@ -133,10 +108,10 @@ impl<A: App, W: Watch> World<A, W> {
         if is_lost {
             *slot = None;
         }
-        let found = match slot.as_deref().map(from_bytes) {
+        let found = match slot.as_deref().map(Ballot::from_bytes) {
             None => Disk::Found(None),
-            Some(Some(ballot)) => Disk::Found(Some(ballot)),
-            Some(None) => {
+            Some(Ok(ballot)) => Disk::Found(Some(ballot)),
+            Some(Err(_)) => {
                 *slot = None;
                 Disk::Torn
             }
@@ -189,7 +164,7 @@ impl<A: App, W: Watch> World<A, W> {
 
     fn keep(&mut self, write: &Write) {
         let kept = &mut self.hosts[write.host as usize].ballots.kept;
-        *slot(kept, write.election) = Some(to_bytes(&write.ballot));
+        *slot(kept, write.election) = Some(write.ballot.to_bytes());
         let name = &self.config.elections[write.election].name;
         self.watch.disk(self.now, write.host, name, Disk::Saved(write.ballot));
     }
@@ -233,9 +208,9 @@ impl<A: App, W: Watch> World<A, W> {
             debug_assert_eq!(write.start, self.hosts[host as usize].starts, "an earlier process's are over");
             let is_torn = self.hosts[host as usize].has(Ailment::DiskTorn);
             if is_torn {
-                let half = to_bytes(&write.ballot).len() / 2;
-                let garbage = to_bytes(&write.ballot)[..half].to_vec();
-                *slot(&mut self.hosts[host as usize].ballots.kept, write.election) = Some(garbage);
+                let mut torn = write.ballot.to_bytes();
+                torn.truncate(torn.len() / 2);
+                *slot(&mut self.hosts[host as usize].ballots.kept, write.election) = Some(torn);
             } else if !self.hosts[host as usize].has(Ailment::DiskFull) && self.writes.random.permille(500) {
                 self.keep(&write);
             }
@@ -252,19 +227,4 @@ fn slot(kept: &mut Vec<Option<Vec<u8>>>, election: usize) -> &mut Option<Vec<u8>
         kept.resize(election + 1, None);
     }
     &mut kept[election]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ballots_come_back_and_torn_ones_do_not() {
-        for vote in [None, Some(NodeId::from_name("n1"))] {
-            let ballot = Ballot { term: Term(7), vote, promise: Duration::from_millis(510) };
-            let bytes = to_bytes(&ballot);
-            assert_eq!(from_bytes(&bytes), Some(ballot));
-            (0..bytes.len()).for_each(|length| assert_eq!(from_bytes(&bytes[..length]), None));
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::election::reign::Gate;
+use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
@@ -67,6 +68,11 @@ impl Election {
             return Err(Rejected::Stale);
         }
         self.see_candidate(term);
+        if self.is_saving_vote_for(from, term) && !sabotage::is_off("saving_in_silence") {
+            // The answer comes when the vote is saved. To refuse meanwhile would be to say that it went to another.
+            self.asker = Some((from, round));
+            return Ok(());
+        }
         // Relief is the leader's to give, and a leader relieves itself for nobody but whom it hands over to.
         let is_chosen = |to: NodeId| to == from;
         let own = self.reign.as_ref().map(|reign| reign.handing_over.is_some_and(|over| is_chosen(over.to)));
@@ -77,7 +83,13 @@ impl Election {
         }
         let Some(voter) = &mut self.voter else { return Err(Rejected::NoVoter) };
         voter.give(term, from);
-        if voter.is_saved() {
+        let is_saved = voter.is_saved();
+        if self.reign.is_none() && !sabotage::is_off("vote_ends_candidacy") {
+            // Whoever votes for another stands no more. While the vote is saved it could still be elected itself, and
+            // the other would be by the vote of a leader that did not step down.
+            self.wait_for_the_elected();
+        }
+        if is_saved {
             self.tell_vote(from, round);
         } else {
             self.begin_save(Some((from, round)));
@@ -85,12 +97,17 @@ impl Election {
         Ok(())
     }
 
+    fn is_saving_vote_for(&self, candidate: NodeId, term: Term) -> bool {
+        let is_it = |voter: &Voter| voter.is_saving() && (voter.term(), voter.vote()) == (term, Some(candidate));
+        self.asker.is_some_and(|(asker, _)| asker == candidate) && self.voter.as_ref().is_some_and(is_it)
+    }
+
     /// The vote for a candidate is saved, or could not be.
     pub(super) fn tell_vote(&mut self, candidate: NodeId, round: Round) {
         let until = self.promise_until();
         let Some(voter) = &mut self.voter else { return };
         let term = voter.term();
-        if voter.vote() != Some(candidate) || !voter.is_saved() {
+        if voter.vote() != Some(candidate) || !voter.is_saved() || voter.is_void() {
             return;
         }
         voter.promise(self.now, candidate, term, until);
@@ -116,7 +133,7 @@ impl Election {
             self.refuse(from, Question::Heartbeat, round, Duration::ZERO);
             return Ok(());
         }
-        if !voter.can_be(self.now, &self.rules, term) || self.reign.as_ref().is_some_and(|reign| reign.term >= term) {
+        if !voter.can_be(self.now, term) || self.reign.as_ref().is_some_and(|reign| reign.term >= term) {
             return Err(Rejected::Stale);
         }
         self.step_down(LossReason::Resigned);

@@ -110,7 +110,7 @@ impl Election {
     fn next_term(&self) -> Option<Term> {
         let voter = self.voter.as_ref()?;
         let term = voter.term().max(self.seen).next();
-        voter.believes(self.now, &self.rules, term).then_some(term)
+        voter.believes(self.now, term).then_some(term)
     }
 
     /// The leader is suspected, and not heard here: would a quorum that misses it, too, follow this voter?
@@ -155,7 +155,7 @@ impl Election {
         self.begin_campaign(Stage::PreVote, next, trigger);
         if let Some(campaign) = &mut self.campaign {
             campaign.hand_over = Some(relieved);
-            campaign.predecessor = predecessor;
+            campaign.predecessor = predecessor.filter(|_| !sabotage::is_off("predecessor"));
         }
         self.vote_for_itself();
     }
@@ -175,7 +175,8 @@ impl Election {
         };
         let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(|place| campaign.wants(place)).collect();
         self.send_all(letter, |place| unconvinced.get(place) == Some(&true));
-        if self.rules.quorum() == 1 {
+        // A quorum may have said yes while this voter was bound itself, or be this voter alone.
+        if question == Question::PreVote || self.rules.quorum() == 1 {
             self.count_answers(me);
         }
     }
@@ -265,6 +266,7 @@ impl Election {
         if asked == Question::Vote && was_mine && self.campaign.as_ref().is_none_or(|campaign| campaign.term != term) {
             // Too late: the voter need not keep its promise.
             self.send(from, Letter::Resign { term });
+            return Ok(());
         }
         Err(Rejected::Stale)
     }
@@ -277,7 +279,7 @@ impl Election {
     ) -> Result<(), Rejected> {
         let me = self.place.ok_or(Rejected::NoVoter)?;
         if asked == Question::Heartbeat {
-            return self.note_defection(place, term);
+            return self.note_defection(place, term, round);
         }
         let (now, own) = (self.now, self.bound());
         let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {

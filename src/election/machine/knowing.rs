@@ -9,6 +9,9 @@ use crate::time::Instant;
 
 use super::{Change, Election, Liveness};
 
+/// Terms of hearsay at or above this are passed over where nothing better is known: the year 10,889 in milliseconds.
+const HEARSAY_MAX: u64 = 1 << 48;
+
 /// The leader that this voter follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Heard {
@@ -43,7 +46,8 @@ impl Election {
     pub fn hear_say(&mut self, now: Instant, id: NodeId, term: Term, trigger: Trigger) {
         self.enter(now);
         let is_newer = self.hearsay.is_none_or(|known| known.term < term);
-        let can_be = self.rules.place_of(id).is_some() && (1..Term::LIMIT).contains(&term.0);
+        let is_plausible = self.voter.as_ref().map_or(term.0 < HEARSAY_MAX, |voter| voter.can_be(self.now, term));
+        let can_be = self.rules.place_of(id).is_some() && term.0 > 0 && is_plausible;
         if is_newer && can_be && id != self.me {
             self.hearsay = Some(Hearsay { id, term, trigger });
             self.tell(LossReason::Gone);

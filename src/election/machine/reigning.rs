@@ -14,7 +14,8 @@ impl Election {
     pub(super) fn take_office(&mut self) {
         let Some(campaign) = self.campaign.take() else { return };
         self.next_round = campaign.next_round();
-        let (term, trigger) = (campaign.term, campaign.trigger);
+        let in_turn = campaign.hand_over.filter(|_| sabotage::is_off("own_term"));
+        let (term, trigger) = (in_turn.unwrap_or(campaign.term), campaign.trigger);
         if let Some(old) = self.reign.take() {
             self.end_of_reign(&old, LossReason::Resigned);
         }
@@ -49,7 +50,6 @@ impl Election {
                 self.send(over.to, Letter::HandOver { term });
             }
         }
-        self.give_up_handing_over();
         self.assume_office();
     }
 
@@ -65,15 +65,14 @@ impl Election {
     }
 
     pub(super) fn reign_deadline(&self, reign: &Reign) -> Instant {
-        let over = reign.handing_over.map_or(Instant::NEVER, |over| over.until);
         let gate = reign.gate.map(|gate| gate.until).filter(|until| *until > self.now).unwrap_or(Instant::NEVER);
-        reign.beat_at.min(reign.lease_until()).min(over).min(gate)
+        reign.beat_at.min(reign.lease_until()).min(gate)
     }
 
     pub(super) fn note_promise(&mut self, place: usize, term: Term, round: Round) -> Result<(), Rejected> {
         let is_mine = |reign: &&mut Reign| reign.term == term;
         let Some(reign) = self.reign.as_mut().filter(is_mine) else { return Err(Rejected::Stale) };
-        if !reign.granted(place, round) {
+        if !reign.granted(self.now, place, round) {
             return Err(Rejected::Stale);
         }
         reign.outrun = reign.outrun.filter(|(outrunner, _)| *outrunner != place);
@@ -83,13 +82,22 @@ impl Election {
 
     /// A voter follows no more, because it is in a higher term. If that lasts, only a higher term wins it back; the
     /// others, who still follow, let this leader have one.
-    pub(super) fn note_defection(&mut self, place: usize, term: Term) -> Result<(), Rejected> {
+    pub(super) fn note_defection(&mut self, place: usize, term: Term, round: Round) -> Result<(), Rejected> {
+        let is_answer = |reign: &&Reign| reign.term < term && reign.has_sent(round);
+        if self.reign.as_ref().filter(is_answer).is_none() {
+            return Err(Rejected::Stale);
+        }
         self.see(term);
         let seen = self.seen;
-        let Some(reign) = self.reign.as_mut().filter(|reign| reign.term < term && term <= seen) else {
-            return Err(Rejected::Stale);
-        };
+        let Some(reign) = self.reign.as_mut().filter(|_| term <= seen) else { return Ok(()) };
         if reign.handing_over.is_some() {
+            return Ok(());
+        }
+        let is_own = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
+        if is_own && self.campaign.is_none() {
+            // It voted for this leader in an attempt that came to nothing, and has not heard so.
+            let to = self.rules.voters().get(place).map(|(id, _)| *id);
+            to.into_iter().for_each(|to| self.send(to, Letter::Resign { term }));
             return Ok(());
         }
         let since = *reign.outrun.get_or_insert((place, self.now));
@@ -116,8 +124,12 @@ impl Election {
             self.sit_out();
             return true;
         };
+        // An attempt to be elected anew would end without a word of this.
+        self.drop_campaign();
         let until = self.now + self.rules.lease();
         if let Some(reign) = &mut self.reign {
+            // The first successor that was asked counts from then, so a second one gives no more time.
+            let until = reign.handing_over.map_or(until, |over| over.until);
             reign.handing_over = Some(HandingOver { to, until });
             let term = reign.term;
             self.send(to, Letter::HandOver { term });
@@ -133,14 +145,6 @@ impl Election {
         let answered = others.filter_map(|(place, (id, _))| Some((reign.promised(place)?, *id)));
         let recent = answered.filter(|(asked, _)| *asked + self.rules.lease() > self.now);
         recent.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, id)| id)
-    }
-
-    /// A successor that did not come in time: the office is open to whoever stands first.
-    fn give_up_handing_over(&mut self) {
-        let over = self.reign.as_ref().and_then(|reign| reign.handing_over);
-        if over.is_some_and(|over| over.until <= self.now) {
-            self.sit_out();
-        }
     }
 
     /// Voters miss this leader and would follow another. It hands over unless its lease is in good health, for it may
@@ -185,10 +189,14 @@ impl Election {
 
     /// An office whose lease is over is given up before anything else is done.
     pub(super) fn end_what_is_over(&mut self) {
-        let is_over = self.reign.as_ref().is_some_and(|reign| reign.lease_until() <= self.now);
-        if is_over && !sabotage::is_off("check_quorum") {
-            self.counts.leases_lost += 1;
-            self.step_down(LossReason::LeaseRanOut);
+        match &self.reign {
+            // A successor did not come in time: the office is open to whoever stands first.
+            Some(reign) if reign.handing_over.is_some_and(|over| over.until <= self.now) => self.sit_out(),
+            Some(reign) if reign.lease_until() <= self.now => {
+                self.counts.leases_lost += 1;
+                self.step_down(LossReason::LeaseRanOut);
+            }
+            Some(_) | None => {}
         }
         self.end_campaign_that_is_over();
     }

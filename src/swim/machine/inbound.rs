@@ -35,14 +35,21 @@ impl Machine {
             codec.decode(datagram).and_then(|heard| self.receive(canonical(from), &heard, datagram.len()))
         };
         match outcome {
-            Ok(_) => {
-                self.metrics.datagrams_in += 1;
-                self.metrics.bytes_in += datagram.len() as u64;
+            Ok(None) => {
+                self.accept(datagram.len());
                 self.settle();
             }
+            // Nothing came of it here; whether it is accepted is for the election to say.
+            Ok(Some(_)) => {}
             Err(reason) => self.metrics.rejected.count(reason),
         }
         outcome
+    }
+
+    /// Counts a datagram that was accepted.
+    pub(crate) fn accept(&mut self, bytes: usize) {
+        self.metrics.datagrams_in += 1;
+        self.metrics.bytes_in += bytes as u64;
     }
 
     fn receive(

@@ -23,6 +23,10 @@ const fn swarm(fault: &'static str, check: &'static str, near: u64, planted: &'s
     Canary { fault, check, scenario: "swarm", near, planted }
 }
 
+const fn elected(fault: &'static str, check: &'static str, near: u64, planted: &'static str) -> Canary {
+    within("swarm-election", swarm(fault, check, near, planted))
+}
+
 const fn within(scenario: &'static str, canary: Canary) -> Canary {
     Canary { scenario, ..canary }
 }
@@ -54,6 +58,25 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("datagram_limit", "datagram-size", 211, "the limit of a datagram does not count its tag"),
     swarm("members_max", "bounds", 48, "a full table takes in more"),
     within("swarm-large", swarm("news_max", "bounds", 109, "the queue of news has no bound")),
+    elected("own_term", "one-leader", 0, "a successor goes on in the term of its predecessor"),
+    elected("one_vote", "one-vote", 27, "a voter votes again in a term, for another"),
+    elected("durable_vote", "one-vote", 974, "a vote is told before it is saved"),
+    elected("durable_vote", "terms-rise", 56, "a vote is told before it is saved"),
+    elected("terms_from_clock", "terms-rise", 37, "a voter that forgot its votes begins its terms anew"),
+    within(
+        "election-clock-ahead",
+        elected("clock_ceiling", "terms-rise", 1, "a voter without a disk votes in any term"),
+    ),
+    elected("promise", "lease-exclusive", 0, "a voter votes although it promised itself to a leader"),
+    elected("waits_after_start", "lease-exclusive", 576, "a voter votes at once after a restart"),
+    elected("drift_margin", "lease-exclusive", 6, "a voter keeps its promise no longer than the lease"),
+    elected("lease_from_asking", "lease-exclusive", 1_378, "a lease counts from when the answers came"),
+    elected("check_quorum", "lease-exclusive", 11, "a leader renews its lease without a quorum"),
+    elected("gate", "lease-exclusive", 0, "a successor does not wait for its predecessor's word"),
+    elected("predecessor", "lease-exclusive", 0, "a successor forgets whose word it has to wait for"),
+    elected("fence", "fenced-register", 1, "the fence lets any term in"),
+    elected("quorum", "quorum", 0, "half of the voters are a quorum"),
+    elected("saving_in_silence", "leads", 58, "a voter that saves its vote says no to whoever it votes for"),
     swarm("comparison", "converges", 13, "views are never compared"),
     swarm("hash_of_words", "converges", 26, "the view hash leaves out the incarnation"),
     swarm("accusation", "detects", 2, "a failed round accuses nobody"),
@@ -62,7 +85,7 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("refutation", "calms", 0, "an accused does not refute"),
     swarm("buddy", "calms", 26, "a ping to a suspect does not carry the suspicion"),
     swarm("first_receipt", "idles", 0, "known words are forwarded as if they were news"),
-    swarm("agreement", "idles", 24, "every ack begins a comparison"),
+    swarm("agreement", "idles", 1_228, "every ack begins a comparison"),
     swarm("news_ends", "idles", 179, "news ride for ever"),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
