@@ -55,10 +55,20 @@ fn ms(line: &Value, key: &str) -> u64 {
     line[key].as_u64().unwrap_or_else(|| panic!("{key} in {line}"))
 }
 
-/// When a command began.
-fn began(lines: &[Value], command: &str) -> u64 {
-    let is = |line: &&Value| line["event"] == "command" && line["command"] == command;
-    ms(lines.iter().find(is).unwrap_or_else(|| panic!("no {command} in {lines:#?}")), "t_ms")
+/// Where a command of this verb is among the lines, when it began, and whom it named.
+fn command<'a>(lines: &'a [Value], verb: &str) -> (usize, u64, Vec<&'a str>) {
+    let words = |line: &'a Value| line["command"].as_str().unwrap_or_default().split([' ', ',']);
+    let is = |line: &Value| line["event"] == "command" && line["command"].as_str().unwrap().starts_with(verb);
+    let place = lines.iter().position(is).unwrap_or_else(|| panic!("no {verb} in {lines:#?}"));
+    (place, ms(&lines[place], "t_ms"), words(&lines[place]).skip(1).collect())
+}
+
+/// Who may act as leader according to an outcome, and in which term.
+fn led(outcome: &str) -> (&str, u64) {
+    let (before, after) = outcome.split_once(" may act as leader ").unwrap();
+    let term = after.split("in term ").nth(1).unwrap();
+    let term: String = term.chars().take_while(char::is_ascii_digit).collect();
+    (before.rsplit(' ').next().unwrap(), term.parse().unwrap())
 }
 
 /// Events of a kind about a member, from other nodes' subscribers.
@@ -77,30 +87,63 @@ fn the_tour_measures_what_the_others_received() {
     assert_eq!((&summary["profile"], ms(summary, "stall_tolerance_ms")), (&"local".into(), 1_000));
 
     // The figures once more, from the lines before the summary.
-    let killed = began(&lines, "kill 3");
-    let restarted = began(&lines, "restart 3");
-    let first = |kind| events(&lines, kind, "n3").map(|line| ms(line, "t_ms")).find(|at| *at >= killed).unwrap();
-    let dead: BTreeMap<&str, u64> = events(&lines, "dead", "n3")
+    let (_, killed, whom) = command(&lines, "kill");
+    let restarted = command(&lines, "restart").1;
+    let victim = &*format!("n{}", whom[0]);
+    let first = |kind| events(&lines, kind, victim).map(|line| ms(line, "t_ms")).find(|at| *at >= killed).unwrap();
+    let dead: BTreeMap<&str, u64> = events(&lines, "dead", victim)
         .filter(|line| (killed..=restarted).contains(&ms(line, "t_ms")))
         .map(|line| (line["observer"].as_str().unwrap(), ms(line, "t_ms")))
         .collect();
-    assert_eq!(dead.keys().copied().collect::<Vec<_>>(), ["n1", "n2", "n4", "n5"]);
+    let others: Vec<_> = ["n1", "n2", "n3", "n4", "n5"].into_iter().filter(|name| *name != victim).collect();
+    assert_eq!(dead.keys().copied().collect::<Vec<_>>(), others);
     let last = dead.values().max().unwrap();
     // The moments are cut to whole milliseconds.
     assert!(ms(summary, "detect_suspect_ms").abs_diff(first("suspect") - killed) <= 1, "{summary:#}");
     assert!(ms(summary, "detect_dead_ms").abs_diff(dead.values().min().unwrap() - killed) <= 1, "{summary:#}");
     assert!(ms(summary, "everyone_knows_ms").abs_diff(last - killed) <= 1, "{summary:#}");
     assert!(ms(summary, "detect_suspect_ms") <= ms(summary, "detect_dead_ms"), "{summary:#}");
-    assert!(ms(summary, "heal_ms") > 0 && began(&lines, "heal") >= began(&lines, "partition 1,2"), "{summary:#}");
+    assert!(ms(summary, "heal_ms") > 0 && command(&lines, "heal").1 >= command(&lines, "partition").1, "{summary:#}");
 
-    let suspect = events(&lines, "suspect", "n3").next().unwrap();
+    let suspect = events(&lines, "suspect", victim).next().unwrap();
     assert!(!suspect["by"].as_array().unwrap().is_empty() && suspect["reason"].is_string(), "{suspect}");
-    let generations: BTreeSet<_> = events(&lines, "up", "n3").map(|line| ms(line, "generation")).collect();
+    let generations: BTreeSet<_> = events(&lines, "up", victim).map(|line| ms(line, "generation")).collect();
     assert_eq!(generations.len(), 2, "before and after the restart");
-    let cut = lines.iter().position(|line| line["command"] == "partition 1,2").unwrap();
-    assert!(events(&lines[..cut], "refuted", "n4").count() > 0);
-    assert_eq!(events(&lines[..cut], "dead", "n4").count(), 0, "its stall was shorter than P");
-    assert_eq!(events(&lines, "left", "n5").count(), 4);
+    let (cut, ..) = command(&lines, "partition");
+    let frozen = &*format!("n{}", command(&lines, "freeze").2[0]);
+    assert!(events(&lines[..cut], "refuted", frozen).count() > 0);
+    assert_eq!(events(&lines[..cut], "dead", frozen).count(), 0, "its stall was shorter than P");
+    let leaver = &*format!("n{}", command(&lines, "leave").2[0]);
+    assert_eq!(events(&lines, "left", leaver).count(), 4);
+}
+
+#[test]
+fn the_tour_kills_the_leader_and_cuts_the_next_off() {
+    let output = run(&["--json", "--seed", "8"]);
+    let lines = lines(&output);
+    let summary = lines.last().unwrap();
+    assert!(output.status.success() && summary["two_leaders"] == 0, "{summary:#}");
+    let outcomes = |verb: &str| {
+        let of = |line: &&Value| line["event"] == "outcome" && line["command"].as_str().unwrap().starts_with(verb);
+        let texts = lines.iter().filter(of).filter_map(|line| line["text"].as_str());
+        let mut texts = texts.filter(|text| text.contains(" may act as leader ")).map(|text| (led(text), text));
+        texts.next().unwrap_or_else(|| panic!("nobody leads after {verb}: {lines:#?}"))
+    };
+    let ((first, term), _) = outcomes("start");
+    let ((second, next_term), _) = outcomes("kill");
+    assert!(next_term > term && second != first, "{first} {second}");
+    assert_eq!(*command(&lines, "kill").2[0], first[1..], "the leader is killed");
+    let heard = events(&lines, "leader", second).find(|line| ms(line, "term") == next_term);
+    assert!(heard.is_some_and(|line| line["trigger"].is_string()), "the others hear of it");
+
+    let ((third, last_term), text) = outcomes("partition");
+    let side = command(&lines, "partition").2;
+    assert!(last_term > next_term && !side.contains(&&third[1..]), "{side:?} {third}");
+    assert!(text.contains("no instant with two"), "{text}");
+    assert!(ms(summary, "lease_over_ms") <= ms(summary, "majority_leads_ms"), "{summary:#}");
+    for key in ["leader_ms", "failover_ms"] {
+        assert!(summary[key].is_u64(), "{key}: {summary:#}");
+    }
 }
 
 #[test]
@@ -112,7 +155,9 @@ fn a_cluster_that_tolerates_a_minute_fails_the_tour() {
     assert_eq!((&summary["passed"], &summary["detect_dead_ms"]), (&false.into(), &Value::Null));
     assert!(summary["everyone_knows_ms"].is_null() && summary["detect_suspect_ms"].is_u64(), "{summary:#}");
     let failed: Vec<_> = summary["failed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(failed.iter().any(|reason| reason.starts_with("kill 3: n1 n2 n4 n5 did not call n3 dead")), "{failed:?}");
+    let missed = |reason: &&str| reason.starts_with("kill ") && reason.contains(" did not call n");
+    assert!(failed.iter().any(missed), "{failed:?}");
+    assert!(summary["failover_ms"].is_u64(), "a lease needs no verdict: {summary:#}");
 }
 
 #[test]
@@ -129,7 +174,7 @@ fn people_read_aligned_lines_without_colours_in_a_pipe() {
 #[test]
 fn the_prompt_does_what_is_typed_and_ends_with_its_input() {
     let script =
-        b"wait\nkill 3\nwait\nwhy 3\nmembers\nrestart 3\nwait\npartition 1,2\nadd\nwait\nheal\nwait\nloss 20\nloss 0\n\
+        b"wait\nkill 3\nwait\nwhy 3\nmembers\nleader\nrestart 3\nwait\npartition 1,2\nadd\nwait\nheal\nwait\nloss 20\nloss 0\n\
         freeze 2 50ms\nwait\nleave 4\nwait\nhelp";
     let output = type_in(&["--interactive", "--json"], script);
     let lines = lines(&output);
@@ -147,6 +192,7 @@ fn the_prompt_does_what_is_typed_and_ends_with_its_input() {
         answer.unwrap_or_else(|| panic!("no answer to {command}"))["lines"].to_string()
     };
     assert!(answer("why 3").contains("n3 is Dead") && answer("why 3").contains("accused by n"), "{}", answer("why 3"));
+    assert!(answer("leader").contains(" leads in term ") && answer("leader").contains("voters back it"));
     assert!(answer("members").contains("killed") && answer("help").contains("partition 1,2"));
 }
 

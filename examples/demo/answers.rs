@@ -12,6 +12,7 @@ use crate::commands::Number;
 use crate::feed::Clock;
 use crate::ledger::Ledger;
 use crate::names::{list, name};
+use crate::offices::ELECTION;
 
 /// Nodes that have a line each.
 const ROWS_MAX: usize = 12;
@@ -74,6 +75,22 @@ fn phase_word(phase: Phase) -> &'static str {
         Phase::Left => "left",
         Phase::Killed => "killed",
     }
+}
+
+/// Who leads, as each node that can answer knows it.
+pub fn leader(cluster: &Cluster) -> Vec<String> {
+    let mut opinions: BTreeMap<String, BTreeSet<Number>> = BTreeMap::new();
+    for (observer, node) in cluster.handles() {
+        let Some(status) = node.election(ELECTION) else { continue };
+        let leader = status.leader.map(|leader| format!("{} leads in term {}", leader.name, leader.term));
+        opinions.entry(leader.unwrap_or_else(|| "nobody leads".to_owned())).or_default().insert(observer);
+        if let Some(left) = status.lease {
+            let mut lines = vec![format!("{} holds the lease for another {left:.0?} at least", name(observer))];
+            lines.push(format!("{} of {} voters back it", status.supporters, status.voters.len()));
+            opinions.entry(lines.join("; ")).or_default().insert(observer);
+        }
+    }
+    opinions.into_iter().map(|(opinion, by)| format!("{:<12} {opinion}", list(&by))).collect()
 }
 
 /// Why a node is suspect or dead, in the words of the first other node that holds something against it.

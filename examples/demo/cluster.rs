@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tidings::config::Config;
+use tidings::election::MemoryStore;
 use tidings::member::{Generation, NodeId};
 use tidings::runtime::{Faults, Node};
 use tokio::sync::mpsc::UnboundedSender;
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::commands::Number;
 use crate::feed::{Clock, Happening, listen};
 use crate::names::name;
+use crate::offices::Offices;
 use crate::options::NODES_MAX;
 
 /// Running nodes that a new one is told of.
@@ -42,6 +44,8 @@ struct Host {
     address: SocketAddr,
     starts: u32,
     thaw: Option<JoinHandle<()>>,
+    /// What it does when it leads; it holds a handle on the node.
+    leads: JoinHandle<()>,
 }
 
 /// A node that runs, as it is now.
@@ -61,11 +65,13 @@ pub struct Cluster {
     /// One side of the partition; empty when nothing is cut.
     side: BTreeSet<Number>,
     loss: u8,
+    pub offices: Offices,
 }
 
 impl Cluster {
     pub fn new(config: Config, seed: u64, clock: Clock, feed: UnboundedSender<Happening>) -> Self {
-        Cluster { config, seed, clock, feed, hosts: BTreeMap::new(), side: BTreeSet::new(), loss: 0 }
+        let (hosts, side, offices) = (BTreeMap::new(), BTreeSet::new(), Offices::new(clock, feed.clone()));
+        Cluster { config, seed, clock, feed, hosts, side, loss: 0, offices }
     }
 
     /// Starts one more node; its number.
@@ -98,16 +104,19 @@ impl Cluster {
         faults.cut(self.across(number));
         let contacts = self.contacts(number);
         let builder = Node::builder(name(number)).config(self.config.clone()).seed(seed).faults(faults.clone());
-        let builder = builder.contacts(contacts);
+        // Ballots in memory will do: nobody turns this machine's clock back meanwhile.
+        let builder = builder.contacts(contacts).term_store(MemoryStore);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut started = builder.clone().bind(old.unwrap_or(any)).start().await;
         if started.is_err() && old.is_some() {
-            started = builder.bind(any).start().await;
+            // A store is the first's that starts, so this one needs its own.
+            started = builder.term_store(MemoryStore).bind(any).start().await;
         }
         let node = started.map_err(|error| format!("{} cannot start: {error}", name(number)))?;
         tokio::spawn(listen(node.events(), self.feed.clone(), self.clock, (number, start)));
         let address = node.local_address();
-        let host = Host { phase: Phase::Running, node: Some(node), faults, address, starts: start, thaw: None };
+        let leads = tokio::spawn(self.offices.clone().lead(number, node.clone()));
+        let host = Host { phase: Phase::Running, node: Some(node), faults, address, starts: start, thaw: None, leads };
         self.hosts.insert(number, host);
         self.apply_cuts();
         Ok(())
@@ -122,6 +131,9 @@ impl Cluster {
         if let Some(thaw) = host.thaw.take() {
             thaw.abort();
         }
+        host.leads.abort();
+        // An error means that it was aborted, and has let go of the node.
+        let _ = (&mut host.leads).await;
         if let Some(node) = host.node.take() {
             let stopped = node.stopped();
             drop(node);

@@ -24,6 +24,7 @@ pub enum Command {
     Leave(Number),
     Add,
     Members,
+    Leader,
     Why(Number),
     Wait(Duration),
     Help,
@@ -31,7 +32,7 @@ pub enum Command {
 }
 
 /// Every command: how it is typed and what it does.
-pub const HELP: [(&str, &str); 13] = [
+pub const HELP: [(&str, &str); 14] = [
     ("kill 3", "n3 ends without a word, like a crash"),
     ("restart 3", "n3 starts again, as a new process on its old address"),
     ("freeze 3 5s", "n3 does not run for so long: a long pause, a stopped process"),
@@ -41,6 +42,7 @@ pub const HELP: [(&str, &str); 13] = [
     ("leave 4", "n4 says goodbye and stops"),
     ("add", "starts one more node"),
     ("members", "what each node is, and what the others think of it"),
+    ("leader", "who leads, in which term, and for how long even if nobody renews the lease"),
     ("why 3", "why n3 is suspect or dead, from a node that thinks so"),
     ("wait 10s", "until the others have seen what was done, or so long"),
     ("help", "this list"),
@@ -70,6 +72,7 @@ pub fn parse(line: &str) -> Result<Option<Command>, String> {
         ("heal", []) => Command::Heal,
         ("add", []) => Command::Add,
         ("members", []) => Command::Members,
+        ("leader", []) => Command::Leader,
         ("help" | "?", _) => Command::Help,
         ("quit" | "exit", []) => Command::Quit,
         _ => return Err(misunderstood(&verb)),
@@ -185,6 +188,7 @@ impl fmt::Display for Command {
             Command::Loss(percent) => write!(f, "loss {percent}"),
             Command::Leave(node) => write!(f, "leave {node}"),
             Command::Add => f.write_str("add"),
+            Command::Leader => f.write_str("leader"),
             Command::Members => f.write_str("members"),
             Command::Why(node) => write!(f, "why {node}"),
             Command::Wait(time) => write!(f, "wait {time:?}"),

@@ -4,19 +4,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::commands::Number;
+use crate::names;
+use crate::offices::Office;
 use crate::stage::Stage;
 use crate::truth::Silent;
-use crate::watch::{Goal, Limits};
+use crate::watch::{Cause, Goal, Limits, Succession};
 
 /// Each starts a watch under the text of its command; an error says why the thing cannot be done.
 impl Stage {
     pub async fn kill(&mut self, text: String, node: Number) -> Result<(), String> {
         let at = self.clock.now();
+        let led = self.cluster.offices.current().filter(|office| office.node == node);
         self.cluster.kill(node).await?;
         self.stopped(node, at);
         let pending = self.observers(node);
-        self.ledger.watch(text, at, Goal::Killed { node, pending });
+        self.ledger.watch(text.clone(), at, Goal::Killed { node, pending });
+        self.succeed(text, at, Cause::Kill, led);
         Ok(())
+    }
+
+    /// A leader is gone, or cut off: another one is expected if enough voters can still meet.
+    fn succeed(&mut self, text: String, at: Duration, cause: Cause, led: Option<Office>) {
+        let Some(led) = led else { return };
+        let config = &self.opening.config.elections;
+        let Some(voters) = config.first().map(|election| &election.voters) else { return };
+        let present = self.cluster.present().into_iter().map(|present| present.node);
+        let others = present.filter(|node| *node != led.node && (cause == Cause::Kill || self.is_across(*node, led)));
+        let (mut sides, quorum) = ([0, 0], voters.len() / 2 + 1);
+        for node in others.filter(|node| voters.contains(&names::name(*node))) {
+            sides[usize::from(self.side.contains(&node))] += 1;
+        }
+        if sides.iter().any(|voters| *voters >= quorum) {
+            self.ledger.watch(text, at, Goal::Led(Succession::of(cause, Some(led))));
+        }
+    }
+
+    fn is_across(&self, node: Number, led: Office) -> bool {
+        self.side.contains(&node) != self.side.contains(&led.node)
     }
 
     pub async fn restart(&mut self, text: String, node: Number) -> Result<(), String> {
@@ -58,6 +82,7 @@ impl Stage {
 
     pub fn partition(&mut self, text: String, side: BTreeSet<Number>) -> Result<(), String> {
         let at = self.clock.now();
+        let led = self.cluster.offices.current();
         self.cluster.partition(&side)?;
         self.ledger.forget_cuts();
         self.ledger.truth.ends(&Silent::Cut(self.side.clone()), at);
@@ -66,7 +91,8 @@ impl Stage {
         let nodes: Vec<Number> = self.cluster.present().iter().map(|present| present.node).collect();
         let pairs = nodes.iter().flat_map(|one| nodes.iter().map(move |other| (*one, *other)));
         let pending = pairs.filter(|(one, other)| self.cluster.is_cut(*one, *other)).collect();
-        self.ledger.watch(text, at, Goal::Cut { pending });
+        self.ledger.watch(text.clone(), at, Goal::Cut { pending });
+        self.succeed(text, at, Cause::Cut, led);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use tidings::runtime::{Departure, Events, Notice};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::commands::Number;
+use crate::offices::Office;
 
 /// The demo's own time: what has passed since it began.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,10 @@ pub enum Happening {
     Told(Box<Told>),
     /// A freeze is over.
     Thawed { at: Duration, node: Number },
+    /// A node may act as leader; `beside` names one that also may, which must never be.
+    Began { at: Duration, office: Office, beside: Option<Office> },
+    /// A node may act as leader no more.
+    Ended { at: Duration, office: Office },
     /// A node has left, or stopped otherwise when it should have.
     Departed { node: Number, departure: Option<Departure> },
 }

@@ -48,6 +48,16 @@ impl Report for Json {
                 out["reason"] = json!(reason);
                 out["isolated"] = json!(isolated);
             }
+            Event::Leader { leader, trigger } => {
+                out["name"] = json!(*leader.name);
+                out["term"] = json!(leader.term);
+                out["trigger"] = json!(trigger);
+            }
+            Event::LeaderLost { leader, reason } => {
+                out["name"] = json!(*leader.name);
+                out["term"] = json!(leader.term);
+                out["reason"] = json!(reason);
+            }
             Event::SelfStalled { gap } => out["gap_ms"] = json!(ms(*gap)),
             Event::Isolated { reachable, known } => {
                 out["reachable"] = json!(reachable);
@@ -89,6 +99,7 @@ impl Report for Json {
             out.insert(key.to_owned(), json!(figures.times.get(key).map(|time| ms(*time))));
         }
         out.insert("false_dead".to_owned(), json!(figures.false_dead));
+        out.insert("two_leaders".to_owned(), json!(figures.two_leaders));
         out.insert("met".to_owned(), json!(figures.met));
         out.insert("failed".to_owned(), json!(figures.failed));
         out.insert("passed".to_owned(), json!(figures.passed()));

@@ -14,10 +14,11 @@ use crate::cluster::Present;
 use crate::commands::Number;
 use crate::feed::Told;
 use crate::names;
+use crate::offices::{ELECTION, Office};
 use crate::options::NODES_MAX;
 use crate::outcome::{Outcome, given_up, reached};
 use crate::truth::Truth;
-use crate::watch::{Goal, Watch, is_verdict};
+use crate::watch::{Cause, Goal, Watch, is_verdict};
 
 /// One event as a subscriber received it, beside what that subscriber knew before.
 pub struct Seen {
@@ -40,6 +41,8 @@ pub struct Figures {
     pub times: BTreeMap<&'static str, Duration>,
     /// Verdicts that the referee does not excuse.
     pub false_dead: u64,
+    /// Leases that began while another was held.
+    pub two_leaders: u64,
     /// Expectations that were met.
     pub met: u64,
     /// What was not as it should have been.
@@ -49,7 +52,7 @@ pub struct Figures {
 impl Figures {
     /// Whether everything was as expected.
     pub fn passed(&self) -> bool {
-        self.failed.is_empty() && self.false_dead == 0
+        self.failed.is_empty() && self.false_dead == 0 && self.two_leaders == 0
     }
 }
 
@@ -91,11 +94,23 @@ impl Ledger {
 
     /// The same for cutting and healing.
     pub fn forget_cuts(&mut self) {
-        self.watches.retain(|watch| !matches!(watch.goal, Goal::Cut { .. } | Goal::Healed(_)));
+        self.watches.retain(|watch| !match &watch.goal {
+            Goal::Led(succession) => succession.cause != Cause::Cut,
+            goal => !matches!(goal, Goal::Cut { .. } | Goal::Healed(_)),
+        });
     }
 
     pub fn thawed(&mut self, node: Number, at: Duration) {
         self.watches.iter_mut().for_each(|watch| watch.thawed(node, at));
+    }
+
+    pub fn began(&mut self, at: Duration, office: Office, beside: Option<Office>) {
+        self.figures.two_leaders += u64::from(beside.is_some());
+        self.watches.iter_mut().for_each(|watch| watch.leads(office, at));
+    }
+
+    pub fn ended(&mut self, at: Duration, office: Office) {
+        self.watches.iter_mut().for_each(|watch| watch.leads_no_more(office, at));
     }
 
     pub fn departed(&mut self, node: Number, confirmed: Option<(usize, usize)>) {
@@ -130,8 +145,9 @@ impl Ledger {
 
     /// The outcomes of what is done by now.
     pub fn outcomes(&mut self, present: impl FnOnce() -> Vec<Present>) -> Vec<Outcome> {
-        let agreed = self.watches.iter().any(Watch::needs_agreement) && self.agreed(&present());
-        let (done, open): (Vec<_>, Vec<_>) = self.watches.drain(..).partition(|watch| watch.is_done(agreed));
+        let present = if self.watches.iter().any(Watch::needs_agreement) { present() } else { Vec::new() };
+        let (agreed, known) = (!present.is_empty() && self.agreed(&present), self.known_term(&present));
+        let (done, open): (Vec<_>, Vec<_>) = self.watches.drain(..).partition(|watch| watch.is_done(agreed, known));
         self.watches = open;
         let outcomes: Vec<_> = done.iter().map(reached).collect();
         outcomes.iter().for_each(|outcome| self.book(outcome));
@@ -168,6 +184,15 @@ impl Ledger {
             };
             view.live().count() == present.len() && present.iter().all(lists)
         })
+    }
+
+    /// The highest term such that everyone knows its leader, or a later one; 0 if somebody knows none.
+    fn known_term(&self, present: &[Present]) -> u64 {
+        let term = |observer: &Present| {
+            let (_, view) = self.views.get(&observer.node)?;
+            view.leader(ELECTION).map(|leader| leader.term.0)
+        };
+        present.iter().map(|observer| term(observer).unwrap_or(0)).min().unwrap_or(0)
     }
 
     /// How an observer has a member listed.

@@ -9,6 +9,7 @@ mod groups;
 mod json;
 mod ledger;
 mod names;
+mod offices;
 mod options;
 mod outcome;
 mod prompt;

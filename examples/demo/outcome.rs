@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use crate::commands::Number;
 use crate::names::{list, name};
-use crate::watch::{Goal, Watch};
+use crate::watch::{Cause, Goal, Succession, Watch};
 
 /// The figures of the summary, in the order of the table: key, command, what is measured.
-pub const FIGURES: [(&str, &str, &str); 13] = [
+pub const FIGURES: [(&str, &str, &str); 17] = [
     ("formed_ms", "start", "everyone sees everyone"),
+    ("leader_ms", "start", "a leader may act"),
     ("detect_suspect_ms", "kill", "first suspect"),
     ("detect_dead_ms", "kill", "first dead"),
     ("everyone_knows_ms", "kill", "last node's dead: everyone knows"),
+    ("failover_ms", "kill", "the next leader may act"),
     ("restart_ms", "restart", "everyone sees the new process"),
     ("freeze_ms", "freeze", "how long it did not run"),
     ("freeze_suspect_ms", "freeze", "first suspect"),
     ("refute_ms", "freeze", "refuted everywhere, from the thaw"),
+    ("lease_over_ms", "partition", "the leader's lease is over"),
+    ("majority_leads_ms", "partition", "the majority's leader may act"),
     ("partition_dead_ms", "partition", "first dead"),
     ("partition_known_ms", "partition", "each side calls the other dead"),
     ("heal_ms", "heal", "all views equal"),
@@ -56,6 +60,7 @@ pub fn reached(watch: &Watch) -> Outcome {
             ("restart_ms", format!("everyone sees the new process {} after the command", secs(took)))
         }
         Goal::Arrived { .. } => ("join_ms", format!("everyone sees the new node {} after the command", secs(took))),
+        Goal::Led(succession) => return succeeded(watch, succession),
         Goal::Frozen { thawed, .. } => return refuted(watch, thawed.unwrap_or(watch.last)),
         Goal::Left { stopped, .. } => {
             let confirmed =
@@ -69,6 +74,32 @@ pub fn reached(watch: &Watch) -> Outcome {
     let mut figures = firsts(watch);
     figures.push((key, took));
     Outcome { command: watch.command.clone(), met: watch.wrong.is_empty(), text, figures }
+}
+
+fn succeeded(watch: &Watch, succession: &Succession) -> Outcome {
+    let Succession { cause, before, ended, next } = *succession;
+    let (leader, began) = next.map_or_else(Default::default, |(office, at)| (name(office.node), at));
+    let term = next.map_or(0, |(office, _)| office.term);
+    let after = |at: Duration| at.saturating_sub(watch.began);
+    let (key, since) = match cause {
+        Cause::Start => ("leader_ms", "the first start"),
+        Cause::Kill => ("failover_ms", "the kill"),
+        Cause::Cut => ("majority_leads_ms", "the cut"),
+    };
+    let mut figures = vec![(key, after(began))];
+    let mut text = format!("{leader} may act as leader {} after {since}, in term {term}", secs(after(began)));
+    let mut met = true;
+    if let (Cause::Cut, Some(ended), Some(before)) = (cause, ended, before) {
+        figures.push(("lease_over_ms", after(ended)));
+        met = ended <= began;
+        let old = format!("{}'s lease is over {} after the cut", name(before.node), secs(after(ended)));
+        let between = match met {
+            true => format!("{} with nobody, no instant with two", secs(began - ended)),
+            false => format!("{} with two", secs(ended - began)),
+        };
+        text = format!("{old}; {text}: {between}");
+    }
+    Outcome { command: watch.command.clone(), met, text, figures }
 }
 
 fn refuted(watch: &Watch, thawed: Duration) -> Outcome {
@@ -110,6 +141,8 @@ pub fn given_up(watch: &Watch, waited: Duration) -> Outcome {
         }
         Goal::Frozen { node, thawed: None, .. } => format!("{} is still frozen", name(*node)),
         Goal::Frozen { node, .. } => format!("not everyone sees {} alive, and all others", name(*node)),
+        Goal::Led(Succession { next: None, .. }) => "nobody leads".to_owned(),
+        Goal::Led(_) => "the leader before still holds its lease".to_owned(),
         Goal::Left { node, pending, .. } if pending.is_empty() => format!("{} did not stop", name(*node)),
         Goal::Left { node, pending, .. } => format!("{} did not hear {} leave", list(pending), name(*node)),
     };

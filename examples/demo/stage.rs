@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use tidings::config::Config;
+use tidings::config::{Config, ElectionConfig};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::answers;
@@ -15,10 +15,12 @@ use crate::cluster::Cluster;
 use crate::commands::{Command, HELP, Number};
 use crate::feed::{Clock, Happening};
 use crate::ledger::Ledger;
+use crate::names::name;
+use crate::offices::{ELECTION, voters};
 use crate::options::Options;
 use crate::report::{Opening, Report};
 use crate::truth::{Silent, Truth};
-use crate::watch::Goal;
+use crate::watch::{Cause, Goal, Succession};
 
 /// Whether to go on after a command.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ impl Stage {
     pub fn new(options: &Options, report: Box<dyn Report>) -> Self {
         let mut config = Config::local("demo");
         config.stall_tolerance = options.stall_tolerance.unwrap_or(config.stall_tolerance);
+        config.elections = vec![ElectionConfig::lan(ELECTION, (1..=voters(options.nodes)).map(name))];
         let (send, feed) = unbounded_channel();
         let clock = Clock::start();
         let cluster = Cluster::new(config.clone(), options.seed, clock, send);
@@ -66,6 +69,7 @@ impl Stage {
             }
         }
         self.ledger.watch("start".to_owned(), began, Goal::Formed);
+        self.ledger.watch("start".to_owned(), began, Goal::Led(Succession::of(Cause::Start, None)));
         Ok(Ok(()))
     }
 
@@ -90,6 +94,10 @@ impl Stage {
             }
             Command::Members => {
                 let lines = answers::members(&self.cluster, &self.ledger);
+                return self.report.answer(self.clock.now(), &text, &lines).map(|()| Flow::On);
+            }
+            Command::Leader => {
+                let lines = answers::leader(&self.cluster);
                 return self.report.answer(self.clock.now(), &text, &lines).map(|()| Flow::On);
             }
             Command::Why(node) => match answers::why(&self.cluster, self.clock, node).await {
@@ -137,6 +145,18 @@ impl Stage {
         Ok(())
     }
 
+    /// Until a node may act as leader, or so long.
+    pub async fn wait_for_leader(&mut self, time: Duration) -> io::Result<()> {
+        let deadline = self.clock.at(self.clock.now() + time);
+        while self.cluster.offices.current().is_none() {
+            tokio::select! {
+                turned = self.turn() => turned?,
+                () = tokio::time::sleep_until(deadline) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// Tells what comes in for so long.
     pub async fn run_for(&mut self, time: Duration) -> io::Result<()> {
         let deadline = self.clock.at(self.clock.now() + time);
@@ -172,6 +192,8 @@ impl Stage {
                 self.ledger.truth.ends(&Silent::Frozen(node), at);
                 self.ledger.thawed(node, at);
             }
+            Happening::Began { at, office, beside } => self.ledger.began(at, office, beside),
+            Happening::Ended { at, office } => self.ledger.ended(at, office),
             Happening::Departed { node, departure, .. } => {
                 self.cluster.departed(node);
                 self.ledger.departed(node, departure.map(|left| (left.confirmed, left.asked)));

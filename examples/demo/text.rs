@@ -8,7 +8,7 @@ use tidings::member::State;
 
 use crate::groups::{Groups, Item, Line};
 use crate::ledger::{Figures, Seen};
-use crate::names::list;
+use crate::names::{list, number};
 use crate::outcome::{FIGURES, Outcome, secs};
 use crate::report::{Opening, Report};
 use crate::words::{BOLD, CYAN, DIM, GREEN, RED, colour, kind, note, said};
@@ -140,7 +140,12 @@ impl Report for Text {
         }
         let (shade, note) = note(seen);
         let noticed = matches!(seen.event, Event::Suspect { reason: SuspectReason::ProbeFailed, .. });
-        let Seen { at, observer, member, .. } = *seen;
+        let Seen { at, observer, .. } = *seen;
+        let leader = match &seen.event {
+            Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => number(&leader.name),
+            _ => None,
+        };
+        let member = seen.member.or(leader);
         let item = Item { at, observer, member, by: seen.by.clone(), noticed, note };
         self.groups.add(now, (kind(&seen.event), shade), item);
         Ok(())
@@ -177,6 +182,9 @@ impl Report for Text {
         let count = format!("{:>6}", figures.false_dead);
         let count = self.paint(if figures.false_dead == 0 { GREEN } else { RED }, &count);
         lines.push(format!("   {:<11} {:<36} {count}", "all along", "false deaths"));
+        let count = format!("{:>6}", figures.two_leaders);
+        let count = self.paint(if figures.two_leaders == 0 { GREEN } else { RED }, &count);
+        lines.push(format!("   {:<11} {:<36} {count}", "", "leases that began beside another"));
         lines.push(String::new());
         lines.extend(figures.failed.iter().map(|failed| format!("   {} {failed}", self.paint(RED, "✗"))));
         let (met, all) = (figures.met, figures.met + figures.failed.len() as u64);

@@ -3,15 +3,22 @@
 //! `wait` fails the tour when the other nodes have not seen within its time what the command before it should make them
 //! see. The times are several times what P = 1 s promises, and do not grow with P.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use crate::commands::{parse, runs};
+use crate::commands::{Number, parse, runs};
 use crate::names::{list, name};
+use crate::offices::voters;
 use crate::stage::{Flow, Stage};
 
 /// How long a person may read before the next thing happens; nothing waits for it when nobody watches.
 const READING: Duration = Duration::from_millis(1_500);
+
+/// How long a step waits for a leader, which may just be changing.
+const LEADERLESS: Duration = Duration::from_secs(2);
+/// How many steps there are.
+const STEPS: usize = 7;
 
 struct Step {
     title: String,
@@ -19,9 +26,46 @@ struct Step {
     script: Vec<String>,
 }
 
+/// Who is met in which step. Chosen when the step begins: nobody can say before who will lead.
+#[derive(Default)]
+struct Cast {
+    killed: Number,
+    frozen: Number,
+    side: BTreeSet<Number>,
+    leaver: Number,
+}
+
+impl Cast {
+    /// Chooses for a step. A small cluster has fewer to choose from; nobody is met twice if that can be helped.
+    fn choose(&mut self, step: usize, nodes: usize, leader: Option<Number>) {
+        let leader = leader.unwrap_or(3);
+        match step {
+            2 => self.killed = leader,
+            // A leader that does not run loses its lease, which is not what this step is about.
+            4 => {
+                let others = (1..=nodes).filter(|node| ![leader, self.killed].contains(node));
+                self.frozen = others.max().unwrap_or(self.killed);
+            }
+            5 => {
+                // With the leader, first those that do not vote: the other side must keep a majority of voters.
+                let others = (voters(nodes) + 1..=nodes).chain(1..=voters(nodes)).filter(|node| *node != leader);
+                self.side = std::iter::once(leader).chain(others).take(nodes * 2 / 5).collect();
+            }
+            7 => self.leaver = (1..=nodes).filter(|node| *node != leader).max().unwrap_or(leader),
+            _ => {}
+        }
+    }
+}
+
 /// Plays the tour; whether everything was as expected.
 pub async fn play(stage: &mut Stage, nodes: usize, watched: bool) -> io::Result<bool> {
-    for step in tour(nodes) {
+    let mut cast = Cast::default();
+    for number in 1..=STEPS {
+        if number > 1 {
+            stage.wait_for_leader(LEADERLESS).await?;
+        }
+        cast.choose(number, nodes, stage.cluster.offices.current().map(|office| office.node));
+        let step = step(number, nodes, &cast);
         stage.report.step(&step.title, &step.caption)?;
         if watched {
             stage.run_for(READING).await?;
@@ -44,60 +88,62 @@ pub async fn play(stage: &mut Stage, nodes: usize, watched: bool) -> io::Result<
     stage.summary()
 }
 
-fn tour(nodes: usize) -> Vec<Step> {
-    // A small cluster has fewer to choose from; nobody is met twice if that can be helped.
-    let (killed, frozen, leaver) = (3, if nodes > 3 { 4 } else { 2 }, nodes.min(5));
-    let side = nodes * 2 / 5;
-    let (one, other) = (list(&(1..=side).collect()), list(&(side + 1..=nodes).collect()));
-    let step = |title: &str, caption: &[&str], script: &[String]| Step {
-        title: title.to_owned(),
-        caption: caption.iter().map(|line| (*line).to_owned()).collect(),
-        script: script.to_vec(),
-    };
+fn step(number: usize, nodes: usize, cast: &Cast) -> Step {
+    let Cast { killed, frozen, side, leaver } = cast;
+    let other = (1..=nodes).filter(|node| !side.contains(node)).collect();
     let wait = || "wait 8s".to_owned();
-    vec![
-        step("1. all up", &["Each node was told the address of one other, and finds the rest."], &[wait()]),
-        step(
-            &format!("2. {} is killed", name(killed)),
-            &[
-                "Its process ends without a word. Watch who notices first, and who agrees; nobody",
-                "calls it dead on another's word, nor before it has been silent for P.",
+    let (title, caption, script): (String, [&str; 2], Vec<String>) = match number {
+        1 => (
+            "all up, and one leads".to_owned(),
+            [
+                "Each node was told the address of one other, and finds the rest. Those that vote",
+                "elect a leader: it holds a lease, and its term numbers everything it does.",
             ],
-            &[format!("kill {killed}"), wait(), format!("why {killed}")],
+            vec![wait(), "leader".to_owned()],
         ),
-        step(
-            &format!("3. {} restarts", name(killed)),
-            &[
+        2 => (
+            format!("the leader, {}, is killed", name(*killed)),
+            [
+                "Its process ends without a word. The next leads when the lease is over; nobody calls",
+                "the killed one dead on another's word, nor before it has been silent for P.",
+            ],
+            vec![format!("kill {killed}"), wait(), format!("why {killed}")],
+        ),
+        3 => (
+            format!("{} restarts", name(*killed)),
+            [
                 "A new process on the old address. Watch its generation: it is higher, so nobody",
                 "takes it for the one that died.",
             ],
-            &[format!("restart {killed}"), wait()],
+            vec![format!("restart {killed}"), wait()],
         ),
-        step(
-            &format!("4. {} stalls for less than P", name(frozen)),
-            &[
+        4 => (
+            format!("{} stalls for less than P", name(*frozen)),
+            [
                 "It does not run for 700 ms, as in a long garbage collection. Watch it be suspected,",
                 "and refute as soon as it runs again; nobody calls it dead.",
             ],
-            &[format!("freeze {frozen} 700ms"), wait()],
+            vec![format!("freeze {frozen} 700ms"), wait()],
         ),
-        step(
-            &format!("5. the network splits: {one} | {other}"),
-            &[
-                "Nothing passes between the two sides. Watch each side call the other dead; a verdict",
-                "at P takes three accusers (fewer once fewer are left); a side without waits for 3 P.",
+        5 => (
+            format!("the network splits: {} | {}", list(side), list(&other)),
+            [
+                "The leader, on the small side, loses its lease before the majority elects the next.",
+                "Each side calls the other dead: with three accusers at P, with too few at 3 P.",
             ],
-            &[format!("partition {}", runs(&(1..=side).collect())), wait()],
+            vec![format!("partition {}", runs(side)), wait()],
         ),
-        step(
-            "6. the network heals",
-            &["The dead are still dialled now and then. Watch both sides come to one view again."],
-            &["heal".to_owned(), wait()],
+        6 => (
+            "the network heals".to_owned(),
+            ["The dead are still dialled now and then. Watch both sides come to one view again,", "and to one leader."],
+            vec!["heal".to_owned(), wait(), "leader".to_owned()],
         ),
-        step(
-            &format!("7. {} leaves", name(leaver)),
-            &["It says so, and the others believe it at once: left, not dead."],
-            &[format!("leave {leaver}"), wait(), "members".to_owned()],
+        _ => (
+            format!("{} leaves", name(*leaver)),
+            ["It says so, and the others believe it at once: left, not dead.", ""],
+            vec![format!("leave {leaver}"), wait(), "members".to_owned()],
         ),
-    ]
+    };
+    let caption = caption.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
+    Step { title: format!("{number}. {title}"), caption, script }
 }

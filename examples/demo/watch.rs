@@ -12,6 +12,7 @@ use tidings::member::Generation;
 use crate::commands::Number;
 use crate::ledger::Seen;
 use crate::names::name;
+use crate::offices::Office;
 
 /// Observer and member.
 pub type Pair = (Number, Number);
@@ -45,6 +46,33 @@ pub enum Goal {
     Frozen { node: Number, limits: Limits, thawed: Option<Duration> },
     /// These hear that it left; it stops, and says how many of how many confirmed it.
     Left { node: Number, pending: BTreeSet<Number>, stopped: Option<Option<(usize, usize)>> },
+    /// Another node than before may act as leader.
+    Led(Succession),
+}
+
+/// Why another leader is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Start,
+    Kill,
+    Cut,
+}
+
+/// The change from one leader to the next, by their leases.
+#[derive(Clone, Copy, Debug)]
+pub struct Succession {
+    pub cause: Cause,
+    pub before: Option<Office>,
+    /// When the lease of the one before was over.
+    pub ended: Option<Duration>,
+    /// The next, and when it began.
+    pub next: Option<(Office, Duration)>,
+}
+
+impl Succession {
+    pub fn of(cause: Cause, before: Option<Office>) -> Self {
+        Succession { cause, before, ended: None, next: None }
+    }
 }
 
 /// What a freeze of some length may bring about.
@@ -62,7 +90,7 @@ impl Watch {
     /// The node it is about, if it is about one.
     pub fn node(&self) -> Option<Number> {
         match &self.goal {
-            Goal::Formed | Goal::Healed(_) | Goal::Cut { .. } => None,
+            Goal::Formed | Goal::Healed(_) | Goal::Cut { .. } | Goal::Led(_) => None,
             Goal::Killed { node, .. } | Goal::Arrived { node, .. } => Some(*node),
             Goal::Frozen { node, .. } | Goal::Left { node, .. } => Some(*node),
         }
@@ -77,7 +105,7 @@ impl Watch {
             Goal::Killed { pending, .. } | Goal::Left { pending, .. } => {
                 pending.remove(&gone);
             }
-            Goal::Formed | Goal::Healed(_) | Goal::Frozen { .. } => {}
+            Goal::Formed | Goal::Healed(_) | Goal::Frozen { .. } | Goal::Led(_) => {}
         }
     }
 
@@ -87,6 +115,21 @@ impl Watch {
                 *thawed = Some(at);
                 self.last = self.last.max(at);
             }
+            _ => {}
+        }
+    }
+
+    pub fn leads(&mut self, office: Office, at: Duration) {
+        let Goal::Led(Succession { before, next, .. }) = &mut self.goal else { return };
+        if next.is_none() && before.is_none_or(|before| before.term < office.term) {
+            *next = Some((office, at));
+            self.last = self.last.max(at);
+        }
+    }
+
+    pub fn leads_no_more(&mut self, office: Office, at: Duration) {
+        match &mut self.goal {
+            Goal::Led(Succession { before, ended, .. }) if *before == Some(office) => *ended = Some(at),
             _ => {}
         }
     }
@@ -146,7 +189,7 @@ impl Watch {
             (Goal::Arrived { generation, pending, .. }, Event::Up(up)) if up.generation() >= *generation => {
                 pending.remove(&(observer, member))
             }
-            (Goal::Arrived { .. }, _) => false,
+            (Goal::Arrived { .. } | Goal::Led(_), _) => false,
             (Goal::Left { pending, .. }, Event::Left(_)) => pending.remove(&observer),
             (Goal::Frozen { limits: Limits { dead_allowed: true, .. }, .. }, _) => true,
             (Goal::Left { .. } | Goal::Frozen { .. }, _) => {
@@ -163,17 +206,24 @@ impl Watch {
         match &self.goal {
             Goal::Formed | Goal::Healed(_) => true,
             Goal::Frozen { thawed, .. } => thawed.is_some(),
+            Goal::Led(Succession { cause, next, .. }) => *cause == Cause::Start && next.is_some(),
             _ => false,
         }
     }
 
-    /// Whether all have seen what they should; `agreed` says whether everyone sees everyone.
-    pub fn is_done(&self, agreed: bool) -> bool {
+    /// Whether all have seen what they should; `agreed` says whether everyone sees everyone, and `known` which leader's
+    /// term everyone knows.
+    pub fn is_done(&self, agreed: bool, known: u64) -> bool {
         match &self.goal {
             Goal::Formed | Goal::Healed(_) => agreed,
             Goal::Killed { pending, .. } => pending.is_empty(),
             Goal::Cut { pending } | Goal::Arrived { pending, .. } => pending.is_empty(),
             Goal::Frozen { thawed, .. } => thawed.is_some() && agreed,
+            Goal::Led(Succession { cause, ended, next, .. }) => match cause {
+                Cause::Start => next.is_some_and(|(office, _)| office.term <= known),
+                Cause::Kill => next.is_some(),
+                Cause::Cut => next.is_some() && ended.is_some(),
+            },
             Goal::Left { pending, stopped, .. } => pending.is_empty() && stopped.is_some(),
         }
     }

@@ -23,13 +23,14 @@ pub fn kind(event: &Event) -> &'static str {
     match event {
         Event::SelfStalled { .. } => "stalled",
         Event::Reconnected => "reached",
+        Event::LeaderLost { .. } => "unled",
         _ => event.kind(),
     }
 }
 
 pub fn colour(kind: &str) -> &'static str {
     match kind {
-        "up" | "reached" => GREEN,
+        "up" | "reached" | "leader" => GREEN,
         "suspect" => YELLOW,
         "refuted" => CYAN,
         "dead" => RED,
@@ -69,6 +70,8 @@ pub fn note(seen: &Seen) -> (&'static str, String) {
         (Event::Left(_), _) => ("", "by its own word".to_owned()),
         (Event::SelfStalled { gap }, _) => ("", format!("{} late: judges nobody until answered", secs(*gap))),
         (Event::Isolated { reachable, known }, _) => ("", format!("{reachable} of {known} others answer it")),
+        (Event::Leader { leader, trigger }, _) => ("", format!("term {}: {trigger}", leader.term)),
+        (Event::LeaderLost { leader, reason }, _) => ("", format!("term {}: {reason}", leader.term)),
         (Event::Reconnected, _) => ("", "enough others answer it again".to_owned()),
         _ => ("", String::new()),
     }

@@ -1,0 +1,243 @@
+//! The show: what goes wrong, when, and to whom; a line a second; the proof.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::client::{Writers, write};
+use crate::cluster::{Cluster, Said};
+use crate::options::Show as Options;
+use crate::proof::{Proof, Told};
+use crate::{NAMES, PARTITIONS};
+
+/// From one deed to the next; and how long its effect lasts, which is more than the detector needs for a verdict.
+const DEED: Duration = Duration::from_millis(2_200);
+const LASTS: Duration = Duration::from_millis(1_800);
+/// For the start and the end; on a busy machine much more than they need.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Freeze,
+    Kill,
+    Cut,
+    Leave,
+}
+
+struct Show {
+    options: Options,
+    folder: PathBuf,
+    began: Instant,
+    cluster: Cluster,
+    lines: UnboundedReceiver<Said>,
+    writers: Arc<Writers>,
+    random: Xoshiro256PlusPlus,
+    /// Deeds still to come in this round.
+    deck: Vec<Deed>,
+    /// What was done, and to whom.
+    deeds: Vec<String>,
+    /// What goes on.
+    present: Option<(Deed, Vec<&'static str>)>,
+    /// Acknowledged when the last line was printed.
+    before: u64,
+}
+
+/// Runs it all; whether the proof holds.
+#[tokio::main]
+pub async fn play(options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
+    let folder = std::env::temp_dir().join(format!("tidings-broker-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let options = Options { ..*options };
+    let done = tokio::select! {
+        done = Show::new(options, folder.clone()).play() => done,
+        _ = tokio::signal::ctrl_c() => Err(io::ErrorKind::Interrupted.into()), // the processes end with the show
+    };
+    std::fs::remove_dir_all(&folder)?;
+    Ok(done?)
+}
+
+impl Show {
+    fn new(options: Options, folder: PathBuf) -> Self {
+        let (send, lines) = unbounded_channel();
+        let writers = Arc::new(Writers::default());
+        Show {
+            cluster: Cluster::new(folder.clone(), options.fenced, send, Arc::clone(&writers)),
+            random: Xoshiro256PlusPlus::seed_from_u64(options.seed),
+            folder,
+            began: Instant::now(),
+            lines,
+            writers,
+            deck: Vec::new(),
+            deeds: Vec::new(),
+            present: None,
+            before: 0,
+            options,
+        }
+    }
+
+    async fn play(mut self) -> io::Result<bool> {
+        let Options { time, seed, fenced, .. } = self.options;
+        let fence = if fenced { "" } else { ", WITHOUT A FENCE" };
+        println!("{} brokers, {PARTITIONS} partitions, {} s, seed {seed}{fence}", NAMES.len(), time.as_secs());
+        for name in NAMES {
+            self.cluster.start(name)?;
+            self.complete().await?;
+        }
+        let mut writers = JoinSet::new();
+        for partition in 0..PARTITIONS {
+            writers.spawn(write(Arc::clone(&self.writers), partition, seed));
+        }
+        self.began = Instant::now();
+        self.disturb(time).await?;
+        self.writers.finish.store(true, SeqCst);
+        let mut unserved = PARTITIONS as u64;
+        let all = async {
+            while let Some(done) = writers.join_next().await {
+                unserved -= u64::from(done.is_ok());
+            }
+        };
+        // Whoever is not done by then is counted.
+        let _ = timeout(PATIENCE, all).await;
+        writers.abort_all();
+        let acknowledged: Vec<u64> = self.writers.acknowledged.iter().map(|last| last.load(SeqCst)).collect();
+        self.cluster.end();
+        while let Ok(said) = self.lines.try_recv() {
+            self.cluster.hear(said);
+        }
+        self.line();
+        let proof = Proof::read(&self.folder, &acknowledged, unserved)?;
+        Ok(summary(&self.options, &self.writers, &self.deeds, &self.cluster.told, &proof))
+    }
+
+    /// Listens until all that were started have said where they are.
+    async fn complete(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.cluster.has_started() {
+            tokio::select! {
+                Some(said) = self.lines.recv() => self.cluster.hear(said),
+                () = sleep_until(deadline) => return Err(io::Error::other("not all brokers started")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one deed after the other, and undoes each, for so long; then all run again.
+    async fn disturb(&mut self, time: Duration) -> io::Result<()> {
+        let end = self.began + time;
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        seconds.reset();
+        let mut next = self.began + Duration::from_millis(700);
+        loop {
+            tokio::select! {
+                Some(said) = self.lines.recv() => self.cluster.hear(said),
+                _ = seconds.tick() => self.line(),
+                () = sleep_until(next.min(end)) => {
+                    if self.present.is_some() {
+                        self.undo()?;
+                        next += DEED - LASTS;
+                    } else if Instant::now() + LASTS < end {
+                        self.deed()?;
+                        next += LASTS;
+                    } else if Instant::now() >= end {
+                        break;
+                    } else {
+                        next = end;
+                    }
+                }
+            }
+        }
+        self.complete().await
+    }
+
+    fn deed(&mut self) -> io::Result<()> {
+        if self.deck.is_empty() {
+            self.deck = vec![Deed::Kill, Deed::Cut, Deed::Leave];
+            if cfg!(unix) {
+                self.deck.push(Deed::Freeze);
+            }
+        }
+        let place = self.below(self.deck.len());
+        let deed = self.deck.remove(place);
+        let leader = self.cluster.told.latest().map(|(_, name, _)| name);
+        let leader = NAMES.iter().position(|name| Some(*name) == leader).unwrap_or(0);
+        // The leader every other time.
+        let first = if self.below(2) == 0 { leader } else { self.below(NAMES.len()) };
+        let mut whom = vec![NAMES[first]];
+        if deed == Deed::Cut {
+            whom.push(NAMES[(first + 1 + self.below(NAMES.len() - 1)) % NAMES.len()]);
+        }
+        match deed {
+            Deed::Freeze => self.cluster.freeze(whom[0], "-STOP")?,
+            Deed::Kill => self.cluster.kill(whom[0]),
+            Deed::Cut => self.cluster.cut(&whom)?,
+            Deed::Leave => self.cluster.leave(whom[0])?,
+        }
+        self.deeds.push(format!("{} {}", format!("{deed:?}").to_lowercase(), whom.join(" ")));
+        self.present = Some((deed, whom));
+        Ok(())
+    }
+
+    fn undo(&mut self) -> io::Result<()> {
+        let Some((deed, whom)) = self.present.take() else { return Ok(()) };
+        match deed {
+            Deed::Freeze => self.cluster.freeze(whom[0], "-CONT"),
+            Deed::Cut => self.cluster.cut(&[]),
+            Deed::Kill | Deed::Leave => self.cluster.start(whom[0]),
+        }
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.random.next_u64() % bound as u64) as usize
+    }
+
+    fn line(&mut self) {
+        let total = self.writers.total();
+        let new = total - std::mem::replace(&mut self.before, total);
+        let leader = self.cluster.told.latest().map_or_else(
+            || "nobody leads".to_owned(),
+            |(term, name, trigger)| format!("{name} leads in term {term} ({trigger})"),
+        );
+        let refused = self.cluster.told.refused;
+        let present = if self.present.is_some() { self.deeds.last().map_or("", String::as_str) } else { "" };
+        let at = self.began.elapsed().as_secs_f64();
+        println!("{at:>5.1} s  {total:>6} written (+{new:<4}) {refused:>3} refused  {present:<12}  {leader}");
+    }
+}
+
+/// Tells how it went; whether all is as it should be.
+fn summary(options: &Options, writers: &Writers, deeds: &[String], told: &Told, proof: &Proof) -> bool {
+    let passed = proof.holds() && told.disputed.is_empty();
+    let (longest, again) = (writers.longest_ms.load(SeqCst), writers.again.load(SeqCst));
+    println!("\ndone to them: {}", deeds.join(", "));
+    println!("leaders: {}, in as many terms; stale writes refused: {}", told.leaders.len(), told.refused);
+    println!("records: {} acknowledged, {again} after more than one attempt, the longest wait {longest} ms", {
+        proof.acknowledged
+    });
+    let Proof { lost, twice, stale, damaged, unsent, unserved, .. } = *proof;
+    println!("in the logs: {lost} lost, {twice} twice, {stale} stale, {damaged} damaged, {unsent} never sent");
+    if unserved + told.disputed.len() as u64 > 0 {
+        println!("{unserved} partitions without an answer in the end; terms with two leaders: {:?}", told.disputed);
+    }
+    println!("{}", if passed { "proved: nothing acknowledged is lost or written twice" } else { "THE PROOF FAILS" });
+    if options.json {
+        let leaders: Vec<_> =
+            told.leaders.iter().map(|(term, (name, _))| json!({ "term": term, "name": name })).collect();
+        let summary = json!({
+            "passed": passed, "seed": options.seed, "fenced": options.fenced, "seconds": options.time.as_secs(),
+            "deeds": deeds, "leaders": leaders, "disputed": told.disputed, "refused": told.refused,
+            "again": again, "longest_ms": longest, "proof": proof,
+        });
+        println!("{summary}");
+    }
+    passed
+}
