@@ -173,7 +173,7 @@ impl Election {
             self.await_turn(Trigger::Resigned);
         } else if self.heard.is_none() {
             // A promise that was given up may have been what this voter waited for.
-            let trigger = self.turn.take().map_or(Trigger::NoLeader, |turn| turn.trigger);
+            let trigger = self.turn.take().map_or_else(|| self.cause(), |turn| turn.trigger);
             self.await_turn(trigger);
         }
         if sabotage::is_off("resigned_stays") {

@@ -344,12 +344,17 @@ impl Election {
         }
     }
 
+    /// Why there is nobody, where nothing says it: nobody has led yet, or whoever did is not heard any more.
+    pub(super) fn cause(&self) -> Trigger {
+        if self.last.is_some() { Trigger::LeaseRanOut } else { Trigger::NoLeader }
+    }
+
     /// This voter has voted for another: if no leader comes of it, it stands when its promise is over.
     pub(super) fn wait_for_the_elected(&mut self) {
         let trigger = match (&self.campaign, self.turn) {
             (Some(campaign), _) => campaign.trigger,
             (None, Some(turn)) => turn.trigger,
-            (None, None) => Trigger::NoLeader,
+            (None, None) => self.cause(),
         };
         self.drop_campaign();
         self.await_another_turn(trigger);
