@@ -103,6 +103,11 @@ impl Voter {
         self.saving.is_some()
     }
 
+    /// Whether its vote for this candidate in this term is on its way to the store.
+    pub(super) fn is_saving_for(&self, term: Term, candidate: NodeId) -> bool {
+        self.is_saving() && !self.is_saved && (self.ballot.term, self.ballot.vote) == (term, Some(candidate))
+    }
+
     /// How long promises still bind it, but for those to the leader of `exempt`, who wants to be relieved.
     pub(super) fn bound(&self, now: Instant, exempt: Option<Term>) -> Duration {
         if sabotage::is_off("promise") {

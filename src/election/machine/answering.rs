@@ -67,6 +67,10 @@ impl Election {
             return Err(Rejected::Stale);
         }
         self.see_candidate(term);
+        if self.voter.as_ref().is_some_and(|voter| voter.is_saving_for(term, from)) {
+            // The answer comes with the save. Saying that it takes a while would say that this voter is in that term.
+            return Ok(());
+        }
         // Relief is the leader's to give, and a leader relieves itself for nobody but whom it hands over to.
         let is_chosen = |to: NodeId| to == from;
         let own = self.reign.as_ref().map(|reign| reign.handing_over.is_some_and(|over| is_chosen(over.to)));
@@ -91,6 +95,11 @@ impl Election {
         let Some(voter) = &mut self.voter else { return };
         let term = voter.term();
         if voter.vote() != Some(candidate) || !voter.is_saved() {
+            return;
+        }
+        let place = self.rules.place_of(candidate);
+        if place.and_then(|place| self.resigned.get(place)).is_some_and(|resigned| resigned.contains(&term)) {
+            // It gave up while the vote was being saved, and would not free this voter from a promise again.
             return;
         }
         voter.promise(self.now, candidate, term, until);
