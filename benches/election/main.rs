@@ -1,10 +1,10 @@
 //! Figures of elections among five real voters over loopback UDP: `cargo bench --bench election`.
 //!
-//! Without an option all parts are measured, in about a quarter of an hour. `-- kills|handover|partition|start|idle|
-//! letters` measures those alone; `--quick` does five of each, which shows that they work: such figures mean nothing and
-//! are held against no limit. `--json` prints one object. `--folder` is where ballots are kept (on the disk that Cargo
-//! builds on), `--seed` decides the phases. No row takes longer than four minutes: what was not done by then is left
-//! out, and the row says how many were.
+//! Without an option all parts are measured, in about a quarter of an hour; `-- kills`, `handover`, `partition`,
+//! `start`, `letters` or `idle` measures that alone. `--quick` does five of each, which shows that they work: such
+//! figures mean nothing and are held against no limit. `--json` prints one object. `--folder` is where ballots are kept
+//! (on the disk that Cargo builds on), `--seed` decides the phases. No row takes longer than four minutes: what was not
+//! done by then is left out, and the row says how many were.
 //!
 //! The column `others %` is the share of the machine's processors that went elsewhere meanwhile; a high one explains a
 //! missed limit.

@@ -7,6 +7,7 @@ use super::*;
 use crate::config::ElectionConfig;
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
+use crate::random::{Purpose, Random};
 use crate::time::Instant;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -29,6 +30,8 @@ struct Net {
     queue: Vec<(Instant, u64, What)>,
     count: u64,
     cut: BTreeSet<(usize, usize)>,
+    /// Disks take a time drawn from here, up to the duration, where there is one.
+    stalls: Option<(Random, Duration)>,
     /// When, who, what.
     changes: Vec<(Instant, usize, Change)>,
 }
@@ -42,6 +45,7 @@ impl Net {
             queue: Vec::new(),
             count: 0,
             cut: BTreeSet::new(),
+            stalls: None,
             changes: Vec::new(),
         };
         (0..voters).for_each(|node| net.start(node));
@@ -91,7 +95,8 @@ impl Net {
             }
         }
         while let Some(save) = election.poll_save() {
-            self.push(DISK, What::Saved(node, save));
+            let disk = self.stalls.as_mut().map_or(DISK, |(random, most)| random.fraction_of(*most));
+            self.push(disk, What::Saved(node, save));
         }
         while let Some(change) = election.poll_change() {
             self.changes.push((self.now, node, change));
@@ -186,6 +191,38 @@ fn the_first_in_rank_is_elected_as_soon_as_all_may_vote() {
         net.run(20_000);
         assert_eq!(net.leader(), (leader, term), "nothing happens by itself");
     }
+}
+
+#[test]
+fn disks_slower_than_a_turn_delay_an_election_by_little_more_than_themselves() {
+    for seed in 0..500 {
+        let mut net = Net::new(5);
+        net.run_until(at(2_000));
+        let (leader, _) = net.leader();
+        // So that candidates ask again while votes for them are being saved, and give up before they are.
+        net.stalls = Some((Random::fork(seed, Purpose::Election), Duration::from_millis(80)));
+        net.crash(leader);
+        net.run(700);
+        assert_eq!(net.leaders().len(), 1, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_vote_that_is_saved_after_its_candidate_gave_up_binds_nobody() {
+    let rules = Net::new(3).rules();
+    let [me, first, second] = [0, 1, 2].map(|place| rules.voters()[place].0);
+    let mut voter = Election::new(rules, me, 1, at(0));
+    voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000 });
+    let now = at(600);
+    let vote = Letter::Vote { term: Term(1_001), round: Round(1), hand_over: None };
+    voter.handle_letter(now, first, vote).unwrap();
+    let save = voter.poll_save().unwrap();
+    voter.handle_letter(now, first, Letter::Resign { term: Term(1_001) }).unwrap();
+    voter.handle_saved(now, save.number, SaveOutcome::Done);
+    assert_eq!(voter.poll_letter(), None, "a vote that nobody wants any more is not told");
+    voter.handle_letter(now, second, Letter::PreVote { term: Term(1_002), round: Round(1) }).unwrap();
+    let answer = voter.poll_letter();
+    assert!(matches!(answer, Some((to, Letter::Granted { .. })) if to == second), "{answer:?}");
 }
 
 #[test]
