@@ -30,8 +30,8 @@ mod tape;
 mod view;
 
 pub use builder::{Builder, DEFAULT_PORT};
-pub use elections::{ElectionError, ElectionStatus, LeaderWatch};
-pub use error::{RequestError, StartError, Stopped};
+pub use elections::{ElectionStatus, LeaderWatch};
+pub use error::{ElectionError, RequestError, StartError, Stopped};
 pub use events::{Events, Notice};
 pub use faults::Faults;
 pub use judgement::Judgement;

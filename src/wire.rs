@@ -11,6 +11,7 @@ mod head;
 mod items;
 mod leads;
 mod letter;
+mod letter_bytes;
 mod message;
 mod record;
 mod start;

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tidings::Node;
 use tidings::runtime::Lease;
 
+use crate::ELECTION;
 use crate::Outcome;
-use crate::voters::ELECTION;
 
 /// How long the thread sleeps between two looks; the kernel makes it about 0.1 ms.
 const PAUSE: Duration = Duration::from_micros(30);

@@ -7,9 +7,10 @@ use rand::Rng;
 use tidings::Node;
 use tidings::config::ElectionConfig;
 
+use crate::ELECTION;
 use crate::cpu::Reading;
 use crate::report::{Cell, Table, millis, spread};
-use crate::voters::{Begun, ELECTION, Kept, Led, NAMES, Voters};
+use crate::voters::{Begun, Kept, Led, NAMES, Voters};
 use crate::{Outcome, Plan};
 
 const LIMIT: Duration = Duration::from_millis(5);

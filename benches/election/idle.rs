@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tidings::Node;
 use tidings::config::{Config, ElectionConfig};
 
+use crate::ELECTION;
 use crate::report::{Cell, Table, number};
 use crate::tap::{Link, Tap};
-use crate::voters::{ELECTION, Kept, NAMES, Voters};
+use crate::voters::{Kept, NAMES, Voters};
 use crate::{Outcome, Plan};
 
 const DATAGRAMS_LIMIT: f64 = 12.0;

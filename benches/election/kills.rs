@@ -61,7 +61,7 @@ pub async fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
 async fn row(plan: &Plan, case: &Case) -> Outcome<Vec<Cell>> {
     let before = Reading::now()?;
     let lease = Duration::from_millis(case.lease_ms);
-    let config = ElectionConfig::lan(crate::voters::ELECTION, NAMES).with_lease(lease);
+    let config = ElectionConfig::lan(crate::ELECTION, NAMES).with_lease(lease);
     let mut voters = Voters::start(config, case.kept, &plan.folder, plan.seed).await?;
     let mut found = Found::default();
     let end = Instant::now() + plan.span;

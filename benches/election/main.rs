@@ -34,6 +34,8 @@ use report::{Arguments, Cell, Table};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// The election that all parts hold.
+pub(crate) const ELECTION: &str = "default";
 /// Idle comes last: it turns tracing on, which cannot be turned off.
 const PARTS: [&str; 6] = ["kills", "handover", "partition", "start", "letters", "idle"];
 /// How long one row of a table is measured at most.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use tidings::config::ElectionConfig;
 
+use crate::ELECTION;
 use crate::cpu::Reading;
 use crate::report::{Cell, Table, millis, spread};
-use crate::voters::{ELECTION, Kept, NAMES, Voters};
+use crate::voters::{Kept, NAMES, Voters};
 use crate::{Outcome, Plan};
 
 /// How much later than the lease the new leader may come.

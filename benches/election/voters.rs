@@ -18,10 +18,10 @@ use tidings::runtime::{Faults, Lease, Stopped};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+use crate::ELECTION;
 use crate::Outcome;
 use crate::ending::Ending;
 
-pub const ELECTION: &str = "default";
 pub const NAMES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];
 
 /// No cluster takes longer than this to agree, on the busiest machine.

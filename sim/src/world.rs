@@ -4,6 +4,7 @@
 //! first. Everything else follows from the scenario and the seed.
 
 mod apps;
+mod ballots;
 mod control;
 mod disk;
 mod driving;

@@ -1,6 +1,5 @@
 //! What an application asks of its node's elections: who leads, and to lead.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::leader::{self, Leader, Term};
 use crate::member::NodeId;
-use crate::runtime::error::Stopped;
+use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::Listener;
 use crate::runtime::lease::Lease;
 use crate::runtime::node::Node;
@@ -44,40 +43,6 @@ pub struct ElectionStatus {
 fn texts<S: Serializer>(texts: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(texts.iter().map(|text| &**text))
 }
-
-/// Why something asked of an election was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ElectionError {
-    /// No election of that name is configured here.
-    Unknown,
-    /// This node is no voter of the election, so it never leads.
-    NotAVoter,
-    /// This node does not lead.
-    NotLeading,
-    /// The successor that was named is no other voter.
-    NoSuchVoter,
-    /// The node has stopped.
-    Stopped(Stopped),
-}
-
-impl fmt::Display for ElectionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ElectionError::Unknown => {
-                "no election of that name is configured here; give the builder .election(..), or see node.elections()"
-            }
-            ElectionError::NotAVoter => {
-                "this node is no voter of the election and never leads; add its name to the voters, on all of them"
-            }
-            ElectionError::NotLeading => "this node does not lead the election; ask the leader, see node.leader(..)",
-            ElectionError::NoSuchVoter => "the successor is no other voter of the election; see node.election(..)",
-            ElectionError::Stopped(stopped) => return stopped.fmt(f),
-        })
-    }
-}
-
-impl std::error::Error for ElectionError {}
 
 impl Node {
     /// The elections that this node votes in or watches, in the order of the configuration.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::member::IdentityError;
-use crate::protocol::ForgetError;
+use crate::protocol::{ForgetError, ResignError};
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
 #[non_exhaustive]
@@ -192,3 +192,47 @@ impl fmt::Display for RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+/// Why something asked of an election was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ElectionError {
+    /// No election of that name is configured here.
+    Unknown,
+    /// This node is no voter of the election, so it never leads.
+    NotAVoter,
+    /// This node does not lead.
+    NotLeading,
+    /// The successor that was named is no other voter.
+    NoSuchVoter,
+    /// The node has stopped.
+    Stopped(Stopped),
+}
+
+impl fmt::Display for ElectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ElectionError::Unknown => {
+                "no election of that name is configured here; give the builder .election(..), or see node.elections()"
+            }
+            ElectionError::NotAVoter => {
+                "this node is no voter of the election and never leads; add its name to the voters, on all of them"
+            }
+            ElectionError::NotLeading => "this node does not lead the election; ask the leader, see node.leader(..)",
+            ElectionError::NoSuchVoter => "the successor is no other voter of the election; see node.election(..)",
+            ElectionError::Stopped(stopped) => return stopped.fmt(f),
+        })
+    }
+}
+
+impl std::error::Error for ElectionError {}
+
+impl From<ResignError> for ElectionError {
+    fn from(error: ResignError) -> Self {
+        match error {
+            ResignError::Unknown => ElectionError::Unknown,
+            ResignError::NoVoter => ElectionError::NoSuchVoter,
+            ResignError::NotLeading => ElectionError::NotLeading,
+        }
+    }
+}

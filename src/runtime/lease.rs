@@ -10,10 +10,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::leader::Term;
-use crate::protocol::ResignError;
 use crate::runtime::clock::Clock;
-use crate::runtime::elections::ElectionError;
-use crate::runtime::error::Stopped;
+use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::{Hub, Listener};
 use crate::runtime::office::Grant;
 use crate::runtime::request::{Command, Resignation};
@@ -111,16 +109,6 @@ impl Lease {
 
 fn poll_over(grant: &Grant, listener: &Listener, cx: &Context<'_>) -> Poll<()> {
     listener.poll(cx, |board| (grant.is_over() || board.stopped.is_some()).then_some(()))
-}
-
-impl From<ResignError> for ElectionError {
-    fn from(error: ResignError) -> Self {
-        match error {
-            ResignError::Unknown => ElectionError::Unknown,
-            ResignError::NoVoter => ElectionError::NoSuchVoter,
-            ResignError::NotLeading => ElectionError::NotLeading,
-        }
-    }
 }
 
 impl fmt::Debug for Lease {

@@ -15,30 +15,9 @@ use crate::scenario::Disks;
 use crate::trace::Kind;
 use crate::watch::{Disk, Watch};
 use crate::world::World;
+use crate::world::ballots::Write;
 use crate::world::host::Ailment;
 use crate::world::queue::What;
-
-/// What a host's disk holds, and which answers of it its process has not heard yet.
-#[derive(Debug, Default)]
-pub(super) struct Ballots {
-    /// By the election's place in the configuration.
-    kept: Vec<Option<Vec<u8>>>,
-    unheard: Vec<(Write, SaveOutcome)>,
-    /// What the process's clock said when it started.
-    began: Instant,
-}
-
-/// A ballot on its way to a disk.
-#[derive(Clone, Debug)]
-struct Write {
-    host: u32,
-    /// Which start of the host's process wrote it.
-    start: u32,
-    election: usize,
-    /// The protocol's number for it; none for the one that comes before the voter stands.
-    number: Option<u64>,
-    ballot: Ballot,
-}
 
 /// All ballots on their way, in places that are used again.
 #[derive(Debug)]

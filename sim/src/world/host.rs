@@ -8,7 +8,7 @@ use tidings::{Instant, NodeId, Protocol};
 
 use crate::clock::Clock;
 use crate::fault::Inbox;
-use crate::world::disk::Ballots;
+use crate::world::ballots::Ballots;
 use crate::world::mail::Content;
 
 /// Datagrams that a socket buffer holds; as many as the protocol's own driver reads at once.
