@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidings::config::ElectionConfig;
 use tidings::election::{Ballot, SaveOutcome, Standing};
-use tidings::{Instant, Protocol};
+use tidings::Protocol;
 
 use crate::app::App;
 use crate::random::{Random, nanos};
