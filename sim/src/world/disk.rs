@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use tidings::Protocol;
 use tidings::config::ElectionConfig;
 use tidings::election::{Ballot, SaveOutcome, Standing};
-use tidings::Protocol;
 
 use crate::app::App;
 use crate::random::{Random, nanos};
