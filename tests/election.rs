@@ -307,6 +307,15 @@ impl Shelf {
         self.0.1.notify_all();
     }
 
+    /// A store that was read and written before: its voter need save nothing to start.
+    fn voted() -> Self {
+        let promise = voters(&NAMES).promise();
+        let shelf = Shelf::default();
+        let ballot = Ballot { term: Term(1), vote: None, promise };
+        shelf.set(|state| drop(state.ballots.insert("default".to_owned(), ballot)));
+        shelf
+    }
+
     fn torn(self) -> Self {
         self.set(|state| state.is_torn = true);
         self
@@ -365,7 +374,7 @@ fn kept(name: &str, shelf: &Shelf) -> Builder {
 
 #[test]
 fn a_disk_that_stands_still_holds_up_nothing_but_its_own_vote() {
-    let slow = Shelf::default();
+    let slow = Shelf::voted();
     slow.set(|state| state.is_blocked = true);
     let _unblock = Unblock(slow.clone());
     let nodes = joined([kept("n1", &slow), voter("n2"), voter("n3")]);
@@ -397,13 +406,13 @@ fn metrics_until(node: &Node, wanted: impl Fn(u64, u64, u64) -> bool) {
 
 #[test]
 fn a_disk_that_is_full_means_no_vote_until_there_is_room() {
-    let full = Shelf::default();
+    let full = Shelf::voted();
     full.set(|state| state.is_full = true);
     let nodes = joined([kept("n1", &full), voter("n2"), voter("n3")]);
     let leader = agree(&nodes, Term(0));
     assert_ne!(&*leader.name, "n1");
     metrics_until(&nodes[0], |_, _, failed| failed > 0);
-    assert!(full.0.0.lock().unwrap().ballots.is_empty());
+    assert_eq!(full.0.0.lock().unwrap().ballots["default"].vote, None);
     full.set(|state| state.is_full = false);
     let taken = within(PATIENCE, async {
         loop {
@@ -416,12 +425,12 @@ fn a_disk_that_is_full_means_no_vote_until_there_is_room() {
         }
     });
     assert!(taken.is_some());
-    assert!(!full.0.0.lock().unwrap().ballots.is_empty());
+    assert!(full.0.0.lock().unwrap().ballots["default"].vote.is_some());
 }
 
 #[test]
 fn a_store_that_panics_means_no_vote_either() {
-    let broken = Shelf::default();
+    let broken = Shelf::voted();
     broken.set(|state| state.panics = true);
     let nodes = joined([kept("n1", &broken), voter("n2"), voter("n3")]);
     assert_ne!(&*agree(&nodes, Term(0)).name, "n1");
