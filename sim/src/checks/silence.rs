@@ -34,8 +34,10 @@ impl Silence {
     pub(super) fn new(config: &Config, scenario: &Scenario) -> Self {
         let (tolerance, last_word) = (config.stall_tolerance, config.probe_timeout);
         let promised = if scenario.has_liar() { HEARD_MIN } else { tolerance };
-        // Clocks may drift by a hundredth; more is not promised.
-        Silence { tolerance, promised: promised - promised / 50, is_crowded: scenario.is_crowded(), last_word }
+        // Clocks may drift by a hundredth; more is not promised. And silence counts from the question: what was under
+        // way by then is heard later.
+        let promised = promised.saturating_sub(promised / 50 + scenario.latency.usual_max());
+        Silence { tolerance, promised, is_crowded: scenario.is_crowded(), last_word }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
