@@ -312,7 +312,9 @@ impl Shelf {
         let promise = voters(&NAMES).promise();
         let shelf = Shelf::default();
         let ballot = Ballot { term: Term(1), vote: None, promise };
-        shelf.set(|state| drop(state.ballots.insert("default".to_owned(), ballot)));
+        shelf.set(|state| {
+            state.ballots.insert("default".to_owned(), ballot);
+        });
         shelf
     }
 
