@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tidings::config::ElectionConfig;
 use tidings::{Config, Instant, Member, NodeId, State};
 
 use crate::app::App;
@@ -97,12 +98,16 @@ impl Settling {
     }
 }
 
-/// Letters between voters: a heartbeat and its answer on each of a leader's links, and where somebody may not be able to
-/// vote for long, as many again of those who ask whether they might lead.
+/// Letters between voters: a heartbeat and its answer on each of a leader's links, and where some may not be able to vote
+/// for long, as many again of each of a minority that asks whether it might lead.
 fn letters(scenario: &Scenario, config: &Config, span: Duration) -> u64 {
-    let each = if scenario.promises_leaders() { 2 } else { 4 };
     let rounds = |heartbeat: Duration| crate::random::nanos(span) / crate::random::nanos(heartbeat).max(1) + 2;
-    config.elections.iter().map(|election| each * (election.voters.len() as u64 - 1) * rounds(election.heartbeat)).sum()
+    let each = |voters: u64| if scenario.promises_leaders() { 2 } else { 2 + 2 * (voters / 2).max(1) };
+    let of = |election: &ElectionConfig| {
+        let voters = election.voters.len() as u64;
+        each(voters) * (voters - 1) * rounds(election.heartbeat)
+    };
+    config.elections.iter().map(of).sum()
 }
 
 /// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,
