@@ -1,10 +1,10 @@
 //! Every order of events that a small election can meet, and the promises that hold in each.
 //!
-//! What is explored is [`Election`] itself, the code that runs in production, and no model of it. A state is all voters
-//! with what is on their disks, the letters under way and what was promised so far. From each state everything that can
-//! happen next is tried: any letter arrives (in any order, some twice, or never), any save ends, a voter runs its
-//! timers now or too late, crashes and starts again, or time goes on for all. States that were met before are not gone
-//! through again, so that all of them are, once.
+//! What is explored is [`Election`](tidings::election::Election) itself, the code that runs in production, and no model
+//! of it. A state is all voters with what is on their disks, the letters under way and what was promised so far. From
+//! each state everything that can happen next is tried: any letter arrives (in any order, some twice, or never), any
+//! save ends, a voter runs its timers now or too late, hands over, crashes and starts again, or time goes on for all.
+//! States that were met before are not gone through again, so that all of them are, once.
 
 mod promises;
 mod state;
