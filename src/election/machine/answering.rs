@@ -22,7 +22,10 @@ impl Election {
         self.send(to, Letter::Refused { asked, term, round, wait });
     }
 
-    /// How long this voter would have to wait before it votes so; none if it never will.
+    /// Whether this voter would vote so now.
+    ///
+    /// # Errors
+    /// How long it would have to wait; zero if time is not what it lacks.
     fn would_vote(&self, candidate: NodeId, term: Term, hand_over: Option<Term>) -> Result<(), Duration> {
         let Some(voter) = &self.voter else { return Err(Duration::ZERO) };
         voter.may_vote(self.now, &self.rules, (term, candidate), hand_over).map_err(|no| no.wait)?;
@@ -175,9 +178,6 @@ impl Election {
             // A promise that was given up may have been what this voter waited for.
             let trigger = self.turn.take().map_or_else(|| self.cause(), |turn| turn.trigger);
             self.await_turn(trigger);
-        }
-        if sabotage::is_off("resigned_stays") {
-            self.resigned.fill([Term(0); 2]);
         }
         Ok(())
     }
