@@ -250,7 +250,7 @@ impl Machine {
     /// Pings a dead member. Our verdict follows when it answers, so that it can refute it: mostly nobody does.
     pub(super) fn dial_ghost(&mut self, slot: Slot) {
         self.metrics.dials += 1;
-        self.ping_saying(slot, Errand::Look, First::Nothing);
+        self.ping_carrying(slot, Errand::Look, First::Nothing, Rides::Nothing);
     }
 }
 

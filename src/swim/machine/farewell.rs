@@ -35,20 +35,22 @@ pub(super) struct Leaving {
     asked: usize,
     until: Instant,
     /// How often those that have not confirmed were asked.
-    tries: u8,
+    tries: u32,
+    /// After how many tries the last one confirmed that did.
+    confirmed_at: u32,
 }
 
-/// Whoever has not answered so many farewells while others did is not waited for.
-const FAREWELL_TRIES: u8 = 3;
+/// Whoever has not answered so many times as many farewells as the slowest of the others is not waited for.
+const FAREWELL_TRIES: u32 = 3;
 
 impl Leaving {
     /// Whether nobody is left to wait for: all have confirmed, or those that could have. `is_well` says who is not
     /// suspected.
     fn is_done(&self, now: Instant, is_well: impl Fn(Slot) -> bool) -> bool {
         let waits = self.unconfirmed.iter().any(|slot| is_well(*slot));
-        let is_answered = self.unconfirmed.len() < self.asked;
         let is_told = self.unconfirmed.is_empty() || (self.tries > 0 && !waits);
-        self.until <= now || is_told || (is_answered && self.tries >= FAREWELL_TRIES)
+        let is_silent = self.confirmed_at > 0 && self.tries >= self.confirmed_at * FAREWELL_TRIES;
+        self.until <= now || is_told || is_silent
     }
 }
 
@@ -94,7 +96,7 @@ impl Machine {
             }
         }
         let asked = unconfirmed.len();
-        self.leaving = Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout, tries: 0 });
+        self.leaving = Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout, tries: 0, confirmed_at: 0 });
         self.events.push(Event::Left(self.me().clone()));
         self.tell(me, Urgency::Left);
         self.run_leave();
@@ -132,7 +134,11 @@ impl Machine {
     /// A member echoed our farewell.
     pub(super) fn note_farewell(&mut self, origin: Origin) {
         let Some(leaving) = &mut self.leaving else { return };
+        let before = leaving.unconfirmed.len();
         leaving.unconfirmed.retain(|slot| Some(*slot) != origin.slot);
+        if leaving.unconfirmed.len() < before {
+            leaving.confirmed_at = leaving.tries;
+        }
         if leaving.unconfirmed.is_empty() {
             self.timers.set(Timer::Leave, self.now);
         }

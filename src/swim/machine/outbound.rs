@@ -121,15 +121,15 @@ impl Machine {
     /// no news.
     pub(super) fn ping(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
         let first = if first == First::Nothing { self.belief_about(slot) } else { first };
-        self.ping_saying(slot, errand, first)
+        self.ping_carrying(slot, errand, first, self.rides_to(slot))
     }
 
-    /// Pings a member with this before the news, and nothing else of what is held against it.
-    pub(super) fn ping_saying(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
+    /// Pings a member with this and no more.
+    pub(super) fn ping_carrying(&mut self, slot: Slot, errand: Errand, first: First, rides: Rides) -> Nonce {
         let row = self.members.row(slot);
         let (to, digest) = (row.member.address(), row.digest());
         let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
-        self.send(to, Message::Ping { to: digest, nonce }, first, self.rides_to(slot));
+        self.send(to, Message::Ping { to: digest, nonce }, first, rides);
         nonce
     }
 
