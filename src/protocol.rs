@@ -12,7 +12,7 @@ use crate::config::{Config, ConfigError, Rules};
 use crate::election::{Election, Lease, SaveOutcome, Standing};
 use crate::event::Event;
 use crate::member::{Identity, IdentityError, Incarnation, Member, NodeId, Record};
-use crate::metrics::Metrics;
+use crate::metrics::{ElectionMetrics, Metrics};
 use crate::swim::Machine;
 use crate::time::Instant;
 use crate::why::Why;
@@ -253,6 +253,11 @@ impl Protocol {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics { elections: self.elections.metrics(), ..self.swim.metrics() }
+    }
+
+    /// What happened in each election, by its name, in the order of the configuration.
+    pub fn election_metrics(&self) -> impl Iterator<Item = (&str, ElectionMetrics)> {
+        self.elections.metrics_by_name()
     }
 
     /// How far a leave has come; none until [`Protocol::leave`] was called.

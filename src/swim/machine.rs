@@ -282,6 +282,7 @@ impl Machine {
             start: chain.start,
             steps: chain.steps,
             omitted: chain.steps_omitted,
+            wall_origin_ms: None,
         })
     }
 
