@@ -20,8 +20,9 @@ const HEARD_MIN: Duration = Duration::from_millis(300);
 /// Tries of the last ping.
 const LAST_PINGS: u8 = 3;
 
-/// The fixed quantities that a suspicion's deadlines follow from.
-#[derive(Clone, Copy, Debug)]
+/// The quantities that a suspicion's deadlines follow from, as they were when it was heard of: a moment that was told
+/// once must not come sooner because the retry timeout has shrunk since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Pace {
     /// P.
     pub(crate) tolerance: Duration,
@@ -79,15 +80,19 @@ pub(crate) struct Suspicion {
     pub(crate) steps_omitted: u32,
     /// The start, or the sending of the latest answered ping.
     base: Instant,
+    pace: Pace,
+    /// Between the tries of the last ping.
+    spacing: Duration,
     shift: Duration,
     standing: Option<Instant>,
+    pinged_back: Option<Instant>,
     stage: Stage,
     next: Instant,
     due: Instant,
 }
 
 impl Suspicion {
-    pub(crate) fn new(now: Instant, start: Instant, reason: SuspectReason, publicity: Publicity) -> Self {
+    pub(crate) fn new(now: Instant, start: Instant, reason: SuspectReason, publicity: Publicity, pace: Pace) -> Self {
         let mut suspicion = Suspicion {
             reason,
             accusers: Accusers::default(),
@@ -101,8 +106,11 @@ impl Suspicion {
             steps: Vec::new(),
             steps_omitted: 0,
             base: start,
+            pace,
+            spacing: pace.rto,
             shift: Duration::ZERO,
             standing: None,
+            pinged_back: None,
             stage: Stage::Waiting,
             next: Instant::NEVER,
             due: Instant::NEVER,
@@ -129,26 +137,28 @@ impl Suspicion {
     }
 
     /// When the verdict may fall with enough accusers.
-    pub(crate) fn soft_deadline(&self, pace: &Pace) -> Instant {
-        let after_hearing = self.heard + HEARD_MIN.max(pace.rto * 3);
-        let tolerance = if sabotage::is_off("stall_tolerance") { Duration::ZERO } else { pace.tolerance };
+    pub(crate) fn soft_deadline(&self) -> Instant {
+        let after_hearing = self.heard + HEARD_MIN.max(self.pace.rto * 3);
+        let tolerance = if sabotage::is_off("stall_tolerance") { Duration::ZERO } else { self.pace.tolerance };
         (self.base + tolerance).max(after_hearing) + self.shift
     }
 
     /// When it falls without them.
-    pub(crate) fn hard_deadline(&self, pace: &Pace) -> Instant {
-        (self.base + pace.tolerance * 3 + self.shift).max(self.soft_deadline(pace))
+    pub(crate) fn hard_deadline(&self) -> Instant {
+        (self.base + self.pace.tolerance * 3 + self.shift).max(self.soft_deadline())
     }
 
-    /// Plans the last ping for a verdict at `due`, a random `jitter` after its earliest moment.
-    pub(crate) fn plan(&mut self, now: Instant, due: Instant, pace: &Pace, jitter: Duration) {
+    /// Plans the last ping for a verdict at `due`, a random `jitter` after its earliest moment; its tries are the present
+    /// retry timeout apart.
+    pub(crate) fn plan(&mut self, now: Instant, due: Instant, rto: Duration, jitter: Duration) {
         if sabotage::is_off("last_ping") {
             self.wait_until(due);
             return;
         }
-        let lead = (pace.rto * u32::from(LAST_PINGS)).min(pace.tolerance / 2);
+        let lead = (rto * u32::from(LAST_PINGS)).min(self.pace.tolerance / 2);
         let first = if due - lead > now { due - lead + jitter } else { now };
-        let least = if due - lead > now { pace.rto * 2 } else { lead };
+        let least = if due - lead > now { rto * 2 } else { lead };
+        self.spacing = rto;
         self.stage = Stage::Waiting;
         self.next = first;
         self.due = due.max(first + least);
@@ -162,10 +172,17 @@ impl Suspicion {
     }
 
     /// Begins the standing pings of an accuser, the next an eighth of P from now.
-    pub(crate) fn stand(&mut self, now: Instant, pace: &Pace) {
+    pub(crate) fn stand(&mut self, now: Instant) {
         if self.standing.is_none() {
-            self.standing = Some(now + pace.tolerance / 8);
+            self.standing = Some(now + self.pace.tolerance / 8);
         }
+    }
+
+    /// The suspect has spoken: whether it is to be pinged at once, which is true once in `apart` at most.
+    pub(crate) fn may_ping_back(&mut self, now: Instant, apart: Duration) -> bool {
+        let may = self.pinged_back.is_none_or(|at| now.since(at) >= apart);
+        self.pinged_back = if may { Some(now) } else { self.pinged_back };
+        may
     }
 
     /// The suspect answered a ping sent at `sent`; true if that moves the deadlines.
@@ -181,10 +198,10 @@ impl Suspicion {
     }
 
     /// This node did not run for `gap`: the deadlines move, by 3 P at most in all.
-    pub(crate) fn stalled(&mut self, now: Instant, gap: Duration, pace: &Pace) {
+    pub(crate) fn stalled(&mut self, now: Instant, gap: Duration) {
         self.shift += gap;
-        if self.shift >= pace.tolerance * 3 {
-            self.shift = pace.tolerance * 3;
+        if self.shift >= self.pace.tolerance * 3 {
+            self.shift = self.pace.tolerance * 3;
             self.provisional_only = true;
         }
         self.log(now, Cause::Stalled { gap });
@@ -214,16 +231,16 @@ impl Suspicion {
     }
 
     /// What is due at `now`, once each; ask until there is nothing.
-    pub(crate) fn next_wanted(&mut self, now: Instant, pace: &Pace) -> Option<Wanted> {
+    pub(crate) fn next_wanted(&mut self, now: Instant) -> Option<Wanted> {
         if let Some(at) = self.standing.filter(|at| *at <= now) {
-            self.standing = Some(at.max(now) + pace.tolerance / 8);
+            self.standing = Some(at.max(now) + self.pace.tolerance / 8);
             return Some(Wanted::Standing);
         }
         if self.next <= now {
             let attempt = if let Stage::Asking(sent) = self.stage { sent + 1 } else { 1 };
             let last = attempt == LAST_PINGS;
             self.stage = if last { Stage::Asked } else { Stage::Asking(attempt) };
-            self.next = if last { Instant::NEVER } else { now + pace.rto };
+            self.next = if last { Instant::NEVER } else { now + self.spacing };
             return Some(Wanted::LastPing(attempt));
         }
         if self.stage == Stage::Asked && self.due <= now {
@@ -337,14 +354,14 @@ mod tests {
     }
 
     fn heard(now: u64, start: u64) -> Suspicion {
-        Suspicion::new(at(now), at(start), SuspectReason::Accused, Publicity::Published)
+        Suspicion::new(at(now), at(start), SuspectReason::Accused, Publicity::Published, PACE)
     }
 
     fn transcript(mut suspicion: Suspicion, until: u64) -> Vec<String> {
         let mut lines = Vec::new();
         while suspicion.next_at() <= at(until) {
             let now = suspicion.next_at();
-            if let Some(wanted) = suspicion.next_wanted(now, &PACE) {
+            if let Some(wanted) = suspicion.next_wanted(now) {
                 lines.push(format!("{} {wanted:?}", now.as_nanos() / 1_000_000));
             }
         }
@@ -354,9 +371,9 @@ mod tests {
     #[test]
     fn three_last_pings_come_before_the_verdict() {
         let mut suspicion = heard(1_600, 1_000);
-        let soft = suspicion.soft_deadline(&PACE);
+        let soft = suspicion.soft_deadline();
         assert_eq!(soft, at(4_000));
-        suspicion.plan(at(1_600), soft, &PACE, Duration::from_millis(40));
+        suspicion.plan(at(1_600), soft, PACE.rto, Duration::from_millis(40));
         assert_eq!(
             transcript(suspicion, 60_000),
             ["3740 LastPing(1)", "3840 LastPing(2)", "3940 LastPing(3)", "4000 Verdict"]
@@ -366,9 +383,9 @@ mod tests {
     #[test]
     fn heard_late_it_still_gets_its_last_ping() {
         let mut suspicion = heard(9_000, 1_000);
-        let soft = suspicion.soft_deadline(&PACE);
+        let soft = suspicion.soft_deadline();
         assert_eq!(soft, at(9_300));
-        suspicion.plan(at(9_000), soft, &PACE, Duration::ZERO);
+        suspicion.plan(at(9_000), soft, PACE.rto, Duration::ZERO);
         assert_eq!(
             transcript(suspicion, 60_000),
             ["9000 LastPing(1)", "9100 LastPing(2)", "9200 LastPing(3)", "9300 Verdict"]
@@ -376,10 +393,22 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_timeout_that_shrinks_later_brings_no_told_moment_forward() {
+        let slow = Pace { rto: Duration::from_millis(500), ..PACE };
+        let mut suspicion =
+            Suspicion::new(at(9_000), at(1_000), SuspectReason::Accused, Publicity::Published, slow);
+        let told = suspicion.soft_deadline();
+        assert_eq!(told, at(10_500));
+        suspicion.plan(at(9_100), told, Duration::from_millis(100), Duration::ZERO);
+        assert_eq!(suspicion.soft_deadline(), told);
+        assert_eq!(transcript(suspicion, 60_000).last().map(String::as_str), Some("10500 Verdict"));
+    }
+
+    #[test]
     fn an_accuser_pings_every_eighth_of_p() {
         let mut suspicion = heard(1_000, 1_000);
-        suspicion.stand(at(1_000), &PACE);
-        suspicion.plan(at(1_000), at(4_000), &PACE, Duration::ZERO);
+        suspicion.stand(at(1_000));
+        suspicion.plan(at(1_000), at(4_000), PACE.rto, Duration::ZERO);
         assert_eq!(transcript(suspicion, 2_200), ["1375 Standing", "1750 Standing", "2125 Standing"]);
     }
 
@@ -388,12 +417,12 @@ mod tests {
         let mut suspicion = heard(1_000, 1_000);
         assert!(!suspicion.answered(at(1_100), at(900)), "a ping from before the silence proves nothing");
         assert!(suspicion.answered(at(2_100), at(2_000)));
-        assert_eq!((suspicion.soft_deadline(&PACE), suspicion.hard_deadline(&PACE)), (at(5_000), at(11_000)));
-        suspicion.stalled(at(3_000), Duration::from_secs(1), &PACE);
-        assert_eq!(suspicion.soft_deadline(&PACE), at(6_000));
+        assert_eq!((suspicion.soft_deadline(), suspicion.hard_deadline()), (at(5_000), at(11_000)));
+        suspicion.stalled(at(3_000), Duration::from_secs(1));
+        assert_eq!(suspicion.soft_deadline(), at(6_000));
         assert!(!suspicion.provisional_only);
-        suspicion.stalled(at(30_000), Duration::from_secs(20), &PACE);
-        assert_eq!(suspicion.soft_deadline(&PACE), at(14_000));
+        suspicion.stalled(at(30_000), Duration::from_secs(20));
+        assert_eq!(suspicion.soft_deadline(), at(14_000));
         assert!(suspicion.provisional_only);
     }
 

@@ -319,7 +319,7 @@ impl Machine {
         } else if row.member.state() == State::Alive {
             // Its answer to a later ping of ours is better known than what is claimed.
             let start = (self.now - accusation.age.min(self.age_max())).max(row.alive_at);
-            let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published);
+            let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published, self.pace(slot));
             unite(&mut suspicion, self.now, accusation.accusers.iter());
             self.suspect(slot, suspicion);
         }

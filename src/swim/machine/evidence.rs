@@ -36,9 +36,8 @@ impl Machine {
         }
         let now = self.now;
         if self.suspicions.get_mut(slot).is_some_and(|suspicion| suspicion.answered(now, sent)) {
-            let pace = self.pace(slot);
             if let Some(suspicion) = self.suspicions.get_mut(slot) {
-                suspicion.stand(now, &pace);
+                suspicion.stand(now);
             }
             self.plan(slot);
         }
@@ -137,9 +136,9 @@ impl Machine {
         self.relays.postpone(wake.growth);
         let suspects: Vec<Slot> = self.suspicions.slots().collect();
         for slot in suspects {
-            let (now, pace) = (self.now, self.pace(slot));
+            let now = self.now;
             if let Some(suspicion) = self.suspicions.get_mut(slot) {
-                suspicion.stalled(now, wake.growth, &pace);
+                suspicion.stalled(now, wake.growth);
             }
             self.plan(slot);
         }

@@ -109,8 +109,9 @@ impl Machine {
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
         self.ack(origin, nonce);
-        if origin.slot.is_none() {
-            self.pull_from_contact(origin.address);
+        match origin.slot {
+            Some(slot) => self.ping_back(slot),
+            None => self.pull_from_contact(origin.address),
         }
         Ok(())
     }

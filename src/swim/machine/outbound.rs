@@ -147,6 +147,15 @@ impl Machine {
         }
     }
 
+    /// What an echo says of whoever pinged: one that runs for moments only must hear that it is suspected in the one
+    /// exchange that it gets through.
+    fn belief_about_sender(&self, origin: Origin) -> First {
+        match origin.slot {
+            Some(slot) if !sabotage::is_off("ack_to_suspect") => self.belief_about(slot),
+            Some(_) | None => First::Nothing,
+        }
+    }
+
     /// Echoes a ping's nonce to where it came from.
     pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce) {
         let elsewhere = origin.slot.is_some_and(|slot| self.members.member(slot).address() != origin.address);
@@ -156,7 +165,7 @@ impl Machine {
         self.outbox.push(Intent {
             to: origin.address,
             message: Message::Ack { nonce },
-            first: if elsewhere { First::Seen(origin.address) } else { First::Nothing },
+            first: if elsewhere { First::Seen(origin.address) } else { self.belief_about_sender(origin) },
             bytes_max: self.reply_bytes_max(origin),
             rides: Rides::News,
         });

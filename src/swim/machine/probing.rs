@@ -153,17 +153,17 @@ impl Machine {
         let is_new = self.suspicions.get(slot).is_none();
         if is_new {
             let publicity = if is_private { Publicity::Private } else { Publicity::Published };
-            let mut suspicion = Suspicion::new(self.now, round.began, SuspectReason::ProbeFailed, publicity);
+            let (reason, pace) = (SuspectReason::ProbeFailed, self.pace(slot));
+            let mut suspicion = Suspicion::new(self.now, round.began, reason, publicity, pace);
             self.log_round(&mut suspicion, round);
             unite(&mut suspicion, self.now, accusers.iter());
             self.suspect(slot, suspicion);
         } else if !is_private {
             self.unite(slot, accusers);
         }
-        let pace = self.pace(slot);
         let now = self.now;
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
-            suspicion.stand(now, &pace);
+            suspicion.stand(now);
         }
         if is_private {
             if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| is_new) {
