@@ -18,7 +18,7 @@ use crate::time::Instant;
 use crate::why::Why;
 use crate::wire::Rejected;
 
-pub use crate::swim::{ForgetError, LeaveProgress};
+pub use crate::swim::{ForgetError, LeaveProgress, Reach};
 pub use elections::BallotSave;
 
 use elections::Elections;
@@ -72,6 +72,17 @@ impl Protocol {
     /// Dials these addresses until a member answers, and now and then for ever after, so that partitions heal.
     pub fn join(&mut self, now: Instant, contacts: &[SocketAddr]) {
         self.swim.join(now, contacts);
+        self.settle(now);
+    }
+
+    /// Says which families of addresses the driver's socket can send to; both, until this is called.
+    ///
+    /// Members of another family are listed and passed on like the others. They are not probed and not accused by this
+    /// node, and no datagram is addressed to them. What is shown of them is what they and the others say: Suspect for as
+    /// long as others accuse them and they have not refuted it, and never Dead, for nobody takes another's word for a
+    /// death.
+    pub fn set_reach(&mut self, now: Instant, reach: Reach) {
+        self.swim.set_reach(now, reach);
         self.settle(now);
     }
 

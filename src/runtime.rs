@@ -29,6 +29,7 @@ mod office;
 mod pages;
 mod reporter;
 mod request;
+mod resolver;
 mod socket;
 mod strangers;
 mod tape;

@@ -18,6 +18,7 @@ mod members;
 mod outbox;
 mod picks;
 mod probe;
+mod reach;
 mod relays;
 mod ring;
 mod rtt;
@@ -28,3 +29,4 @@ mod timers;
 
 pub use machine::{ForgetError, LeaveProgress};
 pub(crate) use machine::{Machine, Received};
+pub use reach::Reach;

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::member::canonical;
+use crate::protocol::Reach;
+
 /// What is wrong with an address as a member's, whichever of the inputs it came from; none if nothing is.
 ///
 /// A record carries an address and a port and no more, so an IPv6 link-local address, which means something only
@@ -20,11 +23,7 @@ pub(crate) fn fault(ip: IpAddr) -> Option<&'static str> {
 
 /// Whether a socket bound to `local` can send to `peer` at all.
 pub(crate) fn can_reach(local: SocketAddr, peer: SocketAddr) -> bool {
-    match (local.ip(), peer.ip()) {
-        (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => true,
-        (IpAddr::V6(own), IpAddr::V4(_)) => own.is_unspecified(),
-        (IpAddr::V4(_), IpAddr::V6(_)) => false,
-    }
+    Reach::of(local).covers(canonical(peer))
 }
 
 #[cfg(test)]
@@ -53,12 +52,5 @@ mod tests {
             assert_eq!(found.is_some(), hint.is_some(), "{text}: {found:?}");
             assert!(hint.is_none_or(|hint| found.unwrap().contains(hint)), "{text}: {found:?}");
         }
-    }
-
-    #[test]
-    fn both_families_are_reached_from_a_wildcard_only() {
-        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
-        assert!(can_reach(at("[::]:1"), at("10.0.0.1:1")) && can_reach(at("[::]:1"), at("[::1]:1")));
-        assert!(!can_reach(at("[::1]:1"), at("10.0.0.1:1")) && !can_reach(at("0.0.0.0:1"), at("[::1]:1")));
     }
 }

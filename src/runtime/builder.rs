@@ -16,11 +16,12 @@ use tracing::Instrument;
 use crate::config::{Config, ElectionConfig};
 use crate::election::TermStore;
 use crate::member::{Generation, Identity, NodeId, Record, canonical};
+use crate::protocol::Reach;
 use crate::recording::{Header, Recorder, Writer};
 use crate::runtime::address::{can_reach, fault};
 use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
 use crate::runtime::clock::{Clock, generation_now};
-use crate::runtime::contacts::{Contact, Lookup, Resolver, addresses_of};
+use crate::runtime::contacts::{Contact, Lookup, addresses_of};
 use crate::runtime::driver::{Driver, Names, Parts};
 use crate::runtime::entropy;
 use crate::runtime::error::StartError;
@@ -28,8 +29,9 @@ use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
 use crate::runtime::node::{Node, Shared};
 use crate::runtime::office::Offices;
-use crate::runtime::reporter::Reporter;
+use crate::runtime::reporter::{Reporter, span};
 use crate::runtime::request::Command;
+use crate::runtime::resolver::Resolver;
 use crate::runtime::socket::{self, NodeSocket};
 use crate::runtime::tape::{self, Tape};
 use crate::runtime::view::View;
@@ -210,9 +212,7 @@ impl Builder {
         let on_this_runtime = self.on_this_runtime;
         let plan = self.plan()?;
         let (ready, started) = oneshot::channel();
-        // Whatever is logged in it bears the node's name. No span of the caller's is kept open for it.
-        let span =
-            tracing::error_span!(target: "tidings::node", parent: None, "tidings", node = plan.identity.name.as_str());
+        let span = span(&plan.identity.name);
         if on_this_runtime {
             let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
             runtime.spawn(launch(plan, ready).instrument(span));
@@ -331,6 +331,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
             return Err(StartError::Config(error));
         }
     };
+    protocol.set_reach(now, Reach::of(local));
     if !preload.is_empty() {
         protocol.preload(now, &preload);
     }
@@ -341,15 +342,15 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         let _ = protocol.stand(now, &election, standing);
     }
 
-    let reporter = Reporter::new(&name);
+    let reporter = Reporter::new(&name, local);
     for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
         reporter.even_voters(election.rules().name(), election.rules().voters().len());
     }
     let offices = Offices::new(&protocol);
-    reporter.started(protocol.me(), local, contacts.len());
+    reporter.started(protocol.me(), contacts.len());
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
-    let names = watch_names(Resolver { contacts, local, seed, clock });
+    let names = watch_names(&name, Resolver { contacts, local, seed, clock });
     let parts = Parts {
         socket,
         clock,
@@ -390,13 +391,13 @@ async fn read_ballots(
 }
 
 /// Starts the task that looks the contacts up, if there are any.
-fn watch_names(resolver: Resolver) -> Option<Names> {
+fn watch_names(node: &str, resolver: Resolver) -> Option<Names> {
     if resolver.contacts.is_empty() {
         return None;
     }
     let (alone, is_alone) = watch::channel(true);
     let (send, found) = mpsc::channel(1);
-    tokio::spawn(resolver.run(is_alone, send).in_current_span());
+    tokio::spawn(resolver.run(is_alone, send).instrument(span(node)));
     Some(Names { alone, found })
 }
 

@@ -1,34 +1,20 @@
-//! Contacts as people write them, and host names turned into addresses away from the protocol's task.
+//! Contacts as people write them, and what came of looking them up.
 //!
-//! A name server may take half a minute to fail, and a cluster may start before its names do; the node must not stand
-//! still meanwhile, nor end. Names are resolved again while no other member is live, and seldom otherwise, so that two
-//! groups that formed apart meet; contacts given as addresses are dialled again with them.
+//! What can never work is an error when it is written: a text that is no address and no name, an address that no single
+//! node has. What a name resolves to is known only later, and may be right tomorrow, so it is never one.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, SeedableRng};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-
 use crate::member::canonical;
 use crate::runtime::address::{can_reach, fault};
-use crate::runtime::backoff::Backoff;
-use crate::runtime::clock::Clock;
 use crate::runtime::error::StartError;
 
 /// How long one name may take to resolve.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Names are resolved again this often while no other member is live, sooner at first.
-const AGAIN_MAX: Duration = Duration::from_secs(30);
-const AGAIN_FIRST: Duration = Duration::from_secs(1);
-/// And this often while there is one. Chosen: groups that formed apart meet within minutes, for a greeting of each
-/// contact in that time.
-const SELDOM: Duration = Duration::from_secs(300);
 /// Contacts that are named in one line or error.
-const NAMED_MAX: usize = 8;
+pub(crate) const NAMED_MAX: usize = 8;
 
 /// An address to join or to advertise: known, or a name to be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +34,8 @@ impl Contact {
             Contact::Address(canonical(address))
         } else if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
             Contact::Address(canonical(SocketAddr::new(ip, default_port)))
+        } else if let Some(why) = scoped(text).and_then(fault) {
+            return Err(refuse(why));
         } else {
             let (host, port) = match text.rsplit_once(':') {
                 Some((host, port)) => {
@@ -55,9 +43,6 @@ impl Contact {
                 }
                 None => (text, default_port),
             };
-            if let Some(why) = scoped(host).and_then(fault) {
-                return Err(refuse(why));
-            }
             if !is_host_name(host) {
                 return Err(refuse("neither an address nor a host name; write 10.0.0.1:7340, [::1]:7340 or db-0:7340"));
             }
@@ -108,7 +93,7 @@ fn is_host_name(host: &str) -> bool {
     fits && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// The address of a text such as `[fe80::1%eth0`, whose interface the standard library does not read.
+/// The address of a text such as `[fe80::1%eth0]:7340`, whose interface the standard library does not read.
 fn scoped(text: &str) -> Option<IpAddr> {
     text.split_once('%').and_then(|(ip, _interface)| ip.trim_start_matches('[').parse().ok())
 }
@@ -181,6 +166,16 @@ impl Lookup {
         self.addresses.retain(|address| !own.contains(address));
     }
 
+    /// What was written.
+    pub(crate) fn contact(&self) -> &str {
+        &self.contact
+    }
+
+    /// Why some or all of what was found is of no use, if it is not.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
     /// The first address, or what is wrong.
     pub(crate) fn first(&self) -> Result<SocketAddr, String> {
         let fault = || self.fault.clone().unwrap_or_default();
@@ -215,106 +210,6 @@ pub(crate) fn addresses_of(lookups: &[Lookup]) -> Vec<SocketAddr> {
     addresses.sort_unstable();
     addresses.dedup();
     addresses
-}
-
-/// All contacts, looked up at once; in their order.
-async fn look_up_all(contacts: &[Contact], local: SocketAddr) -> Vec<Lookup> {
-    let mut running = JoinSet::new();
-    for (place, contact) in contacts.iter().cloned().enumerate() {
-        running.spawn(async move { (place, contact.look_up(local).await) });
-    }
-    let mut lookups = Vec::new();
-    while let Some(Ok(lookup)) = running.join_next().await {
-        lookups.push(lookup);
-    }
-    lookups.sort_by_key(|(place, _)| *place);
-    lookups.into_iter().map(|(_, lookup)| lookup).collect()
-}
-
-/// What looks the contacts up, for as long as the node runs.
-#[derive(Debug)]
-pub(crate) struct Resolver {
-    pub(crate) contacts: Vec<Contact>,
-    pub(crate) local: SocketAddr,
-    pub(crate) seed: u64,
-    pub(crate) clock: Clock,
-}
-
-impl Resolver {
-    /// Looks all contacts up again and again. Ends when the node's side of either channel is gone.
-    pub(crate) async fn run(self, mut alone: watch::Receiver<bool>, found: mpsc::Sender<Vec<Lookup>>) {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let (mut pace, mut warned) = (Pace::default(), Backoff::default());
-        // What was given as an address was dialled at the start.
-        let mut is_due = self.contacts.iter().any(|contact| matches!(contact, Contact::Name(..)));
-        loop {
-            if std::mem::replace(&mut is_due, true) {
-                let lookups = look_up_all(&self.contacts, self.local).await;
-                warn_unresolved(&lookups, || warned.takes_turn(self.clock.now()));
-                if found.send(lookups).await.is_err() {
-                    return;
-                }
-            }
-            loop {
-                let is_alone = *alone.borrow_and_update();
-                let pause = jittered(pace.pause(is_alone), random.next_u64());
-                let changed = tokio::time::timeout(pause, alone.wait_for(|now| *now != is_alone)).await;
-                match changed.map(|changed| changed.is_ok()) {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(_elapsed) => break,
-                }
-            }
-        }
-    }
-}
-
-/// How long names rest between two look-ups.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    next: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Pace { next: AGAIN_FIRST }
-    }
-}
-
-impl Pace {
-    /// The next pause: doubling while no other member is live, long and beginning anew while one is.
-    fn pause(&mut self, is_alone: bool) -> Duration {
-        if !is_alone {
-            *self = Pace::default();
-            return SELDOM;
-        }
-        let pause = self.next;
-        self.next = (pause * 2).min(AGAIN_MAX);
-        pause
-    }
-}
-
-/// Says which contacts lead nowhere and what to do about it.
-fn warn_unresolved(lookups: &[Lookup], may_tell: impl FnOnce() -> bool) {
-    let faulty: Vec<&Lookup> = lookups.iter().filter(|lookup| lookup.fault.is_some()).collect();
-    if faulty.is_empty() || !may_tell() {
-        return;
-    }
-    for lookup in faulty.iter().take(NAMED_MAX) {
-        let why = lookup.fault.as_deref().unwrap_or_default();
-        tracing::warn!(
-            target: "tidings::node",
-            contact = lookup.contact,
-            "cannot use what contact {} resolves to: {why}; check the name and the resolver, or give an address (it is \
-             looked up again, soon while no other member is live)",
-            lookup.contact
-        );
-    }
-}
-
-/// Between three quarters and five quarters of it.
-fn jittered(wait: Duration, random: u64) -> Duration {
-    wait * 3 / 4 + Duration::from_millis(random % (wait.as_millis() as u64 / 2).max(1))
 }
 
 #[cfg(test)]
@@ -369,15 +264,6 @@ mod tests {
     }
 
     #[test]
-    fn jitter_stays_within_a_quarter() {
-        let wait = Duration::from_secs(30);
-        for random in [0, 1, 14_999, u64::MAX] {
-            let jittered = jittered(wait, random);
-            assert!(jittered >= wait * 3 / 4 && jittered < wait * 5 / 4, "{jittered:?}");
-        }
-    }
-
-    #[test]
     fn a_resolvers_answer_is_kept_as_far_as_it_is_of_use() {
         let contact = parsed("db-2").unwrap();
         let at = |text: &str| SocketAddr::new(text.parse().unwrap(), 7340);
@@ -404,33 +290,5 @@ mod tests {
         let found = Lookup::of(&contact, at("::"), Ok(vec![at("10.0.0.2"), at("10.0.0.3")]));
         assert_eq!(found.to_string(), "db-2:7340 (10.0.0.2:7340, 10.0.0.3:7340)");
         assert_eq!(Lookup::unanswered(&parsed("10.0.0.2").unwrap()).to_string(), "10.0.0.2:7340");
-    }
-
-    #[test]
-    fn names_rest_longer_and_longer_while_alone_and_long_otherwise() {
-        let mut pace = Pace::default();
-        let seconds =
-            [true, true, true, true, true, true, true, false, true, true].map(|alone| pace.pause(alone).as_secs());
-        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 300, 1, 2]);
-    }
-
-    #[test]
-    fn names_are_resolved_at_once_and_again_while_alone() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (alone, is_alone) = watch::channel(true);
-            let (send, mut found) = mpsc::channel(1);
-            let contacts = vec![parsed("localhost:7").unwrap(), parsed("127.0.0.2:7").unwrap()];
-            let local = "127.0.0.1:1".parse().unwrap();
-            let resolver = Resolver { contacts, local, seed: 1, clock: Clock::start() };
-            let task = tokio::spawn(resolver.run(is_alone, send));
-            for _ in 0..3 {
-                let lookups = tokio::time::timeout(LOOKUP_TIMEOUT, found.recv()).await.unwrap().unwrap();
-                let expected: [SocketAddr; 2] = ["127.0.0.1:7".parse().unwrap(), "127.0.0.2:7".parse().unwrap()];
-                assert_eq!(addresses_of(&lookups), expected);
-            }
-            drop(alone);
-            tokio::time::timeout(LOOKUP_TIMEOUT, task).await.unwrap().unwrap();
-        });
     }
 }

@@ -312,7 +312,7 @@ impl Driver {
             knows_address: self.knows_address(),
             unix_ms: unix_ms(),
         };
-        self.reporter.look(now, facts, &self.lookups, self.local);
+        self.reporter.look(now, facts, &self.lookups);
     }
 
     fn knows_address(&self) -> bool {

@@ -14,7 +14,8 @@ use crate::event::Event;
 use crate::member::{Accusers, Member, NodeId};
 use crate::protocol::Protocol;
 use crate::recording::RecordError;
-use crate::runtime::backoff::Backoff;
+use crate::runtime::address::can_reach;
+use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::{Lookup, listed};
 use crate::runtime::error::remedy;
@@ -26,6 +27,11 @@ use crate::wire::Rejected;
 /// Rejected datagrams are told at most this often, for whoever looks at every line.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
 
+/// What every line of a node is written in, its core's too. No span of the caller's is kept open for it.
+pub(crate) fn span(node: &str) -> tracing::Span {
+    tracing::error_span!(target: "tidings::node", parent: None, "tidings", node)
+}
+
 /// Remembers what was told, and when.
 #[derive(Debug)]
 pub(crate) struct Reporter {
@@ -36,10 +42,14 @@ pub(crate) struct Reporter {
     saves_failed: u64,
     saves: Backoff,
     mistakes: Mistakes,
+    /// Where the socket is bound.
+    local: SocketAddr,
+    /// Members that it cannot send to.
+    unreachable: Backoffs<NodeId>,
 }
 
 impl Reporter {
-    pub(crate) fn new(node: &str) -> Self {
+    pub(crate) fn new(node: &str, local: SocketAddr) -> Self {
         Reporter {
             node: node.to_owned(),
             rejected: 0,
@@ -48,11 +58,13 @@ impl Reporter {
             saves_failed: 0,
             saves: Backoff::default(),
             mistakes: Mistakes::default(),
+            local,
+            unreachable: Backoffs::default(),
         }
     }
 
-    pub(crate) fn started(&self, me: &Member, local: SocketAddr, contacts: usize) {
-        let node = self.node.as_str();
+    pub(crate) fn started(&self, me: &Member, contacts: usize) {
+        let (node, local) = (self.node.as_str(), self.local);
         info!(target: "tidings::node", node, generation = me.generation().0, %local, address = %me.address(), contacts, "started");
     }
 
@@ -64,9 +76,11 @@ impl Reporter {
     pub(crate) fn events(&mut self, now: Instant, events: &[Event], before: &View, protocol: &Protocol) {
         for (place, event) in events.iter().enumerate() {
             match event {
-                Event::Up(member) => self.look_at_clock(now, member),
+                Event::Up(member) if member.id() != protocol.me().id() => self.look_at_member(now, member),
                 Event::Updated(member) => {
-                    self.look_at_clock(now, member);
+                    if member.id() != protocol.me().id() {
+                        self.look_at_member(now, member);
+                    }
                     let earlier = events.iter().take(place).rev().filter_map(Event::member);
                     let was = earlier.into_iter().find(|earlier| earlier.id() == member.id());
                     self.updated(was.or_else(|| before.get(member.id())), member);
@@ -131,6 +145,17 @@ impl Reporter {
         info!(target: "tidings::member", node, peer, generation, address = %member.address(), "updated{changes}");
     }
 
+    /// Says what about another member looks like a mistake.
+    fn look_at_member(&mut self, now: Instant, member: &Member) {
+        self.look_at_clock(now, member);
+        if !can_reach(self.local, member.address()) && self.unreachable.takes_turn(now, member.id()) {
+            let (node, peer, address, local) = (self.node.as_str(), member.name(), member.address(), self.local);
+            warn!(target: "tidings::node", node, peer, %address, "a socket bound to {local} cannot send to {peer} at \
+                {address}: this node does not probe it, and shows of it what others say; bind [::]:{} for both families",
+                local.port());
+        }
+    }
+
     /// Says when a member's start lies far ahead of this node's wall clock: one of the two clocks is wrong.
     fn look_at_clock(&mut self, now: Instant, member: &Member) {
         let unix_ms = unix_ms();
@@ -143,21 +168,21 @@ impl Reporter {
     }
 
     /// Says what looks like a mistake of operation, if it is time to.
-    pub(crate) fn look(&mut self, now: Instant, facts: Facts, contacts: &[Lookup], local: SocketAddr) {
+    pub(crate) fn look(&mut self, now: Instant, facts: Facts, contacts: &[Lookup]) {
         let due: Vec<Mistake> = self.mistakes.due(now, facts).collect();
         for mistake in due {
-            self.mistake(mistake, facts, contacts, local);
+            self.mistake(mistake, facts, contacts);
         }
     }
 
-    fn mistake(&self, mistake: Mistake, facts: Facts, contacts: &[Lookup], local: SocketAddr) {
-        let node = self.node.as_str();
+    fn mistake(&self, mistake: Mistake, facts: Facts, contacts: &[Lookup]) {
+        let (node, local) = (self.node.as_str(), self.local);
         match mistake {
             Mistake::Unanswered => {
                 let (contacts, strangers) = (listed(contacts), &self.mistakes.strangers);
                 if strangers.total() == 0 {
                     warn!(target: "tidings::node", node, "no contact has answered for {UNANSWERED_AFTER:?} or more: \
-                        {contacts}; check that they run, and that UDP passes both ways");
+                        {contacts}; check that they run under the same cluster name, and that UDP passes both ways");
                 } else {
                     let rejected = strangers.total();
                     warn!(target: "tidings::node", node, rejected, "no contact has answered for {UNANSWERED_AFTER:?} or \
@@ -293,7 +318,7 @@ mod tests {
 
     /// How many lines ten minutes of something make, told a hundred times a second.
     fn lines_of_ten_minutes(mut tell: impl FnMut(&mut Reporter, Instant, u64)) -> usize {
-        let (lines, mut reporter) = (Lines::default(), Reporter::new("n1"));
+        let (lines, mut reporter) = (Lines::default(), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
         tracing::subscriber::with_default(lines.clone(), || {
             for ms in (0..600_000).step_by(10) {
                 tell(&mut reporter, Instant::from_nanos(ms * 1_000_000), ms);

@@ -13,6 +13,7 @@ mod letters;
 mod origin;
 mod outbound;
 mod probing;
+mod range;
 mod repair;
 mod selfhood;
 
@@ -41,6 +42,7 @@ use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
 use crate::swim::outbox::Outbox;
 use crate::swim::probe::Rounds;
+use crate::swim::reach::Reach;
 use crate::swim::relays::Relays;
 use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
@@ -85,6 +87,8 @@ pub(crate) struct Machine {
     unmet: Option<Slot>,
     /// The round in which somebody that pings us from another address than its own was last asked to prove it.
     asked_namesake: Option<u64>,
+    /// Whom the socket can send to.
+    reach: Reach,
     outbox: Outbox,
     events: Events,
     timers: Timers,
@@ -142,6 +146,7 @@ impl Machine {
             pooled: Rtt::default(),
             unmet: None,
             asked_namesake: None,
+            reach: Reach::default(),
             outbox: Outbox::default(),
             events: Events::default(),
             timers,

@@ -1,0 +1,47 @@
+//! The members that this node can send to: whom it looks at, and who counts when it asks whether it is heard.
+//!
+//! All members count for what the cluster does together; only those in reach count for what their silence would mean.
+//! With a socket for both families these are the same.
+
+use crate::member::State;
+use crate::swim::machine::Machine;
+use crate::swim::reach::Reach;
+use crate::swim::slot::Slot;
+use crate::time::Instant;
+
+impl Machine {
+    /// Says which families this node's socket can send to.
+    pub(crate) fn set_reach(&mut self, now: Instant, reach: Reach) {
+        self.enter(now);
+        self.reach = reach;
+        self.settle();
+    }
+
+    /// Whether a member can be sent to at its own address.
+    pub(super) fn can_reach(&self, slot: Slot) -> bool {
+        self.reach == Reach::Both || self.reach.covers(self.members.member(slot).address())
+    }
+
+    /// How many members in reach are present, this node included.
+    pub(super) fn present_in_reach(&self) -> usize {
+        if self.reach == Reach::Both {
+            return self.members.counts().present();
+        }
+        let me = self.members.me();
+        let is_meant = |slot: &Slot| self.members.row(*slot).is_present() && (*slot == me || self.can_reach(*slot));
+        self.members.slots().filter(is_meant).count()
+    }
+
+    /// How many others in reach are Alive.
+    pub(super) fn others_alive(&self) -> usize {
+        if self.reach == Reach::Both {
+            return self.members.counts().alive.saturating_sub(usize::from(self.me().state() == State::Alive));
+        }
+        let me = self.members.me();
+        let is_alive = |slot: Slot| {
+            let row = self.members.row(slot);
+            row.is_used() && row.member.state() == State::Alive
+        };
+        self.members.slots().filter(|slot| *slot != me && is_alive(*slot) && self.can_reach(*slot)).count()
+    }
+}
