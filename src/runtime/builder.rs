@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use crate::config::{Config, ElectionConfig};
 use crate::election::TermStore;
-use crate::member::{Generation, Identity, NodeId, Record, canonical};
+use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
 use crate::protocol::Reach;
 use crate::recording::{Header, Recorder, Writer};
 use crate::runtime::address::{can_reach, fault};
@@ -118,7 +118,7 @@ impl Builder {
         self
     }
 
-    /// Where others reach this node, an address or `host:port`, resolved once; without a port, the bound one. Without
+    /// Where others reach this node, an address or `host:port`, resolved once and told as it stands; without a port, the bound one. Without
     /// this a specific bind address is told, and after a wildcard bind the address that the first contact sees.
     pub fn advertise(mut self, address: impl Display) -> Self {
         self.advertise = Some(address.to_string());
@@ -311,6 +311,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     if let Some(advertise) = advertise {
         let found = advertise.look_up(local).await.first();
         identity.address = found.map_err(|why| StartError::UnresolvedAdvertise { host: advertise.to_string(), why })?;
+        identity.advertise = Advertise::AsGiven;
     }
     let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
     lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));

@@ -309,14 +309,10 @@ impl Driver {
         let facts = Facts {
             has_contacts: self.lookups.iter().any(Lookup::is_of_use),
             is_alone,
-            knows_address: self.knows_address(),
+            knows_address: self.protocol.is_address_known(),
             unix_ms: unix_ms(),
         };
         self.reporter.look(now, facts, &self.lookups);
-    }
-
-    fn knows_address(&self) -> bool {
-        !self.protocol.me().address().ip().is_unspecified()
     }
 
     /// When the next turn is wanted, if nothing else happens.
@@ -411,7 +407,7 @@ impl Driver {
         NodeMetrics {
             protocol: self.protocol.metrics(),
             elections: self.protocol.election_metrics().map(|(name, counts)| (name.to_owned(), counts)).collect(),
-            address_known: self.knows_address(),
+            address_known: self.protocol.is_address_known(),
             view_version: self.hub.view().version(),
             receives_failed: self.socket.receives_failed(),
             sends_failed: self.socket.sends_failed(),
