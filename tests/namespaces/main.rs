@@ -65,7 +65,9 @@ fn a_member_whose_source_address_is_translated_one_to_one_is_a_member_like_other
     lab.nft(
         &router,
         "table ip one {\n chain pre {\n type filter hook prerouting priority -300;\n \
-         ip saddr 10.77.1.2 ip saddr set 10.77.2.101 notrack\n ip daddr 10.77.2.101 ip daddr set 10.77.1.2 notrack\n }\n}\n",
+         ip daddr 10.77.2.101 ip daddr set 10.77.1.2\n }\n \
+         chain post {\n type filter hook postrouting priority 300;\n \
+         ip saddr 10.77.1.2 ip saddr set 10.77.2.101\n }\n}\n",
     );
     let mut members =
         vec![lab.member("n1", &inside, "10.77.1.2/24", Some("10.77.1.1"), "10.77.1.2:7340", "10.77.1.2:7340")];
