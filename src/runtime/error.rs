@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
-use crate::member::IdentityError;
+use crate::member::{IdentityError, shown};
 use crate::protocol::{ForgetError, ResignError};
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
@@ -219,11 +219,11 @@ impl fmt::Display for RequestError {
 impl std::error::Error for RequestError {}
 
 /// Why something asked of an election was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElectionError {
-    /// No election of that name is configured here.
-    Unknown,
+    /// No election of this name is configured here.
+    Unknown(String),
     /// This node is no voter of the election, so it never leads.
     NotAVoter,
     /// This node does not lead.
@@ -237,8 +237,12 @@ pub enum ElectionError {
 impl fmt::Display for ElectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ElectionError::Unknown => {
-                "no election of that name is configured here; give the builder .election(..), or see node.elections()"
+            ElectionError::Unknown(election) => {
+                let election = shown(election);
+                return write!(
+                    f,
+                    "no election {election} is configured here; give the builder .election(..), or see node.elections()"
+                );
             }
             ElectionError::NotAVoter => {
                 "this node is no voter of the election and never leads; add its name to the voters, on all of them"
@@ -252,10 +256,11 @@ impl fmt::Display for ElectionError {
 
 impl std::error::Error for ElectionError {}
 
-impl From<ResignError> for ElectionError {
-    fn from(error: ResignError) -> Self {
+impl ElectionError {
+    /// What an election of this name answered.
+    pub(crate) fn refused(error: ResignError, election: &str) -> Self {
         match error {
-            ResignError::Unknown => ElectionError::Unknown,
+            ResignError::Unknown => ElectionError::Unknown(election.to_owned()),
             ResignError::NoVoter => ElectionError::NoSuchVoter,
             ResignError::NotLeading => ElectionError::NotLeading,
         }
