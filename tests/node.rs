@@ -404,7 +404,7 @@ fn a_socket_that_refuses_to_send_only_loses() {
 #[test]
 fn a_start_that_nobody_waits_for_leaves_nothing_behind() {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert!(within(Duration::ZERO, node("n1").bind(free).contacts(["localhost"]).start()).is_none());
+    assert!(within(Duration::ZERO, node("n1").bind(free).advertise("localhost").start()).is_none());
     let released = async { while UdpSocket::bind(free).is_err() {} };
     assert!(within(Duration::from_secs(20), released).is_some(), "the port is free again");
 }
