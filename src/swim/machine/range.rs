@@ -24,24 +24,15 @@ impl Machine {
 
     /// How many members in reach are present, this node included.
     pub(super) fn present_in_reach(&self) -> usize {
-        if self.reach == Reach::Both {
-            return self.members.counts().present();
-        }
         let me = self.members.me();
-        let is_meant = |slot: &Slot| self.members.row(*slot).is_present() && (*slot == me || self.can_reach(*slot));
-        self.members.slots().filter(is_meant).count()
+        let uncounted = self.members.row(me).is_present() && !self.can_reach(me);
+        self.members.counts_in(self.reach).present() + usize::from(uncounted)
     }
 
     /// How many others in reach are Alive.
     pub(super) fn others_alive(&self) -> usize {
-        if self.reach == Reach::Both {
-            return self.members.counts().alive.saturating_sub(usize::from(self.me().state() == State::Alive));
-        }
         let me = self.members.me();
-        let is_alive = |slot: Slot| {
-            let row = self.members.row(slot);
-            row.is_used() && row.member.state() == State::Alive
-        };
-        self.members.slots().filter(|slot| *slot != me && is_alive(*slot) && self.can_reach(*slot)).count()
+        let counted = self.me().state() == State::Alive && self.can_reach(me);
+        self.members.counts_in(self.reach).alive.saturating_sub(usize::from(counted))
     }
 }
