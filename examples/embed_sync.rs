@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidings::config::Config;
 use tidings::member::{Generation, Identity};
-use tidings::protocol::Protocol;
+use tidings::protocol::{Protocol, Reach};
 use tidings::time::Instant;
 
 struct Node {
@@ -49,6 +49,7 @@ impl Node {
         let identity = Identity::named(name, Generation(started as u64), socket.local_addr()?);
         let seed = started as u64 ^ u64::from(socket.local_addr()?.port()); // an application would ask the system
         let mut protocol = Protocol::new(Config::local("embed"), identity, seed, clock.now())?;
+        protocol.set_reach(clock.now(), Reach::of(socket.local_addr()?));
         protocol.join(clock.now(), contacts);
         Ok(Node { protocol, socket, ups: 0 })
     }

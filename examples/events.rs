@@ -1,4 +1,5 @@
-//! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--profile lan|wan|local] [--record FILE]`.
+//! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--advertise ADDR] [--profile lan|wan|local]
+//! [--record FILE]`.
 //!
 //! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view. `t_ms` is Unix
 //! time, so that the output of several processes can be laid side by side. A recording can be gone through again with
@@ -14,8 +15,8 @@ use tidings::event::Event;
 use tidings::member::Accusers;
 use tidings::runtime::{Node, View};
 
-const USAGE: &str =
-    "usage: events NAME --bind ADDR [--contact ADDR].. [--profile lan|wan|local] [--cluster NAME] [--record FILE]";
+const USAGE: &str = "usage: events NAME --bind ADDR [--advertise ADDR] [--contact ADDR].. [--profile lan|wan|local] \
+                     [--cluster NAME] [--record FILE]";
 
 /// Days of a quiet cluster.
 const RECORDING_BYTES_MAX: u64 = 64 << 20;
@@ -24,6 +25,9 @@ const RECORDING_BYTES_MAX: u64 = 64 << 20;
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::read(std::env::args().skip(1))?;
     let mut builder = Node::builder(args.name).config(args.config).bind(args.bind).contacts(args.contacts);
+    if let Some(address) = args.advertise {
+        builder = builder.advertise(address);
+    }
     if let Some(file) = args.record {
         builder = builder.record(file, RECORDING_BYTES_MAX);
     }
@@ -118,6 +122,7 @@ fn unix_ms() -> u64 {
 struct Args {
     name: String,
     bind: String,
+    advertise: Option<String>,
     contacts: Vec<String>,
     config: Config,
     record: Option<String>,
@@ -128,11 +133,12 @@ impl Args {
         let name = args.next().filter(|name| !name.starts_with('-')).ok_or(USAGE)?;
         let (mut bind, mut contacts) = ("0.0.0.0:7340".to_owned(), Vec::new());
         let (mut profile, mut cluster) = ("lan".to_owned(), "events".to_owned());
-        let mut record = None;
+        let (mut advertise, mut record) = (None, None);
         while let Some(flag) = args.next() {
             let value = args.next().ok_or(USAGE)?;
             match flag.as_str() {
                 "--bind" => bind = value,
+                "--advertise" => advertise = Some(value),
                 "--contact" => contacts.push(value),
                 "--profile" => profile = value,
                 "--cluster" => cluster = value,
@@ -146,6 +152,6 @@ impl Args {
             "local" => Config::local(&cluster),
             _ => return Err(format!("unknown profile {profile}\n{USAGE}").into()),
         };
-        Ok(Args { name, bind, contacts, config, record })
+        Ok(Args { name, bind, advertise, contacts, config, record })
     }
 }

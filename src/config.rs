@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::member::ACCUSERS_MAX;
+use crate::member::{ACCUSERS_MAX, name_fault, shown};
 
 /// Elections that one node takes part in at most.
 pub(crate) const ELECTIONS_MAX: usize = 8;
@@ -27,7 +27,7 @@ pub(crate) const ELECTIONS_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default = "Config::unnamed")]
 pub struct Config {
-    /// The cluster's name, 1 to 64 bytes; datagrams of another cluster are rejected. Required.
+    /// The cluster's name, 1 to 64 bytes without control or bidirectional characters; datagrams of another cluster are rejected. Required.
     pub cluster: String,
     /// How often each member is probed by someone, and each member probes someone. Lower finds a crash sooner and costs
     /// in proportion. Default 1 s (lan), 2 s (wan), 200 ms (local). Source: memberlist's LAN preset for 1 s.
@@ -173,7 +173,9 @@ impl Config {
     }
 
     fn check_numbers(&self) -> Result<(), ConfigError> {
-        within("cluster (bytes)", self.cluster.len(), 1, 64)?;
+        if let Some(fault) = name_fault(&self.cluster) {
+            return Err(ConfigError::new("cluster", format!("{} is no name: {fault}", shown(&self.cluster))));
+        }
         within("indirect_checks", self.indirect_checks, 0, 16)?;
         within("confirmations", self.confirmations, 0, ACCUSERS_MAX - 1)?;
         within("retransmit_mult", self.retransmit_mult, 1, 10)?;
@@ -300,7 +302,9 @@ mod tests {
             refused(|c| c.probe_timeout = Duration::from_secs(2)),
             "probe_timeout: 2s is too high; use 10ms to 1s"
         );
-        assert_eq!(refused(|c| c.cluster.clear()), "cluster (bytes): 0 is too low; use 1 to 64");
+        assert!(refused(|c| c.cluster.clear()).starts_with("cluster: \"\" is no name: it has 0 bytes; use 1 to 64"));
+        let turned = refused(|c| c.cluster.push('\u{2066}'));
+        assert!(turned.starts_with("cluster: \"c\\u{2066}\" is no name: it holds the character U+2066"), "{turned}");
         assert_eq!(refused(|c| c.confirmations = 4), "confirmations: 4 is too high; use 0 to 3");
         assert_eq!(
             refused(|c| c.stall_tolerance = Duration::from_millis(500)),

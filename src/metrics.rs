@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::wire::Rejected;
 
@@ -97,7 +97,7 @@ pub struct ElectionMetrics {
 }
 
 /// Rejected datagrams by reason.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct RejectedCounts([u64; Rejected::ALL.len()]);
 
 impl RejectedCounts {
@@ -121,9 +121,32 @@ impl RejectedCounts {
     }
 }
 
+/// A map of all reasons, by [`Rejected::name`], to their counts.
+impl Serialize for RejectedCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Rejected::ALL.into_iter().map(|reason| (reason.name(), self.of(reason))))
+    }
+}
+
 /// Each reason with its count.
 impl fmt::Debug for RejectedCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(Rejected::ALL.into_iter().map(|reason| (reason, self.of(reason)))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejections_are_written_by_name() {
+        let mut counts = RejectedCounts::default();
+        counts.count(Rejected::Tag);
+        counts.count(Rejected::Tag);
+        counts.count(Rejected::NoVoter);
+        let written = serde_json::to_value(counts).unwrap();
+        assert_eq!(written.as_object().unwrap().len(), Rejected::ALL.len(), "{written}");
+        assert_eq!((&written["tag"], &written["no_voter"], &written["stale"]), (&2.into(), &1.into(), &0.into()));
     }
 }

@@ -12,13 +12,13 @@ use crate::config::{Config, ConfigError, Rules};
 use crate::election::{Election, Lease, SaveOutcome, Standing};
 use crate::event::Event;
 use crate::member::{Advertise, Identity, IdentityError, Incarnation, Member, NodeId, Record};
-use crate::metrics::Metrics;
+use crate::metrics::{ElectionMetrics, Metrics};
 use crate::swim::Machine;
 use crate::time::Instant;
 use crate::why::Why;
 use crate::wire::Rejected;
 
-pub use crate::swim::{ForgetError, LeaveProgress};
+pub use crate::swim::{ForgetError, LeaveProgress, Reach};
 pub use elections::BallotSave;
 
 use elections::Elections;
@@ -74,6 +74,17 @@ impl Protocol {
     /// Dials these addresses until a member answers, and now and then for ever after, so that partitions heal.
     pub fn join(&mut self, now: Instant, contacts: &[SocketAddr]) {
         self.swim.join(now, contacts);
+        self.settle(now);
+    }
+
+    /// Says which families of addresses the driver's socket can send to; both, until this is called.
+    ///
+    /// Members of another family are listed and passed on like the others. They are not probed and not accused by this
+    /// node, and no datagram is addressed to them. What is shown of them is what they and the others say: Suspect for as
+    /// long as others accuse them and they have not refuted it, and never Dead, for nobody takes another's word for a
+    /// death.
+    pub fn set_reach(&mut self, now: Instant, reach: Reach) {
+        self.swim.set_reach(now, reach);
         self.settle(now);
     }
 
@@ -255,6 +266,11 @@ impl Protocol {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics { elections: self.elections.metrics(), ..self.swim.metrics() }
+    }
+
+    /// What happened in each election, by its name, in the order of the configuration.
+    pub fn election_metrics(&self) -> impl Iterator<Item = (&str, ElectionMetrics)> {
+        self.elections.metrics_by_name()
     }
 
     /// How far a leave has come; none until [`Protocol::leave`] was called.

@@ -30,6 +30,7 @@ use std::net::SocketAddr;
 use crate::config::Config;
 use crate::election::{SaveOutcome, Standing};
 use crate::member::{Generation, Identity, Incarnation, NodeId, Record};
+use crate::protocol::Reach;
 use crate::time::Instant;
 
 /// The version of the format, the byte after the file's first seven.
@@ -115,6 +116,8 @@ pub enum What<'a> {
         /// To whom, if to anyone.
         to: Option<NodeId>,
     },
+    /// Which families the driver's socket can send to.
+    Reach(Reach),
 }
 
 impl fmt::Display for What<'_> {
@@ -131,6 +134,7 @@ impl fmt::Display for What<'_> {
             What::Saved { election, number, outcome } => write!(f, "save {number} of {election:?}: {outcome:?}"),
             What::Resign { election, to: None } => write!(f, "resign {election:?}"),
             What::Resign { election, to: Some(to) } => write!(f, "resign {election:?} to {to}"),
+            What::Reach(reach) => write!(f, "reach {reach:?}"),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! [`View`]) talks to it through a bounded channel and one short-held lock, so that nothing the application does can
 //! make its node look dead.
 
+mod address;
+mod backoff;
 mod ballots;
 mod builder;
 mod clock;
@@ -16,16 +18,20 @@ mod error;
 mod events;
 mod faults;
 mod hub;
+mod joiners;
 mod judgement;
 mod leaders;
 mod lease;
+mod mistakes;
 mod node;
 mod node_metrics;
 mod office;
 mod pages;
 mod reporter;
 mod request;
+mod resolver;
 mod socket;
+mod strangers;
 mod tape;
 mod view;
 
@@ -34,6 +40,7 @@ pub use elections::{ElectionStatus, LeaderWatch};
 pub use error::{ElectionError, RequestError, StartError, Stopped};
 pub use events::{Events, Notice};
 pub use faults::Faults;
+pub use joiners::JoinError;
 pub use judgement::Judgement;
 pub use lease::Lease;
 pub use node::{Departure, Node};

@@ -18,6 +18,7 @@ mod members;
 mod outbox;
 mod picks;
 mod probe;
+mod reach;
 mod relays;
 mod ring;
 mod rtt;
@@ -30,3 +31,4 @@ mod whereabouts;
 
 pub use machine::{ForgetError, LeaveProgress};
 pub(crate) use machine::{Machine, Received};
+pub use reach::Reach;

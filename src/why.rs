@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::event::{DeadReason, SuspectReason};
 use crate::member::{Generation, Incarnation, NodeId, State};
-use crate::time::Instant;
+use crate::time::{Instant, Utc};
 
 /// Why a member is Suspect or Dead here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub struct Why {
     pub omitted: u32,
     /// The names of the members that the steps speak of, as far as they are still known.
     pub names: Vec<(NodeId, String)>,
+    /// When this node's timeline began by its wall clock, in Unix milliseconds, if the driver knows; printing then shows
+    /// each moment in UTC too. The wall clock may be wrong or have been set since.
+    pub wall_origin_ms: Option<u64>,
 }
 
 /// Steps kept of one suspicion.
@@ -114,11 +117,16 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} is {:?} (generation {}, incarnation {}), silent since {}",
-            self.name, self.state, self.generation, self.incarnation, self.start
+            "{} is {:?} (generation {}, incarnation {}), silent since {}{}",
+            self.name,
+            self.state,
+            self.generation,
+            self.incarnation,
+            self.start,
+            self.by_wall_clock(self.start)
         )?;
         for step in &self.steps {
-            writeln!(f, "  {}  {}", step.at, self.in_words(step))?;
+            writeln!(f, "  {}{}  {}", step.at, self.by_wall_clock(step.at), self.in_words(step))?;
         }
         if self.omitted > 0 {
             writeln!(f, "  ... and {} more", self.omitted)?;
@@ -138,6 +146,12 @@ impl Why {
             }
         }
         InWords(self, step).to_string()
+    }
+
+    /// ` 2026-11-21T15:44:10.123Z`, if the origin of the timeline is known by the wall clock.
+    fn by_wall_clock(&self, at: Instant) -> String {
+        let at_ms = |origin: u64| origin.saturating_add(at.as_nanos() / 1_000_000);
+        self.wall_origin_ms.map(|origin| format!(" {}", Utc::from_unix_ms(at_ms(origin)))).unwrap_or_default()
     }
 
     fn name_of(&self, id: NodeId) -> String {

@@ -98,6 +98,27 @@ impl Rejected {
         Rejected::NoVoter,
         Rejected::Stale,
     ];
+
+    /// The reason's name in lower case, as metrics print it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Rejected::Truncated => "truncated",
+            Rejected::Oversized => "oversized",
+            Rejected::Version => "version",
+            Rejected::Kind => "kind",
+            Rejected::Tag => "tag",
+            Rejected::Malformed => "malformed",
+            Rejected::FromSelf => "from_self",
+            Rejected::UnknownNonce => "unknown_nonce",
+            Rejected::Misdirected => "misdirected",
+            Rejected::Stopped => "stopped",
+            Rejected::Election => "election",
+            Rejected::Voters => "voters",
+            Rejected::NoVoter => "no_voter",
+            Rejected::Stale => "stale",
+        }
+    }
 }
 
 impl fmt::Display for Rejected {

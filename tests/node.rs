@@ -4,13 +4,14 @@ mod support;
 
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::{block_on, cluster, drain, is, kinds, node, read_until, start, state, until, within};
-use tidings::config::Config;
+use tidings::config::{Config, ElectionConfig};
+use tidings::election::MemoryStore;
 use tidings::event::{DeadReason, Event};
 use tidings::member::State;
-use tidings::runtime::{Faults, Node, RequestError, Stopped, View};
+use tidings::runtime::{Faults, JoinError, Node, RequestError, Stopped, View};
 
 fn says_the_same(a: &Node, b: &Node) -> bool {
     let rows =
@@ -131,8 +132,10 @@ fn what_is_wrong_at_the_start_says_what_to_do() {
     );
     for (builder, hints) in [
         (Node::builder("n2").bind("127.0.0.1:0"), ["cluster name is required", ".cluster("]),
-        (node(""), ["1 to 64 bytes", "choose another"]),
-        (node("a\nb"), ["1 to 64 bytes", "choose another"]),
+        (node(""), ["it has 0 bytes; use 1 to 64", "choose another"]),
+        (node("a\nb"), ["\"a\\nb\"", "U+000A"]),
+        (node("a\u{202e}b"), ["\"a\\u{202e}b\"", "U+202E"]),
+        (node("n2").cluster("c\u{200f}"), ["cluster", "U+200F"]),
         (node("n2").metadata(vec![0; 513]), ["513 bytes", "at most 512"]),
         (node("n2").stall_tolerance(Duration::from_millis(1)), ["stall_tolerance", "too low"]),
         (node("n2").bind("here"), ["bind \"here\"", "write 0.0.0.0:7340"]),
@@ -140,7 +143,13 @@ fn what_is_wrong_at_the_start_says_what_to_do() {
         (node("n2").contacts(["db 0"]), ["contact \"db 0\"", "write 10.0.0.1:7340"]),
         (node("n2").contacts(["[::1]:7340"]), ["contact \"[::1]:7340\"", "bind [::]:0"]),
         (node("n2").advertise("0.0.0.0:1"), ["advertise", "reach"]),
-        (node("n2").contacts(["no-such-host.invalid"]), ["no-such-host.invalid:7340", "check the names"]),
+        (node("n2").advertise("[::1]:7340"), ["advertise \"[::1]:7340\"", "bind [::]:0"]),
+        (node("n2").advertise("[fe80::1]:7340"), ["advertise \"[fe80::1]:7340\"", "link-local"]),
+        (node("n2").advertise("255.255.255.255:1"), ["advertise", "broadcast"]),
+        (node("n2").contacts(["[fe80::1%1]:7340"]), ["contact \"[fe80::1%1]:7340\"", "link-local"]),
+        (node("n2").contacts(["224.0.0.251:7340"]), ["contact \"224.0.0.251:7340\"", "multicast"]),
+        (node("n2").bind("[fe80::1%1]:0"), ["bind \"[fe80::1%1]:0\"", "link-local"]),
+        (node("n2").bind("239.1.1.1:0"), ["bind \"239.1.1.1:0\"", "multicast"]),
         (node("n2").advertise("no-such-host.invalid"), ["no-such-host.invalid", "check the name"]),
         (node("n2").on_this_runtime(), ["no tokio runtime", ".on_this_runtime()"]),
     ] {
@@ -155,6 +164,63 @@ fn one_good_contact_among_bad_ones_is_enough() {
     let contacts = ["no-such-host.invalid:1".to_owned(), first.local_address().to_string()];
     let second = start(node("n2").contacts(contacts));
     until(&second, |view| view.alive().count() == 2);
+}
+
+#[test]
+fn a_node_starts_before_its_contacts_resolve_and_says_what_it_tried() {
+    let node = start(node("n1").contacts(["no-such-host.invalid"]));
+    let error = block_on(node.joined(Duration::from_millis(50))).unwrap_err();
+    let JoinError::TimedOut { after, tried } = &error else { panic!("{error}") };
+    assert_eq!(*after, Duration::from_millis(50));
+    assert!(tried.len() == 1 && tried[0].starts_with("no-such-host.invalid:7340 ("), "{tried:?}");
+    assert!(error.to_string().contains(&tried[0]), "{error}");
+    let left = block_on(node.leave()).unwrap();
+    let stopped = Stopped::Left { confirmed: left.confirmed, asked: left.asked };
+    assert_eq!(block_on(node.joined(Duration::from_secs(9))), Err(JoinError::Stopped(stopped)));
+}
+
+#[test]
+fn joined_ends_when_the_first_other_member_is_there() {
+    let first = start(node("n1"));
+    let alone = block_on(first.joined(Duration::ZERO)).unwrap_err().to_string();
+    assert!(alone.contains("no contacts") && alone.contains(".contacts("), "{alone}");
+    let second = start(node("n2").contacts([first.local_address()]));
+    for node in [&first, &second] {
+        block_on(node.joined(Duration::from_secs(20))).unwrap();
+        assert_eq!(node.view().live().count(), 2);
+    }
+}
+
+#[test]
+fn metrics_and_views_are_written_with_names_throughout() {
+    let nodes = cluster(2);
+    let metrics = serde_json::to_value(block_on(nodes[0].metrics())).unwrap();
+    assert_eq!((&metrics["address_known"], &metrics["protocol"]["rejected"]["tag"]), (&true.into(), &0.into()));
+    assert_eq!(metrics["elections"], serde_json::json!({}));
+    assert_eq!(serde_json::to_value(&*nodes[0].view()).unwrap()["address_known"], true);
+    let unknown = start(node("n3").bind("0.0.0.0:0"));
+    assert!(!unknown.view().address_known() && !block_on(unknown.metrics()).address_known);
+
+    let rules = ElectionConfig::local("default", ["v1"]);
+    let voter = start(node("v1").cluster("other").election(rules).term_store(MemoryStore));
+    let won = |metrics: &serde_json::Value| metrics["elections"]["default"]["terms_won"] == 1;
+    until(&voter, |view| view.leader("default").is_some());
+    let metrics = serde_json::to_value(block_on(voter.metrics())).unwrap();
+    assert!(won(&metrics), "{metrics}");
+}
+
+#[test]
+fn why_tells_the_time_of_day_too() {
+    let mut nodes = cluster(3);
+    let mut events = nodes[0].events();
+    drop(nodes.pop());
+    read_until(&mut events, "dead", "n3");
+    let why = block_on(nodes[0].why("n3")).unwrap();
+    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let verdict_ms = why.wall_origin_ms.unwrap() + why.steps.last().unwrap().at.as_nanos() / 1_000_000;
+    assert!(verdict_ms <= unix_ms + 60 && unix_ms < verdict_ms + 60_000, "{verdict_ms} {unix_ms}");
+    let text = why.to_string();
+    assert!(text.lines().all(|line| line.contains('T') && line.contains("Z")), "{text}");
 }
 
 #[test]
@@ -326,8 +392,8 @@ fn configurations_of_all_profiles_start() {
 
 #[test]
 fn a_socket_that_refuses_to_send_only_loses() {
-    // Broadcast needs a permission that a node does not ask for, so each greeting is an error of the socket.
-    let first = start(node("n1").contacts(["255.255.255.255:9"]));
+    // A socket on loopback cannot send elsewhere, so each greeting is an error of the socket.
+    let first = start(node("n1").contacts(["192.0.2.1:9"]));
     let failed = async { while block_on(first.metrics()).sends_failed == 0 {} };
     assert!(within(Duration::from_secs(20), failed).is_some());
     let second = start(node("n2").contacts([first.local_address()]));
@@ -338,7 +404,7 @@ fn a_socket_that_refuses_to_send_only_loses() {
 #[test]
 fn a_start_that_nobody_waits_for_leaves_nothing_behind() {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert!(within(Duration::ZERO, node("n1").bind(free).contacts(["localhost"]).start()).is_none());
+    assert!(within(Duration::ZERO, node("n1").bind(free).advertise("localhost").start()).is_none());
     let released = async { while UdpSocket::bind(free).is_err() {} };
     assert!(within(Duration::from_secs(20), released).is_some(), "the port is free again");
 }

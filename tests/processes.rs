@@ -6,17 +6,19 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// P of the profile `local`.
 const P_MS: u64 = 1_000;
+/// Those of `examples/leader.rs`.
+const VOTERS: [&str; 3] = ["db-1", "db-2", "db-3"];
 
 /// One process of the cluster; ended, by its id, when the test lets go of it.
 struct Process {
@@ -30,8 +32,14 @@ struct Process {
 
 impl Process {
     fn start(name: &str, profile: &str, port: u16, contact: u16) -> Process {
-        let mut child = Command::new(example())
-            .args([name, "--profile", profile, "--bind", &at(port), "--contact", &at(contact)])
+        Process::bound(name, profile, &at(port), port, &[at(contact)])
+    }
+
+    fn bound(name: &str, profile: &str, bind: &str, port: u16, contacts: &[String]) -> Process {
+        let contacts = contacts.iter().flat_map(|contact| ["--contact", contact.as_str()]);
+        let mut child = Command::new(example("events"))
+            .args([name, "--profile", profile, "--bind", bind])
+            .args(contacts)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -76,10 +84,10 @@ impl Drop for Process {
 }
 
 /// cargo builds the examples beside the tests, but not for `--test processes` alone.
-fn example() -> PathBuf {
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let example = test.parent().unwrap().parent().unwrap().join("examples").join("events");
-    assert!(example.exists(), "{} is missing: cargo build --example events", example.display());
+    let example = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(example.exists(), "{} is missing: cargo build --example {name}", example.display());
     example
 }
 
@@ -106,6 +114,148 @@ fn cluster(size: usize, profile: &str) -> Vec<Process> {
         process.read.clear();
     }
     processes
+}
+
+/// How a cluster of three on wildcard addresses is told of itself.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    bind: &'static str,
+    /// The host that contacts are given as.
+    host: &'static str,
+    /// The places of n1, n2 and n3 in the order of starts.
+    order: [usize; 3],
+    contacts: Contacts,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Contacts {
+    /// Everyone, n1 too, has n1.
+    First,
+    /// Each has both others.
+    Mutual,
+}
+
+impl Layout {
+    fn contacts_of(self, n: usize, ports: &[u16]) -> Vec<String> {
+        let others: Vec<usize> = match self.contacts {
+            Contacts::First => vec![0],
+            Contacts::Mutual => (0..3).filter(|other| *other != n).collect(),
+        };
+        others.into_iter().map(|other| format!("{}:{}", self.host, ports[other])).collect()
+    }
+}
+
+/// Starts three and waits until all see all; how long after the last start that was.
+#[track_caller]
+fn meet(layout: Layout) -> u64 {
+    let ports = ports(3);
+    let mut started_ms = 0;
+    let mut processes = Vec::new();
+    for n in layout.order {
+        let bind = format!("{}:{}", layout.bind, ports[n]);
+        started_ms = unix_ms();
+        let name = format!("n{}", n + 1);
+        processes.push(Process::bound(&name, "lan", &bind, ports[n], &layout.contacts_of(n, &ports)));
+    }
+    let mut met_ms = 0;
+    for process in &mut processes {
+        let mut missing: Vec<_> = (1..=3).map(|n| format!("n{n}")).collect();
+        while let Some(name) = missing.first().cloned() {
+            if process.kinds_about(&name).contains(&"up") {
+                missing.retain(|missing| *missing != name);
+            } else {
+                met_ms = met_ms.max(ms(&process.sees("up", &name)));
+            }
+        }
+    }
+    met_ms.saturating_sub(started_ms)
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+#[test]
+fn three_on_wildcard_addresses_meet_in_any_order_with_any_contacts() {
+    let mut layouts = Vec::new();
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        for contacts in [Contacts::First, Contacts::Mutual] {
+            layouts.push(Layout { bind: "0.0.0.0", host: "127.0.0.1", order, contacts });
+            layouts.push(Layout { bind: "0.0.0.0", host: "localhost", order, contacts });
+        }
+    }
+    if UdpSocket::bind("[::1]:0").is_ok() {
+        for (host, order) in [("[::1]", [0, 1, 2]), ("127.0.0.1", [2, 1, 0]), ("localhost", [1, 0, 2])] {
+            layouts.push(Layout { bind: "[::]", host, order, contacts: Contacts::Mutual });
+            layouts.push(Layout { bind: "[::]", host, order, contacts: Contacts::First });
+        }
+    } else {
+        println!("no IPv6 here, so without [::]");
+    }
+    for layout in layouts {
+        println!("all see all {} ms after the last start: {layout:?}", meet(layout));
+    }
+}
+
+/// One voter of `examples/leader.rs`, whose lines go to a channel that all have together.
+struct Voter {
+    child: Child,
+    name: &'static str,
+}
+
+impl Voter {
+    fn start(name: &'static str, folder: &Path, port: u16, contacts: &[String], lines: &Sender<String>) -> Voter {
+        let mut command = Command::new(example("leader"));
+        command.arg(name).arg(folder.join(name)).arg(format!("0.0.0.0:{port}")).args(contacts);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let lines = lines.clone();
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        Voter { child, name }
+    }
+}
+
+impl Drop for Voter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Who leads in a later term than this, and in which; a line is `micros name leads in term 7`.
+#[track_caller]
+fn next_leader(lines: &Receiver<String>, after: u64) -> (String, u64) {
+    let mut read = Vec::new();
+    loop {
+        let Ok(line) = lines.recv_timeout(PATIENCE) else { panic!("none leads after term {after}, but {read:#?}") };
+        let words: Vec<&str> = line.split(' ').collect();
+        if let [_, name, "leads", "in", "term", term] = words.as_slice() {
+            let term = term.parse().unwrap();
+            if term > after {
+                return ((*name).to_owned(), term);
+            }
+        }
+        read.push(line);
+    }
+}
+
+#[test]
+fn voters_on_wildcard_addresses_elect_and_any_two_of_them_elect_again() {
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        let folder = std::env::temp_dir().join(format!("tidings-wildcard-{}-{}", std::process::id(), order[0]));
+        let (ports, (send, lines)) = (ports(3), channel());
+        let layout = Layout { bind: "0.0.0.0", host: "127.0.0.1", order, contacts: Contacts::First };
+        let start = |n: usize| Voter::start(VOTERS[n], &folder, ports[n], &layout.contacts_of(n, &ports), &send);
+        let mut voters: Vec<Voter> = order.into_iter().map(start).collect();
+        let (first, term) = next_leader(&lines, 0);
+        // With one gone, the others elect only if they know each other.
+        voters.retain(|voter| voter.name != first);
+        assert_eq!(voters.len(), 2);
+        let (second, later) = next_leader(&lines, term);
+        println!("{first} led in term {term}, then {second} in term {later}");
+        drop(voters);
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }
 
 fn ms(line: &Value) -> u64 {

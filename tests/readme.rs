@@ -10,6 +10,12 @@ fn the_program_shown_is_the_example() {
 }
 
 #[test]
+fn the_election_shown_is_the_example_that_three_hosts_run() {
+    let lead = include_str!("../examples/lead.rs");
+    assert!(README.contains(&format!("```rust\n{lead}```")), "README.md and examples/lead.rs differ");
+}
+
+#[test]
 fn every_command_names_a_target_that_exists() {
     let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut checked = 0;

@@ -110,6 +110,7 @@ pub async fn why(cluster: &Cluster, clock: Clock, number: Number) -> Result<Vec<
 
 /// Each node counts time from its own start; here all times are the demo's.
 fn dated(mut why: Why, behind: Duration) -> Why {
+    why.wall_origin_ms = None;
     why.start += behind;
     for step in &mut why.steps {
         step.at += behind;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, duration_text, within};
-use crate::member::{NAME_BYTES_MAX, name_is_valid};
+use crate::member::{name_fault, shown};
 
 /// Most voters that an election may have.
 pub const VOTERS_MAX: usize = 9;
@@ -110,15 +110,15 @@ impl ElectionConfig {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let ms = Duration::from_millis;
-        if !name_is_valid(&self.name) {
-            let why = format!("{:?} is no name; use 1 to 64 bytes without control characters", self.name);
+        if let Some(fault) = name_fault(&self.name) {
+            let why = format!("{} is no name: {fault}", shown(&self.name));
             return Err(ConfigError::new("elections.name", why));
         }
         within("elections.voters (number)", self.voters.len(), 1, VOTERS_MAX)?;
         let mut seen = BTreeSet::new();
         for voter in &self.voters {
-            if !name_is_valid(voter) {
-                let why = format!("{voter:?} is no member's name: 1 to {NAME_BYTES_MAX} bytes");
+            if let Some(fault) = name_fault(voter) {
+                let why = format!("{} is no member's name: {fault}", shown(voter));
                 return Err(ConfigError::new("elections.voters", why));
             }
             if !seen.insert(voter) {

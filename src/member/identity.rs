@@ -23,7 +23,7 @@ pub enum Advertise {
 /// Who this node is; given once to the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// 1 to 64 bytes of UTF-8 without control characters; shown to people, unique in the cluster.
+    /// 1 to 64 bytes of UTF-8 without control or bidirectional characters; shown to people, unique in the cluster.
     pub name: String,
     /// Usually [`NodeId::from_name`] of the name.
     pub id: NodeId,
@@ -56,8 +56,8 @@ impl Identity {
     /// # Errors
     /// Names the part that is outside its range and says what to do.
     pub fn check(&self) -> Result<(), IdentityError> {
-        if !name_is_valid(&self.name) {
-            return Err(IdentityError::Name);
+        if let Some(fault) = name_fault(&self.name) {
+            return Err(IdentityError::Name(self.name.clone(), fault));
         }
         if self.metadata.len() > METADATA_BYTES_MAX {
             return Err(IdentityError::Metadata(self.metadata.len()));
@@ -69,20 +69,66 @@ impl Identity {
     }
 }
 
-/// Whether a text may be a member's name: 1 to 64 bytes, no control characters.
+/// Whether a text may be a member's name: 1 to 64 bytes, no control characters, none that changes the direction of the
+/// text after it (a name so written is shown as another).
 #[must_use]
 pub fn name_is_valid(name: &str) -> bool {
     // Names are checked in every record that passes, and most are plain ASCII: one pass without a branch settles those.
     let is_plain = name.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte));
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && (is_plain || !name.chars().any(char::is_control))
+    if is_plain { (1..=NAME_BYTES_MAX).contains(&name.len()) } else { name_fault(name).is_none() }
+}
+
+/// What keeps a text from being a name, of a member, a cluster or an election; none if nothing does.
+pub(crate) fn name_fault(name: &str) -> Option<NameFault> {
+    if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
+        return Some(NameFault::Length(name.len()));
+    }
+    name.chars().find(|c| c.is_control() || is_bidirectional(*c)).map(NameFault::Character)
+}
+
+/// The characters of Unicode that set or override the direction of text.
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What keeps a text from being a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameFault {
+    /// It has so many bytes of UTF-8, and not 1 to 64.
+    Length(usize),
+    /// It holds this control or bidirectional character.
+    Character(char),
+}
+
+impl fmt::Display for NameFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameFault::Length(length) => write!(f, "it has {length} bytes")?,
+            NameFault::Character(c) => write!(f, "it holds the character U+{:04X}", u32::from(*c))?,
+        }
+        write!(
+            f,
+            "; use 1 to {NAME_BYTES_MAX} bytes of UTF-8 without control characters or such as change the direction of text"
+        )
+    }
+}
+
+/// A text as an error shows it: quoted, escaped, and no longer than a line.
+pub(crate) fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
 }
 
 /// Why an identity cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// The name is empty, too long or holds a control character.
-    Name,
+    /// The name, and what keeps it from being one.
+    Name(String, NameFault),
     /// The metadata is longer than 512 bytes.
     Metadata(usize),
     /// The generation, the incarnation or the unknown fields are beyond their range.
@@ -92,10 +138,9 @@ pub enum IdentityError {
 impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            IdentityError::Name => write!(
-                f,
-                "a name needs 1 to {NAME_BYTES_MAX} bytes of UTF-8 without control characters; choose another"
-            ),
+            IdentityError::Name(name, fault) => {
+                write!(f, "{} cannot be a name: {fault}; choose another", shown(name))
+            }
             IdentityError::Metadata(length) => write!(
                 f,
                 "metadata is {length} bytes, at most {METADATA_BYTES_MAX} fit; gossip a key and keep the value elsewhere"
@@ -120,12 +165,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_holds_no_character_that_hides_or_turns_what_is_shown() {
+        let marks = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\0', '\u{85}'];
+        for mark in marks {
+            assert!(!name_is_valid(&format!("db{mark}-1")), "{mark:?}");
+        }
+        for name in ["db-1", "база", "数据库", "שרת", "a b", "\u{200d}", "\u{2065}", "\u{206a}"] {
+            assert!(name_is_valid(name), "{name:?}");
+        }
+    }
+
+    #[test]
     fn bad_identities_are_refused() {
         let good = Identity::named("n", Generation(1), "127.0.0.1:1".parse().unwrap());
-        for name in ["", "a\nb", &"x".repeat(65)] {
+        let long = "x".repeat(65);
+        for (name, fault, text) in [
+            ("", NameFault::Length(0), "\"\" cannot be a name: it has 0 bytes; use 1 to 64 bytes"),
+            ("a\nb", NameFault::Character('\n'), "\"a\\nb\" cannot be a name: it holds the character U+000A"),
+            (
+                "a\u{202e}b",
+                NameFault::Character('\u{202e}'),
+                "\"a\\u{202e}b\" cannot be a name: it holds the character U+202E",
+            ),
+            (&long, NameFault::Length(65), "it has 65 bytes"),
+        ] {
             let bad = Identity { name: name.to_owned(), ..good.clone() };
-            assert_eq!(bad.check(), Err(IdentityError::Name));
+            let error = bad.check().unwrap_err();
+            assert_eq!(error, IdentityError::Name(name.to_owned(), fault));
+            assert!(error.to_string().contains(text) && error.to_string().ends_with("choose another"), "{error}");
         }
+        assert!(shown(&"x".repeat(1_000)).len() < 100);
         let bad = Identity { metadata: vec![0; 513], ..good.clone() };
         assert_eq!(bad.check(), Err(IdentityError::Metadata(513)));
         let bad = Identity { generation: Generation(1 << 63), ..good };

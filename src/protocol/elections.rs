@@ -204,16 +204,30 @@ impl Elections {
 
     pub(super) fn metrics(&self) -> ElectionMetrics {
         let mut sum = ElectionMetrics::default();
-        for election in self.iter() {
-            let counts = election.counts();
+        for (_, counts) in self.metrics_by_name() {
             sum.campaigns += counts.campaigns;
             sum.terms_won += counts.terms_won;
             sum.votes_given += counts.votes_given;
             sum.saves_failed += counts.saves_failed;
             sum.leases_lost += counts.leases_lost;
-            sum.led += u64::from(election.lease(Instant::ORIGIN).is_some());
+            sum.led += counts.led;
         }
         sum
+    }
+
+    pub(super) fn metrics_by_name(&self) -> impl Iterator<Item = (&str, ElectionMetrics)> {
+        self.iter().map(|election| {
+            let counts = election.counts();
+            let metrics = ElectionMetrics {
+                campaigns: counts.campaigns,
+                terms_won: counts.terms_won,
+                votes_given: counts.votes_given,
+                saves_failed: counts.saves_failed,
+                leases_lost: counts.leases_lost,
+                led: u64::from(election.lease(Instant::ORIGIN).is_some()),
+            };
+            (&**election.rules().name(), metrics)
+        })
     }
 }
 

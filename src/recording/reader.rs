@@ -7,9 +7,10 @@ use std::fmt;
 use std::io::{self, Read};
 
 use crate::election::SaveOutcome;
+use crate::protocol::Reach;
 use crate::recording::fields::Fields;
 use crate::recording::knobs::take_config;
-use crate::recording::writer::{HEAD_BYTES, check, kind};
+use crate::recording::writer::{HEAD_BYTES, check, kind, reach_code};
 use crate::recording::{Drained, Header, Input, MAGIC, RECORDING_VERSION, What};
 
 /// One entry of a recording.
@@ -263,6 +264,10 @@ fn entry(body: &[u8]) -> Option<Entry> {
                 What::Saved { election, number, outcome }
             }
             kind::RESIGN => What::Resign { election: fields.text()?.to_owned().into(), to: fields.choice()? },
+            kind::REACH => {
+                let code = fields.u8()?;
+                What::Reach([Reach::V4, Reach::V6, Reach::Both].into_iter().find(|reach| reach_code(*reach) == code)?)
+            }
             _ => return None,
         };
         Entry::Input(Input { at, what })

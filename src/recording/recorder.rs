@@ -12,7 +12,7 @@ use crate::config::ConfigError;
 use crate::election::{SaveOutcome, Standing};
 use crate::event::Event;
 use crate::member::{IdentityError, NodeId, Record};
-use crate::protocol::{BallotSave, ForgetError, Protocol, ResignError, Transmit, UnknownElection};
+use crate::protocol::{BallotSave, ForgetError, Protocol, Reach, ResignError, Transmit, UnknownElection};
 use crate::recording::outputs::Outputs;
 use crate::recording::{Header, Input, RecordError, What, Writer};
 use crate::time::Instant;
@@ -83,6 +83,12 @@ impl<W: io::Write> Recorder<W> {
     pub fn join(&mut self, now: Instant, contacts: &[SocketAddr]) {
         self.note(now, || What::Join(contacts.into()));
         self.protocol.join(now, contacts);
+    }
+
+    /// [`Protocol::set_reach`].
+    pub fn set_reach(&mut self, now: Instant, reach: Reach) {
+        self.note(now, || What::Reach(reach));
+        self.protocol.set_reach(now, reach);
     }
 
     /// [`Protocol::preload`].

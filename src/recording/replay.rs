@@ -123,6 +123,7 @@ impl<R: Read> Replay<R> {
             What::Resign { election, to } => {
                 self.outputs.answer(resign_code(protocol.resign(at, election, *to)));
             }
+            What::Reach(reach) => protocol.set_reach(at, *reach),
         }
     }
 

@@ -133,6 +133,9 @@ fn what_is_written_is_read() {
         },
         What::Saved { election: "e".into(), number: 3, outcome: SaveOutcome::Done },
         What::Saved { election: "e".into(), number: 4, outcome: SaveOutcome::Failed },
+        What::Reach(Reach::V4),
+        What::Reach(Reach::V6),
+        What::Reach(Reach::Both),
         What::Resign { election: "e".into(), to: None },
         What::Resign { election: "e".into(), to: Some(NodeId::from_name("x")) },
     ];

@@ -9,6 +9,7 @@ use twox_hash::XxHash3_64;
 
 use crate::election::SaveOutcome;
 use crate::member::Advertise;
+use crate::protocol::Reach;
 use crate::recording::fields::{
     put_address, put_bytes, put_choice, put_id, put_identity, put_instant, put_record, put_standing, put_told, put_u32,
     put_u64,
@@ -32,6 +33,7 @@ pub(super) mod kind {
     pub(in crate::recording) const STAND: u8 = 11;
     pub(in crate::recording) const SAVED: u8 = 12;
     pub(in crate::recording) const RESIGN: u8 = 13;
+    pub(in crate::recording) const REACH: u8 = 14;
 }
 
 /// Before each entry: its length and its check, 4 bytes each.
@@ -138,6 +140,7 @@ impl<W: io::Write> Writer<W> {
             What::Stand { .. } => kind::STAND,
             What::Saved { .. } => kind::SAVED,
             What::Resign { .. } => kind::RESIGN,
+            What::Reach(_) => kind::REACH,
         });
         let entry = &mut self.entry;
         put_instant(entry, input.at);
@@ -164,6 +167,7 @@ impl<W: io::Write> Writer<W> {
                 put_bytes(entry, election.as_bytes());
                 put_choice(entry, *to);
             }
+            What::Reach(reach) => entry.push(reach_code(*reach)),
         }
         self.finish_bounded()
     }
@@ -230,4 +234,13 @@ impl<W: io::Write> Writer<W> {
 fn put_list<T>(to: &mut Vec<u8>, items: &[T], mut put: impl FnMut(&mut Vec<u8>, &T)) {
     put_u32(to, u32::try_from(items.len()).unwrap_or(u32::MAX));
     items.iter().for_each(|item| put(to, item));
+}
+
+/// The families of a socket, as bits: 1 is IPv4, 2 is IPv6.
+pub(super) fn reach_code(reach: Reach) -> u8 {
+    match reach {
+        Reach::V4 => 1,
+        Reach::V6 => 2,
+        Reach::Both => 3,
+    }
 }

@@ -11,14 +11,17 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
 
 use crate::config::{Config, ElectionConfig};
 use crate::election::TermStore;
 use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
+use crate::protocol::Reach;
 use crate::recording::{Header, Recorder, Writer};
+use crate::runtime::address::{can_reach, fault};
 use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
 use crate::runtime::clock::{Clock, generation_now};
-use crate::runtime::contacts::{Contact, keep_resolving, resolve_all, warn_unresolved};
+use crate::runtime::contacts::{Contact, Lookup, addresses_of};
 use crate::runtime::driver::{Driver, Names, Parts};
 use crate::runtime::entropy;
 use crate::runtime::error::StartError;
@@ -26,9 +29,10 @@ use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
 use crate::runtime::node::{Node, Shared};
 use crate::runtime::office::Offices;
-use crate::runtime::reporter::Reporter;
+use crate::runtime::reporter::{Reporter, span};
 use crate::runtime::request::Command;
-use crate::runtime::socket::{self, NodeSocket, can_reach};
+use crate::runtime::resolver::Resolver;
+use crate::runtime::socket::{self, NodeSocket};
 use crate::runtime::tape::{self, Tape};
 use crate::runtime::view::View;
 
@@ -122,7 +126,8 @@ impl Builder {
     }
 
     /// Addresses to join by, such as `10.0.0.1:7340` or `db-0.example`; the port is 7340 unless given. One that answers
-    /// is enough; this node's own may be among them. Names are resolved again while the node is alone.
+    /// is enough; this node's own may be among them. A name need not resolve yet: names are resolved again, and all
+    /// contacts dialled, soon while no other member is live and every few minutes otherwise.
     pub fn contacts(mut self, contacts: impl IntoIterator<Item = impl Display>) -> Self {
         self.contacts.extend(contacts.into_iter().map(|contact| contact.to_string()));
         self
@@ -201,16 +206,19 @@ impl Builder {
     /// Starts the node. Runs on any executor.
     ///
     /// # Errors
-    /// When an input is out of its range, the port is taken, or none of the contacts resolves; nothing keeps running.
+    /// When an input is out of its range, the port is taken, or the name to advertise does not resolve; nothing keeps
+    /// running.
     pub async fn start(self) -> Result<Node, StartError> {
         let on_this_runtime = self.on_this_runtime;
         let plan = self.plan()?;
         let (ready, started) = oneshot::channel();
+        let span = span(&plan.identity.name);
         if on_this_runtime {
-            Handle::try_current().map_err(|_| StartError::NoRuntime)?.spawn(launch(plan, ready));
+            let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+            runtime.spawn(launch(plan, ready).instrument(span));
         } else {
             let thread = std::thread::Builder::new().name("tidings".to_owned());
-            thread.spawn(move || run_thread(plan, ready)).map_err(StartError::Thread)?;
+            thread.spawn(move || run_thread(plan, ready, span)).map_err(StartError::Thread)?;
         }
         started.await.unwrap_or(Err(StartError::TaskEnded))
     }
@@ -226,12 +234,15 @@ impl Builder {
         }
         config.clone().check().map_err(StartError::Config)?;
         let bind = parse_bind(&self.bind)?;
-        let contacts = self.contacts.iter().map(|text| Contact::parse("contact", text, DEFAULT_PORT));
+        let contacts = self.contacts.iter().map(|text| {
+            let contact = Contact::parse("contact", text, DEFAULT_PORT)?;
+            contact.check_family("contact", "cannot send there", bind)
+        });
         let contacts: Vec<_> = contacts.collect::<Result<_, _>>()?;
-        if let Some(text) = contacts.iter().find_map(|contact| contact.unreachable_from(bind)) {
-            let why =
-                format!("a socket bound to {bind} cannot send there; bind [::]:{} for both families", bind.port());
-            return Err(StartError::Address { given_as: "contact", text, why });
+        if let Some(text) = &self.advertise {
+            // Checked before the socket is there, and read again once the port is known.
+            let advertise = Contact::parse("advertise", text, DEFAULT_PORT)?;
+            advertise.check_family("advertise", "hears nothing that is sent there", bind)?;
         }
         let mut identity = Identity::named(&self.name, self.generation.unwrap_or_else(generation_now), bind);
         identity.id = self.id.unwrap_or(identity.id);
@@ -267,10 +278,10 @@ struct Plan {
 
 type Ready = oneshot::Sender<Result<Node, StartError>>;
 
-fn run_thread(plan: Plan, ready: Ready) {
+fn run_thread(plan: Plan, ready: Ready, span: tracing::Span) {
     match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => {
-            runtime.block_on(launch(plan, ready));
+            runtime.block_on(launch(plan, ready).instrument(span));
             // A name server that does not answer must not hold the thread.
             runtime.shutdown_background();
         }
@@ -298,18 +309,12 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let Plan { config, mut identity, seed, socket, local, advertise, contacts, preload, faults, record, store } = plan;
     let socket = NodeSocket::new(socket).map_err(|error| StartError::Bind(local, error))?;
     if let Some(advertise) = advertise {
-        let resolved = advertise.resolve(local).await.first().copied();
-        identity.address = resolved.ok_or_else(|| StartError::UnresolvedAdvertise(advertise.to_string()))?;
+        let found = advertise.look_up(local).await.first();
+        identity.address = found.map_err(|why| StartError::UnresolvedAdvertise { host: advertise.to_string(), why })?;
         identity.advertise = Advertise::AsGiven;
     }
-    let (mut addresses, failed) = resolve_all(&contacts, local).await;
-    if addresses.is_empty() && !failed.is_empty() {
-        return Err(StartError::UnresolvedContacts(failed));
-    }
-    if !failed.is_empty() {
-        warn_unresolved(&failed);
-    }
-    addresses.retain(|address| *address != identity.address && *address != local);
+    let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
+    lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
 
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
     // Before the clock: a disk may be slow, and the time it takes is not the node's.
@@ -327,31 +332,34 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
             return Err(StartError::Config(error));
         }
     };
+    protocol.set_reach(now, Reach::of(local));
     if !preload.is_empty() {
         protocol.preload(now, &preload);
     }
-    protocol.join(now, &addresses);
+    protocol.join(now, &addresses_of(&lookups));
 
     for (election, standing) in standings {
         // Only elections of the configuration were read.
         let _ = protocol.stand(now, &election, standing);
     }
 
-    let reporter = Reporter::new(&name);
+    let reporter = Reporter::new(&name, local);
     for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
         reporter.even_voters(election.rules().name(), election.rules().voters().len());
     }
     let offices = Offices::new(&protocol);
-    reporter.started(protocol.me(), local, addresses.len());
+    reporter.started(protocol.me(), contacts.len());
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
-    let names = watch_names(contacts, local, seed);
+    let names = watch_names(&name, Resolver { contacts, local, seed, clock });
     let parts = Parts {
         socket,
         clock,
         hub: Arc::clone(&hub),
         commands: requests,
+        local,
         names,
+        lookups,
         faults,
         ballots,
         offices: offices.clone(),
@@ -383,14 +391,14 @@ async fn read_ballots(
     Ok((Some(ballots), standings))
 }
 
-/// Starts the task that resolves names, if there are any.
-fn watch_names(contacts: Vec<Contact>, local: SocketAddr, seed: u64) -> Option<Names> {
-    if !contacts.iter().any(|contact| matches!(contact, Contact::Name(..))) {
+/// Starts the task that looks the contacts up, if there are any.
+fn watch_names(node: &str, resolver: Resolver) -> Option<Names> {
+    if resolver.contacts.is_empty() {
         return None;
     }
     let (alone, is_alone) = watch::channel(true);
     let (send, found) = mpsc::channel(1);
-    tokio::spawn(keep_resolving(contacts, local, seed, is_alone, send));
+    tokio::spawn(resolver.run(is_alone, send).instrument(span(node)));
     Some(Names { alone, found })
 }
 
@@ -398,19 +406,25 @@ fn parse_bind(text: &str) -> Result<SocketAddr, StartError> {
     let parsed = text.parse::<SocketAddr>().ok();
     let without_port = || text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let address = parsed.or_else(|| without_port().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)));
-    address.ok_or_else(|| StartError::Address {
-        given_as: "bind",
-        text: text.to_owned(),
-        why: "no socket address; write 0.0.0.0:7340, or [::]:7340 for both families".to_owned(),
-    })
+    let why = match address {
+        None => "no socket address; write 0.0.0.0:7340, or [::]:7340 for both families",
+        Some(address) => match fault(address.ip()) {
+            None => return Ok(address),
+            Some(why) => why,
+        },
+    };
+    Err(StartError::Address { given_as: "bind", text: text.to_owned(), why: why.to_owned() })
 }
 
 impl Contact {
-    /// Its text, if it is an address that a socket bound to `bind` can never send to.
-    fn unreachable_from(&self, bind: SocketAddr) -> Option<String> {
+    /// Refuses an address of a family that a socket bound to `bind` has nothing to do with.
+    fn check_family(self, given_as: &'static str, what: &str, bind: SocketAddr) -> Result<Self, StartError> {
         match self {
-            Contact::Address(peer) if !can_reach(bind, *peer) => Some(peer.to_string()),
-            _ => None,
+            Contact::Address(peer) if !can_reach(bind, peer) => {
+                let why = format!("a socket bound to {bind} {what}; bind [::]:{} for both families", bind.port());
+                Err(StartError::Address { given_as, text: peer.to_string(), why })
+            }
+            contact => Ok(contact),
         }
     }
 }

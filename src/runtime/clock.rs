@@ -107,6 +107,27 @@ pub(crate) fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
+/// Where a node's timeline begins by the wall clock, for showing its moments to people.
+///
+/// The wall clock may be set while the node runs, so it is read anew each time; but two readings within a blink give one
+/// answer, or the same moment would be shown at two times.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WallOrigin {
+    kept_ms: Option<u64>,
+}
+
+impl WallOrigin {
+    /// How far two readings may lie apart and still be taken for one, in milliseconds.
+    const BLINK_MS: u64 = 50;
+
+    /// The origin, in Unix milliseconds, given that the wall clock says `unix_ms` now.
+    pub(crate) fn at(&mut self, now: Instant, unix_ms: u64) -> u64 {
+        let fresh = unix_ms.saturating_sub(now.as_nanos() / 1_000_000);
+        let kept = self.kept_ms.filter(|kept| kept.abs_diff(fresh) <= Self::BLINK_MS);
+        *self.kept_ms.insert(kept.unwrap_or(fresh))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::time::Instant as Theirs;
@@ -118,6 +139,16 @@ mod tests {
         let clock = Clock::start();
         let (first, second) = (clock.now(), clock.now());
         assert!(second >= first);
+    }
+
+    #[test]
+    fn the_origin_is_steady_until_the_wall_clock_is_set() {
+        let mut wall = WallOrigin::default();
+        let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
+        for (now, unix_ms, origin) in [(10, 1_010, 1_000), (20, 1_021, 1_000), (30, 1_080, 1_000), (40, 9_040, 9_000)] {
+            assert_eq!(wall.at(at(now), unix_ms), origin, "{now}");
+        }
+        assert_eq!(wall.at(at(100), 7), 0, "a timeline that is older than 1970");
     }
 
     #[test]

@@ -1,25 +1,20 @@
-//! Contacts as people write them, and host names turned into addresses away from the protocol's task.
+//! Contacts as people write them, and what came of looking them up.
 //!
-//! A name server may take half a minute to fail; the node must not stand still meanwhile. Names are resolved again,
-//! with jitter, for as long as the node is alone: a cluster that starts together finds its names appear one by one.
+//! What can never work is an error when it is written: a text that is no address and no name, an address that no single
+//! node has. What a name resolves to is known only later, and may be right tomorrow, so it is never one.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, SeedableRng};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-
 use crate::member::canonical;
+use crate::runtime::address::{can_reach, fault};
 use crate::runtime::error::StartError;
-use crate::runtime::socket::can_reach;
 
 /// How long one name may take to resolve.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Names are resolved again this often while the node is alone, sooner at first.
-const AGAIN_MAX: Duration = Duration::from_secs(30);
-const AGAIN_FIRST: Duration = Duration::from_secs(1);
+/// Contacts that are named in one line or error.
+pub(crate) const NAMED_MAX: usize = 8;
 
 /// An address to join or to advertise: known, or a name to be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +34,8 @@ impl Contact {
             Contact::Address(canonical(address))
         } else if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
             Contact::Address(canonical(SocketAddr::new(ip, default_port)))
+        } else if let Some(why) = scoped(text).and_then(fault) {
+            return Err(refuse(why));
         } else {
             let (host, port) = match text.rsplit_once(':') {
                 Some((host, port)) => {
@@ -57,28 +54,32 @@ impl Contact {
             }
             Contact::Address(address) if address.port() == 0 => Err(refuse("port 0 cannot be dialled; give the port")),
             Contact::Name(_, 0) => Err(refuse("port 0 cannot be dialled; give the port")),
-            contact => Ok(contact),
+            Contact::Address(address) => match fault(address.ip()) {
+                Some(why) => Err(refuse(why)),
+                None => Ok(contact),
+            },
+            Contact::Name(..) => Ok(contact),
         }
     }
 
-    /// The addresses behind it that a socket bound to `local` can reach; none if it does not resolve in time.
-    pub(crate) async fn resolve(&self, local: SocketAddr) -> Vec<SocketAddr> {
-        let found = match self {
-            Contact::Address(address) => vec![*address],
-            Contact::Name(host, port) => {
-                let lookup = tokio::net::lookup_host((host.as_str(), *port));
-                match tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await {
-                    Ok(Ok(addresses)) => addresses.map(canonical).collect(),
-                    Ok(Err(_)) | Err(_) => Vec::new(),
-                }
-            }
+    /// The addresses behind it that a socket bound to `local` can reach, and what was wrong if there are none.
+    pub(crate) async fn look_up(&self, local: SocketAddr) -> Lookup {
+        let (host, port) = match self {
+            Contact::Address(_) => return Lookup::literal(self),
+            Contact::Name(host, port) => (host.as_str(), *port),
         };
-        found.into_iter().filter(|peer| can_reach(local, *peer)).collect()
+        let lookup = tokio::net::lookup_host((host, port));
+        let found = match tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await {
+            Ok(Ok(addresses)) => Ok(addresses.map(canonical).collect()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_elapsed) => Err(format!("no answer from the resolver in {LOOKUP_TIMEOUT:?}")),
+        };
+        Lookup::of(self, local, found)
     }
 }
 
-impl std::fmt::Display for Contact {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Contact::Address(address) => address.fmt(f),
             Contact::Name(host, port) => write!(f, "{host}:{port}"),
@@ -92,68 +93,123 @@ fn is_host_name(host: &str) -> bool {
     fits && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// All contacts' addresses, each once, and the contacts that gave none. All names are asked for at once.
-pub(crate) async fn resolve_all(contacts: &[Contact], local: SocketAddr) -> (Vec<SocketAddr>, Vec<String>) {
-    let mut lookups = JoinSet::new();
-    for contact in contacts.iter().cloned() {
-        lookups.spawn(async move { (contact.resolve(local).await, contact) });
-    }
-    let mut addresses = Vec::new();
-    let mut failed = Vec::new();
-    while let Some(Ok((found, contact))) = lookups.join_next().await {
-        if found.is_empty() {
-            failed.push(contact.to_string());
-        }
-        addresses.extend(found);
-    }
-    addresses.sort_unstable();
-    addresses.dedup();
-    failed.sort_unstable();
-    (addresses, failed)
+/// The address of a text such as `[fe80::1%eth0]:7340`, whose interface the standard library does not read.
+fn scoped(text: &str) -> Option<IpAddr> {
+    text.split_once('%').and_then(|(ip, _interface)| ip.trim_start_matches('[').parse().ok())
 }
 
-/// Resolves the names again and again while the node is alone. Ends when the node's side of either channel is gone.
-pub(crate) async fn keep_resolving(
-    contacts: Vec<Contact>,
-    local: SocketAddr,
-    seed: u64,
-    mut alone: watch::Receiver<bool>,
-    found: mpsc::Sender<Vec<SocketAddr>>,
-) {
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut wait = AGAIN_FIRST;
-    while alone.wait_for(|alone| *alone).await.is_ok() {
-        let pause = jittered(wait, random.next_u64());
-        match tokio::time::timeout(pause, alone.wait_for(|alone| !*alone)).await.map(|joined| joined.is_ok()) {
-            Ok(true) => wait = AGAIN_FIRST,
-            Ok(false) => return,
-            Err(_still_alone) => {
-                wait = (wait * 2).min(AGAIN_MAX);
-                let (addresses, failed) = resolve_all(&contacts, local).await;
-                if !failed.is_empty() {
-                    warn_unresolved(&failed);
-                }
-                if found.send(addresses).await.is_err() {
-                    return;
-                }
+/// A contact, and what came of looking it up last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lookup {
+    /// As it was written, with its port.
+    contact: String,
+    /// Where it leads; a contact given as an address leads there.
+    addresses: Vec<SocketAddr>,
+    /// Why some or all of what was found is of no use.
+    fault: Option<String>,
+}
+
+impl Lookup {
+    /// Before a name was looked up for the first time.
+    pub(crate) fn unanswered(contact: &Contact) -> Self {
+        match contact {
+            Contact::Address(_) => Lookup::literal(contact),
+            Contact::Name(..) => {
+                let fault = Some("not resolved yet".to_owned());
+                Lookup { contact: contact.to_string(), addresses: Vec::new(), fault }
             }
         }
     }
+
+    fn literal(contact: &Contact) -> Self {
+        let addresses = if let Contact::Address(address) = contact { vec![*address] } else { Vec::new() };
+        Lookup { contact: contact.to_string(), addresses, fault: None }
+    }
+
+    /// What a resolver's answer is worth to a socket bound to `local`.
+    fn of(contact: &Contact, local: SocketAddr, found: Result<Vec<SocketAddr>, String>) -> Self {
+        let contact = contact.to_string();
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Lookup { contact, addresses: Vec::new(), fault: Some(error) },
+        };
+        let why_not = |peer: &SocketAddr| match fault(peer.ip()) {
+            Some(why) => Some(format!("{}: {why}", peer.ip())),
+            None if peer.ip().is_unspecified() => Some(format!("{}: the unspecified address", peer.ip())),
+            None if can_reach(local, *peer) => None,
+            None => Some(format!("{}: a socket bound to {} cannot send there", peer.ip(), local.ip())),
+        };
+        let faults: Vec<String> = found.iter().filter_map(why_not).collect();
+        let mut addresses: Vec<SocketAddr> = found.into_iter().filter(|peer| why_not(peer).is_none()).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        // A name with addresses of both families is common, and the other family's are no mistake while there are some.
+        let is_fault = addresses.is_empty() || faults.iter().any(|fault| !fault.contains("cannot send there"));
+        let fault = match faults.as_slice() {
+            [] if addresses.is_empty() => Some("it has no address".to_owned()),
+            faults => is_fault.then(|| faults.join(", ")),
+        };
+        Lookup { contact, addresses, fault }
+    }
+
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Whether it leads, or may yet lead, to somebody else.
+    pub(crate) fn is_of_use(&self) -> bool {
+        !self.addresses.is_empty() || self.fault.is_some()
+    }
+
+    /// Leaves out addresses that are this node's own.
+    pub(crate) fn leave_out(&mut self, own: &[SocketAddr]) {
+        self.addresses.retain(|address| !own.contains(address));
+    }
+
+    /// What was written.
+    pub(crate) fn contact(&self) -> &str {
+        &self.contact
+    }
+
+    /// Why some or all of what was found is of no use, if it is not.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// The first address, or what is wrong.
+    pub(crate) fn first(&self) -> Result<SocketAddr, String> {
+        let fault = || self.fault.clone().unwrap_or_default();
+        self.addresses.first().copied().ok_or_else(fault)
+    }
 }
 
-/// Says which contacts could not be resolved and what to do about it.
-pub(crate) fn warn_unresolved(failed: &[String]) {
-    let contacts = failed.join(", ");
-    tracing::warn!(
-        target: "tidings::node",
-        contacts,
-        "cannot resolve these contacts; check the names and the resolver (tried again while this node is alone)"
-    );
+/// `db-2:7340 (10.0.0.2:7340)`, or what is wrong with it; a contact given as an address is that address.
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.contact)?;
+        match (self.addresses.as_slice(), &self.fault) {
+            ([], Some(fault)) => write!(f, " ({fault})"),
+            ([address], _) if address.to_string() == self.contact => Ok(()),
+            (addresses, _) => write!(f, " ({})", listed(addresses)),
+        }
+    }
 }
 
-/// Between three quarters and five quarters of it.
-fn jittered(wait: Duration, random: u64) -> Duration {
-    wait * 3 / 4 + Duration::from_millis(random % (wait.as_millis() as u64 / 2).max(1))
+/// The first few of a list, and how many more there are.
+pub(crate) fn listed<T: fmt::Display>(items: &[T]) -> String {
+    let mut text: Vec<String> = items.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    if items.len() > NAMED_MAX {
+        text.push(format!("{} more", items.len() - NAMED_MAX));
+    }
+    text.join(", ")
+}
+
+/// All addresses, each once.
+pub(crate) fn addresses_of(lookups: &[Lookup]) -> Vec<SocketAddr> {
+    let mut addresses: Vec<SocketAddr> = lookups.iter().flat_map(Lookup::addresses).copied().collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
 }
 
 #[cfg(test)]
@@ -192,35 +248,47 @@ mod tests {
             ("10.0.0.1:0", "give the port"),
             ("0.0.0.0:7340", "reach"),
             ("[::]", "reach"),
+            ("255.255.255.255:7340", "broadcast"),
+            ("224.0.0.1", "multicast"),
+            ("[ff02::1]:7340", "multicast"),
+            ("fe80::1", "link-local"),
+            ("[fe80::1]:7340", "link-local"),
+            ("[fe80::1%2]:7340", "link-local"),
+            ("[fe80::1%eth0]:7340", "link-local"),
+            ("fe80::1%eth0", "link-local"),
         ] {
             let error = parsed(text).unwrap_err();
-            assert!(error.starts_with("contact") && error.contains(hint), "{text}: {error}");
+            let names_it = error.starts_with("contact") && error.contains(&format!("{text:?}"));
+            assert!(names_it && error.contains(hint), "{text}: {error}");
         }
     }
 
     #[test]
-    fn jitter_stays_within_a_quarter() {
-        let wait = Duration::from_secs(30);
-        for random in [0, 1, 14_999, u64::MAX] {
-            let jittered = jittered(wait, random);
-            assert!(jittered >= wait * 3 / 4 && jittered < wait * 5 / 4, "{jittered:?}");
+    fn a_resolvers_answer_is_kept_as_far_as_it_is_of_use() {
+        let contact = parsed("db-2").unwrap();
+        let at = |text: &str| SocketAddr::new(text.parse().unwrap(), 7340);
+        type Row = (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>);
+        let rows: [Row; 7] = [
+            ("0.0.0.0", &["10.0.0.2"], &["10.0.0.2"], None),
+            ("0.0.0.0", &["10.0.0.2", "2001:db8::2"], &["10.0.0.2"], None),
+            ("0.0.0.0", &["2001:db8::2"], &[], Some("cannot send there")),
+            ("0.0.0.0", &[], &[], Some("no address")),
+            ("::", &["2001:db8::2", "10.0.0.2", "10.0.0.2"], &["10.0.0.2", "2001:db8::2"], None),
+            ("::", &["fe80::1", "10.0.0.2"], &["10.0.0.2"], Some("link-local")),
+            ("::", &["224.0.0.1"], &[], Some("multicast")),
+        ];
+        for (local, found, kept, fault) in rows {
+            let found: Vec<_> = found.iter().copied().map(at).collect();
+            let lookup = Lookup::of(&contact, at(local), Ok(found));
+            assert_eq!(lookup.addresses(), kept.iter().copied().map(at).collect::<Vec<_>>(), "{lookup:?}");
+            assert_eq!(lookup.fault.is_some(), fault.is_some(), "{lookup:?}");
+            assert!(fault.is_none_or(|fault| lookup.fault.as_ref().unwrap().contains(fault)), "{lookup:?}");
         }
-    }
-
-    #[test]
-    fn names_are_resolved_again_while_alone() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (alone, is_alone) = watch::channel(true);
-            let (send, mut found) = mpsc::channel(1);
-            let contacts = vec![parsed("localhost:7").unwrap()];
-            let local = "127.0.0.1:1".parse().unwrap();
-            let task = tokio::spawn(keep_resolving(contacts, local, 1, is_alone, send));
-            let expected = Some(vec!["127.0.0.1:7".parse().unwrap()]);
-            assert_eq!(tokio::time::timeout(LOOKUP_TIMEOUT, found.recv()).await.unwrap(), expected);
-            assert_eq!(tokio::time::timeout(LOOKUP_TIMEOUT, found.recv()).await.unwrap(), expected, "and again");
-            drop(alone);
-            tokio::time::timeout(LOOKUP_TIMEOUT, task).await.unwrap().unwrap();
-        });
+        let failed = Lookup::of(&contact, at("::"), Err("no such host".to_owned()));
+        assert_eq!(failed.to_string(), "db-2:7340 (no such host)");
+        assert_eq!(Lookup::unanswered(&contact).to_string(), "db-2:7340 (not resolved yet)");
+        let found = Lookup::of(&contact, at("::"), Ok(vec![at("10.0.0.2"), at("10.0.0.3")]));
+        assert_eq!(found.to_string(), "db-2:7340 (10.0.0.2:7340, 10.0.0.3:7340)");
+        assert_eq!(Lookup::unanswered(&parsed("10.0.0.2").unwrap()).to_string(), "10.0.0.2:7340");
     }
 }

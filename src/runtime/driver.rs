@@ -22,10 +22,13 @@ use crate::leader::Term;
 use crate::protocol::{ForgetError, ResignError};
 use crate::recording::Recorder;
 use crate::runtime::ballots::{Ballots, Saved};
-use crate::runtime::clock::Clock;
+use crate::runtime::clock::{Clock, WallOrigin, unix_ms};
+use crate::runtime::contacts::{Lookup, addresses_of};
 use crate::runtime::error::Stopped;
 use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
+use crate::runtime::joiners::Joiners;
+use crate::runtime::mistakes::Facts;
 use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::office::Offices;
 use crate::runtime::reporter::Reporter;
@@ -33,6 +36,7 @@ use crate::runtime::request::{Command, Resignation};
 use crate::runtime::socket::NodeSocket;
 use crate::runtime::tape::Tape;
 use crate::time::Instant;
+use crate::why::Why;
 
 /// Datagrams read in one turn at most, so that timers and requests have their turn in a flood.
 const DATAGRAMS_MAX: usize = 1_024;
@@ -52,15 +56,21 @@ pub(crate) struct Driver {
     recordings_ended: u64,
     socket: NodeSocket,
     clock: Clock,
+    wall: WallOrigin,
     hub: Arc<Hub>,
     commands: mpsc::Receiver<Command>,
     /// A request that ended the last wait.
     command: Option<Command>,
     /// Whether every handle is gone.
     abandoned: bool,
+    /// Where the socket is bound.
+    local: SocketAddr,
     names: Option<Names>,
-    /// Addresses that ended the last wait.
-    found: Option<Vec<SocketAddr>>,
+    /// The contacts as they were looked up last.
+    lookups: Vec<Lookup>,
+    /// Look-ups that ended the last wait.
+    found: Option<Vec<Lookup>>,
+    joiners: Joiners,
     faults: Option<Faults>,
     /// A voter's.
     ballots: Option<Ballots>,
@@ -90,10 +100,10 @@ impl Drop for Alarm {
     }
 }
 
-/// The channels to the task that resolves host names.
+/// The channels to the task that looks contacts up.
 pub(crate) struct Names {
     pub(crate) alone: watch::Sender<bool>,
-    pub(crate) found: mpsc::Receiver<Vec<SocketAddr>>,
+    pub(crate) found: mpsc::Receiver<Vec<Lookup>>,
 }
 
 /// What a driver is made of besides its protocol.
@@ -102,7 +112,9 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) hub: Arc<Hub>,
     pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) local: SocketAddr,
     pub(crate) names: Option<Names>,
+    pub(crate) lookups: Vec<Lookup>,
     pub(crate) faults: Option<Faults>,
     pub(crate) ballots: Option<Ballots>,
     pub(crate) offices: Offices,
@@ -111,19 +123,23 @@ pub(crate) struct Parts {
 
 impl Driver {
     pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
-        let Parts { socket, clock, hub, commands, names, faults, ballots, offices, reporter } = parts;
+        let Parts { socket, clock, hub, commands, local, names, lookups, faults, ballots, offices, reporter } = parts;
         let alarm = Alarm(Arc::clone(&hub), offices.clone());
         let mut driver = Driver {
             protocol,
             recordings_ended: 0,
             socket,
             clock,
+            wall: WallOrigin::default(),
             hub,
             commands,
             command: None,
             abandoned: false,
+            local,
             names,
+            lookups,
             found: None,
+            joiners: Joiners::default(),
             faults,
             ballots,
             saved: None,
@@ -146,7 +162,7 @@ impl Driver {
 
     /// Runs until the node stops, and says why it did.
     pub(crate) async fn run(mut self) {
-        let mut armed_for = self.protocol.poll_timeout();
+        let mut armed_for = self.deadline();
         let first = self.clock.timer(armed_for, self.clock.now());
         let mut timer = Box::pin(tokio::time::sleep_until(first));
         loop {
@@ -159,6 +175,7 @@ impl Driver {
             self.take_commands(now);
             self.fire_timers(now);
             self.publish(now);
+            self.look_after(now);
             self.keep_recording();
             if let Some(reason) = self.end() {
                 return self.stop(reason).await;
@@ -166,7 +183,7 @@ impl Driver {
             if self.socket.take_exhausted() {
                 tokio::time::sleep(ERROR_REST).await;
             }
-            let deadline = self.protocol.poll_timeout();
+            let deadline = self.deadline();
             if deadline != armed_for || timer.is_elapsed() {
                 // A reset to a later moment would leave the old one in tokio's wheel, to wake this task for nothing:
                 // each round's retry, once the ack has put it off. One that has fired for the same deadline was cut
@@ -218,8 +235,11 @@ impl Driver {
             self.obey(now, command);
             self.flush(now);
         }
-        if let Some(addresses) = self.found.take() {
-            self.protocol.join(now, &addresses);
+        if let Some(mut found) = self.found.take() {
+            let own = [self.protocol.me().address(), self.local];
+            found.iter_mut().for_each(|lookup| lookup.leave_out(&own));
+            self.protocol.join(now, &addresses_of(&found));
+            self.lookups = found;
             self.flush(now);
         }
     }
@@ -230,8 +250,10 @@ impl Driver {
         match command {
             Command::Why(who, answer) => {
                 let why = who.find(&self.hub.view()).and_then(|id| self.protocol.why(id));
-                let _ = answer.send(why);
+                let wall_origin_ms = Some(self.wall.at(now, unix_ms()));
+                let _ = answer.send(why.map(|why| Why { wall_origin_ms, ..why }));
             }
+            Command::Joined(after, answer) => self.joiners.wait(now, after, answer),
             Command::SetMetadata(metadata, answer) => {
                 let done = self.protocol.set_metadata(now, &metadata);
                 self.flush(now);
@@ -275,10 +297,28 @@ impl Driver {
         self.protocol.handle_timeout(now);
         self.flush(now);
         self.reporter.seen_elsewhere(now, self.protocol.seen_elsewhere(), self.protocol.me().address());
+    }
+
+    /// Tells those who wait for it whether there is another member, and the operator what looks like a mistake.
+    fn look_after(&mut self, now: Instant) {
+        let is_alone = self.protocol.is_alone();
         if let Some(names) = &self.names {
-            let alone = self.protocol.is_alone();
-            names.alone.send_if_modified(|known| std::mem::replace(known, alone) != alone);
+            names.alone.send_if_modified(|known| std::mem::replace(known, is_alone) != is_alone);
         }
+        self.joiners.settle(now, is_alone, &self.lookups);
+        let facts = Facts {
+            has_contacts: self.lookups.iter().any(Lookup::is_of_use),
+            is_alone,
+            knows_address: self.protocol.is_address_known(),
+            unix_ms: unix_ms(),
+        };
+        self.reporter.look(now, facts, &self.lookups);
+    }
+
+    /// When the next turn is wanted, if nothing else happens.
+    fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.protocol.poll_timeout(), self.reporter.next_at(), self.joiners.next_at()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Sends what the protocol has to send, and gathers what it has to tell. A lease that is over is taken back first:
@@ -297,7 +337,7 @@ impl Driver {
             }
             self.fresh.push(event);
             if self.fresh.len() >= EVENTS_MAX {
-                self.publish_events();
+                self.publish_events(now);
             }
         }
         while let Some(save) = self.protocol.poll_save() {
@@ -309,20 +349,19 @@ impl Driver {
 
     /// Makes the gathered events visible, and then the leases that go with them.
     fn publish(&mut self, now: Instant) {
-        self.publish_events();
+        self.publish_events(now);
         self.is_news |= self.offices.publish(now, &self.protocol);
         if std::mem::take(&mut self.is_news) {
             self.hub.nudge();
         }
     }
 
-    fn publish_events(&mut self) {
-        for event in &self.fresh {
-            self.reporter.event(event);
+    fn publish_events(&mut self, now: Instant) {
+        if self.fresh.is_empty() {
+            return;
         }
-        if !self.fresh.is_empty() {
-            self.hub.publish(self.fresh.drain(..));
-        }
+        self.reporter.events(now, &self.fresh, &self.hub.view(), &self.protocol);
+        self.hub.publish(self.fresh.drain(..));
     }
 
     /// Hands the turn's part of the recording over, and tells if it has ended.
@@ -367,6 +406,8 @@ impl Driver {
     fn metrics(&self) -> NodeMetrics {
         NodeMetrics {
             protocol: self.protocol.metrics(),
+            elections: self.protocol.election_metrics().map(|(name, counts)| (name.to_owned(), counts)).collect(),
+            address_known: self.protocol.is_address_known(),
             view_version: self.hub.view().version(),
             receives_failed: self.socket.receives_failed(),
             sends_failed: self.socket.sends_failed(),

@@ -158,7 +158,8 @@ impl Node {
         let office = self.office(election)?;
         let what = Resignation { election: Arc::clone(office.rules.name()), term: None, to };
         let done = self.ask(|answer| Command::Resign(what, answer)).await;
-        if let Some(term) = done.map_err(ElectionError::Stopped)?? {
+        let given_up = done.map_err(ElectionError::Stopped)?;
+        if let Some(term) = given_up.map_err(|error| ElectionError::refused(error, election))? {
             let listener = Listener::new(Arc::clone(&self.shared.hub));
             let is_over = || office.grant().is_none_or(|grant| grant.term != term);
             poll_fn(|cx| listener.poll(cx, |board| (board.stopped.is_some() || is_over()).then_some(()))).await;
@@ -188,7 +189,7 @@ impl Node {
     }
 
     fn office(&self, election: &str) -> Result<&Office, ElectionError> {
-        self.shared.offices.find(election).ok_or(ElectionError::Unknown)
+        self.shared.offices.find(election).ok_or_else(|| ElectionError::Unknown(election.to_owned()))
     }
 }
 

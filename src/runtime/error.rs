@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
-use crate::member::IdentityError;
+use crate::member::{IdentityError, shown};
 use crate::protocol::{ForgetError, ResignError};
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
@@ -31,10 +31,13 @@ pub enum StartError {
     PortInUse(SocketAddr),
     /// The socket could not be opened for another reason.
     Bind(SocketAddr, io::Error),
-    /// The host name to advertise could not be resolved.
-    UnresolvedAdvertise(String),
-    /// None of the contacts could be resolved.
-    UnresolvedContacts(Vec<String>),
+    /// The host name to advertise leads to no address that could be told.
+    UnresolvedAdvertise {
+        /// The name, with its port.
+        host: String,
+        /// What the resolver said, or what is wrong with what it found.
+        why: String,
+    },
     /// The operating system gave no entropy for the seed.
     Entropy(String),
     /// This node is a voter of this election, and was given no store for its votes.
@@ -70,16 +73,19 @@ impl fmt::Display for StartError {
             StartError::PortInUse(address) => {
                 write!(f, "{}/udp is in use on {}; try port 0", address.port(), address.ip())
             }
-            StartError::Bind(address, error) => write!(f, "cannot bind {address}/udp: {error}; {}", remedy(error)),
-            StartError::UnresolvedAdvertise(host) => {
-                write!(f, "cannot resolve {host:?} to advertise it; check the name, or advertise an address")
+            StartError::Bind(address, error) => {
+                let remedy = match error.kind() {
+                    io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
+                    io::ErrorKind::AddrNotAvailable => {
+                        "no interface of this machine has the address: bind 0.0.0.0 (or [::]) and advertise it"
+                    }
+                    _ => remedy(error).unwrap_or("bind 0.0.0.0:0 to see whether any address works"),
+                };
+                write!(f, "cannot bind {address}/udp: {error}; {remedy}")
             }
-            StartError::UnresolvedContacts(contacts) => write!(
-                f,
-                "cannot resolve any contact ({}); check the names and the resolver, give one address, or start without \
-                 contacts to be the first of the cluster",
-                contacts.join(", ")
-            ),
+            StartError::UnresolvedAdvertise { host, why } => {
+                write!(f, "cannot resolve {host:?} to advertise it: {why}; check the name, or advertise an address")
+            }
             StartError::Entropy(error) => write!(f, "the system gave no entropy ({error}); call .seed(..)"),
             StartError::NoTermStore(election) => write!(
                 f,
@@ -88,15 +94,17 @@ impl fmt::Display for StartError {
                  documentation says what that asks of the clock"
             ),
             StartError::TermStore(election, error) => {
-                write!(f, "cannot read this voter's ballot of election {election:?}: {error}")
+                write!(f, "cannot read or begin this voter's ballot of election {election:?}: {error}")?;
+                remedy(error).map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
             }
-            StartError::Recording(path, error) => write!(
-                f,
-                "cannot record to {}: {error}; give .record(..) a file in a directory that this process may write to",
-                path.display()
-            ),
+            StartError::Recording(path, error) => {
+                let remedy =
+                    remedy(error).unwrap_or("give .record(..) a file in a directory that this process may write to");
+                write!(f, "cannot record to {}: {error}; {remedy}", path.display())
+            }
             StartError::Thread(error) => {
-                write!(f, "cannot start the node's thread: {error}; raise the limits, or call .on_this_runtime()")
+                let remedy = remedy(error).unwrap_or("raise the limit of threads (ulimit -u), or call .on_this_runtime()");
+                write!(f, "cannot start the node's thread: {error}; {remedy}")
             }
             StartError::NoRuntime => f.write_str(
                 "no tokio runtime here; start the node inside one, or drop .on_this_runtime() to give it a thread",
@@ -108,14 +116,31 @@ impl fmt::Display for StartError {
     }
 }
 
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
-        io::ErrorKind::AddrNotAvailable => {
-            "no interface of this machine has the address: bind 0.0.0.0 (or [::]) and advertise it"
-        }
-        _ => "bind 0.0.0.0:0 to see whether any address works",
+/// What to do about an error of the operating system, if that is known.
+pub(crate) fn remedy(error: &io::Error) -> Option<&'static str> {
+    if is_out_of_files(error) {
+        return Some("raise the limit of open files (ulimit -n, or LimitNOFILE of the service), or close some");
     }
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("the disk is full: free some space, or use another disk")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("the disk is read-only: mount it for writing, or use another"),
+        _ => None,
+    }
+}
+
+#[cfg(unix)]
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(not(unix))]
+fn is_out_of_files(error: &io::Error) -> bool {
+    const WSAEMFILE: i32 = 10_024;
+    error.raw_os_error() == Some(WSAEMFILE)
 }
 
 impl std::error::Error for StartError {
@@ -170,7 +195,7 @@ impl fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 /// Why a node did not do as asked; nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The node has stopped.
@@ -194,11 +219,11 @@ impl fmt::Display for RequestError {
 impl std::error::Error for RequestError {}
 
 /// Why something asked of an election was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElectionError {
-    /// No election of that name is configured here.
-    Unknown,
+    /// No election of this name is configured here.
+    Unknown(String),
     /// This node is no voter of the election, so it never leads.
     NotAVoter,
     /// This node does not lead.
@@ -212,8 +237,12 @@ pub enum ElectionError {
 impl fmt::Display for ElectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ElectionError::Unknown => {
-                "no election of that name is configured here; give the builder .election(..), or see node.elections()"
+            ElectionError::Unknown(election) => {
+                let election = shown(election);
+                return write!(
+                    f,
+                    "no election {election} is configured here; give the builder .election(..), or see node.elections()"
+                );
             }
             ElectionError::NotAVoter => {
                 "this node is no voter of the election and never leads; add its name to the voters, on all of them"
@@ -227,12 +256,50 @@ impl fmt::Display for ElectionError {
 
 impl std::error::Error for ElectionError {}
 
-impl From<ResignError> for ElectionError {
-    fn from(error: ResignError) -> Self {
+impl ElectionError {
+    /// What an election of this name answered.
+    pub(crate) fn refused(error: ResignError, election: &str) -> Self {
         match error {
-            ResignError::Unknown => ElectionError::Unknown,
+            ResignError::Unknown => ElectionError::Unknown(election.to_owned()),
             ResignError::NoVoter => ElectionError::NoSuchVoter,
             ResignError::NotLeading => ElectionError::NotLeading,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_say_what_to_do() {
+        let address = "10.0.0.1:1".parse().unwrap();
+        let kind = |kind: io::ErrorKind| io::Error::from(kind);
+        let rows = [
+            (StartError::Bind(address, kind(io::ErrorKind::PermissionDenied)), ["10.0.0.1:1/udp", "ports below 1024"]),
+            (StartError::Bind(address, kind(io::ErrorKind::AddrNotAvailable)), ["10.0.0.1:1/udp", "bind 0.0.0.0"]),
+            (StartError::Bind(address, kind(io::ErrorKind::Other)), ["10.0.0.1:1/udp", "any address works"]),
+            (StartError::Recording("/r".into(), kind(io::ErrorKind::StorageFull)), ["/r", "disk is full"]),
+            (StartError::Recording("/r".into(), kind(io::ErrorKind::PermissionDenied)), ["/r", "may write to"]),
+            (StartError::TermStore("e".into(), kind(io::ErrorKind::QuotaExceeded)), ["\"e\"", "disk is full"]),
+            (StartError::TermStore("e".into(), kind(io::ErrorKind::ReadOnlyFilesystem)), ["\"e\"", "read-only"]),
+            (StartError::Thread(kind(io::ErrorKind::WouldBlock)), ["thread", "on_this_runtime"]),
+        ];
+        for (error, hints) in rows {
+            let text = error.to_string();
+            assert!(hints.iter().all(|hint| text.contains(hint)), "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_process_without_files_left_is_told_which_limit() {
+        for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE] {
+            let bind = StartError::Bind("10.0.0.1:1".parse().unwrap(), errno.into());
+            let thread = StartError::Thread(errno.into());
+            for text in [bind.to_string(), thread.to_string()] {
+                assert!(text.contains("ulimit -n"), "{text}");
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ impl Hub {
     }
 
     pub(crate) fn last_metrics(&self) -> NodeMetrics {
-        self.board().last_metrics
+        self.board().last_metrics.clone()
     }
 
     /// The present view and the number of the next event after it, taken together.

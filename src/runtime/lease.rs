@@ -82,7 +82,7 @@ impl Lease {
             if commands.send(Command::Resign(what, answer)).await.is_ok() {
                 drop(commands);
                 if let Ok(done) = answered.await {
-                    return done.map(|_| ()).map_err(ElectionError::from);
+                    return done.map(|_| ()).map_err(|error| ElectionError::refused(error, &self.election));
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, future};
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::error::{RequestError, Stopped};
 use crate::runtime::events::Events;
 use crate::runtime::hub::{Hub, Listener};
+use crate::runtime::joiners::JoinError;
 use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::office::Offices;
 use crate::runtime::request::{Command, Who};
@@ -119,6 +121,17 @@ impl Node {
                 return Err(stopped);
             }
         }
+    }
+
+    /// Waits for the first other member: until one is live here, at once if one is, for `timeout` at most. Runs on any
+    /// executor.
+    ///
+    /// # Errors
+    /// When there is none in that time, with what was tried (the node runs on, and so does its joining), or when the
+    /// node has stopped.
+    pub async fn joined(&self, timeout: Duration) -> Result<(), JoinError> {
+        let joined = self.ask(|answer| Command::Joined(timeout, answer)).await;
+        joined.map_err(JoinError::Stopped)?
     }
 
     /// Why a member is Suspect or Dead: probes, relays, accusers and deadlines, in order. None if nothing is held

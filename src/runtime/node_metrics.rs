@@ -1,15 +1,21 @@
 //! The counters and gauges of a node: the protocol's, and those of what is around it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::metrics::Metrics;
+use crate::metrics::{ElectionMetrics, Metrics};
 
 /// A node's counters and gauges: the protocol's, and those of what is around it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeMetrics {
     /// The protocol's own.
     pub protocol: Metrics,
+    /// Each election's own, by its name; `protocol.elections` is their sum.
+    pub elections: BTreeMap<String, ElectionMetrics>,
+    /// Whether this node knows the address that others reach it at; one on a wildcard bind learns it from a member.
+    pub address_known: bool,
     /// The version of the present view.
     pub view_version: u64,
     /// Errors of the socket while reading.

@@ -1,26 +1,36 @@
 //! What a node writes to the log: one line per change of state, and a bounded number about everything else.
 //!
-//! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted and told at
-//! most once in their interval.
+//! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted, and what stands
+//! is told with back-off. Members are named, metadata is never shown.
 
+use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
 use crate::event::Event;
-use crate::member::Member;
+use crate::member::{Accusers, Member, NodeId};
+use crate::protocol::Protocol;
 use crate::recording::RecordError;
-use crate::time::Instant;
+use crate::runtime::address::can_reach;
+use crate::runtime::backoff::{Backoff, Backoffs};
+use crate::runtime::clock::unix_ms;
+use crate::runtime::contacts::{Lookup, listed};
+use crate::runtime::error::remedy;
+use crate::runtime::mistakes::{ADDRESS_AFTER, Facts, Mistake, Mistakes, UNANSWERED_AFTER};
+use crate::runtime::view::View;
+use crate::time::{Instant, Utc};
 use crate::wire::Rejected;
 
-/// Rejected datagrams are told at most this often.
+/// Rejected datagrams are told at most this often, for whoever looks at every line.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
-/// A doubtful advertised address is told at most this often.
-const ADDRESS_EVERY: Duration = Duration::from_secs(60);
 
-/// A store that fails is told at most this often.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// What every line of a node is written in, its core's too. No span of the caller's is kept open for it.
+pub(crate) fn span(node: &str) -> tracing::Span {
+    tracing::error_span!(target: "tidings::node", parent: None, "tidings", node)
+}
 
 /// Remembers what was told, and when.
 #[derive(Debug)]
@@ -28,27 +38,33 @@ pub(crate) struct Reporter {
     node: String,
     rejected: u64,
     rejected_told: Option<Instant>,
-    seen_at: Option<SocketAddr>,
-    seen_told: Option<Instant>,
+    seen: Backoff,
     saves_failed: u64,
-    save_told: Option<Instant>,
+    saves: Backoff,
+    mistakes: Mistakes,
+    /// Where the socket is bound.
+    local: SocketAddr,
+    /// Members that it cannot send to.
+    unreachable: Backoffs<NodeId>,
 }
 
 impl Reporter {
-    pub(crate) fn new(node: &str) -> Self {
+    pub(crate) fn new(node: &str, local: SocketAddr) -> Self {
         Reporter {
             node: node.to_owned(),
             rejected: 0,
             rejected_told: None,
-            seen_at: None,
-            seen_told: None,
+            seen: Backoff::default(),
             saves_failed: 0,
-            save_told: None,
+            saves: Backoff::default(),
+            mistakes: Mistakes::default(),
+            local,
+            unreachable: Backoffs::default(),
         }
     }
 
-    pub(crate) fn started(&self, me: &Member, local: SocketAddr, contacts: usize) {
-        let node = self.node.as_str();
+    pub(crate) fn started(&self, me: &Member, contacts: usize) {
+        let (node, local) = (self.node.as_str(), self.local);
         info!(target: "tidings::node", node, generation = me.generation().0, %local, address = %me.address(), contacts, "started");
     }
 
@@ -56,24 +72,45 @@ impl Reporter {
         info!(target: "tidings::node", node = self.node.as_str(), "stopped: {reason}");
     }
 
-    /// One line per change of state.
-    pub(crate) fn event(&self, event: &Event) {
+    /// One line per change of state, given the view as it was before these events.
+    pub(crate) fn events(&mut self, now: Instant, events: &[Event], before: &View, protocol: &Protocol) {
+        for (place, event) in events.iter().enumerate() {
+            match event {
+                Event::Up(member) if member.id() != protocol.me().id() => self.look_at_member(now, member),
+                Event::Updated(member) => {
+                    if member.id() != protocol.me().id() {
+                        self.look_at_member(now, member);
+                    }
+                    let earlier = events.iter().take(place).rev().filter_map(Event::member);
+                    let was = earlier.into_iter().find(|earlier| earlier.id() == member.id());
+                    self.updated(was.or_else(|| before.get(member.id())), member);
+                    continue;
+                }
+                _ => {}
+            }
+            self.event(event, protocol);
+        }
+    }
+
+    fn event(&self, event: &Event, protocol: &Protocol) {
         let node = self.node.as_str();
         match event {
             Event::Suspect { member, by, reason, .. } => {
                 let (peer, generation) = (member.name(), member.generation().0);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), ?by, "suspect: {reason}");
+                let by = Names::of(by, protocol);
+                info!(target: "tidings::member", node, peer, generation, address = %member.address(), %by, "suspect: {reason}");
             }
             Event::Dead { member, by, reason, isolated } => {
                 let (peer, generation) = (member.name(), member.generation().0);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), ?by, provisional = *isolated, "dead: {reason}");
+                let by = Names::of(by, protocol);
+                warn!(target: "tidings::member", node, peer, generation, address = %member.address(), %by, provisional = *isolated, "dead: {reason}");
             }
             Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
                 let (peer, generation) = (member.name(), member.generation().0);
                 info!(target: "tidings::member", node, peer, generation, address = %member.address(), "{}", event.kind());
             }
             Event::SelfStalled { gap } => {
-                info!(target: "tidings::node", node, ?gap, "this node did not run; it judges nobody until others answered");
+                warn!(target: "tidings::node", node, ?gap, "this node did not run; it judges nobody until others answered");
             }
             Event::Isolated { reachable, known } => {
                 warn!(target: "tidings::node", node, reachable, known, "too few members answer this node; its verdicts are provisional");
@@ -92,12 +129,81 @@ impl Reporter {
                 info!(target: "tidings::election", node, election, term, peer, "leader lost: {reason}");
             }
             Event::VotersDiffer { election, members } => {
-                warn!(target: "tidings::election", node, election = &**election, ?members, "these members have another configuration of the election: give all the same voters, lease and drift");
+                let members = Names { ids: members.clone(), protocol };
+                warn!(target: "tidings::election", node, election = &**election, %members, "these members have another configuration of the election: give all the same voters, lease and drift");
             }
             Event::Full { members_max } => {
                 warn!(target: "tidings::node", node, members_max, "the table is full, a new member was refused; raise members_max");
             }
         }
+    }
+
+    /// Says what of its record a member has changed; of its metadata only the lengths.
+    fn updated(&self, was: Option<&Member>, member: &Member) {
+        let (node, peer, generation) = (self.node.as_str(), member.name(), member.generation().0);
+        let changes = was.map_or_else(String::new, |was| changes(was, member));
+        info!(target: "tidings::member", node, peer, generation, address = %member.address(), "updated{changes}");
+    }
+
+    /// Says what about another member looks like a mistake.
+    fn look_at_member(&mut self, now: Instant, member: &Member) {
+        self.look_at_clock(now, member);
+        if !can_reach(self.local, member.address()) && self.unreachable.takes_turn(now, member.id()) {
+            let (node, peer, address, local) = (self.node.as_str(), member.name(), member.address(), self.local);
+            warn!(target: "tidings::node", node, peer, %address, "a socket bound to {local} cannot send to {peer} at \
+                {address}: this node does not probe it, and shows of it what others say; bind [::]:{} for both families",
+                local.port());
+        }
+    }
+
+    /// Says when a member's start lies far ahead of this node's wall clock: one of the two clocks is wrong.
+    fn look_at_clock(&mut self, now: Instant, member: &Member) {
+        let unix_ms = unix_ms();
+        let Some(ahead) = self.mistakes.ahead(now, member.id(), member.generation(), unix_ms) else { return };
+        let (node, peer, ahead) = (self.node.as_str(), member.name(), Duration::from_millis(ahead));
+        let (theirs, ours) = (Utc::from_unix_ms(member.generation().0), Utc::from_unix_ms(unix_ms));
+        warn!(target: "tidings::node", node, peer, ?ahead, "the start of {peer} is dated {theirs}, but it is {ours} here: \
+            one of the two clocks is wrong, and after it is set right a restart may be taken for an earlier one; set both \
+            by NTP");
+    }
+
+    /// Says what looks like a mistake of operation, if it is time to.
+    pub(crate) fn look(&mut self, now: Instant, facts: Facts, contacts: &[Lookup]) {
+        let due: Vec<Mistake> = self.mistakes.due(now, facts).collect();
+        for mistake in due {
+            self.mistake(mistake, facts, contacts);
+        }
+    }
+
+    fn mistake(&self, mistake: Mistake, facts: Facts, contacts: &[Lookup]) {
+        let (node, local) = (self.node.as_str(), self.local);
+        match mistake {
+            Mistake::Unanswered => {
+                let (contacts, strangers) = (listed(contacts), &self.mistakes.strangers);
+                if strangers.total() == 0 {
+                    warn!(target: "tidings::node", node, "no contact has answered for {UNANSWERED_AFTER:?} or more: \
+                        {contacts}; check that they run under the same cluster name, and that UDP passes both ways");
+                } else {
+                    let rejected = strangers.total();
+                    warn!(target: "tidings::node", node, rejected, "no contact has answered for {UNANSWERED_AFTER:?} or \
+                        more: {contacts}; {rejected} datagrams of another cluster or damaged came from {strangers}: give \
+                        all members the same cluster name and release");
+                }
+            }
+            Mistake::AddressUnknown => warn!(target: "tidings::node", node, "this node does not know its own address \
+                {ADDRESS_AFTER:?} after it was bound to {local}, so no other can list it: call .advertise(..) with the \
+                address that others reach it at, or give it a contact that answers"),
+            Mistake::Clock => {
+                let ours = Utc::from_unix_ms(facts.unix_ms);
+                warn!(target: "tidings::node", node, "the wall clock says {ours}: it was never set, and a restart may be \
+                    taken for an earlier start; set it before the node starts, by NTP");
+            }
+        }
+    }
+
+    /// When [`Reporter::look`] may have something to say.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.mistakes.next_at()
     }
 
     /// The recording has ended before the node: told once, for there is one recording.
@@ -111,19 +217,20 @@ impl Reporter {
     }
 
     /// Counts a ballot that could not be saved, and tells of it unless that was done a while ago.
-    pub(crate) fn save_failed(&mut self, now: Instant, election: &str, error: &dyn std::fmt::Display) {
+    pub(crate) fn save_failed(&mut self, now: Instant, election: &str, error: &io::Error) {
         self.saves_failed += 1;
-        if is_due(self.save_told, now, SAVE_EVERY) {
-            warn!(target: "tidings::election", node = self.node.as_str(), election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}");
+        if self.saves.takes_turn(now) {
+            let remedy = remedy(error).unwrap_or("see to the folder of its term store");
+            warn!(target: "tidings::election", node = self.node.as_str(), election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}; {remedy}");
             self.saves_failed = 0;
-            self.save_told = Some(now);
         }
     }
 
     /// Counts a rejected datagram, and tells of it unless that was done a moment ago.
     pub(crate) fn rejected(&mut self, now: Instant, from: SocketAddr, reason: Rejected) {
         self.rejected += 1;
-        if is_due(self.rejected_told, now, REJECTED_EVERY) {
+        self.mistakes.strangers.note(from, reason);
+        if self.rejected_told.is_none_or(|told| now.since(told) >= REJECTED_EVERY) {
             debug!(target: "tidings::node", node = self.node.as_str(), %from, count = self.rejected, "rejected datagrams; the last was {reason}");
             self.rejected = 0;
             self.rejected_told = Some(now);
@@ -132,19 +239,51 @@ impl Reporter {
 
     /// Warns when most others see this node elsewhere than it says.
     pub(crate) fn seen_elsewhere(&mut self, now: Instant, seen_at: Option<SocketAddr>, own: SocketAddr) {
-        if seen_at == self.seen_at || !is_due(self.seen_told, now, ADDRESS_EVERY) {
-            return;
-        }
-        self.seen_at = seen_at;
-        if let Some(seen_at) = seen_at {
-            self.seen_told = Some(now);
+        let Some(seen_at) = seen_at else { return };
+        if self.seen.takes_turn(now) {
             warn!(target: "tidings::node", node = self.node.as_str(), %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
         }
     }
 }
 
-fn is_due(told: Option<Instant>, now: Instant, every: Duration) -> bool {
-    told.is_none_or(|told| now.since(told) >= every)
+/// Members by name, as far as they are known, else by id.
+struct Names<'a> {
+    ids: Vec<NodeId>,
+    protocol: &'a Protocol,
+}
+
+impl<'a> Names<'a> {
+    fn of(accusers: &Accusers, protocol: &'a Protocol) -> Self {
+        Names { ids: accusers.iter().collect(), protocol }
+    }
+}
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, id) in self.ids.iter().enumerate() {
+            f.write_str(if place == 0 { "" } else { " " })?;
+            match self.protocol.member(*id) {
+                Some(member) => f.write_str(member.name())?,
+                None => id.fmt(f)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What differs between two records of a member, each part with a colon or comma before it.
+fn changes(was: &Member, is: &Member) -> String {
+    let (had, has) = (was.metadata().len(), is.metadata().len());
+    let parts = [
+        (was.address() != is.address()).then(|| format!("address {} -> {}", was.address(), is.address())),
+        (was.metadata() != is.metadata()).then(|| format!("metadata {had} bytes -> {has} bytes")),
+        (was.generation() != is.generation())
+            .then(|| format!("generation {} -> {}", was.generation(), is.generation())),
+        (was.incarnation() != is.incarnation())
+            .then(|| format!("incarnation {} -> {}", was.incarnation(), is.incarnation())),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
 #[cfg(test)]
@@ -156,6 +295,7 @@ mod tests {
     use tracing::{Metadata, Subscriber};
 
     use super::*;
+    use crate::member::{Generation, Identity, Incarnation, Record as MemberRecord, State};
 
     #[derive(Clone, Default)]
     struct Lines(Arc<AtomicUsize>);
@@ -178,7 +318,7 @@ mod tests {
 
     /// How many lines ten minutes of something make, told a hundred times a second.
     fn lines_of_ten_minutes(mut tell: impl FnMut(&mut Reporter, Instant, u64)) -> usize {
-        let (lines, mut reporter) = (Lines::default(), Reporter::new("n1"));
+        let (lines, mut reporter) = (Lines::default(), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
         tracing::subscriber::with_default(lines.clone(), || {
             for ms in (0..600_000).step_by(10) {
                 tell(&mut reporter, Instant::from_nanos(ms * 1_000_000), ms);
@@ -195,17 +335,38 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_fails_makes_one_line_a_minute() {
-        let lines = lines_of_ten_minutes(|reporter, now, _| reporter.save_failed(now, "default", &"disk full"));
-        assert_eq!(lines, 10);
+    fn a_store_that_fails_is_told_with_back_off() {
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        let lines = lines_of_ten_minutes(|reporter, now, _| reporter.save_failed(now, "default", &error));
+        assert_eq!(lines, 4);
     }
 
     #[test]
-    fn a_flapping_address_makes_one_line_a_minute_and_a_steady_one_a_single_line() {
+    fn an_update_says_what_changed_and_no_contents() {
+        let member = |port: u16, metadata: &[u8], incarnation| {
+            let mut identity = Identity::named("n2", Generation(7), SocketAddr::from(([10, 0, 0, 2], port)));
+            identity.metadata = metadata.to_vec();
+            let incarnation = Incarnation(incarnation);
+            Member { record: MemberRecord::new(&identity, incarnation, &[]).unwrap(), incarnation, state: State::Alive }
+        };
+        let was = member(1, b"abc", 1);
+        for (is, text) in [
+            (member(1, b"abc", 1), ""),
+            (member(2, b"abc", 1), ": address 10.0.0.2:1 -> 10.0.0.2:2"),
+            (member(1, b"xyz", 2), ": metadata 3 bytes -> 3 bytes, incarnation 1 -> 2"),
+            (member(2, b"", 1), ": address 10.0.0.2:1 -> 10.0.0.2:2, metadata 3 bytes -> 0 bytes"),
+        ] {
+            assert_eq!(changes(&was, &is), text);
+        }
+    }
+
+    #[test]
+    fn an_address_seen_elsewhere_is_told_with_back_off_however_it_flaps() {
         let at = |port| std::net::SocketAddr::from(([10, 0, 0, 1], port));
         let flapping = |ms: u64| Some(at(1 + (ms % 7) as u16)).filter(|_| ms % 30 > 0);
         let lines = lines_of_ten_minutes(|reporter, now, ms| reporter.seen_elsewhere(now, flapping(ms), at(9)));
-        assert_eq!(lines, 10);
-        assert_eq!(lines_of_ten_minutes(|reporter, now, _| reporter.seen_elsewhere(now, Some(at(1)), at(9))), 1);
+        assert_eq!(lines, 4);
+        assert_eq!(lines_of_ten_minutes(|reporter, now, _| reporter.seen_elsewhere(now, Some(at(1)), at(9))), 4);
+        assert_eq!(lines_of_ten_minutes(|reporter, now, _| reporter.seen_elsewhere(now, None, at(9))), 0);
     }
 }

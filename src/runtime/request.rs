@@ -1,12 +1,14 @@
 //! What a handle asks of the node's task, and about whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::leader::Term;
 use crate::member::{IdentityError, NodeId};
 use crate::protocol::{ForgetError, ResignError};
+use crate::runtime::joiners::Answer;
 use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::view::View;
 use crate::why::Why;
@@ -19,6 +21,7 @@ pub(crate) enum Command {
     Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
     Metrics(oneshot::Sender<NodeMetrics>),
     Resign(Resignation, oneshot::Sender<Result<Option<Term>, ResignError>>),
+    Joined(Duration, Answer),
     Leave,
 }
 

@@ -128,6 +128,13 @@ impl View {
         self.isolated.is_some()
     }
 
+    /// Whether this node knows the address that others reach it at. After a wildcard bind it learns it from a member;
+    /// until then it is seen by none.
+    #[must_use]
+    pub fn address_known(&self) -> bool {
+        self.me().is_some_and(|me| !me.address().ip().is_unspecified())
+    }
+
     /// Where the later start of this name lives, if one has taken this node's place.
     #[must_use]
     pub fn superseded_by(&self) -> Option<SocketAddr> {
@@ -201,7 +208,7 @@ pub(crate) fn in_state(member: &Member, state: State) -> Member {
     Member { state, ..member.clone() }
 }
 
-/// `version`, `me` (an id), `isolated`, `leaders`, and `members`, sorted by id.
+/// `version`, `me` (an id), `isolated`, `address_known`, `leaders`, and `members`, sorted by id.
 impl Serialize for View {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Members<'a>(&'a View);
@@ -214,10 +221,11 @@ impl Serialize for View {
                 list.end()
             }
         }
-        let mut out = serializer.serialize_struct("View", 5)?;
+        let mut out = serializer.serialize_struct("View", 6)?;
         out.serialize_field("version", &self.version)?;
         out.serialize_field("me", &self.me)?;
         out.serialize_field("isolated", &self.is_isolated())?;
+        out.serialize_field("address_known", &self.address_known())?;
         out.serialize_field("leaders", &self.leaders().collect::<Vec<_>>())?;
         out.serialize_field("members", &Members(self))?;
         out.end()

@@ -13,6 +13,7 @@ mod letters;
 mod origin;
 mod outbound;
 mod probing;
+mod range;
 mod repair;
 mod selfhood;
 mod whereabouts;
@@ -42,6 +43,7 @@ use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
 use crate::swim::outbox::Outbox;
 use crate::swim::probe::Rounds;
+use crate::swim::reach::Reach;
 use crate::swim::relays::Relays;
 use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
@@ -88,6 +90,8 @@ pub(crate) struct Machine {
     unmet: Option<Slot>,
     /// Who pinged us last as a member that we know by another address, and from where.
     stranger: Option<(Digest, SocketAddr)>,
+    /// Whom the socket can send to.
+    reach: Reach,
     outbox: Outbox,
     events: Events,
     timers: Timers,
@@ -150,6 +154,7 @@ impl Machine {
             pooled: Rtt::default(),
             unmet: None,
             stranger: None,
+            reach: Reach::default(),
             outbox: Outbox::default(),
             events: Events::default(),
             timers,
@@ -295,6 +300,7 @@ impl Machine {
             start: chain.start,
             steps: chain.steps,
             omitted: chain.steps_omitted,
+            wall_origin_ms: None,
         })
     }
 

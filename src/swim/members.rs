@@ -10,6 +10,7 @@ use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
 use crate::sabotage;
 use crate::swim::index::Index;
 use crate::swim::journal::Journal;
+use crate::swim::reach::Reach;
 use crate::swim::ring::Ring;
 use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
@@ -91,7 +92,8 @@ pub(crate) struct Members {
     me: Slot,
     /// Where this node last stood on the ring: a search at every tick would read a dozen rows all over the table.
     my_place: usize,
-    counts: Counts,
+    /// Those at IPv4 addresses, and those at IPv6 ones.
+    counts: [Counts; 2],
     hash_key: u64,
     view_hash: u64,
     journal: Journal,
@@ -108,7 +110,7 @@ impl Members {
             ring: Ring::default(),
             me: Slot(0),
             my_place: 0,
-            counts: Counts::default(),
+            counts: Default::default(),
             hash_key,
             view_hash: 0,
             journal: Journal::new(),
@@ -144,7 +146,21 @@ impl Members {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.counts
+        self.counts_in(Reach::Both)
+    }
+
+    /// How many of the members that can be sent to are in which state.
+    pub(crate) fn counts_in(&self, reach: Reach) -> Counts {
+        let [v4, v6] = self.counts;
+        match reach {
+            Reach::V4 => v4,
+            Reach::V6 => v6,
+            Reach::Both => Counts {
+                alive: v4.alive + v6.alive,
+                suspect: v4.suspect + v6.suspect,
+                provisional: v4.provisional + v6.provisional,
+            },
+        }
     }
 
     /// The sum of the live members' terms.
@@ -397,11 +413,13 @@ impl Members {
 
     fn count_of(&mut self, slot: Slot) -> Option<&mut usize> {
         let row = &self.rows[slot.0 as usize];
+        let [v4, v6] = &mut self.counts;
+        let counts = if row.member.address().is_ipv4() { v4 } else { v6 };
         match (row.member.state, row.standing) {
             (_, Presence::Free) => None,
-            (State::Alive, _) => Some(&mut self.counts.alive),
-            (State::Suspect, _) => Some(&mut self.counts.suspect),
-            (State::Dead, Presence::Provisional) => Some(&mut self.counts.provisional),
+            (State::Alive, _) => Some(&mut counts.alive),
+            (State::Suspect, _) => Some(&mut counts.suspect),
+            (State::Dead, Presence::Provisional) => Some(&mut counts.provisional),
             (State::Dead | State::Left, _) => None,
         }
     }

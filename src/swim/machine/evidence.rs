@@ -74,8 +74,7 @@ impl Machine {
 
     /// Whether enough members that are not suspects have answered pings sent since a moment: two, or all there are.
     pub(super) fn has_answers_since(&self, since: Instant, most: usize) -> bool {
-        let counts = self.members.counts();
-        if counts.present() <= 2 {
+        if self.present_in_reach() <= 2 {
             return true;
         }
         self.count_answers(since) >= self.others_alive().min(most)
@@ -86,14 +85,9 @@ impl Machine {
         self.answers.since(since, |slot| self.members.member(slot).state() == State::Alive)
     }
 
-    /// How many others are Alive here.
-    pub(super) fn others_alive(&self) -> usize {
-        self.members.counts().alive.saturating_sub(usize::from(self.me().state() == State::Alive))
-    }
-
     /// Answers needed before a verdict.
     pub(super) fn answers_needed(&self) -> usize {
-        answers_needed(self.members.counts().present(), self.others_alive())
+        answers_needed(self.present_in_reach(), self.others_alive())
     }
 
     /// Suspicions kept to ourselves because nobody answered: now somebody has.

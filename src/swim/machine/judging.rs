@@ -44,6 +44,13 @@ impl Machine {
     }
 
     fn plan_for(&mut self, slot: Slot, due: Instant) {
+        if !self.can_reach(slot) {
+            // A verdict rests on a last ping of our own, and there can be none: it stays a suspect of the others'.
+            if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                suspicion.wait_until(Instant::NEVER);
+            }
+            return;
+        }
         let rto = self.rto(slot);
         let spread = SPREAD_PER_MEMBER * u32::try_from(self.members.ring_len()).unwrap_or(u32::MAX);
         let jitter = self.random.probing.fraction_of(rto.max(spread));
@@ -66,7 +73,7 @@ impl Machine {
     }
 
     fn has_enough_accusers(&self, suspicion: &Suspicion) -> bool {
-        let present = self.members.counts().present();
+        let present = self.present_in_reach();
         present <= 2 || suspicion.accusers.len() >= accusers_needed(self.rules.confirmations, present)
     }
 
@@ -238,7 +245,7 @@ impl Machine {
 
     /// A verdict that may be our own fault: told here, kept from the others, undone by any sign of life.
     fn convict_provisionally(&mut self, slot: Slot) {
-        let present = self.members.counts().present();
+        let present = self.present_in_reach();
         if present > 2 && self.too_few_answer(slot, self.now - self.rules.stall_tolerance) {
             self.isolate();
         }
@@ -272,7 +279,7 @@ impl Machine {
     /// The suspect hears it first, and if too few relays could say anything, others are asked to look.
     pub(super) fn announce_suspicion(&mut self, slot: Slot, nacks: usize) {
         self.ping(slot, Errand::Look, First::Nothing);
-        if nacks >= self.rules.confirmations || self.members.counts().present() <= 2 {
+        if nacks >= self.rules.confirmations || self.present_in_reach() <= 2 {
             return;
         }
         for other in self.pick_proved(SECOND_OPINIONS, slot).iter() {

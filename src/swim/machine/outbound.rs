@@ -27,6 +27,7 @@ impl Machine {
     pub(crate) fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<SocketAddr> {
         let to = loop {
             match self.outbox.pop()? {
+                Outgoing::Intent(intent) if !self.reach.covers(intent.to) => {}
                 Outgoing::Intent(intent) => {
                     self.make(&intent, buf);
                     // Even without news it may be longer than an unproved address may be sent: then nothing is said.

@@ -9,6 +9,7 @@ use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
+use crate::swim::members::Members;
 use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::picks::Picks;
 use crate::swim::probe::{Occasion, Round, Wanted};
@@ -66,6 +67,10 @@ impl Machine {
         if !self.members.row(slot).is_present() || slot == self.members.me() || self.leaving.is_some() {
             return None;
         }
+        if !self.can_reach(slot) {
+            // Its silence would be our socket's.
+            return None;
+        }
         let rto = self.rto(slot);
         let longest = self.rules.probe_interval.min(self.rules.stall_tolerance / 3);
         let digest = self.members.row(slot).digest();
@@ -92,7 +97,7 @@ impl Machine {
 
     /// k random members are asked to ping the target too (SWIM 3.1).
     fn ask_relays(&mut self, serial: u32, target: Slot) {
-        let relays = self.pick_others(self.rules.indirect_checks, Some(target));
+        let relays = self.pick_relays(target);
         let digest = self.members.row(target).digest();
         for relay in relays.iter() {
             let errand = Errand::Relay { round: serial, relay };
@@ -106,10 +111,22 @@ impl Machine {
         }
     }
 
+    /// Relays to a target: whoever has an address of its family can send to it.
+    fn pick_relays(&mut self, target: Slot) -> Picks {
+        let is_ipv4 = |members: &Members, slot: Slot| members.member(slot).address().is_ipv4();
+        let family = is_ipv4(&self.members, target);
+        self.pick(self.rules.indirect_checks, |members, slot| slot != target && is_ipv4(members, slot) == family)
+    }
+
     /// Others to ask: at random, those that are Alive before those that are not.
     pub(super) fn pick_others(&mut self, wanted: usize, except: Option<Slot>) -> Picks {
-        let members = &self.members;
-        let is_other = |slot: Slot| slot != members.me() && Some(slot) != except;
+        self.pick(wanted, |_, slot| Some(slot) != except)
+    }
+
+    fn pick(&mut self, wanted: usize, fits: impl Fn(&Members, Slot) -> bool) -> Picks {
+        let (members, reach) = (&self.members, self.reach);
+        let is_other =
+            |slot: Slot| slot != members.me() && fits(members, slot) && reach.covers(members.member(slot).address());
         let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == State::Alive;
         let count = members.ring_len();
         let well = Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_well);
@@ -121,10 +138,14 @@ impl Machine {
 
     /// Others to tell of a suspicion: at random, Alive, and at an address that is proved, for it is not about them.
     pub(super) fn pick_proved(&mut self, wanted: usize, except: Slot) -> Picks {
-        let members = &self.members;
+        let (members, reach) = (&self.members, self.reach);
         let fits = |slot: Slot| {
             let row = members.row(slot);
-            slot != members.me() && slot != except && row.member.state() == State::Alive && row.is_proved()
+            reach.covers(row.member.address())
+                && slot != members.me()
+                && slot != except
+                && row.member.state() == State::Alive
+                && row.is_proved()
         };
         let count = members.ring_len();
         Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
@@ -153,10 +174,8 @@ impl Machine {
     fn accuse_by_round(&mut self, slot: Slot, round: &Round) {
         let me = self.me().id();
         let answered = self.answers.since(round.began, |answerer| answerer != slot) > 0;
-        let is_private = self.members.counts().present() > 2
-            && round.nackers.is_empty()
-            && !answered
-            && !sabotage::is_off("self_tests");
+        let is_private =
+            self.present_in_reach() > 2 && round.nackers.is_empty() && !answered && !sabotage::is_off("self_tests");
         let accusers: Accusers = std::iter::once(me).chain(round.nackers.iter()).collect();
         let is_new = self.suspicions.get(slot).is_none();
         if is_new {
@@ -208,7 +227,7 @@ impl Machine {
     /// Somebody asks us to ping a member for it. Only members are served, and only about members.
     pub(super) fn receive_ping_req(&mut self, origin: Origin, nonce: Nonce, target: Digest) {
         let Some(asker) = origin.slot.filter(|slot| self.members.row(*slot).is_used()) else { return };
-        let is_third = |slot: &Slot| *slot != self.members.me() && *slot != asker;
+        let is_third = |slot: &Slot| *slot != self.members.me() && *slot != asker && self.can_reach(*slot);
         let Some(slot) = self.members.find_digest(target).filter(is_third) else { return };
         let rto = self.rto(slot);
         let (nack_at, drop_at) = (self.now + rto * 4 / 5, self.now + self.rules.stall_tolerance);
@@ -283,8 +302,9 @@ impl Machine {
     }
 
     fn pick_for_news(&mut self, wanted: usize) -> Picks {
-        let members = &self.members;
-        let fits = |slot: Slot| slot != members.me() && members.row(slot).is_live();
+        let (members, reach) = (&self.members, self.reach);
+        let in_reach = |slot: Slot| reach.covers(members.member(slot).address());
+        let fits = |slot: Slot| slot != members.me() && members.row(slot).is_live() && in_reach(slot);
         let count = members.ring_len();
         Picks::choose(&mut self.random.gossip, wanted, count, |place| members.ring_at(place), fits)
     }

@@ -149,3 +149,18 @@ fn the_journal_names_whoever_looks_different() {
         assert_eq!(members.journal().since(before).unwrap().collect::<Vec<_>>(), [record(0).id()]);
     }
 }
+
+#[test]
+fn members_are_counted_by_the_family_of_their_address() {
+    let (me, other) = (record(0), record(1));
+    let mut members = Members::new(me, 1);
+    let slot = members.insert(other.clone());
+    let counts = |members: &Members| [Reach::V4, Reach::V6, Reach::Both].map(|reach| members.counts_in(reach).alive);
+    assert_eq!(counts(&members), [2, 0, 2]);
+    let mut moved = other;
+    moved.set_address("[fd00::1]:1".parse().unwrap());
+    members.set_record(slot, moved);
+    assert_eq!(counts(&members), [1, 1, 2]);
+    members.set_state(slot, State::Dead);
+    assert_eq!(counts(&members), [1, 0, 1]);
+}

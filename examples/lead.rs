@@ -1,0 +1,27 @@
+//! One of three voters, each on a host of its own: `lead db-1`, `lead db-2`, `lead db-3`.
+use tidings::config::ElectionConfig;
+use tidings::election::FileStore;
+use tidings::{Node, Term};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let name = std::env::args().nth(1).ok_or("usage: lead db-1")?;
+    let node = Node::builder(name)
+        .cluster("orders")
+        .contacts(["db-1.internal:7340", "db-2.internal:7340", "db-3.internal:7340"]) // its own may be among them
+        .election(ElectionConfig::lan("default", ["db-1", "db-2", "db-3"])) // the same on all three
+        .term_store(FileStore::open("/var/lib/orders/votes")?)
+        .start()
+        .await?;
+    node.lead("default", |lease| async move {
+        // Runs only while this node leads; dropped when its lease ends, begun anew in the next term.
+        serve_writes(lease.term()).await
+    })
+    .await?;
+    Ok(())
+}
+
+async fn serve_writes(term: Term) {
+    println!("serves writes in term {term}");
+    std::future::pending().await
+}

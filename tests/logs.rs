@@ -1,0 +1,184 @@
+//! What a node writes to the log: who is meant by name, mistakes with their next step, every line with the node's name.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use support::node;
+use tidings::event::Event;
+use tidings::member::Generation;
+use tidings::runtime::{Builder, Node};
+use tokio::sync::Notify;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Level, Metadata, Subscriber};
+
+/// For a whole test; on a busy machine much more than it needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug)]
+struct Line {
+    level: Level,
+    /// The message and the fields, as text.
+    text: String,
+    /// The node of the span that the line was written in.
+    span: Option<String>,
+}
+
+impl Line {
+    fn has(&self, parts: &[&str]) -> bool {
+        parts.iter().all(|part| self.text.contains(part))
+    }
+}
+
+/// Keeps every line of one thread, and the spans they were written in.
+#[derive(Clone, Default)]
+struct Log {
+    lines: Arc<Mutex<Vec<Line>>>,
+    spans: Arc<Mutex<BTreeMap<u64, String>>>,
+    entered: Arc<Mutex<Vec<u64>>>,
+    next: Arc<AtomicU64>,
+    wrote: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = write!(self.0, "{}={value:?} ", field.name());
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("tidings") && *metadata.level() <= Level::DEBUG
+    }
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let id = self.next.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut text = Text::default();
+        span.record(&mut text);
+        self.spans.lock().unwrap().insert(id, text.0);
+        Id::from_u64(id)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let span = self.entered.lock().unwrap().last().map(|id| self.spans.lock().unwrap()[id].clone());
+        self.lines.lock().unwrap().push(Line { level: *event.metadata().level(), text: text.0, span });
+        self.wrote.notify_one();
+    }
+    fn enter(&self, span: &Id) {
+        self.entered.lock().unwrap().push(span.into_u64());
+    }
+    fn exit(&self, _: &Id) {
+        self.entered.lock().unwrap().pop();
+    }
+}
+
+impl Log {
+    /// Runs nodes on this thread until the future is done, and keeps what they write.
+    fn of<F: Future<Output = ()>>(run: impl FnOnce(Log) -> F) -> Log {
+        let log = Log::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tracing::subscriber::with_default(log.clone(), || runtime.block_on(run(log.clone())));
+        log
+    }
+
+    /// Waits for a line with these parts.
+    async fn until(&self, parts: &[&str]) {
+        let is_there = || self.lines.lock().unwrap().iter().any(|line| line.has(parts));
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !is_there() {
+                self.wrote.notified().await;
+            }
+        });
+        assert!(waited.await.is_ok(), "no line of {parts:?} in {:#?}", self.lines.lock().unwrap());
+    }
+
+    #[track_caller]
+    fn expect(&self, level: Level, parts: &[&str]) {
+        let lines = self.lines.lock().unwrap();
+        assert!(
+            lines.iter().any(|line| line.level == level && line.has(parts)),
+            "no {level} line of {parts:?} in {lines:#?}"
+        );
+    }
+}
+
+async fn start(builder: Builder) -> Node {
+    builder.on_this_runtime().start().await.unwrap()
+}
+
+async fn until_alive(node: &Node, count: usize) {
+    let waited = tokio::time::timeout(PATIENCE, node.wait_until(|view| view.alive().count() == count));
+    waited.await.expect("not all were alive in time").unwrap();
+}
+
+#[test]
+fn a_death_is_told_by_names_and_every_line_bears_the_nodes_own() {
+    let log = Log::of(|_| async {
+        let first = start(node("n1")).await;
+        let contact = [first.local_address()];
+        let second = start(node("n2").contacts(["localhost.invalid"]).contacts(contact)).await;
+        let third = start(node("n3").contacts(contact)).await;
+        for node in [&first, &second, &third] {
+            until_alive(node, 3).await;
+        }
+        second.set_metadata("secret").await.unwrap();
+        first.wait_until(|view| view.by_name("n2").is_some_and(|n2| n2.metadata() == b"secret")).await.unwrap();
+        let mut events = first.events();
+        drop(third);
+        let dead = async {
+            while let Some(notice) = events.next().await {
+                if matches!(notice.event, Event::Dead { .. }) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, dead).await.expect("nobody died in time");
+    });
+    log.expect(Level::INFO, &["suspect: ", "node=\"n1\"", "peer=\"n3\"", "by=n"]);
+    log.expect(Level::WARN, &["dead: ", "node=\"n1\"", "peer=\"n3\"", "by=n"]);
+    log.expect(Level::INFO, &["updated: metadata 0 bytes -> 6 bytes, incarnation", "peer=\"n2\""]);
+    log.expect(Level::WARN, &["localhost.invalid:7340", "looked up again"]);
+    let lines = log.lines.lock().unwrap();
+    assert!(lines.iter().all(|line| !line.text.contains("secret")), "{lines:#?}");
+    let nameless: Vec<_> = lines
+        .iter()
+        .filter(|line| !["n1", "n2", "n3"].iter().any(|n| line.span.as_deref() == Some(&format!("node=\"{n}\" "))))
+        .collect();
+    assert!(nameless.is_empty(), "{nameless:#?}");
+    assert!(lines.iter().any(|line| line.text.contains("probe")), "the core's own lines are among them");
+}
+
+#[test]
+fn mistakes_are_told_with_the_next_step() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let log = Log::of(|log| async move {
+        let stranger = start(node("x1").cluster("other").contacts([silent])).await;
+        let mistaken = start(node("n1").contacts([stranger.local_address(), silent])).await;
+        let nowhere = start(node("n2").bind("0.0.0.0:0")).await;
+        let ahead = start(node("n3").cluster("third").generation(Generation(4_102_444_800_000))).await;
+        let ours = start(node("n4").cluster("third").contacts([ahead.local_address()])).await;
+        log.until(&["node=\"n1\"", "no contact has answered"]).await;
+        log.until(&["node=\"x1\"", "no contact has answered"]).await;
+        log.until(&["node=\"n2\"", "own address"]).await;
+        log.until(&["node=\"n4\"", "clocks"]).await;
+        let (asked, asker) = (stranger.local_address().to_string(), mistaken.local_address());
+        log.expect(Level::WARN, &["node=\"n1\"", &asked, &silent.to_string(), "UDP passes both ways"]);
+        let of = format!("came from {asker}");
+        log.expect(Level::WARN, &["node=\"x1\"", &silent.to_string(), &of, "same cluster name"]);
+        drop((nowhere, ours));
+    });
+    log.expect(Level::WARN, &["node=\"n2\"", "bound to 0.0.0.0:", ".advertise(..)"]);
+    log.expect(Level::WARN, &["node=\"n4\"", "peer=\"n3\"", "dated 2100-01-01T00:00:00.000Z", "NTP"]);
+}
