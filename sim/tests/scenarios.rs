@@ -62,6 +62,66 @@ fn no_regression_is_back() {
     }
 }
 
+/// Scenarios under `scenarios/open`, of what the protocol cannot do yet, each with the row of the issue it is for. One
+/// that holds moves up into `scenarios/`, and goes from here.
+const NOT_MENDED: &[(&str, u32)] = &[
+    ("busy-metadata-100", 3),
+    ("busy-metadata-40", 3),
+    ("families-apart", 14),
+    ("flapping-told-seldom", 10),
+    ("ghost-rate-100", 8),
+    ("ghost-rate-20", 8),
+    ("idle-some-dead", 8),
+    ("inbox-small", 6),
+    ("ingress-loss-99", 6),
+    ("isolated-forgets", 2),
+    ("isolated-rate-5", 2),
+    ("isolated-rate-64", 2),
+    ("isolated-under-loss-100", 15),
+    ("isolated-under-loss-250", 15),
+    ("join-1970", 11),
+    ("join-1970-300", 11),
+    ("leave-after-crash", 12),
+    ("lost-inbox-16ms", 6),
+    ("lost-inbox-256ms", 6),
+    ("moved-around", 7),
+    ("moved-under-way", 7),
+    ("names-moved", 2),
+    ("nat-each-10", 4),
+    ("nat-each-100", 4),
+    ("nat-each-answers-10", 4),
+    ("nat-each-answers-100", 4),
+    ("nat-joining", 4),
+    ("nat-link-cut", 4),
+    ("nat-one-10", 4),
+    ("nat-one-100", 4),
+    ("over-the-cap", 9),
+    ("partition-hour-5", 8),
+    ("partition-hour-64", 8),
+    ("suspended-past-tombstones", 13),
+    ("wildcard-all", 1),
+    ("wildcard-election", 1),
+    ("wildcard-two-families", 1),
+];
+
+#[test]
+fn open_scenarios_are_listed_and_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/open");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let texts = files.map(|path| std::fs::read_to_string(path).unwrap());
+    let mut scenarios: Vec<Scenario> = texts.map(|text| Scenario::from_toml(&text).unwrap()).collect();
+    scenarios.sort_by(|one, other| one.name.cmp(&other.name));
+    let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names, NOT_MENDED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (scenario, (name, row)) in scenarios.iter().zip(NOT_MENDED) {
+        assert!(scenario.about.ends_with('.') && !scenario.expectations.is_empty(), "{name}");
+        let broken = if scenario.host_limit() > HOSTS_MAX { None } else { run(scenario, SEEDS[0]).pop() };
+        let said = broken.map_or("holds, or is run by command".to_owned(), |violation| violation.to_string());
+        eprintln!("row {row:<2} {name:<26} {said}");
+    }
+}
+
 /// A change of a scenario, all of whose expectations stay.
 type Change = fn(&mut Scenario);
 

@@ -395,8 +395,7 @@ mod tests {
     #[test]
     fn a_retry_timeout_that_shrinks_later_brings_no_told_moment_forward() {
         let slow = Pace { rto: Duration::from_millis(500), ..PACE };
-        let mut suspicion =
-            Suspicion::new(at(9_000), at(1_000), SuspectReason::Accused, Publicity::Published, slow);
+        let mut suspicion = Suspicion::new(at(9_000), at(1_000), SuspectReason::Accused, Publicity::Published, slow);
         let told = suspicion.soft_deadline();
         assert_eq!(told, at(10_500));
         suspicion.plan(at(9_100), told, Duration::from_millis(100), Duration::ZERO);

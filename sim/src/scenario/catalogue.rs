@@ -140,7 +140,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_has_a_scenario() {
-        let faults = CATALOGUE.iter().flat_map(|scenario| &scenario.faults);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/open");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        let open: Vec<Scenario> =
+            files.map(|path| Scenario::from_toml(&std::fs::read_to_string(path).unwrap()).unwrap()).collect();
+        let faults = CATALOGUE.iter().chain(&open).flat_map(|scenario| &scenario.faults);
         let kinds: BTreeSet<&str> = faults.map(|planned| planned.what.name()).collect();
         assert_eq!(kinds.len(), Fault::NAMES.len(), "{kinds:?}");
     }
