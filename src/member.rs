@@ -12,7 +12,7 @@ mod record;
 
 pub use accusers::{ACCUSERS_MAX, Accusers};
 pub use id::{Generation, Incarnation, NodeId};
-pub use identity::{Identity, IdentityError, METADATA_BYTES_MAX, NAME_BYTES_MAX, canonical, name_is_valid};
+pub use identity::{Advertise, Identity, IdentityError, METADATA_BYTES_MAX, NAME_BYTES_MAX, canonical, name_is_valid};
 pub use record::{EXTRA_BYTES_MAX, Record};
 
 use std::fmt;

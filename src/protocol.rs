@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use crate::config::{Config, ConfigError, Rules};
 use crate::election::{Election, Lease, SaveOutcome, Standing};
 use crate::event::Event;
-use crate::member::{Identity, IdentityError, Incarnation, Member, NodeId, Record};
+use crate::member::{Advertise, Identity, IdentityError, Incarnation, Member, NodeId, Record};
 use crate::metrics::Metrics;
 use crate::swim::Machine;
 use crate::time::Instant;
@@ -66,7 +66,9 @@ impl Protocol {
         }
         check_voter(&rules, &identity)?;
         let elections = Elections::new(&rules, identity.id, seed, now);
-        Ok(Protocol { swim: Machine::new(rules, record, seed, now), elections, is_leaving: false })
+        // Without an address there is none to be told as it stands.
+        let advertise = if record.address().ip().is_unspecified() { Advertise::AsSeen } else { identity.advertise };
+        Ok(Protocol { swim: Machine::new(rules, record, advertise, seed, now), elections, is_leaving: false })
     }
 
     /// Dials these addresses until a member answers, and now and then for ever after, so that partitions heal.
@@ -274,7 +276,15 @@ impl Protocol {
         self.swim.is_alone()
     }
 
-    /// The address that most others report seeing this node at, when it is not the one in its own record.
+    /// Whether this node knows an address to tell the others. Behind a wildcard bind it asks them until it does, and
+    /// until then nobody can list it.
+    #[must_use]
+    pub fn is_address_known(&self) -> bool {
+        self.swim.is_address_known()
+    }
+
+    /// The address that most others see this node at, when they do not reach it at the one in its own record. Only one
+    /// that was given to be told as it stands stays so: any other gives way to what they see.
     #[must_use]
     pub fn seen_elsewhere(&self) -> Option<SocketAddr> {
         self.swim.seen_elsewhere()

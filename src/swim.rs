@@ -25,6 +25,8 @@ mod slot;
 mod suspicion;
 mod sync;
 mod timers;
+mod ways;
+mod whereabouts;
 
 pub use machine::{ForgetError, LeaveProgress};
 pub(crate) use machine::{Machine, Received};

@@ -10,6 +10,16 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Longest metadata, in bytes.
 pub const METADATA_BYTES_MAX: usize = 512;
 
+/// What becomes of a node's address when the others see it at another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Advertise {
+    /// It is told as it was given, whatever the others see: somebody knows better how this node is reached.
+    AsGiven,
+    /// If most others see this node at one other address and nobody reaches it at its own, that one is told instead.
+    #[default]
+    AsSeen,
+}
+
 /// Who this node is; given once to the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -19,8 +29,10 @@ pub struct Identity {
     pub id: NodeId,
     /// Higher at each start of the process: Unix milliseconds at the start. Below 2^63.
     pub generation: Generation,
-    /// Where others send to; the unspecified address means "as my first contact sees me".
+    /// Where others send to; the unspecified address means that this node asks the others until it knows.
     pub address: SocketAddr,
+    /// Whether the address is told as it stands, or as most others see it.
+    pub advertise: Advertise,
     /// At most 512 bytes for the application.
     pub metadata: Vec<u8>,
 }
@@ -34,6 +46,7 @@ impl Identity {
             id: NodeId::from_name(name),
             generation,
             address: canonical(address),
+            advertise: Advertise::default(),
             metadata: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::election::{Ballot, Standing};
 use crate::event::Event;
 use crate::leader::{Leader, Term};
-use crate::member::{Generation, Identity, Incarnation, Member, NodeId, Record};
+use crate::member::{Advertise, Generation, Identity, Incarnation, Member, NodeId, Record};
 use crate::recording::Told;
 use crate::time::Instant;
 
@@ -237,8 +237,20 @@ impl<'a> Fields<'a> {
             id: self.id()?,
             generation: Generation(self.u64()?),
             address: self.address()?,
+            advertise: Advertise::default(),
             metadata: self.bytes()?.to_owned(),
         })
+    }
+
+    /// The recording node's own identity, which says what becomes of its address.
+    pub(super) fn header_identity(&mut self) -> Option<Identity> {
+        let identity = self.identity()?;
+        let advertise = match self.u8()? {
+            0 => Advertise::AsSeen,
+            1 => Advertise::AsGiven,
+            _ => return None,
+        };
+        Some(Identity { advertise, ..identity })
     }
 
     pub(super) fn record(&mut self) -> Option<Record> {

@@ -233,7 +233,7 @@ fn header(body: &[u8]) -> Option<Header> {
     let header = Header {
         release: fields.text()?.to_owned(),
         config: take_config(&mut fields)?,
-        identity: fields.identity()?,
+        identity: fields.header_identity()?,
         seed: fields.u64()?,
         now: fields.instant()?,
     };

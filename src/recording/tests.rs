@@ -111,6 +111,7 @@ fn a_replay_tells_what_was_told_when_it_was_told() {
 fn what_is_written_is_read() {
     let mut written = Header::new(Config::wan("orders"), header(1).identity, 99, Instant::from_nanos(5));
     written.identity.metadata = vec![1, 2, 3];
+    written.identity.advertise = crate::member::Advertise::AsGiven;
     written.release = "0.0.9".to_owned();
     let record = Record::new(&written.identity, Incarnation(4), &[8, 9]).unwrap();
     let vote = Some(NodeId::from_name("x"));

@@ -8,6 +8,7 @@ use std::io;
 use twox_hash::XxHash3_64;
 
 use crate::election::SaveOutcome;
+use crate::member::Advertise;
 use crate::recording::fields::{
     put_address, put_bytes, put_choice, put_id, put_identity, put_instant, put_record, put_standing, put_told, put_u32,
     put_u64,
@@ -108,6 +109,7 @@ impl<W: io::Write> Writer<W> {
         put_bytes(&mut self.entry, header.release.as_bytes());
         put_config(&mut self.entry, &header.config);
         put_identity(&mut self.entry, &header.identity);
+        self.entry.push(u8::from(header.identity.advertise == Advertise::AsGiven));
         put_u64(&mut self.entry, header.seed);
         put_instant(&mut self.entry, header.now);
         let signature_bytes = MAGIC.len() as u64 + 1;

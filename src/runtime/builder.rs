@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Config, ElectionConfig};
 use crate::election::TermStore;
-use crate::member::{Generation, Identity, NodeId, Record, canonical};
+use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
 use crate::recording::{Header, Recorder, Writer};
 use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
 use crate::runtime::clock::{Clock, generation_now};
@@ -114,7 +114,7 @@ impl Builder {
         self
     }
 
-    /// Where others reach this node, an address or `host:port`, resolved once; without a port, the bound one. Without
+    /// Where others reach this node, an address or `host:port`, resolved once and told as it stands; without a port, the bound one. Without
     /// this a specific bind address is told, and after a wildcard bind the address that the first contact sees.
     pub fn advertise(mut self, address: impl Display) -> Self {
         self.advertise = Some(address.to_string());
@@ -300,6 +300,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     if let Some(advertise) = advertise {
         let resolved = advertise.resolve(local).await.first().copied();
         identity.address = resolved.ok_or_else(|| StartError::UnresolvedAdvertise(advertise.to_string()))?;
+        identity.advertise = Advertise::AsGiven;
     }
     let (mut addresses, failed) = resolve_all(&contacts, local).await;
     if addresses.is_empty() && !failed.is_empty() {

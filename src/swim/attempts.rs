@@ -5,6 +5,7 @@
 //! answer still counts for what it proves.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::random::Random;
@@ -39,16 +40,11 @@ pub(crate) struct Attempt {
     pub(crate) nonce: Nonce,
     /// Whom the ping named, or nobody when the owner of the address is unknown.
     pub(crate) target: Digest,
+    /// Where it was sent: whoever echoes the nonce receives there.
+    pub(crate) to: SocketAddr,
     pub(crate) sent: Instant,
     pub(crate) errand: Errand,
     pub(crate) answered: bool,
-}
-
-impl Attempt {
-    /// Whether the ping was sent where its target is known to be, and not to whoever is at some address.
-    pub(crate) fn went_to_its_target(&self) -> bool {
-        self.target != Digest::NOBODY && !matches!(self.errand, Errand::Proof(_))
-    }
 }
 
 /// The attempts in the order they were sent; a nonce carries its place in its low 16 bits.
@@ -65,14 +61,20 @@ impl Attempts {
     }
 
     /// Notes a ping that is about to be sent and names its nonce.
-    pub(crate) fn start(&mut self, now: Instant, random: &mut Random, target: Digest, errand: Errand) -> Nonce {
+    pub(crate) fn start(
+        &mut self,
+        now: Instant,
+        random: &mut Random,
+        (target, to): (Digest, SocketAddr),
+        errand: Errand,
+    ) -> Nonce {
         while self.sent.front().is_some_and(|oldest| oldest.sent + self.keep < now) || self.sent.len() >= ATTEMPTS_MAX {
             self.sent.pop_front();
             self.first = self.first.wrapping_add(1);
         }
         let place = self.first.wrapping_add(self.sent.len() as u16);
         let nonce = Nonce(random.draw() & !0xffff | u64::from(place));
-        self.sent.push_back(Attempt { nonce, target, sent: now, errand, answered: false });
+        self.sent.push_back(Attempt { nonce, target, to, sent: now, errand, answered: false });
         nonce
     }
 
@@ -102,14 +104,16 @@ mod tests {
     use super::*;
     use crate::random::Purpose;
 
+    const TO: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
     #[test]
     fn finds_each_by_nonce_until_it_expires() {
         let keep = Duration::from_secs(9);
         let at = |s: u64| Instant::ORIGIN + Duration::from_secs(s);
         let mut random = Random::fork(1, Purpose::Nonces);
         let mut attempts = Attempts::new(keep);
-        let first = attempts.start(at(1), &mut random, Digest(7), Errand::Look);
-        let second = attempts.start(at(2), &mut random, Digest(8), Errand::Round(3));
+        let first = attempts.start(at(1), &mut random, (Digest(7), TO), Errand::Look);
+        let second = attempts.start(at(2), &mut random, (Digest(8), TO), Errand::Round(3));
         assert_eq!(attempts.answer(at(3), first).map(|a| (a.target, a.answered)), Some((Digest(7), false)));
         assert_eq!(attempts.answer(at(3), first).map(|a| a.answered), Some(true));
         assert_eq!(attempts.look(at(11), second).map(|a| a.errand), Some(Errand::Round(3)));
@@ -122,7 +126,7 @@ mod tests {
         let mut random = Random::fork(1, Purpose::Nonces);
         let mut attempts = Attempts::new(Duration::from_secs(9));
         for n in 0..200_000 {
-            let nonce = attempts.start(Instant::from_nanos(n), &mut random, Digest(n), Errand::Look);
+            let nonce = attempts.start(Instant::from_nanos(n), &mut random, (Digest(n), TO), Errand::Look);
             assert_eq!(attempts.look(Instant::from_nanos(n), nonce).map(|a| a.target), Some(Digest(n)));
         }
         assert_eq!(attempts.sent.len(), ATTEMPTS_MAX);

@@ -60,6 +60,8 @@ pub(crate) struct Joining {
     /// Those who proved an address without being members here, the latest last.
     guests: VecDeque<(Digest, SocketAddr)>,
     contacts: Vec<SocketAddr>,
+    /// Whose turn it is among them.
+    turn: usize,
     pending: VecDeque<Pending>,
     serial: u32,
     pub(crate) twin: Option<Twin>,
@@ -81,6 +83,13 @@ impl Joining {
 
     pub(crate) fn contacts(&self) -> &[SocketAddr] {
         &self.contacts
+    }
+
+    /// The contacts one after the other, again and again.
+    pub(crate) fn next_contact(&mut self) -> Option<SocketAddr> {
+        let place = self.turn % self.contacts.len().max(1);
+        self.turn = self.turn.wrapping_add(1);
+        self.contacts.get(place).copied()
     }
 
     /// Remembers what to do when `address` is proved; the serial number goes with the ping that asks for the proof.

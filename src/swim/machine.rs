@@ -15,6 +15,7 @@ mod outbound;
 mod probing;
 mod repair;
 mod selfhood;
+mod whereabouts;
 
 pub use farewell::{ForgetError, LeaveProgress};
 pub(crate) use letters::Received;
@@ -26,7 +27,7 @@ use twox_hash::XxHash3_64;
 
 use crate::config::Rules;
 use crate::event::Event;
-use crate::member::{Member, NodeId, Record, State};
+use crate::member::{Advertise, Member, NodeId, Record, State};
 use crate::metrics::Metrics;
 use crate::random::{Purpose, Random};
 use crate::sabotage;
@@ -46,14 +47,15 @@ use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Suspicions, Verdict};
 use crate::swim::timers::{Timer, Timers};
+use crate::swim::ways::Ways;
+use crate::swim::whereabouts::Whereabouts;
 use crate::time::Instant;
 use crate::why::Why;
-use crate::wire::{Codec, Rejected};
+use crate::wire::{Codec, Digest, Rejected};
 
 use farewell::Leaving;
 use inbound::Rounding;
 use repair::Repair;
-use selfhood::Sightings;
 
 /// One node's membership protocol.
 #[derive(Debug)]
@@ -79,12 +81,13 @@ pub(crate) struct Machine {
     joining: Joining,
     leaving: Option<Leaving>,
     rounding: Rounding,
-    sightings: Sightings,
+    whereabouts: Whereabouts,
+    ways: Ways,
     pooled: Rtt,
     /// A member that pinged us from an address that is not proved while there was news for it.
     unmet: Option<Slot>,
-    /// The round in which somebody that pings us from another address than its own was last asked to prove it.
-    asked_namesake: Option<u64>,
+    /// Who pinged us last as a member that we know by another address, and from where.
+    stranger: Option<(Digest, SocketAddr)>,
     outbox: Outbox,
     events: Events,
     timers: Timers,
@@ -107,7 +110,7 @@ struct Streams {
 }
 
 impl Machine {
-    pub(crate) fn new(rules: Rules, me: Record, seed: u64, now: Instant) -> Self {
+    pub(crate) fn new(rules: Rules, me: Record, advertise: Advertise, seed: u64, now: Instant) -> Self {
         let key = XxHash3_64::oneshot_with_seed(1, rules.cluster.as_bytes());
         let mut random = Streams {
             nonces: Random::fork(seed, Purpose::Nonces),
@@ -118,6 +121,7 @@ impl Machine {
         let mut timers = Timers::new();
         let interval = rules.probe_interval;
         timers.set(Timer::Tick, now + random.probing.fraction_of(interval));
+        let whereabouts = Whereabouts::new(advertise, rules.rto_floor() * 3);
         let mut machine = Machine {
             codec: Codec::new(&rules.cluster, rules.datagram_bytes_max),
             now,
@@ -138,10 +142,11 @@ impl Machine {
             joining: Joining::default(),
             leaving: None,
             rounding: Rounding::default(),
-            sightings: Sightings::default(),
+            whereabouts,
+            ways: Ways::default(),
             pooled: Rtt::default(),
             unmet: None,
-            asked_namesake: None,
+            stranger: None,
             outbox: Outbox::default(),
             events: Events::default(),
             timers,
@@ -177,6 +182,8 @@ impl Machine {
             return;
         }
         self.forward();
+        self.wonder_where();
+        self.timers.set(Timer::Whereabouts, self.whereabouts_at());
         self.timers.set(Timer::Rounds, self.rounds.next_at());
         self.timers.set(Timer::Relays, self.relays.next_at());
         self.timers.set(Timer::Suspicions, self.suspicions.next_at());
@@ -202,6 +209,7 @@ impl Machine {
                 Timer::Sync => self.repeat_sync(),
                 Timer::Join => self.dial_contacts(),
                 Timer::Leave => self.run_leave(),
+                Timer::Whereabouts => self.run_whereabouts(),
             }
             if self.stopped {
                 return;
@@ -308,10 +316,5 @@ impl Machine {
     /// How many other members are Alive or Suspect here; a node that leaves is not counted itself.
     fn others(&self) -> usize {
         self.members.counts().live().saturating_sub(usize::from(self.me().state().is_live()))
-    }
-
-    /// The address that most others report seeing this node at, when it is not its own.
-    pub(crate) fn seen_elsewhere(&self) -> Option<SocketAddr> {
-        self.sightings.elsewhere(self.me().address(), self.others())
     }
 }

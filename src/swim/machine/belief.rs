@@ -76,7 +76,7 @@ impl Machine {
             return;
         }
         let digest = row.digest();
-        if (origin.digest, origin.address) == (digest, record.address) {
+        if (origin.digest, origin.source) == (digest, record.address) {
             // Its next ping is answered with a question if it has proved nothing yet.
             if origin.is_proved && self.bucket.take(self.now) {
                 self.send_news(origin.address, First::Record(slot));

@@ -79,7 +79,7 @@ impl Machine {
     /// Greets whoever receives at an address, with our own record.
     fn greet(&mut self, contact: SocketAddr) {
         self.metrics.dials += 1;
-        let nonce = self.attempts.start(self.now, &mut self.random.nonces, Digest::NOBODY, Errand::Look);
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, (Digest::NOBODY, contact), Errand::Look);
         self.send(contact, Message::Ping { to: Digest::NOBODY, nonce }, First::Me, Rides::Nothing);
     }
 
@@ -95,7 +95,7 @@ impl Machine {
                 self.take_item(origin, &item, Source::Gossip);
             }
             self.hear(origin, heard.pulse);
-            self.ack(origin, nonce);
+            self.ack(origin, nonce, false);
             return Ok(());
         }
         let record = heard.items().find_map(|item| match item {
@@ -104,15 +104,15 @@ impl Machine {
         });
         let record = record.ok_or(Rejected::Misdirected)?;
         if record.id == self.me().id() {
-            self.hear_my_name(&with_address(record, origin.address));
+            self.hear_my_name(&with_address(record, origin.source));
             return Ok(());
         }
         if record.address.ip().is_unspecified() {
-            self.send_limited(origin, First::Seen(origin.address));
+            self.send_limited(origin, First::Seen(origin.source));
             return Ok(());
         }
         let purpose = Purpose::TakeIn(record.to_record());
-        let first = First::Seen(origin.address);
+        let first = First::Seen(origin.source);
         self.ask_for_proof(record.address, origin.digest, purpose, origin.bytes, first);
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Machine {
         first: First,
     ) {
         let serial = self.joining.wait_for_proof(address, purpose);
-        let nonce = self.attempts.start(self.now, &mut self.random.nonces, target, Errand::Proof(serial));
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, (target, address), Errand::Proof(serial));
         let message = Message::Ping { to: target, nonce };
         let bytes_max = bytes_max.min(self.rules.datagram_bytes_max);
         self.outbox.push(Intent { to: address, message, first, bytes_max, rides: Rides::Nothing });
@@ -158,7 +158,8 @@ impl Machine {
         let Some(slot) = self.members.find_digest(origin.digest) else { return origin };
         if self.members.member(slot).address() == address {
             self.members.note_alive(slot, sent);
-            return Origin { slot: Some(slot), is_proved: true, ..origin };
+            self.note_way(slot, address, origin.source);
+            return self.origin(origin.source, origin.digest, origin.bytes);
         }
         if self.members.row(slot).is_present() {
             // A member with two addresses knows its record. Another process of its name and start learns that it is not

@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::member::{Incarnation, State, canonical};
-use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::machine::{Machine, Received};
-use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
 
@@ -61,9 +59,7 @@ impl Machine {
         if heard.from == self.my_digest() {
             return self.receive_from_namesake(address, heard, bytes).map(|()| None);
         }
-        let slot = self.members.find_digest(heard.from);
-        let is_proved = self.has_proved(slot, heard.from, address) || sabotage::is_off("proof_of_address");
-        let origin = Origin { address, digest: heard.from, slot, is_proved, bytes };
+        let origin = self.origin(address, heard.from, bytes);
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
             Message::Ack { nonce } => self.receive_ack(origin, heard, nonce)?,
@@ -89,15 +85,6 @@ impl Machine {
         Ok(None)
     }
 
-    /// Whether a start has shown that it receives at an address: as a member, or as a guest where we know it at another
-    /// address or not at all.
-    fn has_proved(&self, slot: Option<Slot>, digest: Digest, address: SocketAddr) -> bool {
-        match slot.map(|slot| self.members.row(slot)).filter(|row| row.member.address() == address) {
-            Some(row) => row.is_proved(),
-            None => self.joining.is_guest(digest, address),
-        }
-    }
-
     fn receive_ping(&mut self, origin: Origin, heard: &Datagram<'_>, to: Digest, nonce: Nonce) -> Result<(), Rejected> {
         if to == Digest::NOBODY {
             return self.receive_greeting(origin, heard, nonce);
@@ -108,7 +95,8 @@ impl Machine {
         }
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
-        self.ack(origin, nonce);
+        let asks_where = self.hear_whereabouts(origin, heard);
+        self.ack(origin, nonce, asks_where);
         match origin.slot {
             Some(slot) => self.ping_back(slot),
             None => self.pull_from_contact(origin.address),
@@ -134,21 +122,22 @@ impl Machine {
         }
         let was_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
         if let Some(slot) = origin.slot {
-            let is_at_home = self.members.member(slot).address() == origin.address;
-            if !attempt.answered && is_at_home {
-                let rtt = self.now.since(attempt.sent);
-                self.members.sample_rtt(slot, rtt);
-                self.pooled.sample(rtt);
-            }
-            // A ping that did not go to the member's address may have met another process of its name and start.
-            if is_at_home || attempt.went_to_its_target() {
+            // Whoever echoes what was sent to the member's address is the member, wherever the echo comes from. A ping
+            // that went elsewhere may have met another process of its name and start.
+            if self.members.member(slot).address() == attempt.to {
+                if !attempt.answered {
+                    let rtt = self.now.since(attempt.sent);
+                    self.members.sample_rtt(slot, rtt);
+                    self.pooled.sample(rtt);
+                }
+                self.note_way(slot, attempt.to, origin.source);
                 self.note_evidence(slot, attempt.sent, attempt.errand);
             }
         }
         let was_proved = origin.is_proved;
         // The evidence may have proved the address.
-        let is_proved = self.has_proved(origin.slot, origin.digest, origin.address);
-        let origin = Origin { is_proved, ..origin };
+        let origin = self.origin(origin.source, origin.digest, origin.bytes);
+        let is_proved = origin.is_proved;
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
         self.after_answer(origin, attempt.errand);

@@ -8,14 +8,28 @@ use crate::wire::Digest;
 /// Where a datagram came from, as far as it can be told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
+    pub(super) source: SocketAddr,
+    /// Where an answer goes: where the member receives, if the datagram is known to be its own, else the source.
     pub(super) address: SocketAddr,
+    pub(super) path: Path,
     pub(super) digest: Digest,
     /// The member with that digest.
     pub(super) slot: Option<Slot>,
-    /// Whether that member has proved that it receives at this address.
+    /// Whether it has proved that it receives where the answer goes.
     pub(super) is_proved: bool,
     /// The datagram's length: what an unproved address may be answered with at most.
     pub(super) bytes: usize,
+}
+
+/// Which way a datagram took, by what is known of its sender.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Path {
+    /// From where the member receives.
+    Home,
+    /// From where the member's answers come, which is not where it receives.
+    WayOut,
+    /// From anywhere else, or from nobody we know.
+    Unknown,
 }
 
 /// How a report reached us.

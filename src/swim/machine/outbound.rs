@@ -8,9 +8,8 @@ use crate::member::State;
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{WasSent, sends_in_all};
-use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::Origin;
+use crate::swim::machine::origin::{Origin, Path};
 use crate::swim::members::Members;
 use crate::swim::outbox::{First, Intent, Outgoing, Rides};
 use crate::swim::slot::Slot;
@@ -22,9 +21,6 @@ use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, Re
 const ITEM_BYTES_MIN: usize = 20;
 /// News tried for one datagram at most.
 const BATCH_MAX: usize = 48;
-
-/// A member that pings us from another address than its own is asked to prove it again once in so many rounds.
-const NAMESAKE_ROUNDS: u64 = 8;
 
 impl Machine {
     /// Makes the next datagram; the buffer is cleared first.
@@ -126,7 +122,7 @@ impl Machine {
     pub(super) fn ping(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
         let row = self.members.row(slot);
         let (to, digest) = (row.member.address(), row.digest());
-        let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
         let first = if first == First::Nothing { self.belief_about(slot) } else { first };
         self.send(to, Message::Ping { to: digest, nonce }, first, self.rides_to(slot));
         nonce
@@ -156,36 +152,18 @@ impl Machine {
         }
     }
 
-    /// Echoes a ping's nonce to where it came from.
-    pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce) {
-        let elsewhere = origin.slot.is_some_and(|slot| self.members.member(slot).address() != origin.address);
-        if elsewhere && self.ask_namesake(origin) {
-            return;
+    /// Echoes a ping's nonce: to where its sender receives, if that is known, else to where it came from.
+    pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce, asks_where: bool) {
+        let is_stranger = origin.path == Path::Unknown;
+        let first =
+            if is_stranger || asks_where { First::Seen(origin.source) } else { self.belief_about_sender(origin) };
+        let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
+        self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
+        match origin.slot {
+            Some(slot) if is_stranger || asks_where => self.notice_stranger(origin, slot),
+            Some(slot) if !origin.is_proved && self.gossip.len() > 0 => self.unmet = Some(slot),
+            Some(_) | None => {}
         }
-        self.outbox.push(Intent {
-            to: origin.address,
-            message: Message::Ack { nonce },
-            first: if elsewhere { First::Seen(origin.address) } else { self.belief_about_sender(origin) },
-            bytes_max: self.reply_bytes_max(origin),
-            rides: Rides::News,
-        });
-        if !origin.is_proved && !elsewhere && self.gossip.len() > 0 {
-            self.unmet = origin.slot.or(self.unmet);
-        }
-    }
-
-    /// Asks whoever pings us as a member from another address to prove that one, once in a round: it may be another
-    /// process of that name and start. True if that takes the place of our echo, for both would be a reply longer than
-    /// the ping; it pings again. Asked again now and then, for what it is told then may be lost.
-    fn ask_namesake(&mut self, origin: Origin) -> bool {
-        let round = self.rounding.round();
-        if self.asked_namesake == Some(round) || (origin.is_proved && round % NAMESAKE_ROUNDS != 0) {
-            return false;
-        }
-        self.asked_namesake = Some(round);
-        let bytes_max = self.reply_bytes_max(origin);
-        self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, bytes_max, First::Nothing);
-        !origin.is_proved
     }
 
     /// Pings a member that pinged us while its address was not proved, so that the news that could not ride on our ack

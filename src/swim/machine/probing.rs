@@ -39,6 +39,7 @@ impl Machine {
         self.challenge_again();
         self.dial_somebody();
         self.meet_pinger();
+        self.ask_stranger();
         self.dial_when_alone();
         if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             self.begin_round(target, Occasion::Scheduled);
@@ -88,10 +89,10 @@ impl Machine {
         let digest = self.members.row(target).digest();
         for relay in relays.iter() {
             let errand = Errand::Relay { round: serial, relay };
-            let nonce = self.attempts.start(self.now, &mut self.random.nonces, digest, errand);
-            let to = self.members.member(relay).address();
+            let (to, seen_at) = (self.members.member(relay).address(), self.seen_at(relay));
+            let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
             // Telling the relay where we see it makes the request as long as the longest report of it.
-            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(to), self.rides_to(relay));
+            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(seen_at), self.rides_to(relay));
         }
         if let Some(round) = self.rounds.get_mut(serial) {
             round.relays = relays;
@@ -199,14 +200,12 @@ impl Machine {
 
     /// Somebody asks us to ping a member for it. Only members are served, and only about members.
     pub(super) fn receive_ping_req(&mut self, origin: Origin, nonce: Nonce, target: Digest) {
-        let Some(asker) = origin.slot.filter(|slot| self.members.member(*slot).address() == origin.address) else {
-            return;
-        };
+        let Some(asker) = origin.slot.filter(|slot| self.members.row(*slot).is_used()) else { return };
         let is_third = |slot: &Slot| *slot != self.members.me() && *slot != asker;
         let Some(slot) = self.members.find_digest(target).filter(is_third) else { return };
         let rto = self.rto(slot);
         let (nack_at, drop_at) = (self.now + rto * 4 / 5, self.now + self.rules.stall_tolerance);
-        let prober = self.members.member(asker).address();
+        let prober = origin.address;
         let budget = if origin.is_proved { Budget::Free } else { Budget::Once(origin.bytes) };
         self.relays.start((nonce, prober, budget), target, nack_at, drop_at);
         let to = self.members.member(slot).address();

@@ -116,6 +116,10 @@ impl Machine {
         match &mut self.repair.session {
             Some(session) if session.deadline <= self.now => {
                 if session.may_repeat() {
+                    if session.aim == Aim::Join {
+                        // A contact's datagrams may come from where it does not receive.
+                        session.peer = self.joining.next_contact().unwrap_or(session.peer);
+                    }
                     self.ask();
                 } else {
                     self.repair.session = None;
@@ -220,7 +224,7 @@ impl Machine {
         done: u16,
     ) -> Result<(), Rejected> {
         let Some(mut session) = self.repair.session.take() else { return Err(Rejected::UnknownNonce) };
-        if session.peer != origin.address || !session.accept(nonce, done) {
+        if !session.accept(nonce, done) {
             self.repair.session = Some(session);
             return Err(Rejected::UnknownNonce);
         }

@@ -15,9 +15,6 @@ use crate::swim::timers::Timer;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Message, Nonce, RecordRef, Rejected};
 
-/// Reports of the address we are seen at that are kept.
-const SIGHTINGS_MAX: usize = 8;
-
 impl Machine {
     /// Changes the metadata; others hear of it as an update.
     ///
@@ -170,7 +167,7 @@ impl Machine {
             return;
         }
         let target = Digest::of(self.me().id(), twin.generation);
-        let nonce = self.attempts.start(self.now, &mut self.random.nonces, target, Errand::Twin);
+        let nonce = self.attempts.start(self.now, &mut self.random.nonces, (target, twin.address), Errand::Twin);
         self.send(twin.address, Message::Ping { to: target, nonce }, First::Nothing, Rides::Nothing);
     }
 
@@ -178,7 +175,7 @@ impl Machine {
     pub(super) fn twin_answered(&mut self, origin: Origin) {
         let asked = self.joining.twin.filter(|twin| twin.stance == Stance::Asking);
         if asked.is_some_and(|twin| Digest::of(self.me().id(), twin.generation) == origin.digest) {
-            self.give_way(origin.address);
+            self.give_way(origin.source);
         }
     }
 
@@ -236,59 +233,5 @@ impl Machine {
     pub(super) fn stop(&mut self) {
         self.stopped = true;
         self.outbox.clear();
-    }
-
-    /// Somebody tells at which address it sees us.
-    pub(super) fn hear_seen(&mut self, origin: Origin, seen: SocketAddr) {
-        if seen.ip().is_unspecified() {
-            return;
-        }
-        if self.me().address().ip().is_unspecified() {
-            let address = SocketAddr::new(seen.ip(), self.me().address().port());
-            let incarnation = self.me().incarnation();
-            self.members.change_my_record(incarnation, |record| record.set_address(address));
-            self.note_own_change();
-            self.dial_contacts();
-        } else {
-            self.sightings.note(origin.digest, seen);
-        }
-    }
-}
-
-/// Where others see us, the latest word of each of a few.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sightings(Vec<(Digest, SocketAddr)>);
-
-impl Sightings {
-    fn note(&mut self, by: Digest, at: SocketAddr) {
-        self.0.retain(|(known, _)| *known != by);
-        if self.0.len() >= SIGHTINGS_MAX {
-            self.0.remove(0);
-        }
-        self.0.push((by, at));
-    }
-
-    /// The address that most of those kept report, when it is not `mine` and they are more than half of the others.
-    pub(super) fn elsewhere(&self, mine: SocketAddr, others: usize) -> Option<SocketAddr> {
-        let needed = others.min(SIGHTINGS_MAX) / 2 + 1;
-        let candidates = self.0.iter().map(|(_, at)| *at).filter(|at| *at != mine);
-        candidates.into_iter().find(|at| self.0.iter().filter(|(_, seen)| seen == at).count() >= needed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn most_must_agree_on_where_we_are_seen() {
-        let at = |port| SocketAddr::from(([10, 0, 0, 1], port));
-        let mut sightings = Sightings::default();
-        sightings.note(Digest(1), at(9));
-        sightings.note(Digest(1), at(9));
-        assert_eq!(sightings.elsewhere(at(1), 3), None);
-        sightings.note(Digest(2), at(9));
-        assert_eq!(sightings.elsewhere(at(1), 3), Some(at(9)));
-        assert_eq!(sightings.elsewhere(at(9), 3), None);
     }
 }

@@ -1,0 +1,157 @@
+//! Where members receive and where their datagrams come from, this node's own address among them.
+
+use std::net::SocketAddr;
+
+use crate::sabotage;
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
+use crate::swim::joining::Purpose;
+use crate::swim::machine::Machine;
+use crate::swim::machine::origin::{Origin, Path};
+use crate::swim::outbox::First;
+use crate::swim::slot::Slot;
+use crate::swim::whereabouts::{ASKED_MAX, Ruling};
+use crate::time::Instant;
+use crate::wire::{Datagram, Digest, Item};
+
+/// A stranger at a proved address is asked again once in so many rounds, for what it was told then may be lost.
+const STRANGER_ROUNDS: u64 = 8;
+
+impl Machine {
+    /// Where a datagram came from: a member's own is answered where that member receives, and anything else at its
+    /// source.
+    pub(super) fn origin(&self, source: SocketAddr, digest: Digest, bytes: usize) -> Origin {
+        let slot = self.members.find_digest(digest);
+        let unproved_all = sabotage::is_off("proof_of_address");
+        let Some(known) = slot else {
+            let is_proved = self.joining.is_guest(digest, source) || unproved_all;
+            return Origin { source, address: source, path: Path::Unknown, digest, slot, is_proved, bytes };
+        };
+        let row = self.members.row(known);
+        let home = row.member.address();
+        let path = if source == home {
+            Path::Home
+        } else if source == self.ways.of(known, digest, home) && !sabotage::is_off("ways") {
+            Path::WayOut
+        } else {
+            Path::Unknown
+        };
+        let (address, is_proved) = match path {
+            Path::Home | Path::WayOut => (home, row.is_proved()),
+            Path::Unknown => (source, self.joining.is_guest(digest, source)),
+        };
+        Origin { source, address, path, digest, slot, is_proved: is_proved || unproved_all, bytes }
+    }
+
+    /// Where we see a member.
+    pub(super) fn seen_at(&self, slot: Slot) -> SocketAddr {
+        let row = self.members.row(slot);
+        self.ways.of(slot, row.digest(), row.member.address())
+    }
+
+    /// Somebody pings us as a member we know, from an address that we do not know it by: its address may have changed or
+    /// be rewritten, or this is another process of its name and start. The member is pinged where it is recorded, and
+    /// with the next tick whoever is here.
+    pub(super) fn notice_stranger(&mut self, origin: Origin, slot: Slot) {
+        self.stranger = Some((origin.digest, origin.source));
+        if self.members.row(slot).is_present() && self.bucket.take(self.now) {
+            self.ping(slot, Errand::Look, First::Nothing);
+        }
+    }
+
+    /// Asks the last stranger to prove its address and tells it where it is seen. Waits for the tick: at once, with our
+    /// echo, it would be more than an unproved address may be answered with.
+    pub(super) fn ask_stranger(&mut self) {
+        let Some((digest, source)) = self.stranger.take() else { return };
+        let origin = self.origin(source, digest, 0);
+        let is_due = !origin.is_proved || self.rounding.round() % STRANGER_ROUNDS == 0;
+        if origin.path == Path::Unknown && is_due {
+            let bytes_max = self.rules.datagram_bytes_max;
+            self.ask_for_proof(source, digest, Purpose::Serve, bytes_max, First::Seen(source));
+        }
+    }
+
+    /// What a ping for us says of where we and its sender are; whether its sender wants to know where we see it.
+    pub(super) fn hear_whereabouts(&mut self, origin: Origin, heard: &Datagram<'_>) -> bool {
+        let says_where = heard.items().any(|item| matches!(item, Item::Seen(_)));
+        if !says_where && origin.slot.is_some() {
+            self.whereabouts.reached(self.now);
+        }
+        let tells_itself = |item: Item<'_>| match item {
+            Item::Alive(record) => Digest::of(record.id, record.generation) == origin.digest,
+            _ => false,
+        };
+        origin.path != Path::Home && heard.items().any(tells_itself)
+    }
+
+    /// Somebody tells at which address it sees us.
+    pub(super) fn hear_seen(&mut self, origin: Origin, seen: SocketAddr) {
+        let own = self.me().address();
+        // Whoever knows no address takes any word; one that is known moves by the words of members alone.
+        let may_say = own.ip().is_unspecified() || (origin.slot.is_some() && origin.is_proved);
+        if !seen.ip().is_unspecified() && may_say {
+            self.whereabouts.note(self.now, origin.digest, seen, own);
+            self.run_whereabouts();
+        }
+    }
+
+    /// Whoever does not know its address asks as soon as there is somebody to ask.
+    pub(super) fn wonder_where(&mut self) {
+        if self.me().address().ip().is_unspecified() && self.others() > 0 {
+            self.whereabouts.wonder(self.now);
+        }
+    }
+
+    pub(super) fn run_whereabouts(&mut self) {
+        let (own, others) = (self.me().address(), self.others());
+        match self.whereabouts.rule(self.now, own, others) {
+            Ruling::Rest => {}
+            Ruling::Ask => self.ask_where_we_are(),
+            Ruling::Adopt(address) => self.adopt_address(address),
+        }
+        self.wonder_where();
+    }
+
+    /// Tells several members our own record, so that each says where it sees us and pings us where it has us.
+    fn ask_where_we_are(&mut self) {
+        for slot in self.pick_others(ASKED_MAX, None).iter() {
+            self.ping(slot, Errand::Look, First::Me);
+        }
+    }
+
+    fn adopt_address(&mut self, address: SocketAddr) {
+        let was = self.me().address();
+        if was.ip().is_unspecified() {
+            // Nobody holds a record of ours without an address.
+            let incarnation = self.me().incarnation();
+            self.raise(incarnation, |record| record.set_address(address));
+            self.tell(self.members.me(), Urgency::Joined);
+            self.dial_contacts();
+        } else if !sabotage::is_off("adopts_address") {
+            tracing::warn!(%was, now = %address, "others see this node at another address and do not reach it at its own: it tells the one they see");
+            let incarnation = self.me().incarnation().next();
+            self.speak(incarnation, |record| record.set_address(address));
+        }
+    }
+
+    /// The address that most others see this node at, when they do not reach it at its own.
+    pub(crate) fn seen_elsewhere(&self) -> Option<SocketAddr> {
+        self.whereabouts.unreached(self.me().address(), self.others())
+    }
+
+    /// Whether this node knows an address to tell the others.
+    pub(crate) fn is_address_known(&self) -> bool {
+        !self.me().address().ip().is_unspecified()
+    }
+
+    /// A member has echoed a nonce that was sent where it is recorded.
+    pub(super) fn note_way(&mut self, slot: Slot, sent_to: SocketAddr, source: SocketAddr) {
+        let digest = self.members.row(slot).digest();
+        self.ways.note(slot, digest, sent_to, source);
+    }
+
+    /// When the next question about addresses is due.
+    pub(super) fn whereabouts_at(&self) -> Instant {
+        self.whereabouts.next_at()
+    }
+}
