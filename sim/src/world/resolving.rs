@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tidings::Instant;
+
 use crate::app::App;
 use crate::random::nanos;
 use crate::watch::Watch;
@@ -58,8 +60,9 @@ impl<A: App, W: Watch> World<A, W> {
         if !is_alone {
             resolves.wait = Duration::ZERO;
         }
-        let is_due = resolves.seldom <= now;
-        if is_due {
+        // Who began with a saved view waits from the first look on.
+        let is_due = resolves.seldom <= now && resolves.seldom != Instant::ORIGIN;
+        if is_due || resolves.seldom == Instant::ORIGIN {
             resolves.seldom = now + self.resolving.span(SELDOM.0, SELDOM.1);
         }
         is_due
