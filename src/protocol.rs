@@ -270,7 +270,8 @@ impl Protocol {
         self.swim.is_stopped()
     }
 
-    /// Whether no other member is present; contacts are dialled until one answers.
+    /// Whether no other member is Alive or Suspect; contacts are dialled until one answers. A driver that was given host
+    /// names resolves them again meanwhile.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.swim.is_alone()

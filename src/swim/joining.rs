@@ -72,12 +72,15 @@ pub(crate) struct Joining {
 }
 
 impl Joining {
-    /// Adds contacts, each once; those beyond the cap are dropped.
+    /// Adds contacts, each once. Beyond the cap those go first that were named the longest ago: names may have come to
+    /// mean other addresses since.
     pub(crate) fn add_contacts(&mut self, contacts: &[SocketAddr]) {
         for contact in contacts {
-            if !self.contacts.contains(contact) && self.contacts.len() < CONTACTS_MAX {
-                self.contacts.push(*contact);
+            self.contacts.retain(|known| known != contact);
+            if self.contacts.len() >= CONTACTS_MAX {
+                self.contacts.remove(0);
             }
+            self.contacts.push(*contact);
         }
     }
 

@@ -95,6 +95,8 @@ pub(crate) struct Machine {
     metrics: Metrics,
     /// Since when too few members answer us.
     isolated: Option<Instant>,
+    /// The latest start that is known to be true, less the time we had run by then: what the present may be measured by.
+    latest_start: u64,
     full: bool,
     stopped: bool,
     batch: Vec<Slot>,
@@ -122,6 +124,7 @@ impl Machine {
         let interval = rules.probe_interval;
         timers.set(Timer::Tick, now + random.probing.fraction_of(interval));
         let whereabouts = Whereabouts::new(advertise, rules.rto_floor() * 3);
+        let latest_start = me.generation().0;
         let mut machine = Machine {
             codec: Codec::new(&rules.cluster, rules.datagram_bytes_max),
             now,
@@ -138,7 +141,7 @@ impl Machine {
             gossip: Gossip::new(rules.news_max),
             bucket: Bucket::new(now, rules.forward_rate, rules.forward_burst),
             repair: Repair::new(now),
-            ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention),
+            ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.stall_tolerance * 3),
             joining: Joining::default(),
             leaving: None,
             rounding: Rounding::default(),
@@ -153,6 +156,7 @@ impl Machine {
             random,
             metrics: Metrics::default(),
             isolated: None,
+            latest_start,
             full: false,
             stopped: false,
             batch: Vec::new(),
@@ -266,8 +270,9 @@ impl Machine {
         self.stopped
     }
 
+    /// Whether nobody else is known who might live; who is provisionally dead is not waited for.
     pub(crate) fn is_alone(&self) -> bool {
-        self.members.ring_len() <= 1
+        self.others() == 0
     }
 
     /// The chain behind a member's state, when it is Suspect or Dead by this node's own judgement.

@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use twox_hash::XxHash3_64;
 
 use crate::member::NodeId;
+use crate::sabotage;
 use crate::swim::slot::Slot;
 
 /// How many predecessors share the near rounds' watch over a member. Chosen: 16 gives a p99 wait of 1.6 intervals and
@@ -88,8 +89,15 @@ fn compare(a: NodeId, b: NodeId) -> Ordering {
     position(a).cmp(&position(b)).then(a.cmp(&b))
 }
 
+/// What members know of each other's rounds: datagrams carry the low 16 bits. Members whose rounds agree in them ping as
+/// one, however long one of them was away; after 18 hours of seconds the order repeats.
+fn told(round: u64) -> u64 {
+    if sabotage::is_off("told_rounds") { round } else { round & 0xffff }
+}
+
 /// How many places on the target of `round` stands in a ring of `members`; 0 when there is nobody else.
 pub(crate) fn offset(round: u64, members: usize) -> usize {
+    let round = told(round);
     let others = members.saturating_sub(1);
     if others == 0 {
         return 0;
@@ -105,6 +113,7 @@ pub(crate) fn offset(round: u64, members: usize) -> usize {
 
 /// The offset of the `extra`-th target after a failed round, from the whole ring.
 pub(crate) fn extra_offset(round: u64, extra: u8, members: usize) -> usize {
+    let round = told(round);
     let others = members.saturating_sub(1) as u64;
     if others == 0 { 0 } else { 1 + (hash(round, u64::from(extra)) % others) as usize }
 }

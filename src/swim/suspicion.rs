@@ -178,6 +178,11 @@ impl Suspicion {
         }
     }
 
+    /// Nobody answers us, whom we ask in turn: this one is not asked on its own any more.
+    pub(crate) fn stand_down(&mut self) {
+        self.standing = None;
+    }
+
     /// The suspect has spoken: whether it is to be pinged at once, which is true once in `apart` at most.
     pub(crate) fn may_ping_back(&mut self, now: Instant, apart: Duration) -> bool {
         let may = self.pinged_back.is_none_or(|at| now.since(at) >= apart);

@@ -377,7 +377,7 @@ impl Machine {
             return incarnation.0.saturating_sub(member.incarnation().0) > INCARNATION_LEAP;
         }
         let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
-        let present = self.me().generation().0.saturating_add(running);
+        let present = self.latest_start.saturating_add(running);
         generation.0 > present.saturating_add(GENERATION_LEAP) || incarnation.0 > INCARNATION_LEAP
     }
 

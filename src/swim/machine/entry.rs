@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::event::Event;
-use crate::member::{Record, canonical};
+use crate::member::{Record, State, canonical};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
-use crate::swim::ghosts::Dial;
+use crate::swim::ghosts::{Dial, Share};
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
@@ -17,8 +17,10 @@ use crate::swim::timers::Timer;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, RecordRef, Rejected};
 
-/// While nobody is known the contacts are dialled after so many retry caps at most.
+/// While nobody is known contacts are dialled after so many retry caps at most,
 const DIAL_PATIENCE: u32 = 4;
+/// so many of them in turn: whoever stays alone for days must not flood a list of 64.
+const DIALS_AT_ONCE: usize = 4;
 
 impl Machine {
     /// Dials contacts until one answers, and now and then for ever after.
@@ -30,7 +32,9 @@ impl Machine {
         let contacts: Vec<SocketAddr> = contacts.iter().map(|contact| canonical(*contact)).collect();
         self.joining.add_contacts(&contacts);
         for contact in contacts {
-            self.greet(contact);
+            if !self.is_live_member(contact) {
+                self.greet(contact);
+            }
         }
         self.set_join_timer();
         self.settle();
@@ -62,8 +66,10 @@ impl Machine {
             return;
         }
         self.joining.dials = self.joining.dials.saturating_add(1);
-        for place in 0..self.joining.contacts().len() {
-            self.greet(self.joining.contacts()[place]);
+        for _ in 0..self.joining.contacts().len().min(DIALS_AT_ONCE) {
+            if let Some(contact) = self.joining.next_contact() {
+                self.greet(contact);
+            }
         }
         self.set_join_timer();
     }
@@ -201,11 +207,17 @@ impl Machine {
 
     /// Now and then a dead member or a contact is dialled, so that a partition that is over is noticed.
     pub(super) fn dial_somebody(&mut self) {
-        let present = self.members.counts().present();
-        match self.ghosts.dial(&mut self.random.healing, present) {
+        let share = Share {
+            now: self.now,
+            live: self.members.counts().live(),
+            interval: self.rules.probe_interval,
+            // Whoever is alone dials them apart.
+            has_contacts: !self.is_alone() && !self.joining.contacts().is_empty(),
+        };
+        match self.ghosts.dial(&mut self.random.healing, &share) {
             Some(Dial::Ghost(slot)) => self.dial_ghost(slot),
-            Some(Dial::Contact) if !self.is_alone() => self.dial_a_contact(),
-            Some(Dial::Contact) | None => {}
+            Some(Dial::Contact) => self.dial_a_contact(),
+            None => {}
         }
     }
 
@@ -215,18 +227,30 @@ impl Machine {
             return;
         }
         let contact = contacts[self.random.healing.index(contacts.len())];
-        let mut live = self.members.slots().filter(|slot| self.members.row(*slot).is_live());
-        let is_present = live.any(|slot| self.members.member(slot).address() == contact);
-        drop(live);
-        if !is_present {
+        if !self.is_live_member(contact) {
             self.greet(contact);
         }
     }
 
-    /// Pings a dead member, with our verdict, so that it can refute it.
+    /// Whether a live member is recorded at an address.
+    fn is_live_member(&self, address: SocketAddr) -> bool {
+        let mut live = self.members.slots().filter(|slot| self.members.row(*slot).is_live());
+        live.any(|slot| self.members.member(slot).address() == address)
+    }
+
+    /// A dead member answers: it hears our verdict, and views are compared.
+    pub(super) fn greet_ghost(&mut self, origin: Origin) {
+        let dead = origin.slot.filter(|slot| self.members.member(*slot).state() == State::Dead);
+        if let Some(slot) = dead.filter(|_| origin.is_proved) {
+            self.send_news(origin.address, First::About(slot));
+        }
+        self.begin_repair(origin.address);
+    }
+
+    /// Pings a dead member. Our verdict follows when it answers, so that it can refute it: mostly nobody does.
     pub(super) fn dial_ghost(&mut self, slot: Slot) {
         self.metrics.dials += 1;
-        self.ping(slot, Errand::Look, First::Nothing);
+        self.ping_saying(slot, Errand::Look, First::Nothing);
     }
 }
 

@@ -24,6 +24,7 @@ impl Machine {
     /// `slot` answered a ping that was sent at `sent`: the only evidence of life there is.
     pub(super) fn note_evidence(&mut self, slot: Slot, sent: Instant, errand: Errand) {
         self.members.note_alive(slot, sent);
+        self.note_start(slot);
         self.answers.note(slot, sent);
         let pending = self.rounds.get_for(slot).map(|round| round.began);
         if pending.is_some_and(|began| sent >= began) {
@@ -45,6 +46,15 @@ impl Machine {
             self.hear_incarnation(slot, self.members.member(slot).incarnation().next());
         }
         self.answers_changed();
+    }
+
+    /// A member that answers has truly started when it says, whatever our own clock said at our start.
+    fn note_start(&mut self, slot: Slot) {
+        let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
+        let started = self.members.member(slot).generation().0.saturating_sub(running);
+        if !sabotage::is_off("true_starts") {
+            self.latest_start = self.latest_start.max(started);
+        }
     }
 
     /// Somebody answered: what waited for answers looks again.
@@ -134,6 +144,7 @@ impl Machine {
     pub(super) fn wake_late(&mut self, wake: LateWake) {
         self.metrics.probes_void += self.rounds.restart_all(self.now) as u64;
         self.relays.postpone(wake.growth);
+        self.ghosts.postpone(wake.growth);
         let suspects: Vec<Slot> = self.suspicions.slots().collect();
         for slot in suspects {
             let now = self.now;
@@ -142,7 +153,7 @@ impl Machine {
             }
             self.plan(slot);
         }
-        if wake.is_new && !self.is_alone() {
+        if wake.is_new && self.members.counts().present() > 1 {
             self.events.push(Event::SelfStalled { gap: wake.growth });
             self.self_test(None);
         }
@@ -164,11 +175,14 @@ impl Machine {
     fn reconnect(&mut self) {
         self.isolated = None;
         self.events.push(Event::Reconnected);
+        let (now, me) = (self.now, self.me().id());
         let suspects: Vec<Slot> = self.suspicions.slots().collect();
         for slot in suspects {
-            let now = self.now;
             if let Some(suspicion) = self.suspicions.get_mut(slot) {
                 suspicion.begin_again(now);
+                if suspicion.accusers.contains(me) {
+                    suspicion.stand(now);
+                }
             }
             self.plan(slot);
         }

@@ -34,6 +34,22 @@ pub(super) struct Leaving {
     unconfirmed: Vec<Slot>,
     asked: usize,
     until: Instant,
+    /// How often those that have not confirmed were asked.
+    tries: u8,
+}
+
+/// Whoever has not answered so many farewells while others did is not waited for.
+const FAREWELL_TRIES: u8 = 3;
+
+impl Leaving {
+    /// Whether nobody is left to wait for: all have confirmed, or those that could have. `is_well` says who is not
+    /// suspected.
+    fn is_done(&self, now: Instant, is_well: impl Fn(Slot) -> bool) -> bool {
+        let waits = self.unconfirmed.iter().any(|slot| is_well(*slot));
+        let is_answered = self.unconfirmed.len() < self.asked;
+        let is_told = self.unconfirmed.is_empty() || (self.tries > 0 && !waits);
+        self.until <= now || is_told || (is_answered && self.tries >= FAREWELL_TRIES)
+    }
 }
 
 /// Why a member cannot be forgotten.
@@ -78,7 +94,7 @@ impl Machine {
             }
         }
         let asked = unconfirmed.len();
-        self.leaving = Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout });
+        self.leaving = Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout, tries: 0 });
         self.events.push(Event::Left(self.me().clone()));
         self.tell(me, Urgency::Left);
         self.run_leave();
@@ -94,20 +110,23 @@ impl Machine {
 
     /// Asks those that have not confirmed again, or stops.
     pub(super) fn run_leave(&mut self) {
-        let Some(leaving) = &self.leaving else { return };
-        if leaving.unconfirmed.is_empty() || leaving.until <= self.now {
+        let Some(leaving) = &mut self.leaving else { return };
+        let members = &self.members;
+        let is_well = |slot: Slot| members.member(slot).state() == State::Alive || sabotage::is_off("left_behind");
+        if leaving.is_done(self.now, is_well) {
             // What is queued still goes out: the driver drains before it looks whether we have stopped.
             self.stopped = true;
             return;
         }
+        leaving.tries = leaving.tries.saturating_add(1);
         let until = leaving.until;
         let unconfirmed = leaving.unconfirmed.clone();
-        let mut next = until;
+        let mut next = self.now;
         for slot in unconfirmed {
-            next = next.min(self.now + self.rto(slot));
+            next = next.max(self.now + self.rto(slot));
             self.ping(slot, Errand::Farewell, First::About(self.members.me()));
         }
-        self.timers.set(Timer::Leave, next);
+        self.timers.set(Timer::Leave, next.min(until));
     }
 
     /// A member echoed our farewell.
@@ -148,8 +167,8 @@ impl Machine {
         let slot = self.members.find(id).ok_or(ForgetError::Unknown)?;
         match self.members.member(slot).state() {
             State::Left => return Err(ForgetError::Unknown),
-            State::Dead if !self.members.row(slot).is_provisional() => {}
-            State::Alive | State::Suspect | State::Dead => return Err(ForgetError::NotDead),
+            State::Dead => {}
+            State::Alive | State::Suspect => return Err(ForgetError::NotDead),
         }
         self.ghosts.take_back(slot);
         self.bury(slot);

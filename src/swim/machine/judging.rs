@@ -250,13 +250,16 @@ impl Machine {
         suspicion.log(now, Cause::Verdict { reason, isolated: true, since });
         suspicion.wait_until(Instant::NEVER);
         let by = suspicion.accusers;
-        if !is_isolated {
+        if is_isolated {
+            suspicion.stand_down();
+        } else {
             // It was our own stalling that forbade a certain verdict: judge anew from here.
             suspicion.renew(now);
         }
         if !self.members.row(slot).is_provisional() {
             self.metrics.verdicts_provisional += 1;
             self.members.set_provisionally_dead(slot);
+            self.ghosts.add_provisional(slot, now);
             self.gossip.hush(slot);
             let member = self.members.member(slot).clone();
             self.events.push(Event::Dead { member, by, reason, isolated: true });

@@ -120,10 +120,15 @@ impl Machine {
     /// Pings a member; what is held against it goes with the ping (Lifeguard's Buddy System). An unproved address gets
     /// no news.
     pub(super) fn ping(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
+        let first = if first == First::Nothing { self.belief_about(slot) } else { first };
+        self.ping_saying(slot, errand, first)
+    }
+
+    /// Pings a member with this before the news, and nothing else of what is held against it.
+    pub(super) fn ping_saying(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
         let row = self.members.row(slot);
         let (to, digest) = (row.member.address(), row.digest());
         let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
-        let first = if first == First::Nothing { self.belief_about(slot) } else { first };
         self.send(to, Message::Ping { to: digest, nonce }, first, self.rides_to(slot));
         nonce
     }

@@ -41,8 +41,15 @@ impl Machine {
         self.meet_pinger();
         self.ask_stranger();
         self.dial_when_alone();
-        if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
-            self.begin_round(target, Occasion::Scheduled);
+        let target = self.members.ring_after_me(ring::offset(round, self.members.ring_len()));
+        match target {
+            // A round of retries and relays would find out what is known, that nobody hears us. One ping in an interval
+            // finds out when that is over.
+            Some(target) if self.isolated.is_some() && self.members.row(target).is_provisional() => {
+                self.ping(target, Errand::Look, First::Nothing);
+            }
+            Some(target) => drop(self.begin_round(target, Occasion::Scheduled)),
+            None => {}
         }
     }
 

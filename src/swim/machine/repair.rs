@@ -15,12 +15,21 @@ use crate::swim::sync::{Aim, Session, answer};
 use crate::time::Instant;
 use crate::wire::{Datagram, Item, Message, Nonce, Rejected};
 
+/// The pause between comparisons in vain doubles so often: from 2 s to 128 s.
+const IN_VAIN_MAX: u32 = 6;
+
 /// The state of our own comparison, and of what calls for one.
 #[derive(Debug)]
 pub(super) struct Repair {
     session: Option<Session>,
     news_at: Instant,
     differ_since: Option<Instant>,
+    /// Comparisons in a row after which our view was as before it, though it still differs from others'.
+    in_vain: u32,
+    /// After one in vain the next waits until then.
+    not_before: Instant,
+    /// Our view as the comparison under way began.
+    began_at: u64,
     /// Acks in a row with our own view hash since the table changed.
     agreed: usize,
     /// A joiner compares once more with its contact: those who joined with it were not in its pages.
@@ -31,7 +40,17 @@ pub(super) struct Repair {
 
 impl Repair {
     pub(super) fn new(now: Instant) -> Self {
-        Repair { session: None, news_at: now, differ_since: None, agreed: 0, follow_up: None, give_back: Vec::new() }
+        Repair {
+            session: None,
+            news_at: now,
+            differ_since: None,
+            in_vain: 0,
+            not_before: now,
+            began_at: 0,
+            agreed: 0,
+            follow_up: None,
+            give_back: Vec::new(),
+        }
     }
 
     /// The table changed: while news flows, a difference is no cause for concern.
@@ -60,12 +79,27 @@ impl Repair {
     fn is_due(&mut self, now: Instant, differs: bool, quiet: Duration, patience: Duration) -> bool {
         if !differs {
             self.differ_since = None;
+            self.in_vain = 0;
+            self.not_before = now;
             self.agreed += 1;
             return false;
         }
         self.agreed = 0;
         let since = *self.differ_since.get_or_insert(now);
-        now.since(self.news_at) >= quiet || now.since(since) >= patience
+        let is_due = now.since(self.news_at) >= quiet || now.since(since) >= patience;
+        is_due && (self.not_before <= now || sabotage::is_off("comparisons_in_vain"))
+    }
+
+    /// A comparison is over. One that has left our view as it was, and will again, is not worth repeating each second:
+    /// a full table refuses the same members each time.
+    fn compared(&mut self, now: Instant, view_hash: u64, patience: Duration) {
+        if view_hash != self.began_at {
+            self.in_vain = 0;
+            self.not_before = now;
+            return;
+        }
+        self.not_before = now + patience * (1 << self.in_vain.min(IN_VAIN_MAX));
+        self.in_vain = self.in_vain.saturating_add(1);
     }
 }
 
@@ -106,6 +140,7 @@ impl Machine {
     pub(super) fn begin_session(&mut self, peer: SocketAddr, aim: Aim) {
         self.metrics.syncs += 1;
         self.repair.differ_since = None;
+        self.repair.began_at = self.members.view_hash();
         let random = self.random.nonces.draw();
         self.repair.session = Some(Session::new(peer, aim, random, &self.members));
         self.ask();
@@ -136,6 +171,7 @@ impl Machine {
     fn ask(&mut self) {
         let Some(mut session) = self.repair.session.take() else { return };
         if session.is_over() {
+            self.repair.compared(self.now, self.members.view_hash(), self.rules.sync_patience);
             if session.aim == Aim::Join {
                 self.repair.follow_up = Some((self.now + self.rules.probe_timeout, session.peer));
             }
