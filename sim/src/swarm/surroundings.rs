@@ -15,7 +15,10 @@ use crate::swarm::round;
 /// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
 /// no other draw moves.
 pub const NOT_YET: &[(&str, &str)] = &[
+    ("wildcard", "row 1: with a view that was preloaded the first does not learn its address (seeds 272, 293)"),
+    ("nat", "row 4: even where answers find back (seeds 62, 83, 2036)"),
     ("nat-lost", "row 4: what is sent to where a member is seen is lost, where that leads nowhere"),
+    ("move", "row 7: dead though heard (seeds 18, 471), and it needs `wildcard`"),
     ("families", "row 14: who cannot send to a member accuses it"),
 ];
 
@@ -163,7 +166,10 @@ mod tests {
             ("crowd", count(&|one| one.hosts >= 20), 8),
         ];
         for (feature, seen, least) in counts {
-            let expected = if is_drawn(feature) { least..=1_400 } else { 0..=0 };
+            // Who is moved has to learn its address.
+            let is_seen = is_drawn(feature) || (feature == "wildcard" && is_drawn("move"));
+            let is_seen = is_seen && (feature != "nat-lost" || is_drawn("nat"));
+            let expected = if is_seen { least..=1_400 } else { 0..=0 };
             assert!(expected.contains(&seen), "{feature}: {seen} of 2,000");
         }
         for (feature, why) in NOT_YET {
