@@ -9,6 +9,7 @@ mod bounds;
 mod elections;
 mod eventually;
 mod fold;
+mod isolation;
 mod leader;
 mod leases;
 mod register;
@@ -36,6 +37,7 @@ use answered::Answered;
 use bounds::Bounds;
 use elections::Elections;
 use fold::Folds;
+use isolation::Isolation;
 use rows::Rows;
 use silence::Silence;
 use truth::Truth;
@@ -56,6 +58,10 @@ pub const CHECKS: &[(&str, &str)] = &[
         "answered",
         "A1: no certain Dead by a node that had no answer from anyone since its suspicion began, unless n <= 2",
     ),
+    (
+        "isolated-truly",
+        "A3: nobody says that it is isolated while as many others as a verdict needs answered its pings of the last P",
+    ),
     ("silent-p", "A1: whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
     ("datagram-size", "S10: no datagram is longer than datagram_bytes_max"),
     ("bounds", "S10: every queue and table keeps to its bound"),
@@ -69,6 +75,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("converges", "V2: after the faults all live views are equal, within the bound"),
     ("detects", "V1: after the faults who does not run is Dead, Left or unknown to all, within the bound"),
     ("finds", "V4: after the faults whoever runs is Alive to all, within the bound"),
+    ("known", "V5: after the faults whoever runs knows its address, and all hold one for it that reaches it"),
     ("calms", "V3: after the faults no suspicion is left, within the bound"),
     ("idles", "V7: after the faults the rate of datagrams, and of their bytes, is back to idle"),
     ("expect", "X: what the scenario's file expects"),
@@ -90,6 +97,7 @@ pub struct Checks {
     rows: Rows,
     folds: Folds,
     answered: Answered,
+    isolation: Isolation,
     silence: Silence,
     bounds: Bounds,
     elections: Elections,
@@ -109,6 +117,7 @@ impl Checks {
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::new(config),
+            isolation: Isolation::new(config),
             silence: Silence::new(config, scenario),
             bounds: Bounds::new(config),
             elections: Elections::new(scenario),
@@ -158,6 +167,8 @@ impl Checks {
 impl Watch for Checks {
     fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], fate: &Fate) {
         self.truth.sent(now, from, to, fate);
+        self.isolation.sent(now, from, to, datagram);
+        self.expect.sent(now, from, to, datagram, fate);
         let violation = self.bounds.sent(now, from, datagram.len());
         self.note(violation);
         let violation = self.elections.sent(now, from, to, datagram, &mut self.sometimes);
@@ -171,6 +182,7 @@ impl Watch for Checks {
     fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {
         self.truth.handled(host, passage);
         self.answered.handled(now, host, passage, datagram);
+        self.isolation.handled(now, host, passage, &self.truth, datagram);
         self.elections.handled(host, passage, datagram);
         self.sometimes.handled(datagram);
     }
@@ -180,6 +192,7 @@ impl Watch for Checks {
         let found = [
             self.answered.told(moment, host, &self.folds, event),
             self.silence.told(moment, host, &self.truth, event),
+            self.isolation.told(moment, host, protocol, &self.truth, event),
             self.folds.told(moment, host, event),
             self.elections.told(moment.now, host, protocol, event, &mut self.sometimes),
         ];
@@ -225,6 +238,7 @@ impl Watch for Checks {
             self.rows.started(host);
             self.folds.started(host);
             self.answered.started(host);
+            self.isolation.started(host);
         }
     }
 

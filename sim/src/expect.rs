@@ -5,9 +5,11 @@
 //! expectation that found nobody to ask is broken, because one that cannot fail is worth nothing.
 
 mod judge;
+mod rates;
 mod words;
 
 pub use judge::Expect;
+pub use rates::{Ceiling, Flow};
 pub use words::{Opinion, Word};
 
 use std::fmt;
@@ -45,6 +47,8 @@ pub enum Expectation {
         from: Duration,
         /// Until when; without it to the end.
         until: Option<Duration>,
+        /// How often is not yet too often: each observer may be told it so many times of each.
+        more_than: u32,
     },
     /// Observers are told something: `{ told = "refuted", about = [1], by = "20s" }`.
     Told {
@@ -60,6 +64,20 @@ pub enum Expectation {
         from: Duration,
         /// Until when; without it to the end.
         by: Option<Duration>,
+    },
+    /// Hosts send, or are sent, no more than so much, on average over those meant:
+    /// `{ rate = "sent", about = [0], from = "5m", until = "10m", per_minute = 240 }`.
+    Rate {
+        /// Which way.
+        flow: Flow,
+        /// Whose; a group is that of the moment when the span is over.
+        about: Whom,
+        /// From when on.
+        from: Duration,
+        /// Until when; without it to the end.
+        until: Option<Duration>,
+        /// How much.
+        ceiling: Ceiling,
     },
 }
 
@@ -101,17 +119,22 @@ impl Whom {
 impl Expectation {
     /// The hosts it names by number.
     pub(crate) fn named(&self) -> impl Iterator<Item = u32> + '_ {
-        let (Expectation::Is { about, seen_by, .. }
-        | Expectation::Never { about, seen_by, .. }
-        | Expectation::Told { about, seen_by, .. }) = self;
-        about.numbers().iter().chain(seen_by.numbers()).copied()
+        let (about, seen_by) = match self {
+            Expectation::Is { about, seen_by, .. }
+            | Expectation::Never { about, seen_by, .. }
+            | Expectation::Told { about, seen_by, .. } => (about, seen_by.numbers()),
+            Expectation::Rate { about, .. } => (about, Default::default()),
+        };
+        about.numbers().iter().chain(seen_by).copied()
     }
 
     /// From when until when it matters; no end is that of the run.
     pub(crate) fn window(&self) -> (Duration, Option<Duration>) {
         match self {
             Expectation::Is { by, .. } => (*by, Some(*by)),
-            Expectation::Never { from, until: end, .. } | Expectation::Told { from, by: end, .. } => (*from, *end),
+            Expectation::Never { from, until: end, .. }
+            | Expectation::Told { from, by: end, .. }
+            | Expectation::Rate { from, until: end, .. } => (*from, *end),
         }
     }
 
@@ -140,7 +163,7 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// An expectation as a file has it: a flat table in which one of three words says what it is.
+/// An expectation as a file has it: a flat table in which one of four words says what it is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -150,6 +173,14 @@ struct Written {
     never: Option<Word>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     told: Option<Word>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<Flow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    more_than: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    per_minute: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes_per_s: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     times: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,7 +199,16 @@ impl TryFrom<Written> for Expectation {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { is, never, told, times, about, seen_by, from, by, until } = written;
+        if written.rate.is_some() {
+            return rate(written);
+        }
+        if written.per_minute.is_some() || written.bytes_per_s.is_some() {
+            return Err("`per_minute` and `bytes_per_s` need `rate`".to_owned());
+        }
+        let Written { is, never, told, more_than, times, about, seen_by, from, by, until, .. } = written;
+        if more_than.is_some() && never.is_none() {
+            return Err("an expectation with `more_than` has `never`".to_owned());
+        }
         let about = about.unwrap_or(Whom::ALL);
         let refuse = |field: &str, is_there: bool, with: &str| {
             if is_there { Err(format!("an expectation with `{with}` has no `{field}`")) } else { Ok(()) }
@@ -189,7 +229,7 @@ impl TryFrom<Written> for Expectation {
                     return Err("an expectation with `never` means everyone; leave `some` away".to_owned());
                 }
                 let (seen_by, from) = (seen_by.unwrap_or(Whom::ALL), from.unwrap_or_default());
-                Ok(Expectation::Never { word, about, seen_by, from, until })
+                Ok(Expectation::Never { word, about, seen_by, from, until, more_than: more_than.unwrap_or(0) })
             }
             (None, None, Some(word)) => {
                 refuse("until", until.is_some(), "told")?;
@@ -199,9 +239,31 @@ impl TryFrom<Written> for Expectation {
                 let (seen_by, from) = (seen_by.unwrap_or(Whom::RUNNING), from.unwrap_or_default());
                 Ok(Expectation::Told { word, times, about, seen_by, from, by })
             }
-            _ => Err("an expectation has exactly one of `is`, `never` and `told`".to_owned()),
+            _ => Err("an expectation has exactly one of `is`, `never`, `told` and `rate`".to_owned()),
         }
     }
+}
+
+/// An expectation with `rate`.
+fn rate(written: Written) -> Result<Expectation, String> {
+    let Written { is, never, told, rate, more_than, per_minute, bytes_per_s, times, about, seen_by, from, by, until } =
+        written;
+    if is.is_some() || never.is_some() || told.is_some() {
+        return Err("an expectation has exactly one of `is`, `never`, `told` and `rate`".to_owned());
+    }
+    if more_than.is_some() || times.is_some() || seen_by.is_some() || by.is_some() {
+        return Err(
+            "an expectation with `rate` has `about`, `from`, `until`, `per_minute` and `bytes_per_s`".to_owned()
+        );
+    }
+    let (Some(flow), Some(about), Some(per_minute)) = (rate, about, per_minute) else {
+        return Err("an expectation with `rate` needs `about` and `per_minute`".to_owned());
+    };
+    if about == Whom::Group(Group::Some) {
+        return Err("an expectation with `rate` means everyone; leave `some` away".to_owned());
+    }
+    let ceiling = Ceiling { per_minute, bytes_per_s };
+    Ok(Expectation::Rate { flow, about, from: from.unwrap_or_default(), until, ceiling })
 }
 
 impl From<Expectation> for Written {
@@ -215,8 +277,9 @@ impl From<Expectation> for Written {
                 seen_by: Some(seen_by).filter(|whom| *whom != Whom::RUNNING),
                 ..written
             },
-            Expectation::Never { word, about, seen_by, from, until } => Written {
+            Expectation::Never { word, about, seen_by, from, until, more_than } => Written {
                 never: Some(word),
+                more_than: Some(more_than).filter(|count| *count > 0),
                 about: Some(about).filter(|whom| *whom != Whom::ALL),
                 seen_by: Some(seen_by).filter(|whom| *whom != Whom::ALL),
                 from: Some(from).filter(|from| !from.is_zero()),
@@ -230,6 +293,15 @@ impl From<Expectation> for Written {
                 seen_by: Some(seen_by).filter(|whom| *whom != Whom::RUNNING),
                 from: Some(from).filter(|from| !from.is_zero()),
                 by,
+                ..written
+            },
+            Expectation::Rate { flow, about, from, until, ceiling } => Written {
+                rate: Some(flow),
+                per_minute: Some(ceiling.per_minute),
+                bytes_per_s: ceiling.bytes_per_s,
+                about: Some(about),
+                from: Some(from).filter(|from| !from.is_zero()),
+                until,
                 ..written
             },
         }
@@ -253,6 +325,10 @@ mod tests {
             ("told = \"dead\"\ntimes = 0", "write `never`"),
             ("is = \"ded\"\nby = \"3s\"", "unknown variant `ded`"),
             ("told = \"dead\"\nseen = [1]", "unknown field `seen`"),
+            ("rate = \"sent\"\nabout = [1]", "needs `about` and `per_minute`"),
+            ("rate = \"sent\"\nnever = \"up\"", "exactly one"),
+            ("told = \"dead\"\nper_minute = 3", "need `rate`"),
+            ("told = \"dead\"\nmore_than = 3", "has `never`"),
         ] {
             assert!(refused(text).contains(word), "{text}: {}", refused(text));
         }
@@ -267,6 +343,8 @@ mod tests {
         for text in [
             "{ is = \"dead\", about = [3], by = \"30s\" }",
             "{ never = \"dead\", about = \"running\", seen_by = [1], from = \"3s\", until = \"5s\" }",
+            "{ never = \"suspect\", more_than = 12, about = [7] }",
+            "{ rate = \"sent\", per_minute = 240, bytes_per_s = 90, about = [0], from = \"5m\", until = \"10m\" }",
             "{ told = \"self_stalled\", times = 1, seen_by = [0, 2], by = \"20s\" }",
         ] {
             let file = format!("expect = {text}");

@@ -7,9 +7,11 @@ mod aim;
 mod plan;
 mod sense;
 mod text;
+mod words;
 
 pub use aim::{Direction, Hosts, Links};
 pub use plan::{Flap, Planned, Repeat};
+pub use words::{Back, Gateway, Inbox, Lie, MovesTo, Place, Towards, WallClock};
 
 use std::time::Duration;
 
@@ -156,6 +158,9 @@ pub enum Fault {
     Suspend {
         /// Which.
         hosts: Hosts,
+        /// What becomes of datagrams that arrive meanwhile.
+        #[serde(default, skip_serializing_if = "Inbox::is_kept")]
+        inbox: Inbox,
     },
     /// Each datagram costs this much processor time to handle.
     Slow {
@@ -187,6 +192,9 @@ pub enum Fault {
     Join {
         /// How many.
         count: u32,
+        /// What their wall clocks say.
+        #[serde(default, skip_serializing_if = "WallClock::is_right")]
+        clock: WallClock,
     },
     /// A second process starts under the name of another. With a span it is killed at its end.
     Twin {
@@ -211,6 +219,36 @@ pub enum Fault {
         hosts: Hosts,
         /// How many, 512 at most.
         bytes: usize,
+    },
+    /// Hosts change their metadata again and again, one after the other; the bytes are others each time.
+    Writers {
+        /// Who.
+        hosts: Hosts,
+        /// How many bytes, 512 at most.
+        bytes: usize,
+        /// How often each of them does.
+        #[serde(with = "span")]
+        every: Duration,
+    },
+    /// Datagrams of these hosts arrive from another source address than they advertise. The advertised address reaches
+    /// them as before.
+    Nat {
+        /// Whose.
+        hosts: Hosts,
+        /// Whether each has an address of its own, or all share that of one gateway, each with its own port.
+        #[serde(default)]
+        gateway: Gateway,
+        /// What becomes of datagrams that are sent to that address.
+        #[serde(default)]
+        back: Back,
+    },
+    /// Hosts receive at another address from now on, and no longer at their old one; their processes go on.
+    Move {
+        /// Which.
+        hosts: Hosts,
+        /// Where to.
+        #[serde(default)]
+        to: MovesTo,
     },
     /// Hosts forget a dead member.
     Forget {
@@ -252,72 +290,6 @@ pub enum Fault {
     },
 }
 
-/// What a wall clock says when a process starts; its generation comes from there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WallClock {
-    /// The true time.
-    #[default]
-    Right,
-    /// An hour ago.
-    Behind,
-    /// In an hour.
-    Ahead,
-    /// The same as at the start before.
-    Stuck,
-}
-
-/// Where a process receives after it started again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// At its old address.
-    #[default]
-    Same,
-    /// At a new one.
-    New,
-}
-
-/// What becomes of datagrams that arrive while a process does not run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Inbox {
-    /// The socket keeps as many as its buffer holds.
-    #[default]
-    Kept,
-    /// They are lost.
-    Dropped,
-}
-
-/// Which way a clock jumps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Towards {
-    /// Into the future.
-    #[default]
-    Future,
-    /// Into the past, which a monotonic clock never should.
-    Past,
-}
-
-/// What a lying member says of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Lie {
-    /// That it is suspect.
-    Suspect,
-    /// That it is dead.
-    Dead,
-    /// That it left.
-    Left,
-    /// That it is alive at an absurd incarnation.
-    Incarnation,
-    /// That it restarted at an absurd generation.
-    Generation,
-    /// That somebody is alive whom nobody ever started.
-    Phantom,
-}
-
 impl Fault {
     /// The names of all kinds, as scenario files write them.
     pub const NAMES: &[&str] = &[
@@ -345,6 +317,9 @@ impl Fault {
         "twin",
         "lie",
         "metadata",
+        "writers",
+        "nat",
+        "move",
         "forget",
         "resign",
         "disk-slow",
@@ -406,6 +381,9 @@ impl Fault {
             Fault::Twin { .. } => "twin",
             Fault::Lie { .. } => "lie",
             Fault::Metadata { .. } => "metadata",
+            Fault::Writers { .. } => "writers",
+            Fault::Nat { .. } => "nat",
+            Fault::Move { .. } => "move",
             Fault::Forget { .. } => "forget",
             Fault::Resign { .. } => "resign",
             Fault::DiskSlow { .. } => "disk-slow",
@@ -442,12 +420,15 @@ impl Fault {
             | Fault::Leave { hosts }
             | Fault::Pause { hosts, .. }
             | Fault::Block { hosts }
-            | Fault::Suspend { hosts }
+            | Fault::Suspend { hosts, .. }
             | Fault::Slow { hosts, .. }
             | Fault::Drift { hosts, .. }
             | Fault::Step { hosts, .. }
             | Fault::Lie { hosts, .. }
             | Fault::Metadata { hosts, .. }
+            | Fault::Writers { hosts, .. }
+            | Fault::Nat { hosts, .. }
+            | Fault::Move { hosts, .. }
             | Fault::Forget { hosts, .. }
             | Fault::Resign { hosts, .. }
             | Fault::DiskSlow { hosts, .. }

@@ -243,6 +243,19 @@ pub struct Item<'a> {
     pub body: &'a [u8],
 }
 
+/// The nonce of a ping or an ack, without taking the rest apart; none if it is another message.
+#[must_use]
+pub fn nonce_of(datagram: &[u8]) -> Option<u64> {
+    let kind = *datagram.get(1)?;
+    if kind != PING && kind != ACK {
+        return None;
+    }
+    // Behind the header and the sender stand the words of the message, the nonce as the last of them.
+    let at = 10 + 8 * WORDS[usize::from(kind)];
+    let mut rest = datagram.get(at..)?;
+    take(&mut rest).map(u64::from_le_bytes)
+}
+
 /// Takes a datagram apart; none when it is not whole.
 #[must_use]
 pub fn read(datagram: &[u8]) -> Option<Read<'_>> {

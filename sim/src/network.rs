@@ -52,6 +52,8 @@ pub enum Loss {
     Mtu,
     /// The queue before the link is full.
     Queue,
+    /// Its sender does not speak the family of its address.
+    Family,
     /// Nobody receives at its address.
     Nobody,
 }
@@ -65,6 +67,7 @@ impl Loss {
             Loss::Cut => "cut",
             Loss::Mtu => "mtu",
             Loss::Queue => "queue",
+            Loss::Family => "no route",
             Loss::Nobody => "nobody there",
         }
     }

@@ -5,10 +5,12 @@
 
 mod catalogue;
 mod elections;
+mod families;
 mod nature;
 
 pub use catalogue::catalogue;
 pub use elections::{Disks, Sleep};
+pub use families::{Families, Family};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +22,7 @@ use tidings::config::ElectionConfig;
 
 use crate::delay::Delay;
 use crate::expect::Expectation;
-use crate::fault::{Fault, Planned};
+use crate::fault::{Fault, Hosts, Planned};
 use crate::random::Random;
 use crate::span;
 
@@ -50,6 +52,12 @@ pub struct Scenario {
     /// How the cluster comes together.
     #[serde(default)]
     pub start: Start,
+    /// Hosts that are bound to the unspecified address and have to learn where they are seen.
+    #[serde(default = "no_hosts", skip_serializing_if = "is_no_hosts")]
+    pub wildcard: Hosts,
+    /// Hosts that speak another family of addresses than v4.
+    #[serde(default, skip_serializing_if = "Families::is_v4")]
+    pub families: Families,
     /// How many records of a thousand each host's preloaded view lacks, drawn from the seed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown_permille: u32,
@@ -128,6 +136,8 @@ impl Scenario {
             profile: Profile::default(),
             config: BTreeMap::new(),
             start: Start::default(),
+            wildcard: no_hosts(),
+            families: Families::default(),
             unknown_permille: 0,
             latency: Delay::default(),
             metadata_bytes: 0,
@@ -220,6 +230,7 @@ impl Scenario {
                 return refuse("twin: it needs one of the first hosts' names".to_owned());
             }
         }
+        self.check_families()?;
         self.check_elections()?;
         for (number, expectation) in (1..).zip(&self.expectations) {
             let checked = expectation.check(self.host_limit(), self.lasts);
@@ -265,10 +276,13 @@ impl Scenario {
         for planned in &self.faults {
             faults.extend(planned.resolve(&mut random, self.hosts));
         }
-        Scenario { faults, ..self.clone() }
+        let mut wildcard = self.wildcard.clone();
+        wildcard.draw(&mut random, self.hosts);
+        Scenario { faults, wildcard, ..self.clone() }
     }
 
-    /// When the last fault ends; none when one never does. Crashes and departures that last are no fault that ends.
+    /// When the last fault ends; none when one never does. Crashes, departures and translations that last are no fault
+    /// that ends.
     #[must_use]
     pub fn faults_end(&self) -> Option<Duration> {
         let mut last = Duration::ZERO;
@@ -281,6 +295,8 @@ impl Scenario {
                     | Fault::Join { .. }
                     | Fault::Twin { .. }
                     | Fault::Metadata { .. }
+                    | Fault::Nat { .. }
+                    | Fault::Move { .. }
                     | Fault::Forget { .. }
                     | Fault::Resign { .. }
                     | Fault::Drift { .. }
@@ -301,12 +317,20 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn no_hosts() -> Hosts {
+    Hosts::These(Vec::new())
+}
+
+fn is_no_hosts(hosts: &Hosts) -> bool {
+    *hosts == no_hosts()
+}
+
 /// The hosts a fault names by number.
 fn named_hosts(fault: &mut Fault) -> Vec<u32> {
     let all = u32::MAX;
     let mut named = Vec::new();
-    let mut take = |hosts: &crate::fault::Hosts| {
-        if let crate::fault::Hosts::These(these) = hosts {
+    let mut take = |hosts: &Hosts| {
+        if let Hosts::These(these) = hosts {
             named.extend(these.iter().copied().filter(|host| *host < all));
         }
     };
@@ -324,7 +348,7 @@ fn named_hosts(fault: &mut Fault) -> Vec<u32> {
         Fault::Twin { of } => named.push(*of),
         Fault::Resign { to, .. } => named.extend(to.iter()),
         Fault::Lie { about: others, .. } | Fault::Forget { whom: others, .. } => {
-            if let crate::fault::Hosts::These(these) = others {
+            if let Hosts::These(these) = others {
                 named.extend(these.iter().copied());
             }
         }
@@ -348,7 +372,7 @@ impl std::error::Error for ScenarioError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Hosts, Links};
+    use crate::fault::Links;
 
     #[test]
     fn a_configuration_is_taken_whole() {

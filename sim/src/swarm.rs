@@ -8,6 +8,7 @@
 mod aim;
 mod election;
 mod fault;
+mod surroundings;
 
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use crate::span;
 use fault::Draw;
 
 pub use election::swarm_election;
+pub use surroundings::NOT_YET;
+pub(crate) use surroundings::is_drawn;
 
 /// How long each runs: what must hold in the end may take three times P and a few dials.
 const LASTS: Duration = Duration::from_secs(120);
@@ -29,16 +32,17 @@ const CHAOS_UNTIL: Duration = Duration::from_secs(65);
 /// The same under the wide-area profile, whose timers are nearly three times as long.
 const CHAOS_UNTIL_WAN: Duration = Duration::from_secs(40);
 
-/// A scenario of 3 to 9 hosts that the seed decides.
+/// A scenario of 3 to 9 hosts that the seed decides, or 20 to 100 with one seed of a hundred.
 ///
 /// Of a thousand seeds about 800 use the profile `lan`, 100 `local` and 100 `wan`; half begin preloaded and half by
 /// joining; 50 have a liar, and 20 a table too small for all. Each has one to eight faults. Half hold an election of one
-/// to nine voters, with up to nine faults more that are aimed at them. Every kind of fault is absent in at least 30 %
-/// of the seeds and occurs in at least 2 %.
+/// to nine voters, with up to nine faults more that are aimed at them. Some have translated addresses, hosts that do not
+/// know theirs or get another, members that write all the time, small socket buffers. Every kind of fault is absent in at
+/// least 30 % of the seeds and occurs in at least 2 %, but for those in [`NOT_YET`].
 #[must_use]
 pub fn swarm(seed: u64) -> Scenario {
     let mut random = Random::new(seed, "swarm");
-    let hosts = random.between(3, 9) as u32;
+    let hosts = surroundings::hosts(seed, random.between(3, 9) as u32);
     drawn(seed, "swarm", hosts, random)
 }
 
@@ -70,6 +74,7 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
     let stall_tolerance = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
     scenario.faults = Draw::new(hosts, stall_tolerance, chaos_until, &mut random).faults();
     election::perhaps_elect(&mut scenario, seed, chaos_until);
+    surroundings::surround(&mut scenario, seed, chaos_until);
     if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. })) {
         // Two sides that forgot each other find back by their contacts alone, and who is preloaded has none.
         scenario.start = Start::Joining;
@@ -151,11 +156,12 @@ mod tests {
             liars += u32::from(scenario.has_liar());
             crowded += u32::from(scenario.is_crowded());
         }
-        for kind in Fault::NAMES {
+        let drawn: Vec<&str> = Fault::NAMES.iter().copied().filter(|kind| is_drawn(kind)).collect();
+        for kind in &drawn {
             let count = with.get(kind).copied().unwrap_or(0);
             assert!((40..=1_400).contains(&count), "{kind} in {count} of 2,000: {with:?}");
         }
-        assert_eq!(with.len(), Fault::NAMES.len(), "{with:?}");
+        assert_eq!(with.len(), drawn.len(), "{with:?}");
         assert!((60..=140).contains(&liars) && (10..=80).contains(&crowded), "{liars} {crowded}");
     }
 
@@ -165,7 +171,7 @@ mod tests {
             for scenario in [swarm(seed), swarm_large(seed)] {
                 scenario.check().unwrap_or_else(|error| panic!("{seed}: {error}\n{}", scenario.to_toml()));
                 assert_eq!(Scenario::from_toml(&scenario.to_toml()).as_ref(), Ok(&scenario), "{seed}");
-                assert!((1..=17).contains(&scenario.faults.len()), "{seed}");
+                assert!((1..=21).contains(&scenario.faults.len()), "{seed}");
                 assert!(scenario.hosts >= 3, "{seed}");
                 let until = if scenario.profile == Profile::Wan { CHAOS_UNTIL_WAN } else { CHAOS_UNTIL };
                 let resolved = scenario.resolve(seed);
@@ -179,6 +185,8 @@ mod tests {
                             | Fault::Step { .. }
                             | Fault::Twin { .. }
                             | Fault::Metadata { .. }
+                            | Fault::Nat { .. }
+                            | Fault::Move { .. }
                             | Fault::Forget { .. }
                             | Fault::Resign { .. }
                     );

@@ -12,8 +12,11 @@ mod faults;
 mod host;
 mod lies;
 mod mail;
+mod places;
 mod queue;
+mod resolving;
 mod starting;
+mod writers;
 
 pub use control::Filter;
 pub use host::Host;
@@ -34,9 +37,6 @@ use apps::Apps;
 use disk::Writes;
 use mail::Mail;
 use queue::{Queue, What};
-
-/// How often a host that is alone resolves its contacts anew, as a driver does with names.
-const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A simulated cluster, with an application on each host if one is wanted, and somebody who watches.
 #[derive(Debug)]
@@ -64,8 +64,12 @@ pub struct World<A: App = (), W = ()> {
     twins: BTreeMap<u32, u32>,
     /// Everyone's record, while a preloaded world begins.
     records: Option<Vec<Record>>,
-    /// Whether some host may be alone and resolves its contacts.
+    /// Whether some host has contacts to resolve.
     resolves: bool,
+    /// Jitter of when contacts are resolved.
+    resolving: Random,
+    /// How often each fault's writers have written.
+    written: BTreeMap<u32, u64>,
     /// Every event told, in order; only while it is asked for.
     told: Option<Vec<(Instant, u32, Event)>>,
 }
@@ -124,6 +128,8 @@ impl<A: App, W: Watch> World<A, W> {
             twins: BTreeMap::new(),
             records: None,
             resolves: false,
+            resolving: Random::new(seed, "resolving"),
+            written: BTreeMap::new(),
             told: None,
             config,
             scenario,
@@ -221,6 +227,7 @@ impl<A: App, W: Watch> World<A, W> {
             What::Begin(fault) => self.begin_fault(fault),
             What::End(fault) => self.end_fault(fault),
             What::Lie(fault) => self.lie(fault),
+            What::Change(fault) => self.change_metadata(fault),
             What::Timer(timer) => self.app_timer(timer),
             What::Saved(write) => self.written(write),
             What::Resolve => self.resolve_contacts(),
@@ -247,20 +254,6 @@ impl<A: App, W: Watch> World<A, W> {
     pub fn note_violation(&mut self, check: &'static str, text: &str, hosts: &[u32]) {
         let what = || crate::trace::What::Violation { check, text: text.to_owned(), hosts: hosts.to_vec() };
         self.trace.line(self.now, None, what);
-    }
-
-    /// Hosts that are alone ask for their contacts' addresses again, until none is.
-    fn resolve_contacts(&mut self) {
-        let is_alone = |host: &Host<A>| host.runs() && host.protocol().is_some_and(tidings::Protocol::is_alone);
-        let alone: Vec<u32> = (0..).zip(&self.hosts).filter(|(_, host)| is_alone(host)).map(|(n, _)| n).collect();
-        self.resolves = !alone.is_empty();
-        for host in alone {
-            let contacts = self.contacts_for(host);
-            self.command(host, b"join", |protocol, now| protocol.join(now, &contacts));
-        }
-        if self.resolves {
-            self.queue.push(self.now + RESOLVE_EVERY, What::Resolve);
-        }
     }
 
     /// Gives a host's protocol an input of the operator's, and carries out what comes of it.

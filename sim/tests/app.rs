@@ -151,7 +151,7 @@ fn timers_of_a_paused_host_are_late_and_not_lost() {
 
 #[test]
 fn timers_of_a_sleeping_machine_are_due_when_it_wakes() {
-    let sleep = Fault::Suspend { hosts: Hosts::These(vec![0]) };
+    let sleep = Fault::Suspend { hosts: Hosts::These(vec![0]), inbox: Inbox::Kept };
     let seen = lived_through(Planned::at(SECOND * 9 / 2, sleep).lasting(SECOND * 10), 17);
     assert_eq!(ticks(&seen, 0), [1_000, 2_000, 3_000, 4_000, 14_500, 15_500, 16_500].map(at));
 }

@@ -56,7 +56,10 @@ fn leases_overlap_only_where_clocks_do_what_they_must_not() {
     assert!(seen(&beyond, overlap) > 0, "clocks are 30 % apart");
 
     let again = Some(Repeat { every: SECOND * 5, times: 5 });
-    let sleep = Planned { again, ..Planned::at(SECOND * 3, Fault::Suspend { hosts: Hosts::Leader }) };
+    let sleep = Planned {
+        again,
+        ..Planned::at(SECOND * 3, Fault::Suspend { hosts: Hosts::Leader, inbox: Default::default() })
+    };
     let mut asleep = cut_off("sleep");
     asleep.faults = vec![sleep.lasting(SECOND * 3)];
     assert_eq!(seen(&asleep, overlap), 0);

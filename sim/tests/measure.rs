@@ -109,7 +109,12 @@ fn a_crash_is_found_after_p_by_all_and_nobody_else_is_dead() {
 #[test]
 fn a_join_is_known_to_all_and_a_restart_too() {
     let restart = crash().lasting(SECOND * 15);
-    let found = measured(&preloaded(4, 60).with(restart).with(Planned::at(SECOND * 40, Fault::Join { count: 1 })), 4);
+    let found = measured(
+        &preloaded(4, 60)
+            .with(restart)
+            .with(Planned::at(SECOND * 40, Fault::Join { count: 1, clock: Default::default() })),
+        4,
+    );
     assert_eq!((found.joins, found.joined.len(), found.crashes), (8, 8, 4));
     assert!(found.joined.min() > Some(0) && found.joined.max() < Some(5_000_000_000), "{:?}", found.joined);
 }

@@ -130,6 +130,9 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
             Some(Violation { check, at: world.now(), text, hosts })
         };
         let view_hash = protocol.metrics().view_hash;
+        if protocol.me().address().ip().is_unspecified() {
+            return broken("known", format!("n{host} still does not know where it is seen"), None);
+        }
         for member in protocol.members() {
             let truth = running.get(&member.id());
             let is_running = truth.is_some_and(|(_, me)| me.generation() == member.generation());
@@ -152,6 +155,13 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
             if !is_found {
                 let text = format!("n{host} holds n{other}, which runs, as {held:?}");
                 return broken("finds", text, Some(*other));
+            }
+            // Where owner and observer agree, both may be wrong.
+            let held_at = held.map_or(me.address(), Member::address);
+            let reaches = (host != *other).then(|| world.reach(host, held_at));
+            if reaches.is_some_and(|reached| reached != Some(*other)) {
+                let text = format!("n{host} holds n{other} at {held_at}, where it does not receive");
+                return broken("known", text, Some(*other));
             }
             // The protocol's own view hash is no witness: what it leaves out no comparison would ever repair.
             let is_said = |held: &&Member| {

@@ -79,11 +79,12 @@ struct Said {
 }
 
 /// A host's process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) id: NodeId,
     pub(super) generation: Generation,
-    address: SocketAddr,
+    /// Where it said to be, in turn; a process that does not know it yet has said nothing.
+    addresses: Vec<SocketAddr>,
     pub(super) is_up: bool,
     pub(super) is_leaving: bool,
     pub(super) started: Instant,
@@ -94,6 +95,14 @@ pub(super) struct Process {
     /// When it was last heard again after it had been silent for P.
     pub(super) heard_again: Instant,
     starts: u32,
+}
+
+impl Process {
+    fn note_address(&mut self, address: SocketAddr) {
+        if !address.ip().is_unspecified() && !self.addresses.contains(&address) {
+            self.addresses.push(address);
+        }
+    }
 }
 
 /// What made a host slow, or cut it off by itself.
@@ -135,7 +144,8 @@ impl Truth {
     /// The process that runs as this member says; one that started at another address is another.
     pub(super) fn process(&self, member: &Member) -> Option<(u32, &Process)> {
         let is_it = |process: &Process| (process.id, process.generation) == (member.id(), member.generation());
-        self.processes().find(|(_, process)| process.is_up && is_it(process) && process.address == member.address())
+        let is_at = |process: &Process| process.addresses.is_empty() || process.addresses.contains(&member.address());
+        self.processes().find(|(_, process)| process.is_up && is_it(process) && is_at(process))
     }
 
     /// Whether anybody of this id was ever started.
@@ -178,7 +188,7 @@ impl Truth {
     pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, fate: &Fate) {
         let Some(to) = to else { return };
         match fate {
-            Fate::Lost(Loss::Cut) => self.cut.note(from, to, now),
+            Fate::Lost(Loss::Cut | Loss::Family) => self.cut.note(from, to, now),
             Fate::Lost(_) => self.harmed.note(from, to, now),
             Fate::Arrives { delay, damage, .. } => {
                 if damage.is_some() || *delay > self.late {
@@ -211,8 +221,16 @@ impl Truth {
         let mut start = 0;
         if let Some(process) = self.processes.get_mut(host as usize) {
             process.generation = me.generation();
+            process.note_address(me.address());
             process.is_leaving = protocol.leave_progress().is_some();
             start = process.starts;
+        }
+        // Who does not know its address has not said yet who it is.
+        if me.address().ip().is_unspecified() {
+            let starts = self.issued.entry(me.id()).or_default();
+            let issued = starts.entry(me.generation()).or_default();
+            issued.highest = issued.highest.max(me.incarnation());
+            return true;
         }
         let starts = self.issued.entry(me.id()).or_default();
         let issued = starts.entry(me.generation()).or_default();
@@ -234,10 +252,10 @@ impl Truth {
             Life::Started => {
                 let starts = self.processes.get(place).map_or(0, |process| process.starts) + 1;
                 let is_again = self.highest(me.id(), me.generation()).is_some();
-                let process = Process {
+                let mut process = Process {
                     id: me.id(),
                     generation: me.generation(),
-                    address: me.address(),
+                    addresses: Vec::new(),
                     is_up: true,
                     is_leaving: false,
                     started: now,
@@ -247,7 +265,8 @@ impl Truth {
                     starts,
                 };
                 // A storm's hosts start in any order.
-                let nobody = Process { is_up: false, starts: 0, ..process };
+                process.note_address(me.address());
+                let nobody = Process { is_up: false, starts: 0, ..process.clone() };
                 if self.processes.len() <= place {
                     self.processes.resize(place + 1, nobody);
                 }

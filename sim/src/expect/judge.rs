@@ -9,7 +9,9 @@ use std::sync::Arc;
 use tidings::{Event, Instant, Leader, Protocol};
 
 use crate::app::{host_of, number};
-use crate::expect::{Expectation, Group, Opinion, Whom, Word};
+use crate::expect::rates::Counts;
+use crate::expect::{Expectation, Flow, Group, Opinion, Whom, Word};
+use crate::network::Fate;
 use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::{Life, Moment, Watch};
@@ -37,6 +39,8 @@ struct Pending {
     end: Instant,
     /// How often each host was told of each member, or of itself.
     told: BTreeMap<(u32, Option<u32>), u32>,
+    /// What was sent, for an expectation of rates.
+    counts: Counts,
     is_over: bool,
 }
 
@@ -71,6 +75,7 @@ impl Expect {
                 from: Instant::ORIGIN + from,
                 end: end.map_or(Instant::NEVER, |end| Instant::ORIGIN + end),
                 told: BTreeMap::new(),
+                counts: Counts::default(),
                 is_over: false,
             }
         });
@@ -116,9 +121,10 @@ impl Expect {
             if pending.is_over || !is_due(pending) {
                 continue;
             }
-            let misses = self.misses(pending);
+            self.judge_rate(place, now);
+            let misses = self.misses(&self.pending[place]);
             if let Some(first) = misses.first() {
-                let seen = self.seen(pending, *first, misses.len() - 1);
+                let seen = self.seen(&self.pending[place], *first, misses.len() - 1);
                 let hosts = first.observer.into_iter().chain(first.about).collect();
                 self.violate(place, now.min(self.pending[place].end), &seen, hosts);
             }
@@ -132,7 +138,7 @@ impl Expect {
             Expectation::Is { about, seen_by, .. } => (about, seen_by),
             Expectation::Told { word, about, seen_by, .. } if word.is_about_a_member() => (about, seen_by),
             Expectation::Told { seen_by, .. } => return self.misses_about(pending, None, seen_by),
-            Expectation::Never { .. } => return Vec::new(),
+            Expectation::Never { .. } | Expectation::Rate { .. } => return Vec::new(),
         };
         let is_one_enough = *about == Whom::Group(Group::Some);
         let mut misses = Vec::new();
@@ -155,6 +161,7 @@ impl Expect {
         let sees_itself = match &pending.what {
             Expectation::Is { opinion, .. } => opinion.is_of_leading(),
             Expectation::Never { word, .. } | Expectation::Told { word, .. } => word.is_of_leading(),
+            Expectation::Rate { .. } => false,
         };
         let may_see = |host: &u32| about.is_none() || sees_itself || self.name(*host) != about;
         let observers: Vec<u32> = self.whom(seen_by).filter(may_see).collect();
@@ -178,7 +185,7 @@ impl Expect {
                 let told = pending.told.get(&(observer, about)).copied().unwrap_or(0);
                 times.map_or(told > 0, |times| told == times)
             }
-            Expectation::Never { .. } => true,
+            Expectation::Never { .. } | Expectation::Rate { .. } => true,
         }
     }
 
@@ -224,6 +231,9 @@ impl Expect {
 
     /// What a host believes of a member: of its life, or of its office if this is an opinion of that.
     fn opinion_like(&self, like: Opinion, observer: u32, about: u32) -> Opinion {
+        if like == Opinion::Over && !self.hosts.get(about as usize).is_some_and(|host| host.is_up) {
+            return Opinion::Over;
+        }
         if !like.is_of_leading() {
             return self.opinion(observer, about);
         }
@@ -258,14 +268,34 @@ impl Expect {
         self.violations.push(Violation { check: "expect", at, text, hosts });
     }
 
+    /// The span of an expectation of rates is over.
+    fn judge_rate(&mut self, place: usize, now: Instant) {
+        let pending = &self.pending[place];
+        let Expectation::Rate { about, ceiling, .. } = &pending.what else { return };
+        let hosts: Vec<u32> = self.whom(about).collect();
+        let (from, end) = (pending.from, pending.end.min(now));
+        let seen = match pending.counts.excess(&hosts, from, end, *ceiling) {
+            None if hosts.is_empty() => "nobody was there".to_owned(),
+            None => return,
+            Some(seen) => seen,
+        };
+        self.violate(place, end, &seen, hosts);
+    }
+
     /// Something that must never be told may just have been.
     fn judge_never(&mut self, now: Instant, host: u32, word: Word, about: Option<u32>, event: &Event) {
         for place in 0..self.pending.len() {
             let pending = &self.pending[place];
-            let Expectation::Never { word: never, about: of, seen_by, .. } = &pending.what else { continue };
+            let Expectation::Never { word: never, about: of, seen_by, more_than, .. } = &pending.what else { continue };
+            let more_than = *more_than;
             let is_meant = !word.is_about_a_member() || about.is_some_and(|about| self.includes(of, about));
             let is_now = pending.from <= now && now <= pending.end;
             if pending.is_over || *never != word || !is_now || !is_meant || !self.includes(seen_by, host) {
+                continue;
+            }
+            let told = self.pending[place].told.entry((host, about)).or_default();
+            *told += 1;
+            if *told <= more_than {
                 continue;
             }
             let hosts = [Some(host), about].into_iter().flatten().collect();
@@ -299,6 +329,16 @@ fn leader_in(event: &Event) -> Option<&Leader> {
 }
 
 impl Watch for Expect {
+    fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], _: &Fate) {
+        for pending in &mut self.pending {
+            let Expectation::Rate { flow, .. } = &pending.what else { continue };
+            let host = if *flow == Flow::Sent { Some(from) } else { to };
+            if let Some(host) = host.filter(|_| pending.from <= now && now <= pending.end) {
+                pending.counts.count(host, datagram.len());
+            }
+        }
+    }
+
     fn told(&mut self, moment: Moment, host: u32, _: &Protocol, event: &Event) {
         let now = moment.now;
         self.advance(now);

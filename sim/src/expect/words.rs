@@ -25,6 +25,8 @@ pub enum Opinion {
     Leads,
     /// It does not lead the first election.
     LeadsNot,
+    /// Its process has ended, whatever is believed of it.
+    Over,
 }
 
 impl Opinion {
@@ -44,6 +46,7 @@ impl Opinion {
             Opinion::Left => "left",
             Opinion::Leads => "leads",
             Opinion::LeadsNot => "leads_not",
+            Opinion::Over => "over",
         }
     }
 

@@ -11,6 +11,8 @@ const STARTED_MAX: u64 = 65_536;
 const TIMES_MAX: u32 = 100_000;
 /// A flap is no faster.
 const FLAP_MIN: Duration = Duration::from_millis(1);
+/// Nobody changes its metadata more often.
+const WRITE_MIN: Duration = Duration::from_millis(1);
 /// Clocks are wrong by less.
 const PPM_MAX: u64 = 900_000;
 /// Nothing takes longer.
@@ -21,7 +23,7 @@ impl Planned {
     pub(crate) fn starts(&self) -> u64 {
         let times = u64::from(self.again.map_or(1, |again| again.times));
         match self.what {
-            Fault::Join { count } => u64::from(count) * times,
+            Fault::Join { count, .. } => u64::from(count) * times,
             Fault::Twin { .. } => times,
             _ => 0,
         }
@@ -69,6 +71,7 @@ impl Fault {
                 | Fault::Join { .. }
                 | Fault::Twin { .. }
                 | Fault::Metadata { .. }
+                | Fault::Move { .. }
                 | Fault::Forget { .. }
                 | Fault::Resign { .. }
         )
@@ -91,11 +94,16 @@ impl Fault {
             return Err("more than 100 of a hundred hosts".to_owned());
         }
         match self {
-            Fault::Metadata { bytes, .. } if *bytes > 512 => Err(format!("{bytes} bytes of metadata; 512 at most")),
+            Fault::Metadata { bytes, .. } | Fault::Writers { bytes, .. } if *bytes > 512 => {
+                Err(format!("{bytes} bytes of metadata; 512 at most"))
+            }
             Fault::Drift { ppm, .. } if ppm.unsigned_abs() > PPM_MAX => {
                 Err(format!("ppm = {ppm}: use -{PPM_MAX} to {PPM_MAX}"))
             }
             Fault::Lie { every, .. } if every.is_zero() => Err("a liar needs time between: give it `every`".to_owned()),
+            Fault::Writers { every, .. } if *every < WRITE_MIN => {
+                Err("writers need time between: `every` is 1ms at least".to_owned())
+            }
             Fault::Latency { delay: Delay::Uniform { from, to }, .. } if from > to => {
                 Err("a uniform delay goes from the lesser to the greater".to_owned())
             }
@@ -128,21 +136,24 @@ mod tests {
         let at = |what: Fault| Planned::at(second, what);
         let lie =
             Fault::Lie { hosts: Hosts::All, about: Hosts::All, what: crate::fault::Lie::Dead, every: Duration::ZERO };
-        let join = at(Fault::Join { count: u32::MAX });
+        let join = at(Fault::Join { count: u32::MAX, clock: Default::default() });
         let flap = Some(Flap { on: second, off: second });
+        let join_one = Fault::Join { count: 1, clock: Default::default() };
+        let writers = Fault::Writers { hosts: Hosts::All, bytes: 9, every: Duration::ZERO };
         let refused = [
             (join.clone(), "would start"),
             (
                 Planned { again: Some(Repeat { every: Duration::ZERO, times: 2 }), ..at(Fault::crash(&[0])) },
                 "time between",
             ),
-            (Planned { flap, lasts: Some(second * 9), ..at(Fault::Join { count: 1 }) }, "cannot flap"),
+            (Planned { flap, lasts: Some(second * 9), ..at(join_one) }, "cannot flap"),
             (Planned { flap, ..at(Fault::crash(&[0])) }, "needs an end"),
             (Planned { stagger: Some(second), ..at(Fault::loss(1)) }, "means nothing"),
             (at(Fault::loss(1_001)), "of a thousand"),
             (at(Fault::Metadata { hosts: Hosts::All, bytes: 513 }), "512 at most"),
             (at(Fault::Drift { hosts: Hosts::All, ppm: i64::MIN }), "ppm"),
             (at(lie), "every"),
+            (at(writers), "every"),
             (at(Fault::Partition { groups: vec![vec![0, 1], vec![1]], bridges: vec![] }), "two sides"),
         ];
         for (planned, words) in refused {

@@ -284,7 +284,7 @@ impl Watch for Observer {
 
     fn fault(&mut self, _: Instant, _: u32, planned: &Planned, phase: Phase) {
         let hosts: &Hosts = match &planned.what {
-            Fault::Pause { hosts, .. } | Fault::Suspend { hosts } | Fault::Block { hosts } => hosts,
+            Fault::Pause { hosts, .. } | Fault::Suspend { hosts, .. } | Fault::Block { hosts } => hosts,
             Fault::Slow { hosts, .. } => hosts,
             Fault::Leave { hosts } if phase == Phase::Begins => {
                 for host in hosts.numbers(self.processes.len() as u32) {

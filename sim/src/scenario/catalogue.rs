@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 82] = [
+const FILES: [&str; 102] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -44,10 +44,19 @@ const FILES: [&str; 82] = [
     include_str!("../../scenarios/flapping-host.toml"),
     include_str!("../../scenarios/flapping-link.toml"),
     include_str!("../../scenarios/full-table.toml"),
+    include_str!("../../scenarios/ghost-rate-10.toml"),
+    include_str!("../../scenarios/ghost-rate-100.toml"),
+    include_str!("../../scenarios/idle-some-dead.toml"),
+    include_str!("../../scenarios/inbox-small.toml"),
+    include_str!("../../scenarios/isolated-forgets.toml"),
+    include_str!("../../scenarios/isolated-under-loss-250.toml"),
+    include_str!("../../scenarios/join-1970.toml"),
+    include_str!("../../scenarios/join-1970-300.toml"),
     include_str!("../../scenarios/join-storm.toml"),
     include_str!("../../scenarios/join-storm-1000.toml"),
     include_str!("../../scenarios/last-one-standing.toml"),
     include_str!("../../scenarios/latency-spikes.toml"),
+    include_str!("../../scenarios/leave-after-crash.toml"),
     include_str!("../../scenarios/leave-rejoin.toml"),
     include_str!("../../scenarios/lie-dead.toml"),
     include_str!("../../scenarios/lie-generation.toml"),
@@ -59,15 +68,22 @@ const FILES: [&str; 82] = [
     include_str!("../../scenarios/long-records.toml"),
     include_str!("../../scenarios/lossy-30.toml"),
     include_str!("../../scenarios/lossy-burst.toml"),
+    include_str!("../../scenarios/lost-inbox-16ms.toml"),
     include_str!("../../scenarios/mass-restart.toml"),
     include_str!("../../scenarios/metadata-forget.toml"),
+    include_str!("../../scenarios/moved-around.toml"),
+    include_str!("../../scenarios/moved-under-way.toml"),
     include_str!("../../scenarios/mtu-black-hole.toml"),
     include_str!("../../scenarios/mute.toml"),
+    include_str!("../../scenarios/names-moved.toml"),
     include_str!("../../scenarios/narrow-links.toml"),
+    include_str!("../../scenarios/nat-each-answers-10.toml"),
     include_str!("../../scenarios/overloaded-node.toml"),
     include_str!("../../scenarios/pair-cut.toml"),
     include_str!("../../scenarios/partition-bridge.toml"),
     include_str!("../../scenarios/partition-heal.toml"),
+    include_str!("../../scenarios/partition-hour-5.toml"),
+    include_str!("../../scenarios/partition-hour-64.toml"),
     include_str!("../../scenarios/partition-minority.toml"),
     include_str!("../../scenarios/partition-one-way.toml"),
     include_str!("../../scenarios/partition-partial.toml"),
@@ -91,6 +107,10 @@ const FILES: [&str; 82] = [
     include_str!("../../scenarios/suspend.toml"),
     include_str!("../../scenarios/twin.toml"),
     include_str!("../../scenarios/twin-cut-off.toml"),
+    include_str!("../../scenarios/wildcard-all.toml"),
+    include_str!("../../scenarios/wildcard-election.toml"),
+    include_str!("../../scenarios/wildcard-first.toml"),
+    include_str!("../../scenarios/wildcard-two-families.toml"),
 ];
 
 /// Each as a scenario; a test sees to it that none is missing.
@@ -140,7 +160,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_has_a_scenario() {
-        let faults = CATALOGUE.iter().flat_map(|scenario| &scenario.faults);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/open");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        let open: Vec<Scenario> =
+            files.map(|path| Scenario::from_toml(&std::fs::read_to_string(path).unwrap()).unwrap()).collect();
+        let faults = CATALOGUE.iter().chain(&open).flat_map(|scenario| &scenario.faults);
         let kinds: BTreeSet<&str> = faults.map(|planned| planned.what.name()).collect();
         assert_eq!(kinds.len(), Fault::NAMES.len(), "{kinds:?}");
     }

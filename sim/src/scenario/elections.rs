@@ -99,7 +99,7 @@ impl Scenario {
         };
         let is_ahead = |clock: WallClock| clock == WallClock::Ahead;
         starts.iter().any(|(hosts, clock)| match clock {
-            WallClock::Behind | WallClock::Stuck => true,
+            WallClock::Behind | WallClock::Stuck | WallClock::Epoch => true,
             WallClock::Ahead => starts.iter().any(|(others, clock)| !is_ahead(*clock) && !are_apart(hosts, others)),
             WallClock::Right => false,
         })

@@ -58,7 +58,9 @@ mod tests {
         let mut crowded = quiet.clone();
         crowded.config.insert("members_max".to_owned(), 3.into());
         assert!(!crowded.is_crowded());
-        assert!(crowded.with(Planned::at(Duration::ZERO, Fault::Join { count: 1 })).is_crowded());
+        assert!(
+            crowded.with(Planned::at(Duration::ZERO, Fault::Join { count: 1, clock: Default::default() })).is_crowded()
+        );
         let corrupt = Fault::Corrupt { links: Links::default(), permille: 1 };
         assert!(quiet.with(Planned::at(Duration::ZERO, corrupt)).has_random_loss());
     }

@@ -117,7 +117,7 @@ impl Draw<'_> {
         match self.random.below(24) {
             0..=4 => self.crash(),
             5 | 6 => Fault::Pause { hosts: self.aim(), inbox: Inbox::Kept },
-            7 => Fault::Suspend { hosts: self.aim() },
+            7 => Fault::Suspend { hosts: self.aim(), inbox: Inbox::Kept },
             8 => Fault::Block { hosts: self.aim() },
             9 | 10 => self.partition(),
             11 | 12 => Fault::Cut { links: self.links() },

@@ -114,7 +114,7 @@ impl<'a> Draw<'a> {
             Kind::Join => {
                 let count = self.random.between(1, 4) as u32;
                 let spread = self.span(MS, Duration::from_secs(3));
-                self.at_some_time(Fault::Join { count }, spread)
+                self.at_some_time(Fault::Join { count, clock: WallClock::Right }, spread)
             }
             Kind::Twin => {
                 let of = self.host();
@@ -264,7 +264,7 @@ impl<'a> Draw<'a> {
         let fault = match kind {
             Kind::Pause => Fault::Pause { hosts, inbox },
             Kind::Block => Fault::Block { hosts },
-            _ => Fault::Suspend { hosts },
+            _ => Fault::Suspend { hosts, inbox: Inbox::Kept },
         };
         // As often below P, where nobody may die of it, as above.
         let p = self.stall_tolerance;

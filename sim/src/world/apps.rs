@@ -8,10 +8,9 @@ use crate::app::{App, Context, Recorded, Wish};
 use crate::random::Random;
 use crate::trace::{Kind, What as Happened};
 use crate::watch::Watch;
-use crate::world::World;
-use crate::world::host::address;
 use crate::world::mail::Content;
 use crate::world::queue::What;
+use crate::world::{Host, World};
 
 /// What the world keeps for all applications, whichever of their processes run.
 #[derive(Debug)]
@@ -106,8 +105,8 @@ impl<A: App, W: Watch> World<A, W> {
         let now = self.now;
         match wish {
             Wish::Send { to, message } => {
-                if let Some(place) = self.hosts.get(to as usize).map(|other| other.place) {
-                    self.post(host, address(place), &message, Content::Message);
+                if let Some(to) = self.hosts.get(to as usize).map(Host::address) {
+                    self.post(host, to, &message, Content::Message);
                 }
             }
             Wish::Timer { after, timer } => self.set_timer(host, after, timer),

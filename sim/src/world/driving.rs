@@ -9,7 +9,6 @@ use crate::network::{Fate, Parcel as Sending};
 use crate::trace::{Kind, MESSAGE, Skew, What as Happened, message_name};
 use crate::watch::{Life, Moment, Passage, Watch};
 use crate::world::World;
-use crate::world::host::{INBOX_MAX, place_of};
 use crate::world::mail::{Content, Parcel};
 use crate::world::queue::What;
 
@@ -17,31 +16,31 @@ impl<A: App, W: Watch> World<A, W> {
     /// A parcel has come to its place: it is handled, waits, or is lost.
     pub(super) fn arrive(&mut self, parcel: u32) {
         let now = self.now;
-        let place = self.mail.at(parcel).to_place;
-        self.mail.at(parcel).arrived = now;
-        let Some(host) = self.places[place as usize].filter(|host| self.hosts[*host as usize].is_up()) else {
+        let item = self.mail.at(parcel);
+        item.arrived = now;
+        let (source, to, bytes) = (item.source, item.to, item.bytes.len());
+        let Some(host) = self.receiver(source, to).filter(|host| self.hosts[*host as usize].is_up()) else {
             return self.lose(parcel, "host down");
         };
         let one = &mut self.hosts[host as usize];
         let waits = one.is_stopped() || one.is_blocked() || one.busy_until > now || !one.inbox.is_empty();
         if !waits {
             self.handle(parcel, host);
-        } else if one.is_stopped() && one.drops_mail() {
-            self.lose(parcel, "host stopped");
-        } else if one.inbox.len() >= INBOX_MAX {
+        } else if !one.has_room(bytes) {
             self.lose(parcel, "buffer full");
         } else {
             one.inbox.push_back(parcel);
+            one.inbox_bytes += bytes;
         }
     }
 
     fn lose(&mut self, parcel: u32, why: &'static str) {
-        let (id, from, place, content) = {
+        let (id, from, source, to, content) = {
             let lost = self.mail.at(parcel);
-            (lost.id, lost.from, lost.to_place, lost.content)
+            (lost.id, lost.from, lost.source, lost.to, lost.content)
         };
         self.trace.take_in(self.now, from, Kind::Lost, why.as_bytes());
-        let to = self.places[place as usize];
+        let to = self.receiver(source, to);
         self.trace.line(self.now, from, || Happened::Lost { to, id, why });
         if content == Content::Datagram {
             self.watch.missed(self.now, from, to);
@@ -56,7 +55,7 @@ impl<A: App, W: Watch> World<A, W> {
         let (from, id, content) = (item.from, item.id, item.content);
         let passage =
             Passage { from, sent: item.sent, arrived: item.arrived, start: item.start, is_whole: item.is_whole };
-        let sender = super::host::address(item.from_place);
+        let sender = item.source;
         let mut bytes = std::mem::take(&mut item.bytes);
         self.trace.line(now, host, || Happened::Handled { from, id });
         if content == Content::Message {
@@ -88,6 +87,8 @@ impl<A: App, W: Watch> World<A, W> {
                 return;
             }
             let Some(parcel) = one.inbox.pop_front() else { break };
+            let bytes = self.mail.at(parcel).bytes.len();
+            one.inbox_bytes = one.inbox_bytes.saturating_sub(bytes);
             self.handle(parcel, host);
         }
         self.fire(host);
@@ -169,14 +170,15 @@ impl<A: App, W: Watch> World<A, W> {
     /// Puts bytes on their way.
     pub(super) fn send(&mut self, from: u32, to: SocketAddr, bytes: &[u8], content: Content) {
         let (now, id) = (self.now, self.mail.next_id());
-        let place = place_of(to).filter(|place| *place < self.places.len());
-        let receiver = place.and_then(|place| self.places[place]);
+        let source = self.source(from, to);
+        let receiver = self.receiver(source, to);
         let message = || if content == Content::Datagram { message_name(bytes) } else { MESSAGE };
         self.trace.line(now, from, || Happened::Sent { to: receiver, id, message: message(), bytes: bytes.len() });
         let is_stopped =
             |filter: &mut Option<super::Filter>, to| filter.as_mut().is_some_and(|f| f.stops(from, to, bytes));
         let fate = match receiver {
             Some(to) if to == from && content == Content::Message => Fate::HOME,
+            Some(_) if !self.has_route(from, to) => Fate::Lost(crate::network::Loss::Family),
             Some(to) if is_stopped(&mut self.filter, to) => Fate::Lost(crate::network::Loss::Cut),
             Some(to) => self.network.carry(now, Sending { from, to, bytes: bytes.len() }),
             None => Fate::Lost(crate::network::Loss::Nobody),
@@ -199,8 +201,8 @@ impl<A: App, W: Watch> World<A, W> {
         let parcel = Parcel {
             from,
             start: one.starts,
-            from_place: one.place,
-            to_place: place.map_or(u32::MAX, |place| place as u32),
+            source,
+            to,
             sent: now,
             arrived: now,
             id,

@@ -3,7 +3,7 @@
 use tidings::{Instant, NodeId};
 
 use crate::app::App;
-use crate::fault::{Fault, Hosts, Planned, Towards};
+use crate::fault::{Fault, Hosts, Planned, Towards, WallClock};
 use crate::random::nanos;
 use crate::scenario::Sleep;
 use crate::trace::{Kind, What as Happened};
@@ -79,7 +79,9 @@ impl<A: App, W: Watch> World<A, W> {
             Fault::Pause { hosts, inbox } => {
                 self.each(hosts, |world, host| world.ail(id, host, Ailment::Paused(*inbox)))
             }
-            Fault::Suspend { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::Suspended)),
+            Fault::Suspend { hosts, inbox } => {
+                self.each(hosts, |world, host| world.ail(id, host, Ailment::Suspended(*inbox)))
+            }
             Fault::Block { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::Blocked)),
             Fault::Slow { hosts, service } => {
                 self.each(hosts, |world, host| world.ail(id, host, Ailment::Slow(*service)))
@@ -106,9 +108,14 @@ impl<A: App, W: Watch> World<A, W> {
                 let to = to.and_then(|to| self.hosts.get(to as usize)).map(|to| to.id);
                 self.each(hosts, |world, host| world.resign(host, to));
             }
-            Fault::Join { count } => self.join_storm(*count, planned),
+            Fault::Join { count, clock } => self.join_storm(*count, *clock, planned),
             Fault::Twin { of } => self.start_twin(id, *of),
             Fault::Lie { .. } => self.lie(id),
+            Fault::Writers { .. } => self.change_metadata(id),
+            Fault::Nat { hosts, gateway, back } => {
+                self.each(hosts, |world, host| world.translate(id, host, *gateway, *back))
+            }
+            Fault::Move { hosts, to } => self.relocate(hosts, *to),
             Fault::Metadata { hosts, bytes } => self.each(hosts, |world, host| {
                 let metadata = vec![(nanos(world.now.since(Instant::ORIGIN)) >> 20) as u8; *bytes];
                 world.command(host, &metadata, |protocol, now| {
@@ -168,7 +175,7 @@ impl<A: App, W: Watch> World<A, W> {
         }
     }
 
-    fn ail(&mut self, id: u32, host: u32, ailment: Ailment) {
+    pub(super) fn ail(&mut self, id: u32, host: u32, ailment: Ailment) {
         let now = self.now;
         let one = &mut self.hosts[host as usize];
         let was_stopped = one.is_stopped();
@@ -276,10 +283,11 @@ impl<A: App, W: Watch> World<A, W> {
         });
     }
 
-    fn join_storm(&mut self, count: u32, planned: &Planned) {
+    fn join_storm(&mut self, count: u32, clock: WallClock, planned: &Planned) {
         let spread = nanos(planned.lasts.unwrap_or_default());
         for _ in 0..count {
             let host = self.add_host(format!("n{}", self.hosts.len()));
+            self.hosts[host as usize].first_clock = clock;
             let at = self.now + std::time::Duration::from_nanos(self.random.below(spread));
             self.queue.push(at, What::Start(host));
         }

@@ -1,40 +1,34 @@
 //! One simulated process: a protocol, the clock it is told, its processor, its socket buffer, and what ails it.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings::{Instant, NodeId, Protocol};
 
 use crate::clock::Clock;
-use crate::fault::Inbox;
+use crate::fault::{Inbox, WallClock};
+use crate::scenario::Family;
 use crate::world::ballots::Ballots;
 use crate::world::mail::Content;
+use crate::world::places::{Translation, address};
 
 /// Datagrams that a socket buffer holds; as many as the protocol's own driver reads at once.
 pub(super) const INBOX_MAX: usize = 1_024;
-const PORT: u16 = 7_340;
-
-/// The address of a place.
-pub(super) fn address(place: u32) -> SocketAddr {
-    let [a, b, c, d] = place.to_be_bytes();
-    SocketAddr::from(([10 | a, b, c, d], PORT))
-}
-
-/// The place of an address, if it is one.
-pub(super) fn place_of(address: SocketAddr) -> Option<usize> {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.octets()[0] == 10 => Some((u32::from(ip) & 0x00ff_ffff) as usize),
-        _ => None,
-    }
-}
-
 /// One simulated process, or what is left of it.
 #[derive(Debug)]
 pub struct Host<A = ()> {
     pub(super) name: String,
     pub(super) id: NodeId,
     pub(super) place: u32,
+    /// The family of the address that it advertises.
+    pub(super) family: Family,
+    /// What the wall clock says when it starts for the first time.
+    pub(super) first_clock: WallClock,
+    /// When it last sent to whom through a translation that lets answers back.
+    pub(super) flows: BTreeMap<SocketAddr, Instant>,
+    /// When it resolves its contacts again while it is alone, and how long it waits after that.
+    pub(super) resolves: Resolves,
     pub(super) protocol: Option<Protocol>,
     pub(super) app: Option<A>,
     /// What its applications persisted.
@@ -49,6 +43,8 @@ pub struct Host<A = ()> {
     /// What ails it, by the fault that brought it.
     pub(super) ailments: Vec<(u32, Ailment)>,
     pub(super) inbox: VecDeque<u32>,
+    /// Bytes in it.
+    pub(super) inbox_bytes: usize,
     /// What a blocked host would have sent.
     pub(super) outbox: Vec<(SocketAddr, Vec<u8>, Content)>,
     /// When its processor is free again.
@@ -65,14 +61,26 @@ pub struct Host<A = ()> {
     pub(super) is_over: bool,
 }
 
+/// When a host resolves its contacts again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Resolves {
+    /// The wait after the next time, while it is alone; zero while it is not.
+    pub(super) wait: Duration,
+    /// When it does so although it is not alone.
+    pub(super) seldom: Instant,
+    /// When it does so while it is alone.
+    pub(super) alone: Instant,
+}
+
 /// Something that ails a host while a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ailment {
     Paused(Inbox),
-    Suspended,
+    Suspended(Inbox),
     Blocked,
     Slow(Duration),
     Drifts(i64),
+    Translated(Translation),
     DiskSlow(Duration),
     DiskFull,
     DiskTorn,
@@ -85,6 +93,10 @@ impl<A> Host<A> {
             id: NodeId::from_name(&name),
             name,
             place,
+            family: Family::V4,
+            first_clock: WallClock::Right,
+            flows: BTreeMap::new(),
+            resolves: Resolves::default(),
             protocol: None,
             app: None,
             disk: Vec::new(),
@@ -94,6 +106,7 @@ impl<A> Host<A> {
             wall: 0,
             ailments: Vec::new(),
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             outbox: Vec::new(),
             busy_until: Instant::ORIGIN,
             wakes_at: Instant::NEVER,
@@ -120,7 +133,7 @@ impl<A> Host<A> {
     /// Where it receives.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        address(self.place)
+        address(self.place, self.family)
     }
 
     /// Its protocol; none while its process is down.
@@ -156,7 +169,7 @@ impl<A> Host<A> {
     /// Whether its process does not run though it is not over.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.ailments.iter().any(|(_, ailment)| matches!(ailment, Ailment::Paused(_) | Ailment::Suspended))
+        self.ailments.iter().any(|(_, ailment)| matches!(ailment, Ailment::Paused(_) | Ailment::Suspended(_)))
     }
 
     /// Whether it told its application that too few answer it, and nothing else since.
@@ -171,13 +184,30 @@ impl<A> Host<A> {
         self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Blocked)
     }
 
-    /// Whether datagrams that arrive while it is stopped are lost.
-    pub(super) fn drops_mail(&self) -> bool {
-        self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Paused(Inbox::Dropped))
+    /// Whether its socket has room for so many bytes more, which depends on what stopped it.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let holds = |inbox: Inbox| match inbox {
+            Inbox::Kept => true,
+            Inbox::Dropped => false,
+            Inbox::Bytes(most) => self.inbox_bytes + bytes <= most,
+        };
+        self.inbox.len() < INBOX_MAX
+            && self.ailments.iter().all(|(_, ailment)| match ailment {
+                Ailment::Paused(inbox) | Ailment::Suspended(inbox) => holds(*inbox),
+                _ => true,
+            })
+    }
+
+    /// What is done to the source of its datagrams; the last of several counts.
+    pub(super) fn translation(&self) -> Option<Translation> {
+        self.ailments.iter().rev().find_map(|(_, ailment)| match ailment {
+            Ailment::Translated(translation) => Some(*translation),
+            _ => None,
+        })
     }
 
     pub(super) fn is_asleep(&self) -> bool {
-        self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Suspended)
+        self.ailments.iter().any(|(_, ailment)| matches!(ailment, Ailment::Suspended(_)))
     }
 
     /// What one datagram costs it.

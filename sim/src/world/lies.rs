@@ -10,7 +10,6 @@ use crate::forge::{DEAD, NEWS, SUSPECT, Who};
 use crate::trace::Kind;
 use crate::watch::Watch;
 use crate::world::World;
-use crate::world::host::address;
 use crate::world::mail::Content;
 use crate::world::queue::What;
 
@@ -28,13 +27,13 @@ impl<A: App, W: Watch> World<A, W> {
             let Some((protocol, _)) = self.hosts[liar as usize].running(now) else { continue };
             let me = Who::is(protocol.me());
             for victim in about.numbers(count).into_iter().filter(|victim| *victim != liar) {
-                let (id, place) = (self.hosts[victim as usize].id, self.hosts[victim as usize].place);
+                let (id, address) = (self.hosts[victim as usize].id, self.hosts[victim as usize].address());
                 let known = self.hosts[liar as usize].protocol().and_then(|protocol| protocol.member(id));
-                let Some(item) = known.map(|member| lie(*what, me, member, address(place))) else { continue };
+                let Some(item) = known.map(|member| lie(*what, me, member, address)) else { continue };
                 let datagram = me.says(&self.config.cluster, NEWS, &[], &[item]);
                 self.trace.happening(now, liar, Kind::Command, &datagram);
                 for other in (0..count).filter(|other| *other != liar) {
-                    let to = address(self.hosts[other as usize].place);
+                    let to = self.hosts[other as usize].address();
                     self.send(liar, to, &datagram, Content::Datagram);
                 }
             }

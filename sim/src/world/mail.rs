@@ -1,5 +1,7 @@
 //! What is under way between hosts, in a pool whose buffers are used again.
 
+use std::net::SocketAddr;
+
 use tidings::Instant;
 
 /// A datagram or an application's message under way.
@@ -8,9 +10,9 @@ pub(super) struct Parcel {
     pub(super) from: u32,
     /// Which start of the sender's process sent it.
     pub(super) start: u32,
-    /// The place it was sent from and the one it was sent to.
-    pub(super) from_place: u32,
-    pub(super) to_place: u32,
+    /// The address that it seems to come from, and the one it was sent to.
+    pub(super) source: SocketAddr,
+    pub(super) to: SocketAddr,
     pub(super) sent: Instant,
     pub(super) arrived: Instant,
     pub(super) id: u64,

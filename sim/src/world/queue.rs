@@ -22,6 +22,8 @@ pub(super) enum What {
     End(u32),
     /// A liar speaks.
     Lie(u32),
+    /// A writer changes its metadata.
+    Change(u32),
     /// An application's timer goes off.
     Timer(u32),
     /// A disk is done with a ballot.

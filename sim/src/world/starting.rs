@@ -13,9 +13,10 @@ use crate::random::{Random, nanos};
 use crate::scenario::{EPOCH_MS, Start};
 use crate::trace::{Kind, What as Happened};
 use crate::watch::{Life, Watch};
-use crate::world::host::{Host, address};
+use crate::world::World;
+use crate::world::host::Host;
+use crate::world::places::unspecified;
 use crate::world::queue::What;
-use crate::world::{RESOLVE_EVERY, World};
 
 /// Hosts that join at the beginning do so within this.
 const JOIN_WITHIN: Duration = Duration::from_millis(200);
@@ -44,10 +45,11 @@ impl<A: App, W: Watch> World<A, W> {
         let number = self.hosts.len() as u32;
         let place = self.add_place(number);
         self.hosts.push(Host::new(name, place));
+        self.hosts[number as usize].family = self.scenario.families.advertised(number);
         number
     }
 
-    fn add_place(&mut self, host: u32) -> u32 {
+    pub(super) fn add_place(&mut self, host: u32) -> u32 {
         self.places.push(Some(host));
         self.places.len() as u32 - 1
     }
@@ -62,7 +64,8 @@ impl<A: App, W: Watch> World<A, W> {
         if is_preloaded {
             self.start_knowing(host);
         } else {
-            self.start_again(host, WallClock::Right, Place::Same);
+            let clock = self.hosts[host as usize].first_clock;
+            self.start_again(host, clock, Place::Same);
         }
     }
 
@@ -85,7 +88,9 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     fn record_of(&mut self, host: u32) -> Option<Record> {
-        let identity = self.identity(host, Generation(EPOCH_MS));
+        // A view that was saved has everyone's address, also of those who had to learn theirs.
+        let mut identity = self.identity(host, Generation(EPOCH_MS));
+        identity.address = self.hosts[host as usize].address();
         Record::new(&identity, Incarnation(0), &[]).ok()
     }
 
@@ -99,9 +104,7 @@ impl<A: App, W: Watch> World<A, W> {
         let contacts = self.contacts_for(host);
         if let Some(protocol) = self.new_protocol(host, wall) {
             self.launch(host, protocol, |protocol, now| protocol.join(now, &contacts));
-            if !std::mem::replace(&mut self.resolves, true) {
-                self.queue.push(self.now + RESOLVE_EVERY, What::Resolve);
-            }
+            self.begin_resolving(host);
         }
     }
 
@@ -114,6 +117,7 @@ impl<A: App, W: Watch> World<A, W> {
             WallClock::Ahead => right + HOUR_MS,
             WallClock::Stuck if one.starts > 0 => one.wall,
             WallClock::Stuck => right,
+            WallClock::Epoch => right - EPOCH_MS,
         };
         self.new_protocol_at(host, wall_ms)
     }
@@ -136,7 +140,9 @@ impl<A: App, W: Watch> World<A, W> {
 
     fn identity(&self, host: u32, generation: Generation) -> Identity {
         let one = &self.hosts[host as usize];
-        let mut identity = Identity::named(&one.name, generation, one.address());
+        let is_known = !self.scenario.wildcard.contain(host);
+        let address = if is_known { one.address() } else { unspecified(one.family) };
+        let mut identity = Identity::named(&one.name, generation, address);
         identity.metadata = vec![host as u8; self.scenario.metadata_bytes];
         identity
     }
@@ -171,10 +177,10 @@ impl<A: App, W: Watch> World<A, W> {
     pub(super) fn contacts_for(&self, host: u32) -> Vec<SocketAddr> {
         let own = self.hosts[host as usize].place;
         let others = || (0..).zip(&self.hosts).filter(|(number, other)| *number != host && other.place != own);
-        let running = others().filter(|(_, other)| other.is_up()).map(|(_, other)| address(other.place));
+        let running = others().filter(|(_, other)| other.is_up()).map(|(_, other)| other.address());
         let running: Vec<_> = running.take(CONTACTS).collect();
         if running.is_empty() {
-            return others().take(CONTACTS).map(|(_, other)| address(other.place)).collect();
+            return others().take(CONTACTS).map(|(_, other)| other.address()).collect();
         }
         running
     }
@@ -188,6 +194,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.wakes_at = Instant::NEVER;
         self.break_off_writes(host);
         let one = &mut self.hosts[host as usize];
+        one.inbox_bytes = 0;
         for parcel in std::mem::take(&mut one.inbox) {
             self.mail.discard(parcel);
         }

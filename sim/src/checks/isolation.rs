@@ -1,0 +1,131 @@
+//! Always, of isolation: nobody says `Isolated` while as many others as a verdict needs answer it.
+//!
+//! The world knows which echo answered which ping and when that was handled. What counts is a ping of the host's own that
+//! it sent within the last P, whose ack it has handled, by the start of a member that it holds Alive. Where a host's clock
+//! jumped, or it was slow, the world's P is not the host's, and nothing is said.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidings::{Config, Event, Generation, Instant, Protocol, State};
+
+use crate::checks::truth::Truth;
+use crate::forge::{ACK, PING, PING_REQ, nonce_of};
+use crate::violation::Violation;
+use crate::watch::{Moment, Passage};
+
+/// Pings of a host that are remembered until they are answered.
+const PINGS_MAX: usize = 4_096;
+/// Answers that a verdict needs at most (`docs/protocol.md`).
+const ANSWERS_NEEDED: usize = 2;
+
+#[derive(Debug)]
+pub(super) struct Isolation {
+    hosts: Vec<Asked>,
+    /// P, less what clocks may drift.
+    within: Duration,
+}
+
+/// What a host asked, and of whom it has an answer.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    /// When each open ping was sent and to whom, by its nonce.
+    pings: BTreeMap<u64, (u32, Instant)>,
+    /// When the last ping that each other has answered was sent, and which start of its name answered.
+    answered: BTreeMap<u32, (Instant, Generation)>,
+    /// When it was last asked to be a relay: what it pings then it pings for another.
+    relayed: Instant,
+}
+
+impl Isolation {
+    pub(super) fn new(config: &Config) -> Self {
+        Isolation { hosts: Vec::new(), within: config.stall_tolerance - config.stall_tolerance / 50 }
+    }
+
+    pub(super) fn started(&mut self, host: u32) {
+        *self.host(host) = Asked::default();
+    }
+
+    pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8]) {
+        let Some(to) = to.filter(|to| *to != from && datagram.get(1) == Some(&PING)) else { return };
+        let Some(nonce) = nonce_of(datagram) else { return };
+        let within = self.within;
+        let one = self.host(from);
+        if one.relayed == now {
+            return;
+        }
+        if one.pings.len() >= PINGS_MAX {
+            one.pings.retain(|_, (_, sent)| now.since(*sent) < within);
+        }
+        one.pings.insert(nonce, (to, now));
+    }
+
+    pub(super) fn handled(&mut self, now: Instant, host: u32, passage: Passage, truth: &Truth, datagram: &[u8]) {
+        if datagram.get(1) == Some(&PING_REQ) {
+            self.host(host).relayed = now;
+        }
+        if datagram.get(1) != Some(&ACK) || !passage.is_whole {
+            return;
+        }
+        let process = truth.processes().find(|(number, _)| *number == passage.from);
+        let (Some(nonce), Some((_, process))) = (nonce_of(datagram), process) else { return };
+        // Where two starts of a name have one generation, an answer proves neither.
+        if process.is_again {
+            return;
+        }
+        let one = self.host(host);
+        if let Some((to, sent)) = one.pings.get(&nonce).copied().filter(|(to, _)| *to == passage.from) {
+            one.pings.remove(&nonce);
+            let answered = one.answered.entry(to).or_insert((sent, process.generation));
+            *answered = (sent.max(answered.0), process.generation);
+        }
+    }
+
+    pub(super) fn told(
+        &mut self,
+        moment: Moment,
+        host: u32,
+        protocol: &Protocol,
+        truth: &Truth,
+        event: &Event,
+    ) -> Option<Violation> {
+        if !matches!(event, Event::Isolated { .. }) {
+            return None;
+        }
+        let within = self.within;
+        let impaired = truth.impaired(host);
+        if impaired > Instant::ORIGIN && impaired + within >= moment.now {
+            return None;
+        }
+        let alive = |member: &tidings::Member| member.state() == State::Alive && member.id() != protocol.me().id();
+        let others_alive = protocol.members().filter(|member| alive(member)).count();
+        let needed = others_alive.clamp(1, ANSWERS_NEEDED);
+        let one = self.host(host);
+        let is_alive = |other: u32, generation: Generation| {
+            let id = truth.processes().find(|(number, _)| *number == other).map(|(_, process)| process.id);
+            let held = id.and_then(|id| protocol.member(id));
+            held.is_some_and(|held| alive(held) && held.generation() == generation)
+        };
+        let recent = one.answered.iter().filter(|(_, (sent, _))| moment.now.since(*sent) <= within);
+        let of_the_living = recent.filter(|(other, (_, generation))| is_alive(**other, *generation));
+        let answering: Vec<u32> = of_the_living.map(|(other, _)| *other).collect();
+        (answering.len() >= needed).then(|| Violation {
+            check: "isolated-truly",
+            at: moment.now,
+            text: format!(
+                "n{host} said that it is isolated though {} others answered pings of the last {}, and {needed} suffice",
+                answering.len(),
+                super::span(within),
+            ),
+            hosts: std::iter::once(host).chain(answering).collect(),
+        })
+    }
+
+    fn host(&mut self, host: u32) -> &mut Asked {
+        let place = host as usize;
+        if self.hosts.len() <= place {
+            self.hosts.resize(place + 1, Asked::default());
+        }
+        &mut self.hosts[place]
+    }
+}

@@ -1,0 +1,187 @@
+//! Draws what the world around a cluster is like: translated addresses, hosts that do not know theirs, busy metadata,
+//! small socket buffers, clocks at 1970, islands of address families.
+//!
+//! Each feature has a stream of draws of its own, so that a new one moves nothing that other features draw. What the
+//! protocol cannot bear yet stands in [`NOT_YET`] and is not drawn.
+
+use std::time::Duration;
+
+use crate::fault::{Back, Fault, Gateway, Hosts, Inbox, MovesTo, Planned, WallClock};
+use crate::random::Random;
+use crate::scenario::{Scenario, Start};
+use crate::swarm::fault::MS;
+use crate::swarm::round;
+
+/// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
+/// no other draw moves.
+pub const NOT_YET: &[(&str, &str)] = &[
+    ("wildcard-preloaded", "row 1: with a view that was preloaded the first does not learn its address"),
+    ("nat", "row 4: even where answers find back"),
+    ("nat-lost", "row 4: what is sent to where a member is seen is lost, where that leads nowhere"),
+    ("move", "row 7: dead though it was heard"),
+    ("families", "row 14: who cannot send to a member accuses it"),
+];
+
+type DrawsInto = fn(&mut Scenario, &mut Random, Duration);
+
+/// Each feature, in how many of a thousand seeds it is drawn, and how.
+const FEATURES: [(&str, u32, DrawsInto); 7] = [
+    ("wildcard", 60, wildcard),
+    ("nat", 50, nat),
+    ("move", 40, relocate),
+    ("writers", 60, writers),
+    ("inbox", 400, inboxes),
+    ("epoch", 30, epoch),
+    ("families", 30, families),
+];
+
+/// Whether a feature, or the fault of this name, is drawn at all.
+pub(crate) fn is_drawn(feature: &str) -> bool {
+    NOT_YET.iter().all(|(waits, _)| *waits != feature)
+}
+
+/// How many hosts a scenario of the swarm has: in one of a hundred many more than the others.
+pub(super) fn hosts(seed: u64, few: u32) -> u32 {
+    let mut random = Random::new(seed, "swarm-crowd");
+    if is_drawn("crowd") && random.permille(10) { random.between(20, 100) as u32 } else { few }
+}
+
+/// Draws each feature by its share; faults are over by `until`.
+pub(super) fn surround(scenario: &mut Scenario, seed: u64, until: Duration) {
+    for (feature, permille, draw) in FEATURES {
+        let mut random = Random::new(seed, &format!("swarm-{feature}"));
+        if is_drawn(feature) && random.permille(permille) {
+            draw(scenario, &mut random, until);
+        }
+    }
+    scenario.faults.sort_by_key(|planned| planned.at);
+}
+
+/// All hosts are bound to the unspecified address, or some, the first among them as often as not.
+fn wildcard(scenario: &mut Scenario, random: &mut Random, _: Duration) {
+    if !is_drawn("wildcard-preloaded") {
+        scenario.start = Start::Joining;
+    }
+    scenario.wildcard = if random.permille(500) { Hosts::All } else { Hosts::These(some(scenario, random)) };
+}
+
+/// Some hosts are behind a translation, for good or for a while.
+fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
+    let gateway = if random.permille(500) { Gateway::Each } else { Gateway::One };
+    // A host that learns its address behind a translation needs one that leads back.
+    let knows = scenario.wildcard == Hosts::These(Vec::new());
+    let ways = match (knows, is_drawn("nat-lost")) {
+        (true, true) => &[Back::Lost, Back::Answers, Back::All][..],
+        (true, false) => &[Back::Answers, Back::All],
+        (false, _) => &[Back::All],
+    };
+    let back = random.pick(ways).copied().unwrap_or_default();
+    let hosts = if random.permille(300) { Hosts::All } else { Hosts::These(some(scenario, random)) };
+    let planned = Planned::at(Duration::ZERO, Fault::Nat { hosts, gateway, back });
+    let for_a_while = knows && random.permille(300);
+    let (at, lasts) = spell(random, until);
+    scenario.faults.push(if for_a_while { Planned { at, lasts: Some(lasts), ..planned } } else { planned });
+}
+
+/// Hosts that have to learn their address get another one under way.
+fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
+    let hosts = some(scenario, random);
+    // In a preloaded view stands an address that they have not learnt yet.
+    scenario.start = Start::Joining;
+    if scenario.wildcard != Hosts::All {
+        scenario.wildcard = Hosts::These(hosts.clone());
+    }
+    let to = if random.permille(700) { MovesTo::New } else { MovesTo::Next };
+    let at = round(random.span(MS * 500, until), MS);
+    scenario.faults.push(Planned::at(at, Fault::Move { hosts: Hosts::These(hosts), to }));
+}
+
+/// Some hosts write, now and then so much that the queue of news is full all the time.
+fn writers(scenario: &mut Scenario, random: &mut Random, until: Duration) {
+    let hosts = if random.permille(500) { Hosts::All } else { Hosts::These(some(scenario, random)) };
+    let (bytes, every) = (random.between(0, 512) as usize, round(random.span(MS * 100, MS * 5_000), MS));
+    if random.permille(300) {
+        scenario.config.insert("news_max".to_owned(), 16.into());
+    }
+    let (at, lasts) = spell(random, until);
+    scenario.faults.push(Planned::at(at, Fault::Writers { hosts, bytes, every }).lasting(lasts));
+}
+
+/// What stops a host leaves its socket a few datagrams, or none.
+fn inboxes(scenario: &mut Scenario, random: &mut Random, _: Duration) {
+    for planned in &mut scenario.faults {
+        if let Fault::Pause { inbox, .. } | Fault::Suspend { inbox, .. } = &mut planned.what {
+            let small =
+                if random.permille(200) { Inbox::Dropped } else { Inbox::Bytes(random.between(100, 4_000) as usize) };
+            *inbox = if random.permille(500) { small } else { *inbox };
+        }
+    }
+}
+
+/// A few hosts start whose wall clock was never set.
+fn epoch(scenario: &mut Scenario, random: &mut Random, until: Duration) {
+    let join = Fault::Join { count: random.between(1, 3) as u32, clock: WallClock::Epoch };
+    let at = round(random.span(MS * 500, until - MS * 100), MS);
+    scenario.faults.push(Planned::at(at, join).lasting(MS * 100));
+}
+
+/// Some hosts speak v6 alone, and some both.
+fn families(scenario: &mut Scenario, random: &mut Random, _: Duration) {
+    let mut order = random.choose(scenario.hosts as usize, scenario.hosts);
+    random.shuffle(&mut order);
+    let both = order.split_off(order.len() - 1);
+    order.truncate(random.between(1, u64::from(scenario.hosts / 2)) as usize);
+    scenario.families.v6 = order;
+    scenario.families.both = both;
+}
+
+/// One or more of the hosts, at most half.
+fn some(scenario: &Scenario, random: &mut Random) -> Vec<u32> {
+    let count = random.between(1, u64::from(scenario.hosts / 2).max(1));
+    random.choose(count as usize, scenario.hosts)
+}
+
+/// When something begins that is over by then, and how long it lasts.
+fn spell(random: &mut Random, until: Duration) -> (Duration, Duration) {
+    let at = round(random.span(MS * 500, until / 2), MS);
+    (at, round(random.span(MS * 500, until - at), MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swarm::swarm;
+
+    #[test]
+    fn every_feature_that_is_not_waited_for_is_drawn() {
+        let drawn: Vec<Scenario> = (0..2_000).map(swarm).collect();
+        let count = |is_so: &dyn Fn(&Scenario) -> bool| drawn.iter().filter(|one| is_so(one)).count();
+        let has = |one: &Scenario, is_it: fn(&Fault) -> bool| one.faults.iter().any(|planned| is_it(&planned.what));
+        let counts = [
+            ("wildcard", count(&|one| one.wildcard != Hosts::These(Vec::new())), 40),
+            (
+                "wildcard-preloaded",
+                count(&|one| one.wildcard != Hosts::These(Vec::new()) && one.start == Start::Preloaded),
+                20,
+            ),
+            ("nat", count(&|one| has(one, |fault| matches!(fault, Fault::Nat { .. }))), 40),
+            ("nat-lost", count(&|one| has(one, |fault| matches!(fault, Fault::Nat { back: Back::Lost, .. }))), 20),
+            ("move", count(&|one| has(one, |fault| matches!(fault, Fault::Move { .. }))), 40),
+            ("writers", count(&|one| has(one, |fault| matches!(fault, Fault::Writers { .. }))), 40),
+            ("inbox", count(&|one| has(one, |fault| matches!(fault, Fault::Pause { inbox: Inbox::Bytes(_), .. }))), 40),
+            ("epoch", count(&|one| has(one, |fault| matches!(fault, Fault::Join { clock: WallClock::Epoch, .. }))), 40),
+            ("families", count(&|one| !one.families.is_v4()), 40),
+            ("crowd", count(&|one| one.hosts >= 20), 8),
+        ];
+        for (feature, seen, least) in counts {
+            // Who is moved has to learn its address.
+            let is_seen = is_drawn(feature) || (feature == "wildcard" && is_drawn("move"));
+            let is_seen = is_seen && (feature != "nat-lost" || is_drawn("nat"));
+            let expected = if is_seen { least..=1_400 } else { 0..=0 };
+            assert!(expected.contains(&seen), "{feature}: {seen} of 2,000");
+        }
+        for (feature, why) in NOT_YET {
+            assert!(counts.iter().any(|(known, ..)| known == feature) && !why.is_empty(), "{feature}");
+        }
+    }
+}
