@@ -6,14 +6,16 @@
 //! a node does with a report that wins but that it has reason to doubt is policy, and lives elsewhere.
 
 mod accusers;
+mod fingerprint;
 mod id;
 mod identity;
 mod record;
 
 pub use accusers::{ACCUSERS_MAX, Accusers};
+pub use fingerprint::{Fingerprint, Reads, Version};
 pub use id::{Generation, Incarnation, NodeId};
 pub use identity::{Identity, IdentityError, METADATA_BYTES_MAX, NAME_BYTES_MAX, canonical, name_is_valid};
-pub use record::{EXTRA_BYTES_MAX, Record};
+pub use record::{EXTRA_BYTES_MAX, Record, RecordBytesError};
 
 use std::fmt;
 use std::net::SocketAddr;

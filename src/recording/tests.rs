@@ -112,7 +112,7 @@ fn what_is_written_is_read() {
     let mut written = Header::new(Config::wan("orders"), header(1).identity, 99, Instant::from_nanos(5));
     written.identity.metadata = vec![1, 2, 3];
     written.release = "0.0.9".to_owned();
-    let record = Record::new(&written.identity, Incarnation(4), &[8, 9]).unwrap();
+    let record = Record::new(&written.identity, Incarnation(4), &[8, 1, 9]).unwrap();
     let vote = Some(NodeId::from_name("x"));
     let ballot = Ballot { term: Term(5), vote, promise: Duration::from_millis(510) };
     let v6 = "[fe80::1%7]:9".parse::<SocketAddr>().unwrap();
