@@ -9,6 +9,7 @@ mod accusers;
 mod fingerprint;
 mod id;
 mod identity;
+mod kept;
 mod record;
 
 pub use accusers::{ACCUSERS_MAX, Accusers};

@@ -38,6 +38,7 @@ pub(crate) use leads::{Lead, leads_of, with_leads};
 pub use letter::{Council, Letter, Question, Round};
 pub(crate) use message::{Digest, Message, Nonce, Pulse};
 pub(crate) use record::RecordRef;
+pub(crate) use saved::check_record;
 pub(crate) use start::Departure;
 pub(crate) use writer::Writer;
 

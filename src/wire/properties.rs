@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::strict::{body_of, seal};
 use super::*;
 use crate::leader::{Term, Trigger};
-use crate::member::{Generation, Incarnation, NodeId, canonical};
+use crate::member::{Generation, Incarnation, NodeId, Record, canonical};
 
 /// What any item may be made of; one strategy serves all kinds.
 #[derive(Clone, Debug)]
@@ -210,6 +210,32 @@ proptest! {
         let Item::Alive(alive) = parts.item() else { unreachable!() };
         let record = alive.to_record();
         prop_assert_eq!(RecordRef::of(&record), alive);
+    }
+
+    #[test]
+    fn records_survive_being_saved(mut parts in parts()) {
+        parts.kind = 0;
+        let Item::Alive(alive) = parts.item() else { unreachable!() };
+        let record = alive.to_record();
+        let bytes = record.to_bytes();
+        prop_assert_eq!(Record::from_bytes(&bytes), Ok(record.clone()));
+        for length in 0..bytes.len() {
+            // Whole further fields may be missing.
+            prop_assert!(Record::from_bytes(&bytes[..length]).is_err() || length > bytes.len() - 1 - alive.extra.len());
+        }
+        let text = serde_json::to_string(&record).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn random_bytes_are_no_harm_as_a_record(mut bytes in vec(any::<u8>(), 0..200)) {
+        for first in [None, Some(1)] {
+            bytes.splice(0..usize::from(first.is_some() && !bytes.is_empty()), first);
+            if let Ok(record) = Record::from_bytes(&bytes) {
+                prop_assert_eq!(record.to_bytes(), bytes.clone());
+            }
+        }
+        let _ = serde_json::from_slice::<Record>(&bytes);
     }
 
     #[test]

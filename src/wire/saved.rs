@@ -3,6 +3,7 @@
 //! The bytes are those of the wire behind a byte for their own format, so that what is kept by one release is read by the
 //! next, and the same checks keep both clean.
 
+use super::Rejected;
 use super::bytes::put;
 use super::further::{fingerprint_of, reads_of};
 use super::record::RecordRef;
@@ -12,6 +13,11 @@ use crate::member::{Fingerprint, Member, Reads, Record, RecordBytesError};
 const FORMAT: u8 = 1;
 /// No record is longer: id, generation, incarnation, address, name, metadata and further fields.
 const RECORD_BYTES_MAX: usize = 16 + 9 + 5 + 19 + 65 + (3 + 512) + 256;
+
+/// Whether a record is one that may be said.
+pub(crate) fn check_record(record: &Record) -> Result<(), Rejected> {
+    RecordRef::of(record).check()
+}
 
 impl Record {
     /// The record as bytes that need nothing else to be read, to be kept for a warm restart; 886 at most.
