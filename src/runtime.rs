@@ -25,6 +25,7 @@ mod office;
 mod pages;
 mod reporter;
 mod request;
+mod snapshot;
 mod socket;
 mod tape;
 mod view;

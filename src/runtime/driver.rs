@@ -30,6 +30,7 @@ use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::office::Offices;
 use crate::runtime::reporter::Reporter;
 use crate::runtime::request::{Command, Resignation};
+use crate::runtime::snapshot::Snapshot;
 use crate::runtime::socket::NodeSocket;
 use crate::runtime::tape::Tape;
 use crate::time::Instant;
@@ -68,6 +69,7 @@ pub(crate) struct Driver {
     saved: Option<Saved>,
     saves: u64,
     save_max: Duration,
+    snapshot: Option<Snapshot>,
     offices: Offices,
     /// Whether somebody waits for what the offices have shown.
     is_news: bool,
@@ -105,13 +107,14 @@ pub(crate) struct Parts {
     pub(crate) names: Option<Names>,
     pub(crate) faults: Option<Faults>,
     pub(crate) ballots: Option<Ballots>,
+    pub(crate) snapshot: Option<Snapshot>,
     pub(crate) offices: Offices,
     pub(crate) reporter: Reporter,
 }
 
 impl Driver {
     pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
-        let Parts { socket, clock, hub, commands, names, faults, ballots, offices, reporter } = parts;
+        let Parts { socket, clock, hub, commands, names, faults, ballots, snapshot, offices, reporter } = parts;
         let alarm = Alarm(Arc::clone(&hub), offices.clone());
         let mut driver = Driver {
             protocol,
@@ -129,6 +132,7 @@ impl Driver {
             saved: None,
             saves: 0,
             save_max: Duration::ZERO,
+            snapshot,
             offices,
             is_news: false,
             reporter,
@@ -322,6 +326,9 @@ impl Driver {
         }
         if !self.fresh.is_empty() {
             self.hub.publish(self.fresh.drain(..));
+            if let Some(snapshot) = &self.snapshot {
+                snapshot.offer(self.hub.view());
+            }
         }
     }
 
@@ -360,6 +367,9 @@ impl Driver {
         }
         if let Some(ballots) = self.ballots {
             ballots.close().await;
+        }
+        if let Some(snapshot) = self.snapshot {
+            snapshot.close().await;
         }
         hub.close(reason, metrics);
     }
