@@ -15,7 +15,7 @@ mod mail;
 mod queue;
 mod starting;
 
-pub use control::Filter;
+pub use control::{Filter, Rewrite};
 pub use host::Host;
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use tidings::{Config, Event, Instant};
 use crate::app::App;
 use crate::network::Network;
 use crate::random::Random;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Configs, Scenario, ScenarioError};
 use crate::trace::{Keep, Kind, Trace};
 use crate::watch::Watch;
 use apps::Apps;
@@ -44,12 +44,15 @@ pub struct World<A: App = (), W = ()> {
     now: Instant,
     seed: u64,
     scenario: Scenario,
+    /// That of every host that differs in nothing.
     config: Config,
+    configs: Configs,
     hosts: Vec<Host<A>>,
     /// Which host receives at which place; an address is a place.
     places: Vec<Option<u32>>,
     network: Network,
     filter: Option<Filter>,
+    rewrite: Option<Rewrite>,
     queue: Queue,
     mail: Mail,
     random: Random,
@@ -104,7 +107,8 @@ impl<A: App, W: Watch> World<A, W> {
     ) -> Result<Self, ScenarioError> {
         scenario.check()?;
         let scenario = scenario.resolve(seed);
-        let config = scenario.config()?;
+        let configs = scenario.configs()?;
+        let room = configs.all().map(|config| config.datagram_bytes_max).max().unwrap_or_default();
         let mut world = World {
             now: Instant::ORIGIN,
             seed,
@@ -112,8 +116,9 @@ impl<A: App, W: Watch> World<A, W> {
             places: Vec::new(),
             network: Network::new(scenario.latency.clone(), seed),
             filter: None,
+            rewrite: None,
             queue: Queue::default(),
-            mail: Mail::new(config.datagram_bytes_max),
+            mail: Mail::new(room),
             random: Random::new(seed, "world"),
             trace,
             watch,
@@ -125,7 +130,8 @@ impl<A: App, W: Watch> World<A, W> {
             records: None,
             resolves: false,
             told: None,
-            config,
+            config: configs.usual().clone(),
+            configs,
             scenario,
         };
         world.begin();
@@ -159,10 +165,16 @@ impl<A: App, W: Watch> World<A, W> {
         &self.scenario
     }
 
-    /// The configuration that every host runs with.
+    /// The configuration of every host that differs in nothing.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The configuration of each host.
+    #[must_use]
+    pub fn configs(&self) -> &Configs {
+        &self.configs
     }
 
     /// All hosts that ever started, by their number.

@@ -355,6 +355,17 @@ fn a_newer_release_is_read_as_far_as_it_is_known() {
 }
 
 #[test]
+fn a_kind_of_message_of_a_later_release_is_read_as_news() {
+    let items = [(77, vec![1, 2]), (4, body_of(&Item::Left(DEPARTURE)))];
+    for kind in 10..=255 {
+        let datagram = datagram(kind, &IDLE_PULSE, &items);
+        let heard = codec().decode(&datagram).unwrap();
+        assert_eq!((heard.from, heard.pulse, heard.message), (SENDER, Pulse::default(), Message::Unknown { kind }));
+        assert_eq!(heard.items().collect::<Vec<_>>(), [Item::Left(DEPARTURE)]);
+    }
+}
+
+#[test]
 fn unknown_fields_of_a_record_are_passed_on_as_they_came() {
     let fields = [9, 2, 0xaa, 0xbb, 77, 0, 200, 1, 0];
     let body = [record_with(EXTRA, &fields)].concat();

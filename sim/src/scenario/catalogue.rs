@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 82] = [
+const FILES: [&str; 83] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -61,6 +61,7 @@ const FILES: [&str; 82] = [
     include_str!("../../scenarios/lossy-burst.toml"),
     include_str!("../../scenarios/mass-restart.toml"),
     include_str!("../../scenarios/metadata-forget.toml"),
+    include_str!("../../scenarios/mixed-limits.toml"),
     include_str!("../../scenarios/mtu-black-hole.toml"),
     include_str!("../../scenarios/mute.toml"),
     include_str!("../../scenarios/narrow-links.toml"),

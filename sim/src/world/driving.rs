@@ -168,6 +168,9 @@ impl<A: App, W: Watch> World<A, W> {
 
     /// Puts bytes on their way.
     pub(super) fn send(&mut self, from: u32, to: SocketAddr, bytes: &[u8], content: Content) {
+        let rewrite = self.rewrite.as_mut().filter(|_| content == Content::Datagram);
+        let rewritten = rewrite.and_then(|rewrite| rewrite.apply(from, bytes));
+        let bytes = rewritten.as_deref().unwrap_or(bytes);
         let (now, id) = (self.now, self.mail.next_id());
         let place = place_of(to).filter(|place| *place < self.places.len());
         let receiver = place.and_then(|place| self.places[place]);
