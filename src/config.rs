@@ -19,7 +19,14 @@ use crate::member::{ACCUSERS_MAX, name_fault, shown};
 /// Elections that one node takes part in at most.
 pub(crate) const ELECTIONS_MAX: usize = 8;
 
-/// How the protocol behaves; the same on all members of a cluster, though nothing breaks when they differ.
+/// How the protocol behaves.
+///
+/// Members may differ in all but the cluster's name, so that a configuration can be changed member by member. What each
+/// does follows its own: with another P or probe interval it finds a crash at its own time. Two knobs divide what they
+/// should not: an election under other voters, lease or drift elects nobody together, which [`VotersDiffer`] tells, and
+/// `members_max` must have room for all members on each of them.
+///
+/// [`VotersDiffer`]: crate::event::Event::VotersDiffer
 ///
 /// Start from a preset and set what should differ (`Config { members_max: 64, ..Config::lan("orders") }`): a release
 /// may add fields. Read by serde, a field that is missing is that of [`Config::lan`], an unknown one is an error, and
@@ -71,10 +78,12 @@ pub struct Config {
     /// How long a leaving node waits for others to confirm. Default 2 s.
     #[serde(with = "duration_text")]
     pub leave_timeout: Duration,
-    /// Members held at most; beyond it new ones are refused. 2 to 65,536, default 20,000.
+    /// Members held at most; beyond it new ones are refused, which [`Full`](crate::event::Event::Full) tells. 2 to 65,536,
+    /// default 20,000. Whoever is refused is not passed on either: members that know each other only through members
+    /// with full tables do not meet, so leave room for all everywhere.
     pub members_max: usize,
-    /// Longest datagram ever sent, in bytes of UDP payload. 1,024 to 65,507, default 1,400, which fits every common
-    /// MTU.
+    /// Longest datagram ever sent, in bytes of UDP payload; whatever UDP carries is received. 1,024 to 65,507, default
+    /// 1,400, which fits every common MTU.
     pub datagram_bytes_max: usize,
     /// Recent events kept for subscribers; one that falls further behind gets a difference instead. 16 to 1,048,576,
     /// default 1,024.

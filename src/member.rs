@@ -6,17 +6,20 @@
 //! a node does with a report that wins but that it has reason to doubt is policy, and lives elsewhere.
 
 mod accusers;
+mod fingerprint;
 mod id;
 mod identity;
+mod kept;
 mod record;
 
 pub use accusers::{ACCUSERS_MAX, Accusers};
+pub use fingerprint::{Fingerprint, Reads, Version};
 pub use id::{Generation, Incarnation, NodeId};
 pub use identity::{
     Advertise, Identity, IdentityError, METADATA_BYTES_MAX, NAME_BYTES_MAX, NameFault, canonical, name_is_valid,
 };
 pub(crate) use identity::{name_fault, shown};
-pub use record::{EXTRA_BYTES_MAX, Record};
+pub use record::{EXTRA_BYTES_MAX, Record, RecordBytesError};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub datagrams_in: u64,
     /// Bytes of them.
     pub bytes_in: u64,
+    /// Accepted datagrams of a kind that only a later release knows: their news were taken, what they ask was not done.
+    pub messages_unknown: u64,
     /// Datagrams rejected, by reason.
     pub rejected: RejectedCounts,
     /// Rounds answered by the target's own ack.

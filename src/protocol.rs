@@ -11,12 +11,12 @@ use std::net::SocketAddr;
 use crate::config::{Config, ConfigError, Rules};
 use crate::election::{Election, Lease, SaveOutcome, Standing};
 use crate::event::Event;
-use crate::member::{Advertise, Identity, IdentityError, Incarnation, Member, NodeId, Record};
+use crate::member::{Advertise, Fingerprint, Identity, IdentityError, Incarnation, Member, NodeId, Record, State};
 use crate::metrics::{ElectionMetrics, Metrics};
 use crate::swim::Machine;
 use crate::time::Instant;
 use crate::why::Why;
-use crate::wire::Rejected;
+use crate::wire::{Rejected, own_fields};
 
 pub use crate::swim::{ForgetError, LeaveProgress, Reach};
 pub use elections::BallotSave;
@@ -59,7 +59,7 @@ impl Protocol {
     /// The first part of the configuration or identity that is out of range, with what to do about it.
     pub fn new(config: Config, identity: Identity, seed: u64, now: Instant) -> Result<Self, ConfigError> {
         let rules = config.check()?;
-        let record = Record::new(&identity, Incarnation(0), &[])
+        let record = Record::new(&identity, Incarnation(0), &own_fields(&rules))
             .map_err(|error| ConfigError::new("identity", error.to_string()))?;
         if record.address().port() == 0 {
             return Err(ConfigError::new("identity", "the address needs the port that is bound, not 0".to_owned()));
@@ -248,6 +248,16 @@ impl Protocol {
     /// the one before a restart, mean nothing here.
     pub fn changed_since(&self, revision: u64) -> Option<impl Iterator<Item = NodeId> + '_> {
         self.swim.changed_since(revision)
+    }
+
+    /// Alive members whose fingerprint is another than this node's, each with what it says of itself.
+    pub fn differing(&self) -> impl Iterator<Item = (&Member, Fingerprint)> {
+        let ours = self.me().fingerprint();
+        let alive = self.members().filter(|member| member.state() == State::Alive);
+        alive.filter_map(move |member| {
+            let theirs = member.fingerprint().filter(|theirs| Some(*theirs) != ours)?;
+            Some((member, theirs))
+        })
     }
 
     /// This node itself.

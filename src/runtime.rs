@@ -30,6 +30,7 @@ mod pages;
 mod reporter;
 mod request;
 mod resolver;
+mod snapshot;
 mod socket;
 mod strangers;
 mod tape;

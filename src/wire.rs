@@ -7,6 +7,7 @@ mod bytes;
 mod codec;
 mod compare;
 mod fields;
+mod further;
 mod head;
 mod items;
 mod leads;
@@ -14,6 +15,7 @@ mod letter;
 mod letter_bytes;
 mod message;
 mod record;
+mod saved;
 mod start;
 mod tag;
 mod varint;
@@ -30,11 +32,13 @@ mod strict;
 
 pub(crate) use codec::{Codec, Datagram};
 pub(crate) use compare::{Range, Terms};
+pub(crate) use further::{check_further, own_fields};
 pub(crate) use items::{Accusation, Item};
-pub(crate) use leads::{Lead, leads_of, put_leads};
+pub(crate) use leads::{Lead, leads_of, with_leads};
 pub use letter::{Council, Letter, Question, Round};
 pub(crate) use message::{Digest, Message, Nonce, Pulse};
 pub(crate) use record::RecordRef;
+pub(crate) use saved::check_record;
 pub(crate) use start::Departure;
 pub(crate) use writer::Writer;
 
@@ -52,11 +56,11 @@ pub const WIRE_VERSION: u8 = 1;
 pub enum Rejected {
     /// Shorter than its own fields say.
     Truncated,
-    /// Longer than the limit, or a field longer than its range.
+    /// Longer than UDP carries, or a field longer than its range.
     Oversized,
     /// A version byte that this release does not speak.
     Version,
-    /// A message kind that this release does not know.
+    /// A kind of letter that this release does not know, or a message without a kind.
     Kind,
     /// The tag does not match: another cluster, or damage on the way.
     Tag,

@@ -3,6 +3,7 @@
 mod support;
 
 use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -399,6 +400,87 @@ fn a_socket_that_refuses_to_send_only_loses() {
     let second = start(node("n2").contacts([first.local_address()]));
     until(&second, |view| view.alive().count() == 2);
     until(&first, |view| view.alive().count() == 2);
+}
+
+/// A folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tidings-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Waits until a file holds a whole snapshot that names somebody.
+fn until_saved(path: &Path, name: &str) {
+    let holds = || std::fs::read(path).is_ok_and(|bytes| bytes.windows(name.len()).any(|part| part == name.as_bytes()));
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{name} was never saved");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_warm_restart_needs_no_contact() {
+    let folder = folder("warm");
+    let path = folder.join("view");
+    let first = start(node("n1"));
+    let again = || node("n2").snapshot(&path);
+    let second = start(again().contacts([first.local_address()]));
+    until(&second, |view| view.alive().count() == 2);
+    until_saved(&path, "n1");
+    let left = second.view().me().unwrap().generation();
+    drop(second);
+    let later = (1..3).fold(left, |generation, _| generation.next());
+    // Another address too, so that the other cannot find it by itself.
+    let second = start(again().generation(later));
+    until(&first, |view| view.by_name("n2").is_some_and(|n2| n2.generation() == later && n2.state() == State::Alive));
+    until(&second, |view| view.alive().count() == 2);
+
+    let third = start(node("n3").contacts([first.local_address()]));
+    until(&second, |view| view.alive().count() == 3);
+    block_on(second.leave()).unwrap();
+    let saved = std::fs::read(&path).unwrap();
+    assert!(saved.windows(2).any(|part| part == b"n3"), "what is told last is saved before the node has stopped");
+    drop((first, third));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_used_or_saved_stops_nothing() {
+    let folder = folder("full");
+    let first = start(node("n1"));
+    let joins = |name: &str, path: PathBuf| {
+        let joiner = start(node(name).snapshot(path).contacts([first.local_address()]));
+        until(&joiner, |view| view.by_name("n1").is_some_and(|n1| n1.state() == State::Alive));
+        joiner
+    };
+    let nowhere = folder.join("missing");
+    let unsaved = joins("n2", nowhere.join("view"));
+    let damaged = folder.join("damaged");
+    std::fs::write(&damaged, b"tidingss\x01\x05").unwrap();
+    let replacing = joins("n3", damaged.clone());
+    until_saved(&damaged, "n1");
+    let foreign = folder.join("foreign");
+    let other = start(node("x1").cluster("other").snapshot(&foreign));
+    let friend = start(node("x2").cluster("other").contacts([other.local_address()]));
+    until(&other, |view| view.alive().count() == 2);
+    until_saved(&foreign, "x2");
+    block_on(other.leave()).unwrap();
+    let theirs = std::fs::read(&foreign).unwrap();
+    let misled = joins("n4", foreign.clone());
+    block_on(misled.leave()).unwrap();
+    assert_eq!(std::fs::read(&foreign).unwrap(), theirs, "another cluster's is left alone");
+
+    // What could not be saved is, as soon as there is room for it and something changes.
+    std::fs::create_dir(&nowhere).unwrap();
+    block_on(first.set_metadata("there is room")).unwrap();
+    until_saved(&nowhere.join("view"), "there is room");
+    for node in [unsaved, replacing, friend] {
+        // A node that has left writes no more.
+        block_on(node.leave()).unwrap();
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

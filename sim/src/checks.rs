@@ -25,12 +25,12 @@ pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::time::Duration;
 
-use tidings::{Config, Event, Instant, Protocol};
+use tidings::{Event, Instant, Protocol};
 
 use crate::expect::Expect;
 use crate::fault::Planned;
 use crate::network::Fate;
-use crate::scenario::Scenario;
+use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::{Disk, Life, Moment, Passage, Phase, Watch};
 use answered::Answered;
@@ -108,18 +108,18 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Checks for a scenario and the configuration its hosts run with.
+    /// Checks for a scenario and the configurations its hosts run with.
     #[must_use]
-    pub fn new(scenario: &Scenario, config: &Config) -> Self {
+    pub fn new(scenario: &Scenario, configs: &Configs) -> Self {
         let lies = scenario.has_liar();
         Checks {
-            truth: Truth::new(scenario, config),
+            truth: Truth::new(scenario, configs),
             rows: Rows::new(lies),
             folds: Folds::default(),
-            answered: Answered::new(config),
-            isolation: Isolation::new(config),
-            silence: Silence::new(config, scenario),
-            bounds: Bounds::new(config),
+            answered: Answered::new(configs.clone()),
+            isolation: Isolation::new(configs),
+            silence: Silence::new(configs, scenario),
+            bounds: Bounds::new(configs.clone()),
             elections: Elections::new(scenario),
             turns: 0,
             sometimes: Sometimes::default(),

@@ -184,7 +184,7 @@ impl<A: App> Experiment<A> {
 
     fn conduct(&self, seed: u64, begin: Begin<A>) -> Result<(Outcome, Trace), ScenarioError> {
         let scenario = self.scenario(seed);
-        let checks = Checks::new(&scenario, &scenario.config()?);
+        let checks = Checks::new(&scenario, &scenario.resolve(seed).configs()?);
         let mut run = Run {
             world: begin(&scenario, seed, self.new_app, checks)?,
             experiment: self,
@@ -259,7 +259,7 @@ impl<A: App> Run<'_, A> {
             return None;
         };
         self.until(over);
-        let mut settling = Settling::new(over, self.world.scenario(), self.world.config());
+        let mut settling = Settling::new(over, self.world.scenario(), self.world.configs());
         while self.broken.is_empty() {
             self.until(self.world.now() + LOOK_EVERY);
             let disorder = self.look(&mut settling);
@@ -270,7 +270,7 @@ impl<A: App> Run<'_, A> {
                 self.broken.extend(disorder);
             }
         }
-        let idle = settling.idle_window(self.world.config());
+        let idle = settling.idle_window(self.world.configs());
         self.until((end - idle).max(self.world.now()));
         settling.begin_idle(&self.world);
         self.until((self.world.now() + idle).max(end));

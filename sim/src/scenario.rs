@@ -4,11 +4,13 @@
 //! again: whatever ran can be printed, edited and run as a file.
 
 mod catalogue;
+mod differs;
 mod elections;
 mod families;
 mod nature;
 
 pub use catalogue::catalogue;
+pub use differs::{Configs, Differs};
 pub use elections::{Disks, Sleep};
 pub use families::{Families, Family};
 
@@ -49,6 +51,9 @@ pub struct Scenario {
     /// Knobs of [`Config`] that differ from the preset.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, serde_json::Value>,
+    /// Hosts whose configuration differs; each in one of these at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<Differs>,
     /// How the cluster comes together.
     #[serde(default)]
     pub start: Start,
@@ -135,6 +140,7 @@ impl Scenario {
             lasts,
             profile: Profile::default(),
             config: BTreeMap::new(),
+            differs: Vec::new(),
             start: Start::default(),
             wildcard: no_hosts(),
             families: Families::default(),
@@ -236,7 +242,17 @@ impl Scenario {
             let checked = expectation.check(self.host_limit(), self.lasts);
             checked.map_err(|why| ScenarioError(format!("expectation {number}, {expectation}: {why}")))?;
         }
-        self.config()?;
+        for differs in &self.differs {
+            if let Hosts::These(these) = &differs.hosts {
+                if let Some(host) = these.iter().find(|host| **host >= self.host_limit()) {
+                    return refuse(format!("differs: there is no host {host}"));
+                }
+            }
+            if differs.hosts == Hosts::Leader {
+                return refuse("differs: nobody is the leader yet; name hosts".to_owned());
+            }
+        }
+        self.configs()?;
         Ok(())
     }
 
@@ -278,7 +294,11 @@ impl Scenario {
         }
         let mut wildcard = self.wildcard.clone();
         wildcard.draw(&mut random, self.hosts);
-        Scenario { faults, wildcard, ..self.clone() }
+        // From a stream of its own, so that faults are drawn as they are without any difference.
+        let mut random = Random::new(seed, "differs");
+        let mut differs = self.differs.clone();
+        differs.iter_mut().for_each(|differs| differs.hosts.draw(&mut random, self.hosts));
+        Scenario { faults, wildcard, differs, ..self.clone() }
     }
 
     /// When the last fault ends; none when one never does. Crashes, departures and translations that last are no fault

@@ -18,7 +18,7 @@ mod resolving;
 mod starting;
 mod writers;
 
-pub use control::Filter;
+pub use control::{Filter, Rewrite};
 pub use host::Host;
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use tidings::{Config, Event, Instant};
 use crate::app::App;
 use crate::network::Network;
 use crate::random::Random;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Configs, Scenario, ScenarioError};
 use crate::trace::{Keep, Kind, Trace};
 use crate::watch::Watch;
 use apps::Apps;
@@ -44,12 +44,15 @@ pub struct World<A: App = (), W = ()> {
     now: Instant,
     seed: u64,
     scenario: Scenario,
+    /// That of every host that differs in nothing.
     config: Config,
+    configs: Configs,
     hosts: Vec<Host<A>>,
     /// Which host receives at which place; an address is a place.
     places: Vec<Option<u32>>,
     network: Network,
     filter: Option<Filter>,
+    rewrite: Option<Rewrite>,
     queue: Queue,
     mail: Mail,
     random: Random,
@@ -108,7 +111,8 @@ impl<A: App, W: Watch> World<A, W> {
     ) -> Result<Self, ScenarioError> {
         scenario.check()?;
         let scenario = scenario.resolve(seed);
-        let config = scenario.config()?;
+        let configs = scenario.configs()?;
+        let room = configs.all().map(|config| config.datagram_bytes_max).max().unwrap_or_default();
         let mut world = World {
             now: Instant::ORIGIN,
             seed,
@@ -116,8 +120,9 @@ impl<A: App, W: Watch> World<A, W> {
             places: Vec::new(),
             network: Network::new(scenario.latency.clone(), seed),
             filter: None,
+            rewrite: None,
             queue: Queue::default(),
-            mail: Mail::new(config.datagram_bytes_max),
+            mail: Mail::new(room),
             random: Random::new(seed, "world"),
             trace,
             watch,
@@ -131,7 +136,8 @@ impl<A: App, W: Watch> World<A, W> {
             resolving: Random::new(seed, "resolving"),
             written: BTreeMap::new(),
             told: None,
-            config,
+            config: configs.usual().clone(),
+            configs,
             scenario,
         };
         world.begin();
@@ -165,10 +171,16 @@ impl<A: App, W: Watch> World<A, W> {
         &self.scenario
     }
 
-    /// The configuration that every host runs with.
+    /// The configuration of every host that differs in nothing.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The configuration of each host.
+    #[must_use]
+    pub fn configs(&self) -> &Configs {
+        &self.configs
     }
 
     /// All hosts that ever started, by their number.

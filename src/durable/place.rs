@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 
 use crate::durable::record::{Kind, RecordError, open, seal};
 
-/// As much is read of a file at most; a longer one is none of ours, and its length will not match.
-const FILE_BYTES_MAX: u64 = 4_096;
-
 /// The file of one record.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -53,7 +50,7 @@ impl Place {
             opened => opened.map_err(|error| about(&self.path, "cannot be opened", &error))?,
         };
         let mut bytes = Vec::new();
-        let read = file.take(FILE_BYTES_MAX).read_to_end(&mut bytes);
+        let read = file.take(self.kind.bytes_max()).read_to_end(&mut bytes);
         read.map_err(|error| about(&self.path, "cannot be read", &error))?;
         open(self.kind, &bytes).map(|body| Some(body.to_owned())).map_err(|error| self.damaged(error))
     }

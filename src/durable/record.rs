@@ -26,6 +26,22 @@ pub(crate) enum Kind {
     /// The highest term that a gate has admitted.
     #[cfg(any(feature = "files", test))]
     Fence = b'f',
+    /// The view of a node, for a warm restart.
+    #[cfg(any(feature = "node", test))]
+    Snapshot = b's',
+}
+
+impl Kind {
+    /// As much is read of a file at most; a longer one is none of ours, and its length will not match.
+    #[cfg(feature = "files")]
+    pub(crate) const fn bytes_max(self) -> u64 {
+        match self {
+            Kind::Ballot | Kind::Fence => 4_096,
+            // 65,536 members of 888 bytes are 55.5 MB.
+            #[cfg(any(feature = "node", test))]
+            Kind::Snapshot => 64 << 20,
+        }
+    }
 }
 
 /// Why bytes are not the record that they should be.
@@ -69,7 +85,7 @@ impl std::error::Error for RecordError {}
 /// The record of `body`.
 pub(crate) fn seal(kind: Kind, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    debug_assert_eq!(length as usize, body.len(), "records are small");
+    debug_assert_eq!(length as usize, body.len(), "records are far below 4 GB");
     let mut bytes = Vec::with_capacity(MAGIC.len() + 6 + body.len() + CHECKSUM_BYTES);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&[kind as u8, VERSION]);

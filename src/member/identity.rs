@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::id::{Generation, NodeId};
 
 /// Longest name, in bytes of UTF-8.
@@ -11,13 +13,21 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const METADATA_BYTES_MAX: usize = 512;
 
 /// What becomes of a node's address when the others see it at another one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Advertise {
     /// It is told as it was given, whatever the others see: somebody knows better how this node is reached.
     AsGiven,
     /// If most others see this node at one other address and nobody reaches it at its own, that one is told instead.
     #[default]
     AsSeen,
+}
+
+impl Advertise {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // The shape that serde asks for.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Advertise::default()
+    }
 }
 
 /// Who this node is; given once to the protocol.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::member::id::{Generation, Incarnation, NodeId};
 use crate::member::identity::{Identity, IdentityError};
+use crate::wire::check_further;
 
-/// Longest tail of record fields this release does not know, in bytes.
+/// A record's further fields together, in bytes at most.
 pub const EXTRA_BYTES_MAX: usize = 256;
 
 /// What a member says of itself: identity, address and metadata at one incarnation.
@@ -23,17 +24,19 @@ pub struct Record {
     incarnation: Incarnation,
 }
 
-/// `profile` holds the length of the name (1 byte), of the metadata (2 bytes), then name, metadata and unknown fields.
+/// `profile` holds the length of the name (1 byte), of the metadata (2 bytes), then name, metadata and further fields.
 const PROFILE_HEADER: usize = 3;
 
 impl Record {
-    /// A record in the words of its owner.
+    /// A record in the words of its owner. `extra` are further fields, which `docs/wire.md` describes: at most 256 bytes,
+    /// kinds in ascending order.
     ///
     /// # Errors
     /// When a part is outside its range; nothing is built.
     pub fn new(identity: &Identity, incarnation: Incarnation, extra: &[u8]) -> Result<Self, IdentityError> {
         identity.check()?;
-        if incarnation.0 >= Incarnation::LIMIT || extra.len() > EXTRA_BYTES_MAX {
+        let is_well_formed = extra.len() <= EXTRA_BYTES_MAX && check_further(extra).is_ok();
+        if incarnation.0 >= Incarnation::LIMIT || !is_well_formed {
             return Err(IdentityError::OutOfRange);
         }
         Ok(Record {
@@ -102,7 +105,7 @@ impl Record {
         &self.profile[start..end]
     }
 
-    /// Fields of the record that this release does not know, passed on as they came.
+    /// Its further fields, those of later releases too, passed on as they came.
     #[must_use]
     pub fn extra(&self) -> &[u8] {
         &self.profile[self.metadata_span().1..]
@@ -142,6 +145,29 @@ impl fmt::Debug for Record {
     }
 }
 
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordBytesError {
+    /// They are of another format than this release reads.
+    Format(u8),
+    /// They are torn, or not those of a record.
+    Damaged,
+}
+
+impl fmt::Display for RecordBytesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecordBytesError::Format(format) => {
+                write!(f, "a record of format {format}, and this release reads 1; start without it")
+            }
+            RecordBytesError::Damaged => f.write_str("no record, or a damaged one; start without it"),
+        }
+    }
+}
+
+impl std::error::Error for RecordBytesError {}
+
 fn profile(name: &str, metadata: &[u8], extra: &[u8]) -> Arc<[u8]> {
     let mut bytes = Vec::with_capacity(PROFILE_HEADER + name.len() + metadata.len() + extra.len());
     bytes.push(name.len() as u8);
@@ -167,13 +193,13 @@ mod tests {
     fn record_keeps_its_parts() {
         let mut identity = Identity::named("db-1", Generation(7), "[::ffff:10.0.0.1]:7340".parse().unwrap());
         identity.metadata = vec![1, 2, 3];
-        let mut record = Record::new(&identity, Incarnation(2), &[9, 9]).unwrap();
+        let mut record = Record::new(&identity, Incarnation(2), &[9, 0]).unwrap();
         assert_eq!(record.name(), "db-1");
         assert_eq!(record.metadata(), [1, 2, 3]);
-        assert_eq!(record.extra(), [9, 9]);
+        assert_eq!(record.extra(), [9, 0]);
         assert_eq!(record.address(), "10.0.0.1:7340".parse().unwrap());
         record.set_metadata(&[]);
-        assert_eq!((record.name(), record.metadata(), record.extra()), ("db-1", &[][..], &[9, 9][..]));
+        assert_eq!((record.name(), record.metadata(), record.extra()), ("db-1", &[][..], &[9, 0][..]));
         record.set_address("[2001:db8::1]:1".parse().unwrap());
         assert_eq!(record.address(), "[2001:db8::1]:1".parse().unwrap());
     }

@@ -113,7 +113,7 @@ fn what_is_written_is_read() {
     written.identity.metadata = vec![1, 2, 3];
     written.identity.advertise = crate::member::Advertise::AsGiven;
     written.release = "0.0.9".to_owned();
-    let record = Record::new(&written.identity, Incarnation(4), &[8, 9]).unwrap();
+    let record = Record::new(&written.identity, Incarnation(4), &[8, 1, 9]).unwrap();
     let vote = Some(NodeId::from_name("x"));
     let ballot = Ballot { term: Term(5), vote, promise: Duration::from_millis(510) };
     let v6 = "[fe80::1%7]:9".parse::<SocketAddr>().unwrap();

@@ -32,6 +32,7 @@ use crate::runtime::office::Offices;
 use crate::runtime::reporter::{Reporter, span};
 use crate::runtime::request::Command;
 use crate::runtime::resolver::Resolver;
+use crate::runtime::snapshot::{self, Snapshot};
 use crate::runtime::socket::{self, NodeSocket};
 use crate::runtime::tape::{self, Tape};
 use crate::runtime::view::View;
@@ -59,6 +60,7 @@ pub struct Builder {
     seed: Option<u64>,
     faults: Option<Faults>,
     record: Option<(PathBuf, u64)>,
+    snapshot: Option<PathBuf>,
     elections: Vec<ElectionConfig>,
     store: Option<StoreSlot>,
     on_this_runtime: bool,
@@ -88,6 +90,7 @@ impl Builder {
             seed: None,
             faults: None,
             record: None,
+            snapshot: None,
             elections: Vec::new(),
             store: None,
             on_this_runtime: false,
@@ -178,6 +181,18 @@ impl Builder {
         self
     }
 
+    /// Saves the members that are seen to this file, at most every 3 s while they change and when the node stops, and
+    /// starts from it the next time: those members are pinged at once, so that a warm restart needs no contact. The file
+    /// is this node's own; it is replaced as a whole or not at all, by a thread of its own.
+    ///
+    /// It holds nothing that contacts would not tell, so a damaged file, a full disk or a folder that cannot be written
+    /// is told as a warning and stops nothing. A file that is something else, or another cluster's, is left as it is, and
+    /// nothing is saved.
+    pub fn snapshot(mut self, path: impl Into<PathBuf>) -> Self {
+        self.snapshot = Some(path.into());
+        self
+    }
+
     /// Takes part in an election: as a voter if this node's name is among the voters, else as one who knows who leads.
     /// Called again it adds another, as those of the configuration are.
     pub fn election(mut self, election: ElectionConfig) -> Self {
@@ -257,7 +272,22 @@ impl Builder {
             None => None,
         };
         let (preload, faults, record, store) = (self.preload, self.faults, self.record, self.store);
-        Ok(Plan { config, identity, seed, socket, local, advertise, contacts, preload, faults, record, store })
+        let (cluster, node) = (config.cluster.clone(), identity.name.clone());
+        let snapshot = self.snapshot.map(|path| snapshot::Source { path, cluster, node, id: identity.id });
+        Ok(Plan {
+            config,
+            identity,
+            seed,
+            socket,
+            local,
+            advertise,
+            contacts,
+            preload,
+            faults,
+            record,
+            snapshot,
+            store,
+        })
     }
 }
 
@@ -273,6 +303,7 @@ struct Plan {
     preload: Vec<Record>,
     faults: Option<Faults>,
     record: Option<(PathBuf, u64)>,
+    snapshot: Option<snapshot::Source>,
     store: Option<StoreSlot>,
 }
 
@@ -306,7 +337,20 @@ async fn launch(plan: Plan, ready: Ready) {
 }
 
 async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
-    let Plan { config, mut identity, seed, socket, local, advertise, contacts, preload, faults, record, store } = plan;
+    let Plan {
+        config,
+        mut identity,
+        seed,
+        socket,
+        local,
+        advertise,
+        contacts,
+        preload,
+        faults,
+        record,
+        snapshot,
+        store,
+    } = plan;
     let socket = NodeSocket::new(socket).map_err(|error| StartError::Bind(local, error))?;
     if let Some(advertise) = advertise {
         let found = advertise.look_up(local).await.first();
@@ -319,6 +363,8 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
     // Before the clock: a disk may be slow, and the time it takes is not the node's.
     let writer = record.map(start_recording).transpose()?;
+    let (saved, snapshot) = start_snapshot(snapshot).await?;
+    let preload = snapshot::merge(preload, saved, id);
     let (ballots, standings) = read_ballots(&config, &name, store).await?;
     let clock = Clock::start();
     let now = clock.now();
@@ -362,6 +408,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         lookups,
         faults,
         ballots,
+        snapshot,
         offices: offices.clone(),
         reporter,
     };
@@ -374,6 +421,13 @@ fn start_recording((path, bytes_max): (PathBuf, u64)) -> Result<Writer<Tape>, St
     let file = tape::open(&path).map_err(|error| StartError::Recording(path, error))?;
     let tape = Tape::start(file).map_err(StartError::Thread)?;
     Ok(Writer::new(tape, bytes_max))
+}
+
+/// Reads the members that were saved, and begins to save; on a thread that may wait for a disk.
+async fn start_snapshot(source: Option<snapshot::Source>) -> Result<(Vec<Record>, Option<Snapshot>), StartError> {
+    let Some(source) = source else { return Ok((Vec::new(), None)) };
+    let started = tokio::task::spawn_blocking(move || source.start()).await;
+    started.map_err(|_| StartError::TaskEnded)?.map_err(StartError::Thread)
 }
 
 /// Reads what this voter has voted, if it is one.

@@ -33,6 +33,7 @@ use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::office::Offices;
 use crate::runtime::reporter::Reporter;
 use crate::runtime::request::{Command, Resignation};
+use crate::runtime::snapshot::Snapshot;
 use crate::runtime::socket::NodeSocket;
 use crate::runtime::tape::Tape;
 use crate::time::Instant;
@@ -78,6 +79,7 @@ pub(crate) struct Driver {
     saved: Option<Saved>,
     saves: u64,
     save_max: Duration,
+    snapshot: Option<Snapshot>,
     offices: Offices,
     /// Whether somebody waits for what the offices have shown.
     is_news: bool,
@@ -117,13 +119,15 @@ pub(crate) struct Parts {
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) faults: Option<Faults>,
     pub(crate) ballots: Option<Ballots>,
+    pub(crate) snapshot: Option<Snapshot>,
     pub(crate) offices: Offices,
     pub(crate) reporter: Reporter,
 }
 
 impl Driver {
     pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
-        let Parts { socket, clock, hub, commands, local, names, lookups, faults, ballots, offices, reporter } = parts;
+        let Parts { socket, clock, hub, commands, local, names, lookups, faults, ballots, snapshot, offices, reporter } =
+            parts;
         let alarm = Alarm(Arc::clone(&hub), offices.clone());
         let mut driver = Driver {
             protocol,
@@ -145,6 +149,7 @@ impl Driver {
             saved: None,
             saves: 0,
             save_max: Duration::ZERO,
+            snapshot,
             offices,
             is_news: false,
             reporter,
@@ -362,6 +367,9 @@ impl Driver {
         }
         self.reporter.events(now, &self.fresh, &self.hub.view(), &self.protocol);
         self.hub.publish(self.fresh.drain(..));
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.offer(self.hub.view());
+        }
     }
 
     /// Hands the turn's part of the recording over, and tells if it has ended.
@@ -399,6 +407,9 @@ impl Driver {
         }
         if let Some(ballots) = self.ballots {
             ballots.close().await;
+        }
+        if let Some(snapshot) = self.snapshot {
+            snapshot.close().await;
         }
         hub.close(reason, metrics);
     }

@@ -17,6 +17,8 @@ use crate::wire::{Item, Nonce, Range, Terms, Writer};
 
 /// A part with at most so many members has its terms listed instead of being split.
 const LEAF_MEMBERS: usize = 16;
+/// Terms wanted in one step at most, which fit the shortest datagram that may be configured.
+const WANTED_MAX: usize = 128;
 /// Steps that a session keeps in mind; further differences are found by the next one.
 const PENDING_MAX: usize = 16_384;
 /// Requests repeated without an answer before the session is given up.
@@ -166,8 +168,9 @@ impl Session {
                 for slot in mine {
                     self.push(Step::Give(slot));
                 }
-                if !wanted.is_empty() {
-                    self.push(Step::Want(*range, wanted));
+                // In steps that fit any datagram: theirs may be longer than ours.
+                for wanted in wanted.chunks(WANTED_MAX) {
+                    self.push(Step::Want(*range, wanted.to_vec()));
                 }
             }
             Item::Want { range, terms } => {
@@ -400,6 +403,35 @@ mod tests {
             steps += 1;
             assert!(steps <= 100_000, "it never ends");
         }
+    }
+
+    #[test]
+    fn what_is_wanted_of_a_longer_datagram_fits_a_short_one() {
+        let members = table((0..1).map(|n| (n, 0)));
+        let mut session = Session::new("127.0.0.1:1".parse().unwrap(), Aim::Repair, 7, &members);
+        session.sent(Instant::ORIGIN, Duration::ZERO, 1);
+        let nonce = session.nonce();
+        assert!(session.accept(nonce, 1));
+        let terms: Vec<u32> = (1..=1_000).collect();
+        session.item(&members, &Item::Terms { range: Range::whole(), terms: Terms::of(&terms) }, nonce);
+        let codec = Codec::new("c", 1_024);
+        let mut asked = Vec::new();
+        while !session.is_over() {
+            let mut request = Vec::new();
+            let message = Message::SyncRequest { nonce: session.nonce() };
+            let mut writer = codec.writer(&mut request, 1_024, Digest(1), Pulse::default(), message);
+            let written = session.write(&members, &mut writer, |slot| tell(&members, slot));
+            writer.finish();
+            assert!(written > 0, "a step that never fits");
+            for item in codec.decode(&request).unwrap().items() {
+                let Item::Want { terms, .. } = item else { continue };
+                asked.extend(terms.iter());
+            }
+            session.sent(Instant::ORIGIN, Duration::ZERO, written);
+            let nonce = session.nonce();
+            assert!(session.accept(nonce, written as u16));
+        }
+        assert_eq!(asked, terms);
     }
 
     #[test]

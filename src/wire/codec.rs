@@ -25,6 +25,7 @@ const DATAGRAM_BYTES_MAX: usize = 65_507;
 #[derive(Clone, Debug)]
 pub(crate) struct Codec {
     seed: u64,
+    /// The longest datagram that is written; whatever UDP carries is read, for others may have another limit.
     datagram_bytes_max: usize,
 }
 
@@ -39,7 +40,7 @@ impl Codec {
     /// # Errors
     /// When any byte is not as `docs/wire.md` has it; nothing of the datagram may then be believed.
     pub(crate) fn decode<'a>(&self, datagram: &'a [u8]) -> Result<Datagram<'a>, Rejected> {
-        if datagram.len() > self.datagram_bytes_max {
+        if datagram.len() > DATAGRAM_BYTES_MAX {
             return Err(Rejected::Oversized);
         }
         let (&[version, kind, its_tag @ ..], tagged) =
@@ -50,7 +51,7 @@ impl Codec {
         if version != WIRE_VERSION {
             return Err(Rejected::Version);
         }
-        if !Message::knows(kind) {
+        if kind == Message::NONE {
             return Err(Rejected::Kind);
         }
         if tag(self.tag_seed(kind), tagged) != its_tag && !sabotage::is_off("tag") {
@@ -133,7 +134,7 @@ impl<'a> Iterator for Items<'a> {
 }
 
 /// Kind and body of the item at the front of `rest`, which moves behind it.
-fn next_item<'a>(rest: &mut &'a [u8]) -> Result<(u8, &'a [u8]), Rejected> {
+pub(super) fn next_item<'a>(rest: &mut &'a [u8]) -> Result<(u8, &'a [u8]), Rejected> {
     let Wire(kind) = take(rest)?;
     let Varint(length) = take(rest)?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);

@@ -9,6 +9,7 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 use super::Rejected;
+use super::bytes::take;
 use super::fields::Wire;
 use super::varint::Varint;
 
@@ -103,9 +104,13 @@ impl<'a> Terms<'a> {
         Terms(Source::Words(terms))
     }
 
-    /// Views the tail of an item, which must hold whole terms.
-    pub(super) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Rejected> {
-        if bytes.len() % TERM_BYTES == 0 { Ok(Terms(Source::Bytes(bytes))) } else { Err(Rejected::Malformed) }
+    /// Views the terms at the front of `rest`, which moves behind them.
+    pub(super) fn take(rest: &mut &'a [u8]) -> Result<Self, Rejected> {
+        let Varint(count) = take(rest)?;
+        let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(TERM_BYTES));
+        let (terms, behind) = length.and_then(|length| rest.split_at_checked(length)).ok_or(Rejected::Truncated)?;
+        *rest = behind;
+        Ok(Terms(Source::Bytes(terms)))
     }
 
     /// The terms in the order they were written.
@@ -131,10 +136,11 @@ impl fmt::Debug for Terms<'_> {
     }
 }
 
-/// Up to the end of the item; how many follows from the item's length.
+/// How many, then each.
 impl Encode for Terms<'_> {
     #[inline]
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        Varint(self.iter().len() as u64).encode(encoder)?;
         match self.0 {
             Source::Bytes(bytes) => encoder.writer().write(bytes),
             Source::Words(words) => words.iter().try_for_each(|term| Wire(*term).encode(encoder)),
@@ -212,13 +218,18 @@ mod tests {
 
     #[test]
     fn terms_are_the_same_from_bytes_and_words() {
-        let (words, bytes) = ([1, 0xfffe_0000], [1, 0, 0, 0, 0, 0, 0xfe, 0xff]);
-        let (from, of) = (Terms::from_bytes(&bytes).unwrap(), Terms::of(&words));
+        let (words, bytes) = ([1, 0xfffe_0000], [2, 1, 0, 0, 0, 0, 0, 0xfe, 0xff, 77]);
+        let mut rest = &bytes[..];
+        let (from, of) = (Terms::take(&mut rest).unwrap(), Terms::of(&words));
+        assert_eq!(rest, [77], "what follows them is not theirs");
         assert_eq!(from, of);
         assert_eq!((from.iter().len(), of.iter().len()), (2, 2));
         assert_ne!(from, Terms::of(&words[..1]));
-        for length in [1, 2, 3, 5, 7] {
-            assert_eq!(Terms::from_bytes(&bytes[..length]), Err(Rejected::Malformed));
+        for length in 0..bytes.len() - 1 {
+            assert_eq!(Terms::take(&mut &bytes[..length]), Err(Rejected::Truncated));
+        }
+        for count in [&[250][..], &[253, 255, 255, 255, 255, 255, 255, 255, 255]] {
+            assert_eq!(Terms::take(&mut &*[count, &[0; 8]].concat()), Err(Rejected::Truncated));
         }
         assert_eq!(format!("{from:?}"), "[1, 4294836224]");
     }

@@ -317,13 +317,13 @@ fn table() -> Vec<(Message, Vec<Item<'static>>, &'static str)> {
         (
             Message::News,
             vec![Item::Terms { range: Range { bits: 60, prefix: !0 << 4 }, terms: Terms::of(&[1, 0xffff_fffe]) }],
-            "01 06 09308bbb318fe403 f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 12 12 3c fdffffffffffffff0f \
-             01000000 feffffff",
+            "01 06 9454745628e8943a f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 12 13 3c fdffffffffffffff0f \
+             02 01000000 feffffff",
         ),
         (
             Message::News,
             vec![Item::Want { range: Range { bits: 8, prefix: 0xfe << 56 }, terms: Terms::of(&[]) }],
-            "01 06 3ec9531a2735382d f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 13 04 08 fbfe00",
+            "01 06 755239fb0eff976a f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 13 05 08 fbfe00 00",
         ),
         (
             Message::News,

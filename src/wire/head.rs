@@ -26,7 +26,11 @@ mod kind {
 }
 
 impl Message {
-    /// Whether this release knows a kind of message; those of others cannot be skipped, for nobody knows what they ask.
+    /// The number that is no kind of message.
+    pub(super) const NONE: u8 = 0;
+
+    /// Whether this release knows a kind of message.
+    #[cfg(test)]
     pub(super) const fn knows(kind: u8) -> bool {
         matches!(kind, kind::PING..=kind::ELECTION)
     }
@@ -42,6 +46,7 @@ impl Message {
             Message::SyncRequest { .. } => kind::SYNC_REQUEST,
             Message::SyncReply { .. } => kind::SYNC_REPLY,
             Message::Election { .. } => kind::ELECTION,
+            Message::Unknown { kind } => *kind,
         }
     }
 
@@ -72,7 +77,8 @@ impl Message {
                 let (Wire(to), council) = take::<(Wire<Digest>, CouncilBody)>(rest)?;
                 Message::Election { to, council: council.into(), letter: Letter::decode(rest)? }
             }
-            _ => return Err(Rejected::Kind),
+            // Kinds of later releases have no fields of their own.
+            _ => Message::Unknown { kind },
         })
     }
 }
@@ -89,7 +95,7 @@ impl Encode for Message {
             Message::Ack { nonce } | Message::Nack { nonce } | Message::SyncRequest { nonce } => {
                 Wire(nonce).encode(encoder)
             }
-            Message::News => Ok(()),
+            Message::News | Message::Unknown { .. } => Ok(()),
             Message::SyncReply { nonce, done } => (Wire(nonce), Varint(u64::from(done))).encode(encoder),
             Message::Election { to, council, letter } => (Wire(to), CouncilBody::from(council), letter).encode(encoder),
         }

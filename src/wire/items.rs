@@ -1,10 +1,9 @@
 //! The items a datagram carries after its message: news of members, and the steps of a comparison.
 //!
-//! An item is a kind, a length and a body, so that a release may skip what a later one says. A body of a kind we know
-//! is read whole or refused; only a member's own record may end in fields that we do not know, and those are passed on
-//! as they came.
+//! An item is a kind, a length and a body, so that a release may skip what a later one says: kinds that it does not
+//! know, and what stands in a body behind the fields that it knows. Of a member's own record that rest is passed on as it
+//! came; every other item is said anew from what is believed here, without it.
 
-use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -92,13 +91,13 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Reads a body whole; `None` for a kind that this release does not know.
+    /// Reads the known fields of a body and skips the rest; `None` for a kind that this release does not know.
     pub(super) fn decode(kind: u8, body: &'a [u8]) -> Result<Option<Self>, Rejected> {
         let mut rest = body;
         let item = match kind {
-            kind::ALIVE => Item::Alive(RecordRef::decode(mem::take(&mut rest))?),
+            kind::ALIVE => Item::Alive(RecordRef::decode(rest)?),
             kind::SUSPECT | kind::DEAD => {
-                let accusation = take::<AccusationBody>(&mut rest)?.read()?;
+                let accusation = take::<AccusationBody>(&mut rest)?.into();
                 if kind == kind::DEAD { Item::Dead(accusation) } else { Item::Suspect(accusation) }
             }
             kind::LEFT => Item::Left(take::<Start>(&mut rest)?.into()),
@@ -113,11 +112,11 @@ impl<'a> Item<'a> {
             }
             kind::TERMS => {
                 let Wire(range) = take(&mut rest)?;
-                Item::Terms { range, terms: Terms::from_bytes(mem::take(&mut rest))? }
+                Item::Terms { range, terms: Terms::take(&mut rest)? }
             }
             kind::WANT => {
                 let Wire(range) = take(&mut rest)?;
-                Item::Want { range, terms: Terms::from_bytes(mem::take(&mut rest))? }
+                Item::Want { range, terms: Terms::take(&mut rest)? }
             }
             kind::PULL => Item::Pull { cursor: take::<Wire<u64>>(&mut rest)?.0 },
             kind::PAGE => {
@@ -126,7 +125,7 @@ impl<'a> Item<'a> {
             }
             _ => return Ok(None),
         };
-        if rest.is_empty() { Ok(Some(item)) } else { Err(Rejected::Malformed) }
+        Ok(Some(item))
     }
 
     /// Whether all values are such as may be said: the same for what comes in and what goes out.
@@ -177,7 +176,7 @@ struct AccusationBody {
     accusers: Wire<Accusers>,
 }
 
-/// The receiver is asked to probe at once.
+/// The receiver is asked to probe at once. Other flags are those of later releases, and are ignored.
 const FLAG_PROBE: u8 = 1;
 
 impl From<Accusation> for AccusationBody {
@@ -194,18 +193,15 @@ impl From<Accusation> for AccusationBody {
     }
 }
 
-impl AccusationBody {
-    fn read(self) -> Result<Accusation, Rejected> {
-        if self.flags.0 & !FLAG_PROBE != 0 {
-            return Err(Rejected::Malformed);
+impl From<AccusationBody> for Accusation {
+    fn from(body: AccusationBody) -> Self {
+        Accusation {
+            id: body.id.0,
+            generation: body.generation.0,
+            incarnation: body.incarnation.0,
+            age: body.age.0,
+            probe: body.flags.0 & FLAG_PROBE != 0,
+            accusers: body.accusers.0,
         }
-        Ok(Accusation {
-            id: self.id.0,
-            generation: self.generation.0,
-            incarnation: self.incarnation.0,
-            age: self.age.0,
-            probe: self.flags.0 & FLAG_PROBE != 0,
-            accusers: self.accusers.0,
-        })
     }
 }

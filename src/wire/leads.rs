@@ -2,14 +2,11 @@
 //!
 //! It is one of the fields at a record's end, so that a member of an older release passes it on without knowing it.
 
-use super::bytes::take;
-use super::varint::Varint;
-use super::{Council, Rejected};
+use super::Council;
+use super::further::{Field, field, with_field};
 use crate::config::ELECTIONS_MAX;
 use crate::leader::{Term, Trigger};
 
-/// The kind of the field.
-const LEADS: u8 = 1;
 /// Election, charter, term and trigger.
 const LEAD_BYTES: usize = 8 + 8 + 8 + 1;
 /// Elections that a record can name: as many as a node can take part in.
@@ -23,39 +20,22 @@ pub(crate) struct Lead {
     pub(crate) trigger: Trigger,
 }
 
-/// The field that names these elections; nothing if there are none.
-pub(crate) fn put_leads(leads: &[Lead]) -> Vec<u8> {
-    let leads = leads.get(..LEADS_MAX).unwrap_or(leads);
-    if leads.is_empty() {
-        return Vec::new();
+/// A record's further fields, saying that its owner leads these elections and no others.
+pub(crate) fn with_leads(further: &[u8], leads: &[Lead]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for lead in leads.iter().take(LEADS_MAX) {
+        body.extend_from_slice(&lead.council.election.to_le_bytes());
+        body.extend_from_slice(&lead.council.charter.to_le_bytes());
+        body.extend_from_slice(&lead.term.0.to_le_bytes());
+        body.push(lead.trigger.code());
     }
-    // 200 bytes at most, which take one byte to count.
-    let mut field = vec![LEADS, (leads.len() * LEAD_BYTES) as u8];
-    for lead in leads {
-        field.extend_from_slice(&lead.council.election.to_le_bytes());
-        field.extend_from_slice(&lead.council.charter.to_le_bytes());
-        field.extend_from_slice(&lead.term.0.to_le_bytes());
-        field.push(lead.trigger.code());
-    }
-    field
+    with_field(further, Field::Leads, &body)
 }
 
-/// The elections that a record's last fields name; what is not understood is passed over.
-pub(crate) fn leads_of(extra: &[u8]) -> impl Iterator<Item = Lead> + '_ {
-    let body = leads_field(extra).unwrap_or_default();
+/// The elections that a record's further fields name; what is not understood is passed over.
+pub(crate) fn leads_of(further: &[u8]) -> impl Iterator<Item = Lead> + '_ {
+    let body = field(further, Field::Leads).unwrap_or_default();
     body.chunks_exact(LEAD_BYTES).take(LEADS_MAX).filter_map(lead)
-}
-
-fn leads_field(mut rest: &[u8]) -> Option<&[u8]> {
-    while !rest.is_empty() {
-        let (kind, Varint(length)) = take::<(u8, Varint)>(&mut rest).ok()?;
-        let (body, behind) = rest.split_at_checked(usize::try_from(length).ok()?).ok_or(Rejected::Truncated).ok()?;
-        if kind == LEADS {
-            return Some(body);
-        }
-        rest = behind;
-    }
-    None
 }
 
 fn lead(bytes: &[u8]) -> Option<Lead> {
@@ -63,7 +43,8 @@ fn lead(bytes: &[u8]) -> Option<Lead> {
         let bytes: [u8; 8] = bytes.get(place * 8..place * 8 + 8)?.try_into().ok()?;
         Some(u64::from_le_bytes(bytes))
     };
-    let trigger = Trigger::from_code(u64::from(*bytes.last()?))?;
+    // It is only told: a lead with the trigger of a later release is one all the same.
+    let trigger = Trigger::from_code(u64::from(*bytes.last()?)).unwrap_or(Trigger::NoLeader);
     Some(Lead { council: Council { election: number(0)?, charter: number(1)? }, term: Term(number(2)?), trigger })
 }
 
@@ -80,18 +61,19 @@ mod tests {
         };
         for count in 0..=LEADS_MAX {
             let leads: Vec<Lead> = (0..count as u64).map(lead).collect();
-            let mut extra = vec![0, 2, 9, 9];
-            extra.extend(put_leads(&leads));
-            extra.extend([7, 1, 1]);
-            assert_eq!(leads_of(&extra).collect::<Vec<_>>(), leads);
+            let strange = [0, 2, 9, 9, 7, 1, 1];
+            let further = with_leads(&strange, &leads);
+            assert_eq!(leads_of(&further).collect::<Vec<_>>(), leads);
+            assert_eq!(with_leads(&further, &[]), strange);
         }
         let many: Vec<Lead> = (0..20).map(lead).collect();
-        assert_eq!(leads_of(&put_leads(&many)).count(), LEADS_MAX);
+        assert_eq!(leads_of(&with_leads(&[], &many)).count(), LEADS_MAX);
         for torn in [&[][..], &[1], &[1, 25], &[1, 3, 0, 0, 0], &[1, 251]] {
             assert_eq!(leads_of(torn).count(), 0);
         }
-        let mut odd = put_leads(&[lead(1)]);
+        let mut odd = with_leads(&[], &[lead(1)]);
         *odd.last_mut().unwrap() = 99;
-        assert_eq!(leads_of(&odd).count(), 0, "a trigger of a later release");
+        let read: Vec<Lead> = leads_of(&odd).collect();
+        assert_eq!(read, [Lead { trigger: Trigger::NoLeader, ..lead(1) }], "a trigger of a later release");
     }
 }

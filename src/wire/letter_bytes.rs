@@ -1,6 +1,7 @@
 //! The bytes of a letter and of the council it is about.
 //!
-//! Every letter has the same four fields, so that one that means less than it says has no second form.
+//! Every letter has the same four fields. What a kind does not use is written as 0 and not read, so that a later release
+//! may use it.
 
 use std::time::Duration;
 
@@ -71,13 +72,14 @@ impl Letter {
         }
         let term = Term(term);
         let round = Round(u32::try_from(round).map_err(|_| Rejected::Malformed)?);
-        let question = |base: u8| Question::ALL.get(usize::from(kind - base)).copied().ok_or(Rejected::Malformed);
-        let letter = match kind {
+        let question = |base: u8| Question::ALL.get(usize::from(kind - base)).copied().ok_or(Rejected::Kind);
+        Ok(match kind {
             kind::SOUNDING => Letter::Sounding { term, round },
             kind::PRE_VOTE => Letter::PreVote { term, round },
             kind::VOTE => Letter::Vote { term, round, hand_over: (detail > 0).then_some(Term(detail)) },
             kind::HEARTBEAT => {
-                let trigger = Trigger::from_code(detail).ok_or(Rejected::Malformed)?;
+                // It is only told: a heartbeat with the trigger of a later release is one all the same.
+                let trigger = Trigger::from_code(detail).unwrap_or(Trigger::NoLeader);
                 Letter::Heartbeat { term, round, trigger }
             }
             kind::GRANTED..kind::REFUSED => Letter::Granted { asked: question(kind::GRANTED)?, term, round },
@@ -87,12 +89,8 @@ impl Letter {
             kind::RESIGN => Letter::Resign { term },
             kind::HAND_OVER => Letter::HandOver { term },
             kind::ASK_HAND_OVER => Letter::AskHandOver { term },
-            _ => return Err(Rejected::Malformed),
-        };
-        // What a letter does not use is zero, or one meaning would have many datagrams.
-        let again = LetterBody::from(letter);
-        let is_canonical = (again.round, again.detail) == (Varint(u64::from(round.0)), Varint(detail));
-        if is_canonical { Ok(letter) } else { Err(Rejected::Malformed) }
+            _ => return Err(Rejected::Kind),
+        })
     }
 }
 

@@ -57,4 +57,6 @@ pub(crate) enum Message {
     SyncReply { nonce: Nonce, done: u16 },
     /// A letter between voters, for this start of the receiver.
     Election { to: Digest, council: Council, letter: Letter },
+    /// A kind of a later release, which has no fields of its own: what it asks is not done, its items are news.
+    Unknown { kind: u8 },
 }

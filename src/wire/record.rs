@@ -1,6 +1,6 @@
-//! A member's own record as the wire carries it, with the fields of later releases at its end.
+//! A member's own record as the wire carries it, with its further fields at the end.
 //!
-//! Those fields are kept byte for byte, so that a cluster may be upgraded member by member without the old ones wiping
+//! Those that are not known here are kept byte for byte, so that a cluster may be upgraded member by member without the old ones wiping
 //! what the new ones say.
 
 use std::net::SocketAddr;
@@ -10,10 +10,10 @@ use bincode::error::EncodeError;
 use bincode::{BorrowDecode, Encode};
 
 use super::Rejected;
-use super::bytes::{take, take_borrowed};
+use super::bytes::take_borrowed;
 use super::fields::{Metadata, Name, Tail, Wire};
+use super::further::check_further;
 use super::start::{Departure, Start, check_start};
-use super::varint::Varint;
 use crate::member::{
     EXTRA_BYTES_MAX, Generation, Incarnation, METADATA_BYTES_MAX, NAME_BYTES_MAX, NodeId, Record, name_is_valid,
 };
@@ -28,7 +28,7 @@ pub(crate) struct RecordRef<'a> {
     pub address: SocketAddr,
     pub name: &'a str,
     pub metadata: &'a [u8],
-    /// Fields that this release does not know, well formed, in ascending order of their kinds.
+    /// Further fields, well formed, in ascending order of their kinds.
     pub extra: &'a [u8],
 }
 
@@ -74,7 +74,7 @@ impl<'a> RecordRef<'a> {
             return Err(Rejected::Malformed);
         }
         check_start(self.generation, self.incarnation)?;
-        check_fields(self.extra)
+        check_further(self.extra)
     }
 }
 
@@ -94,20 +94,4 @@ struct RecordBody<'a> {
     address: Wire<SocketAddr>,
     name: Name<'a>,
     metadata: Metadata<'a>,
-}
-
-/// Whether a record's unknown fields are kind, length, bytes each, with ascending kinds: a repeated field has no one
-/// meaning.
-fn check_fields(mut rest: &[u8]) -> Result<(), Rejected> {
-    let mut least = 0;
-    while !rest.is_empty() {
-        let (kind, Varint(length)) = take::<(u8, Varint)>(&mut rest)?;
-        if u16::from(kind) < least {
-            return Err(Rejected::Malformed);
-        }
-        least = u16::from(kind) + 1;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        rest = rest.get(length..).ok_or(Rejected::Truncated)?;
-    }
-    Ok(())
 }

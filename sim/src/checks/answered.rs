@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tidings::event::DeadReason;
-use tidings::{Config, Event, Instant};
+use tidings::{Event, Instant};
 
 use crate::checks::fold::Folds;
+use crate::scenario::Configs;
 use crate::violation::Violation;
 use crate::watch::{Moment, Passage};
 
@@ -18,15 +19,20 @@ const RELAYED: u8 = 5;
 pub(super) struct Answered {
     /// When each host was last answered.
     at: Vec<Instant>,
-    /// No round lasts longer.
-    round: Duration,
+    configs: Configs,
 }
 
 impl Answered {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(configs: Configs) -> Self {
+        Answered { at: Vec::new(), configs }
+    }
+
+    /// No round of a host lasts longer.
+    fn round(&self, host: u32) -> Duration {
+        let config = self.configs.of(host);
         let round = config.probe_interval.min(config.stall_tolerance / 3);
         // And its failure may be noticed late, by a clock that is a little slow.
-        Answered { at: Vec::new(), round: round + round / 10 }
+        round + round / 10
     }
 
     pub(super) fn started(&mut self, host: u32) {
@@ -53,7 +59,7 @@ impl Answered {
         let (suspected, _) = folds.opinion(host, member.id())?.suspected()?;
         let answered = self.at.get(host as usize).copied().unwrap_or(Instant::ORIGIN);
         // The suspicion counts from its round's first ping, and that round had to fail before anyone was told.
-        (answered + self.round < suspected).then(|| Violation {
+        (answered + self.round(host) < suspected).then(|| Violation {
             check: "answered",
             at: moment.now,
             text: format!(

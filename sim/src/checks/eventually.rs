@@ -8,7 +8,7 @@ use tidings::{Config, Instant, Member, NodeId, State};
 
 use crate::app::App;
 use crate::fault::Fault;
-use crate::scenario::Scenario;
+use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::Watch;
 use crate::world::{Host, World};
@@ -40,8 +40,8 @@ pub struct Settling {
 impl Settling {
     /// Begins to watch when the faults are over.
     #[must_use]
-    pub fn new(since: Instant, scenario: &Scenario, config: &Config) -> Self {
-        Settling { since, bound: bound(scenario, config), settled: None, mark: (since, 0, 0) }
+    pub fn new(since: Instant, scenario: &Scenario, configs: &Configs) -> Self {
+        Settling { since, bound: bound(scenario, configs), settled: None, mark: (since, 0, 0) }
     }
 
     /// Looks whether everything is in order; the first thing that is not, if something is not.
@@ -59,8 +59,8 @@ impl Settling {
 
     /// How long the datagram rate is measured for.
     #[must_use]
-    pub fn idle_window(&self, config: &Config) -> Duration {
-        IDLE_WINDOW.max(config.probe_interval * 8)
+    pub fn idle_window(&self, configs: &Configs) -> Duration {
+        IDLE_WINDOW.max(configs.most(|config| config.probe_interval) * 8)
     }
 
     /// Begins to measure the datagram rate.
@@ -78,8 +78,8 @@ impl Settling {
         let (since, datagrams, bytes) = self.mark;
         let running = world.hosts().iter().filter(|host| host.runs()).count() as u64;
         let sent = (world.trace().datagrams() - datagrams, world.trace().bytes() - bytes);
-        let spent =
-            crate::random::nanos(world.now().since(since)) / crate::random::nanos(world.config().probe_interval);
+        let interval = world.configs().least(|config| config.probe_interval);
+        let spent = crate::random::nanos(world.now().since(since)) / crate::random::nanos(interval);
         let share = running * (spent + 1);
         // Whoever greets a contact sends its whole record.
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
@@ -112,10 +112,12 @@ fn letters(scenario: &Scenario, config: &Config, span: Duration) -> u64 {
 
 /// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,
 /// judge at 3 P and spread.
-fn bound(scenario: &Scenario, config: &Config) -> Duration {
+fn bound(scenario: &Scenario, configs: &Configs) -> Duration {
+    let (tolerance, interval) =
+        (configs.most(|config| config.stall_tolerance), configs.most(|config| config.probe_interval));
     // Two sides that forgot each other meet by a contact that both know: one dial of four, and one contact of three.
     let forgets = scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. }));
-    config.stall_tolerance * 9 + config.probe_interval * if forgets { 720 } else { 60 }
+    tolerance * 9 + interval * if forgets { 720 } else { 60 }
 }
 
 /// The first thing that is not in order.

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidings::{Config, Event, Generation, Instant, Protocol, State};
+use tidings::{Event, Generation, Instant, Protocol, State};
 
 use crate::checks::truth::Truth;
 use crate::forge::{ACK, PING, PING_REQ, nonce_of};
+use crate::scenario::Configs;
 use crate::violation::Violation;
 use crate::watch::{Moment, Passage};
 
@@ -38,8 +39,9 @@ struct Asked {
 }
 
 impl Isolation {
-    pub(super) fn new(config: &Config) -> Self {
-        Isolation { hosts: Vec::new(), within: config.stall_tolerance - config.stall_tolerance / 50 }
+    pub(super) fn new(configs: &Configs) -> Self {
+        let tolerance = configs.least(|config| config.stall_tolerance);
+        Isolation { hosts: Vec::new(), within: tolerance - tolerance / 50 }
     }
 
     pub(super) fn started(&mut self, host: u32) {

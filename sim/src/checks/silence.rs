@@ -9,15 +9,16 @@
 use std::time::Duration;
 
 use tidings::event::DeadReason;
-use tidings::{Config, Event, Instant};
+use tidings::{Event, Instant};
 
 use crate::checks::truth::Truth;
-use crate::scenario::Scenario;
+use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::Moment;
 
 #[derive(Debug)]
 pub(super) struct Silence {
+    /// The longest P of any host.
     tolerance: Duration,
     /// The silence that is promised to be no death.
     promised: Duration,
@@ -31,9 +32,10 @@ pub(super) struct Silence {
 const HEARD_MIN: Duration = Duration::from_millis(300);
 
 impl Silence {
-    pub(super) fn new(config: &Config, scenario: &Scenario) -> Self {
-        let (tolerance, last_word) = (config.stall_tolerance, config.probe_timeout);
-        let promised = if scenario.has_liar() { HEARD_MIN } else { tolerance };
+    pub(super) fn new(configs: &Configs, scenario: &Scenario) -> Self {
+        let last_word = configs.most(|config| config.probe_timeout);
+        let tolerance = configs.most(|config| config.stall_tolerance);
+        let promised = if scenario.has_liar() { HEARD_MIN } else { configs.least(|config| config.stall_tolerance) };
         // Clocks may drift by a hundredth; more is not promised. And silence counts from the question: what was under
         // way by then is heard later.
         let promised = promised.saturating_sub(promised / 50 + scenario.latency.usual_max());

@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings::member::Incarnation;
-use tidings::{Config, Generation, Instant, Member, NodeId, Protocol};
+use tidings::{Generation, Instant, Member, NodeId, Protocol};
 use twox_hash::XxHash3_64;
 
 use crate::fault::{Fault, Hosts};
 use crate::network::{Fate, Loss};
-use crate::scenario::{EPOCH_MS, Scenario, Start};
+use crate::scenario::{Configs, EPOCH_MS, Scenario, Start};
 use crate::watch::{Life, Passage, Phase};
 
 /// A datagram that takes this much longer than usual counts as lost where losses matter.
@@ -115,9 +115,10 @@ struct Impairments {
 }
 
 impl Truth {
-    pub(super) fn new(scenario: &Scenario, config: &Config) -> Self {
-        let floor = Duration::from_millis(if config.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 });
-        let late = scenario.latency.usual_max() + floor.min(config.probe_timeout) / LATE_SHARE;
+    pub(super) fn new(scenario: &Scenario, configs: &Configs) -> Self {
+        let tolerance = configs.least(|config| config.stall_tolerance);
+        let floor = Duration::from_millis(if tolerance <= Duration::from_secs(1) { 50 } else { 100 });
+        let late = scenario.latency.usual_max() + floor.min(configs.least(|config| config.probe_timeout)) / LATE_SHARE;
         let mut issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>> = BTreeMap::new();
         if scenario.start == Start::Preloaded {
             // They know each other before the last of them has started.
@@ -130,7 +131,7 @@ impl Truth {
             issued,
             processes: Vec::new(),
             impairments: BTreeMap::new(),
-            tolerance: config.stall_tolerance,
+            tolerance,
             harmed: Links::default(),
             cut: Links::default(),
             late,

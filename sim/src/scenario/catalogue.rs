@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 102] = [
+const FILES: [&str; 103] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -71,6 +71,7 @@ const FILES: [&str; 102] = [
     include_str!("../../scenarios/lost-inbox-16ms.toml"),
     include_str!("../../scenarios/mass-restart.toml"),
     include_str!("../../scenarios/metadata-forget.toml"),
+    include_str!("../../scenarios/mixed-limits.toml"),
     include_str!("../../scenarios/moved-around.toml"),
     include_str!("../../scenarios/moved-under-way.toml"),
     include_str!("../../scenarios/mtu-black-hole.toml"),

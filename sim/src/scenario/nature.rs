@@ -27,7 +27,8 @@ impl Scenario {
     /// Whether more members can start than a table holds: views can then never be equal.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.config().is_ok_and(|config| (config.members_max as u64) < u64::from(self.host_limit()))
+        let is_small = |config: &tidings::Config| (config.members_max as u64) < u64::from(self.host_limit());
+        self.configs().is_ok_and(|configs| configs.all().any(is_small))
     }
 
     /// Whether datagrams are lost that a cut or a stopped host does not account for: by chance, by damage, or because

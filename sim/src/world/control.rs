@@ -28,6 +28,28 @@ impl Filter {
     }
 }
 
+/// Lets hosts send other bytes than their protocols do, as those of another release would.
+pub struct Rewrite(Box<Rewrites>);
+
+type Rewrites = dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>;
+
+impl Rewrite {
+    /// In place of a datagram of a host goes what this says; none leaves it as it is.
+    pub fn new(rewrites: impl FnMut(u32, &[u8]) -> Option<Vec<u8>> + 'static) -> Self {
+        Rewrite(Box::new(rewrites))
+    }
+
+    pub(super) fn apply(&mut self, from: u32, datagram: &[u8]) -> Option<Vec<u8>> {
+        (self.0)(from, datagram)
+    }
+}
+
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rewrite")
+    }
+}
+
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Filter")
@@ -71,6 +93,11 @@ impl<A: App, W: Watch> World<A, W> {
     /// Stops what the filter says, from now on; none stops nothing.
     pub fn set_filter(&mut self, filter: Option<Filter>) {
         self.filter = filter;
+    }
+
+    /// Rewrites what hosts send, from now on; none leaves it as it is.
+    pub fn set_rewrite(&mut self, rewrite: Option<Rewrite>) {
+        self.rewrite = rewrite;
     }
 
     /// Adds a host that has not started; [`World::start_host`] starts it.

@@ -169,6 +169,9 @@ impl<A: App, W: Watch> World<A, W> {
 
     /// Puts bytes on their way.
     pub(super) fn send(&mut self, from: u32, to: SocketAddr, bytes: &[u8], content: Content) {
+        let rewrite = self.rewrite.as_mut().filter(|_| content == Content::Datagram);
+        let rewritten = rewrite.and_then(|rewrite| rewrite.apply(from, bytes));
+        let bytes = rewritten.as_deref().unwrap_or(bytes);
         let (now, id) = (self.now, self.mail.next_id());
         let source = self.source(from, to);
         let receiver = self.receiver(source, to);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tidings::member::{Incarnation, Record};
+use tidings::member::Record;
 use tidings::{Generation, Identity, Instant, Protocol};
 
 use crate::app::App;
@@ -87,11 +87,13 @@ impl<A: App, W: Watch> World<A, W> {
         self.records = (host + 1 < self.scenario.hosts).then_some(records);
     }
 
+    /// What its first process says of itself.
     fn record_of(&mut self, host: u32) -> Option<Record> {
         // A view that was saved has everyone's address, also of those who had to learn theirs.
         let mut identity = self.identity(host, Generation(EPOCH_MS));
         identity.address = self.hosts[host as usize].address();
-        Record::new(&identity, Incarnation(0), &[]).ok()
+        let protocol = Protocol::new(self.configs.of(host).clone(), identity, 0, Instant::ORIGIN).ok()?;
+        Some(protocol.me().record().clone())
     }
 
     /// Starts a host's process, which joins through its contacts.
@@ -135,7 +137,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.clock.drift(self.now, one.drift());
         let generation = Generation(one.wall);
         let identity = self.identity(host, generation);
-        Protocol::new(self.config.clone(), identity, seed, read).ok()
+        Protocol::new(self.configs.of(host).clone(), identity, seed, read).ok()
     }
 
     fn identity(&self, host: u32, generation: Generation) -> Identity {

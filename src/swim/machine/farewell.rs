@@ -96,7 +96,8 @@ impl Machine {
             }
         }
         let asked = unconfirmed.len();
-        self.leaving = Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout, tries: 0, confirmed_at: 0 });
+        self.leaving =
+            Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout, tries: 0, confirmed_at: 0 });
         self.events.push(Event::Left(self.me().clone()));
         self.tell(me, Urgency::Left);
         self.run_leave();

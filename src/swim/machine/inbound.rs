@@ -76,6 +76,10 @@ impl Machine {
                 self.take_items(origin, heard);
             }
             Message::News => self.take_items(origin, heard),
+            Message::Unknown { .. } => {
+                self.metrics.messages_unknown += 1;
+                self.take_items(origin, heard);
+            }
             Message::SyncRequest { nonce } => self.answer_sync(origin, heard, nonce),
             Message::SyncReply { nonce, done } => self.receive_sync_reply(origin, heard, nonce, done)?,
             Message::Election { to, council, letter } => {

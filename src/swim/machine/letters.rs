@@ -6,7 +6,7 @@ use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Rides};
 use crate::time::Instant;
-use crate::wire::{Council, Digest, Lead, Letter, Message, Rejected, leads_of, put_leads};
+use crate::wire::{Council, Digest, Lead, Letter, Message, Rejected, leads_of, with_leads};
 
 /// A letter that came in, and from whom.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl Machine {
 
     /// Says in this node's own record which elections it leads.
     pub(crate) fn set_leads(&mut self, now: Instant, leads: &[Lead]) {
-        let extra = put_leads(leads);
+        let extra = with_leads(self.me().record().extra(), leads);
         if self.stopped || self.leaving.is_some() || extra == self.me().record().extra() {
             return;
         }
