@@ -10,6 +10,7 @@ mod farewell;
 mod inbound;
 mod judging;
 mod letters;
+mod metadata;
 mod origin;
 mod outbound;
 mod probing;
@@ -21,6 +22,7 @@ pub(crate) use letters::Received;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use twox_hash::XxHash3_64;
 
@@ -39,7 +41,9 @@ use crate::swim::gossip::{Bucket, Gossip};
 use crate::swim::joining::Joining;
 use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
+use crate::swim::meter::Meter;
 use crate::swim::outbox::Outbox;
+use crate::swim::pace::Pace;
 use crate::swim::probe::Rounds;
 use crate::swim::relays::Relays;
 use crate::swim::rtt::Rtt;
@@ -54,6 +58,11 @@ use farewell::Leaving;
 use inbound::Rounding;
 use repair::Repair;
 use selfhood::Sightings;
+
+/// How long the budget of changes is saved up. Chosen: `measure metadata`.
+const CHANGE_BYTES_BURST: Duration = Duration::from_secs(4);
+/// Datagrams that may forward changes at once.
+const CHANGE_DATAGRAMS_BURST: u32 = 16;
 
 /// One node's membership protocol.
 #[derive(Debug)]
@@ -74,6 +83,11 @@ pub(crate) struct Machine {
     lateness: Lateness,
     gossip: Gossip,
     bucket: Bucket,
+    /// Datagrams that forward changes alone.
+    change_bucket: Bucket,
+    /// Bytes of changes, on whatever datagram.
+    change_meter: Meter,
+    pace: Pace,
     repair: Repair,
     ghosts: Ghosts,
     joining: Joining,
@@ -133,6 +147,9 @@ impl Machine {
             lateness: Lateness::default(),
             gossip: Gossip::new(rules.news_max),
             bucket: Bucket::new(now, rules.forward_rate, rules.forward_burst),
+            change_bucket: Bucket::new(now, rules.change_datagrams_per_second(), CHANGE_DATAGRAMS_BURST),
+            change_meter: Meter::new(now, rules.metadata_bytes_per_second, CHANGE_BYTES_BURST),
+            pace: Pace::new(),
             repair: Repair::new(now),
             ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention),
             joining: Joining::default(),
@@ -202,6 +219,7 @@ impl Machine {
                 Timer::Sync => self.repeat_sync(),
                 Timer::Join => self.dial_contacts(),
                 Timer::Leave => self.run_leave(),
+                Timer::Metadata => self.tell_metadata(),
             }
             if self.stopped {
                 return;

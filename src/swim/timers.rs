@@ -16,9 +16,10 @@ pub(crate) enum Timer {
     Sync,
     Join,
     Leave,
+    Metadata,
 }
 
-const ALL: [Timer; 8] = [
+const ALL: [Timer; 9] = [
     Timer::Relays,
     Timer::Rounds,
     Timer::Tick,
@@ -27,6 +28,7 @@ const ALL: [Timer; 8] = [
     Timer::Sync,
     Timer::Join,
     Timer::Leave,
+    Timer::Metadata,
 ];
 
 #[derive(Clone, Copy, Debug)]

@@ -119,8 +119,12 @@ impl Machine {
         if member.address() != before.address() || member.metadata() != before.metadata() {
             self.events.push(Event::Updated(member));
         }
+        let urgency = what_changed(before, self.members.member(slot).record());
+        if urgency == Urgency::Changed {
+            self.note_metadata(slot);
+        }
         if source != Source::Bulk && self.members.member(slot).state() == State::Alive {
-            self.tell(slot, Urgency::Joined);
+            self.tell(slot, urgency);
         }
     }
 
@@ -451,5 +455,17 @@ impl Machine {
         } else {
             self.gossip.hush(slot);
         }
+    }
+}
+
+/// How urgent the newer words of a live member are: those that say nothing else than before refute what somebody holds
+/// against it.
+fn what_changed(before: &Record, after: &Record) -> Urgency {
+    if before.address() != after.address() || before.extra() != after.extra() {
+        Urgency::Joined
+    } else if before.metadata() != after.metadata() {
+        Urgency::Changed
+    } else {
+        Urgency::Refutation
     }
 }

@@ -174,6 +174,7 @@ impl Machine {
         self.clear_judgement(slot);
         self.gossip.hush(slot);
         self.answers.forget(slot);
+        self.pace.forget(slot);
         self.members.remove(slot);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::member::{NodeId, State};
 use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Rides};
@@ -66,7 +67,8 @@ impl Machine {
         }
         self.enter(now);
         let incarnation = self.me().incarnation().next();
-        self.speak(incarnation, |record| record.set_extra(&extra));
+        self.raise(incarnation, |record| record.set_extra(&extra));
+        self.tell(self.members.me(), Urgency::Joined);
         self.settle();
     }
 
