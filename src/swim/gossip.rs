@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::member::Incarnation;
 use crate::sabotage;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
@@ -51,9 +52,11 @@ struct Place {
     urgency: Option<Urgency>,
     /// Its record changed while an urgent news of it was under way: that goes on, and the change follows.
     owes_change: bool,
+    /// The incarnation since which only further fields changed, when no more than those need be told.
+    base: Option<Incarnation>,
 }
 
-const NOWHERE: Place = Place { before: NONE, after: NONE, sends: 0, urgency: None, owes_change: false };
+const NOWHERE: Place = Place { before: NONE, after: NONE, sends: 0, urgency: None, owes_change: false, base: None };
 
 #[derive(Clone, Copy, Debug)]
 struct List {
@@ -116,8 +119,22 @@ impl Gossip {
             None if self.make_room(urgency) => self.link(slot, urgency, 0),
             None => return,
         }
+        self.places[place].base = None;
         let due = if urgency == Urgency::Changed { &mut self.change_carriers_due } else { &mut self.carriers_due };
         *due = (*due).max(carriers);
+    }
+
+    /// What is to be told of `slot` is only how its further fields differ from those at this incarnation; until there is
+    /// something new to tell.
+    pub(crate) fn build_on(&mut self, slot: Slot, base: Incarnation) {
+        if let Some(place) = self.places.get_mut(slot.0 as usize) {
+            place.base = Some(base);
+        }
+    }
+
+    /// What the news of `slot` build on; none if they are to be told whole.
+    pub(crate) fn base(&self, slot: Slot) -> Option<Incarnation> {
+        self.places.get(slot.0 as usize)?.base
     }
 
     /// Nothing is to be told of `slot` any more.
@@ -164,7 +181,8 @@ impl Gossip {
 
     /// A news went out; it was the last time if it has been sent `sends_max` times.
     pub(crate) fn sent(&mut self, slot: Slot, sends_max: usize) {
-        let Some(Place { urgency: Some(urgency), sends, owes_change, .. }) = self.places.get(slot.0 as usize).copied()
+        let Some(Place { urgency: Some(urgency), sends, owes_change, base, .. }) =
+            self.places.get(slot.0 as usize).copied()
         else {
             return;
         };
@@ -172,7 +190,8 @@ impl Gossip {
         let sends = usize::from(sends) + 1;
         if sends < sends_max.min(SENDS_MAX) || sabotage::is_off("news_ends") {
             self.link(slot, urgency, sends.min(SENDS_MAX));
-            self.places[slot.0 as usize].owes_change = owes_change;
+            let place = &mut self.places[slot.0 as usize];
+            (place.owes_change, place.base) = (owes_change, base);
         } else if owes_change {
             self.link(slot, Urgency::Changed, 0);
         }
@@ -230,8 +249,7 @@ impl Gossip {
 
     /// Takes a slot out of the list that it is in.
     fn unlink(&mut self, slot: Slot) {
-        let Place { before, after, sends, urgency, .. } =
-            std::mem::replace(&mut self.places[slot.0 as usize], NOWHERE);
+        let Place { before, after, sends, urgency, .. } = std::mem::replace(&mut self.places[slot.0 as usize], NOWHERE);
         let Some(urgency) = urgency else { return };
         let list = &mut self.lists[usize::from(sends)][urgency as usize];
         match self.places.get_mut(before as usize) {
@@ -450,6 +468,26 @@ mod tests {
         gossip.tell(Slot(3), Urgency::Suspect, 3);
         gossip.carried(1);
         assert_eq!((gossip.carriers_due(), gossip.change_carriers_due()), (2, 3));
+    }
+
+    #[test]
+    fn a_news_builds_on_its_base_until_there_is_another() {
+        let mut gossip = Gossip::new(8);
+        let base = Some(Incarnation(3));
+        for urgency in [Urgency::Joined, Urgency::Changed, Urgency::Suspect] {
+            gossip.tell(Slot(1), Urgency::Joined, 4);
+            gossip.build_on(Slot(1), Incarnation(3));
+            assert_eq!(gossip.base(Slot(1)), base);
+            gossip.tell(Slot(1), urgency, 4);
+            assert_eq!(gossip.base(Slot(1)), None, "{urgency:?}");
+            gossip.hush(Slot(1));
+        }
+        gossip.tell(Slot(1), Urgency::Joined, 4);
+        gossip.build_on(Slot(1), Incarnation(3));
+        send_one(&mut gossip, 2);
+        assert_eq!(gossip.base(Slot(1)), base);
+        send_one(&mut gossip, 2);
+        assert_eq!(gossip.base(Slot(1)), None);
     }
 
     #[test]

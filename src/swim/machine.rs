@@ -7,6 +7,7 @@ mod belief;
 mod entry;
 mod evidence;
 mod farewell;
+mod further;
 mod inbound;
 mod judging;
 mod letters;

@@ -98,7 +98,7 @@ struct RecordBody<'a> {
 
 /// Whether a record's unknown fields are kind, length, bytes each, with ascending kinds: a repeated field has no one
 /// meaning.
-fn check_fields(mut rest: &[u8]) -> Result<(), Rejected> {
+pub(super) fn check_fields(mut rest: &[u8]) -> Result<(), Rejected> {
     let mut least = 0;
     while !rest.is_empty() {
         let (kind, Varint(length)) = take::<(u8, Varint)>(&mut rest)?;

@@ -375,7 +375,7 @@ impl Machine {
     }
 
     /// Whether a third party's claim is too far from what we know to be stored before its owner was asked.
-    fn leaps(&self, known: Option<Slot>, generation: Generation, incarnation: Incarnation) -> bool {
+    pub(super) fn leaps(&self, known: Option<Slot>, generation: Generation, incarnation: Incarnation) -> bool {
         let known = known.map(|slot| self.members.member(slot)).filter(|member| member.generation() == generation);
         if let Some(member) = known {
             return incarnation.0.saturating_sub(member.incarnation().0) > INCARNATION_LEAP;

@@ -2,7 +2,6 @@
 
 use crate::member::{NodeId, State};
 use crate::swim::attempts::Errand;
-use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Rides};
@@ -65,11 +64,7 @@ impl Machine {
         if self.stopped || self.leaving.is_some() || extra == self.me().record().extra() {
             return;
         }
-        self.enter(now);
-        let incarnation = self.me().incarnation().next();
-        self.raise(incarnation, |record| record.set_extra(&extra));
-        self.tell(self.members.me(), Urgency::Joined);
-        self.settle();
+        self.set_further_fields(now, &extra);
     }
 
     /// The elections that a member says it leads.

@@ -16,7 +16,7 @@ use crate::swim::outbox::{First, Intent, Outgoing, Rides};
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicions, Verdict};
 use crate::time::Instant;
-use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
+use crate::wire::{Accusation, ChangeRef, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
 
 /// The least bytes that a news takes; with less room there is no use in trying.
 const ITEM_BYTES_MIN: usize = 20;
@@ -71,6 +71,10 @@ impl Machine {
                 let Some(item) = news.of(*slot) else {
                     self.gossip.hush(*slot);
                     continue;
+                };
+                let item = match (item, self.gossip.base(*slot)) {
+                    (Item::Alive(record), Some(base)) => Item::Change(ChangeRef::of(record, base)),
+                    (item, _) => item,
                 };
                 let room = writer.room();
                 if writer.item(&item) {

@@ -34,9 +34,9 @@ const LOADS: [Writers; 9] = [
     writers(100, 1, 400, 1, 30, (0, 20)),
     writers(100, 8, 64, 1, 60, (0, 20)),
     writers(100, 100, 64, 1, 120, (0, 20)),
-    writers(100, 100, 400, 1, 200, (5, 100)),
-    writers(300, 300, 64, 1, 200, (5, 60)),
-    writers(500, 500, 64, 2, 300, (5, 40)),
+    writers(100, 100, 400, 1, 200, (5, 40)),
+    writers(300, 300, 64, 1, 200, (5, 20)),
+    writers(500, 500, 64, 2, 300, (5, 12)),
     writers(1_000, 1, 400, 1, 30, (0, 0)),
     writers(1_000, 1_000, 16, 1, 400, (0, 0)),
     writers(1_000, 1_000, 64, 1, 600, (0, 0)),
@@ -100,7 +100,12 @@ fn row(lab: &Lab, load: &Writers) -> Result<Vec<String>, ScenarioError> {
         load.bytes.to_string(),
         crate::span::text(load.every),
         steady.told_every.map_or("-".to_owned(), |s| format!("{} s", number(s))),
-        format!("{} / {} / {}", seconds(stale.percentile(MEDIAN)), seconds(stale.percentile(P99)), seconds(stale.max())),
+        format!(
+            "{} / {} / {}",
+            seconds(stale.percentile(MEDIAN)),
+            seconds(stale.percentile(P99)),
+            seconds(stale.max())
+        ),
         rate(&steady.datagrams),
         rate(&steady.bytes),
         crashes.to_string(),
@@ -214,7 +219,8 @@ impl Run {
         for (place, protocol) in asked.filter_map(|(place, host)| Some((place, host.protocol()?))) {
             for writer in (0..self.load.writers).filter(|writer| *writer as usize != place) {
                 let metadata = protocol.member(ids[writer as usize]).map(tidings::Member::metadata);
-                let known = metadata.and_then(|bytes| bytes.first_chunk()).map_or(0, |first| u64::from_le_bytes(*first));
+                let known =
+                    metadata.and_then(|bytes| bytes.first_chunk()).map_or(0, |first| u64::from_le_bytes(*first));
                 found.push(now.since(self.change_at(writer, known)).as_nanos() as u64);
             }
         }
