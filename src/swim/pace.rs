@@ -130,13 +130,13 @@ fn share(own: u64, classes: [u64; CLASSES], budget: u32) -> Duration {
     let wanted_ms = |class: usize| SHORTEST_MS << class;
     let mut held = own;
     let mut rest: u64 = (0..CLASSES).map(|class| classes[class] * 1_000 / wanted_ms(class)).sum();
-    for class in 0..CLASSES {
+    for (class, cost) in classes.into_iter().enumerate() {
         let interval_ms = held.saturating_mul(1_000).checked_div(aim.saturating_sub(rest)).unwrap_or(u64::MAX);
         if interval_ms <= wanted_ms(class) {
             return Duration::from_millis(interval_ms);
         }
-        held += classes[class];
-        rest -= classes[class] * 1_000 / wanted_ms(class);
+        held += cost;
+        rest -= cost * 1_000 / wanted_ms(class);
     }
     Duration::from_millis(held.saturating_mul(1_000) / aim)
 }

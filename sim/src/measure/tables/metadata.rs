@@ -30,16 +30,15 @@ const fn writers(hosts: u32, writers: u32, bytes: usize, every_s: u64, settle_s:
     Writers { hosts, writers, bytes, every: Duration::from_secs(every_s), settle_s, crashes }
 }
 
-const LOADS: [Writers; 9] = [
+const LOADS: [Writers; 8] = [
     writers(100, 1, 400, 1, 30, (0, 20)),
     writers(100, 8, 64, 1, 60, (0, 20)),
     writers(100, 100, 64, 1, 120, (0, 20)),
-    writers(100, 100, 400, 1, 200, (5, 40)),
-    writers(300, 300, 64, 1, 200, (5, 20)),
-    writers(500, 500, 64, 2, 300, (5, 12)),
+    writers(100, 100, 400, 1, 200, (5, 20)),
+    writers(300, 300, 64, 1, 200, (5, 10)),
+    writers(500, 500, 64, 2, 300, (5, 8)),
     writers(1_000, 1, 400, 1, 30, (0, 0)),
-    writers(1_000, 1_000, 16, 1, 400, (0, 0)),
-    writers(1_000, 1_000, 64, 1, 600, (0, 0)),
+    writers(1_000, 1_000, 64, 1, 400, (0, 0)),
 ];
 
 /// How long is counted.
