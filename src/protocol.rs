@@ -96,6 +96,10 @@ impl Protocol {
 
     /// Changes this node's metadata, at most 512 bytes; the others hear of it as [`Event::Updated`].
     ///
+    /// They hear of it at once, unless the members change theirs so often that all together would exceed
+    /// [`Config::metadata_bytes_per_second`]: then each is heard at intervals at which all fit, and changes between two
+    /// are coalesced, so that only the newest is told. Until then [`Protocol::me`] shows what was told last.
+    ///
     /// # Errors
     /// When it is too long; nothing changes.
     pub fn set_metadata(&mut self, now: Instant, metadata: &[u8]) -> Result<(), IdentityError> {

@@ -4,6 +4,7 @@
 //! that gets a `Datagram` may apply it item by item without meeting an error half way.
 
 mod bytes;
+mod change;
 mod codec;
 mod compare;
 mod fields;
@@ -30,6 +31,7 @@ mod ranges;
 #[cfg(test)]
 mod strict;
 
+pub(crate) use change::ChangeRef;
 pub(crate) use codec::{Codec, Datagram};
 pub(crate) use compare::{Range, Terms};
 pub(crate) use further::{check_further, own_fields};

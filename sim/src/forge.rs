@@ -51,6 +51,8 @@ pub const DEAD: u8 = 3;
 pub const LEFT: u8 = 4;
 /// The item kind that says where the receiver is seen.
 pub const SEEN: u8 = 5;
+/// The kind of an item with the further fields of a record.
+pub const CHANGE: u8 = 6;
 
 /// The flag of an accusation that asks the receiver to look at once.
 pub const LOOK: u8 = 1;
@@ -285,7 +287,7 @@ fn take_item<'a>(rest: &mut &'a [u8]) -> Option<Item<'a>> {
     let length = take_varint(rest)?;
     let (body, behind) = rest.split_at_checked(usize::try_from(length).ok()?)?;
     *rest = behind;
-    let about = if kind <= LEFT { Some(NodeId::from_bytes(take(&mut &*body)?)) } else { None };
+    let about = if kind <= LEFT || kind == CHANGE { Some(NodeId::from_bytes(take(&mut &*body)?)) } else { None };
     Some(Item { kind, about, body })
 }
 

@@ -35,7 +35,7 @@ impl Knob<'_> {
 }
 
 /// Every knob but the cluster's name and the elections. The pattern names all fields, so that a new one cannot be forgotten here.
-fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 18] {
+fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 19] {
     let Config {
         cluster: _,
         probe_interval,
@@ -47,6 +47,7 @@ fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 18] {
         forward_fanout,
         forward_rate,
         forward_burst,
+        metadata_bytes_per_second,
         sync_quiet,
         sync_patience,
         ghosts_max,
@@ -68,6 +69,7 @@ fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 18] {
         ("forward_fanout", Knob::Count(forward_fanout)),
         ("forward_rate", Knob::Number(forward_rate)),
         ("forward_burst", Knob::Number(forward_burst)),
+        ("metadata_bytes_per_second", Knob::Number(metadata_bytes_per_second)),
         ("sync_quiet", Knob::Nanos(sync_quiet)),
         ("sync_patience", Knob::Nanos(sync_patience)),
         ("ghosts_max", Knob::Count(ghosts_max)),

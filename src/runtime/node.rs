@@ -143,6 +143,10 @@ impl Node {
 
     /// Changes this node's metadata, which the others then see as `Updated`.
     ///
+    /// At once, unless the members change theirs so often that all together would exceed
+    /// [`Config::metadata_bytes_per_second`](crate::config::Config::metadata_bytes_per_second): then each is heard at
+    /// intervals at which all fit, and changes between two are coalesced to the newest. The view shows what was told.
+    ///
     /// # Errors
     /// When it is longer than 512 bytes, or the node has stopped; nothing is changed.
     pub async fn set_metadata(&self, metadata: impl Into<Vec<u8>>) -> Result<(), RequestError> {

@@ -2,146 +2,198 @@
 //!
 //! A news is only the name of a member; what is told of it is read from the table when the datagram is made, so that
 //! the newest state goes out and an older one never does. Each rides λ·⌈log2(n+1)⌉ times in all. On first receipt it is
-//! also forwarded at once, under a token bucket that keeps a storm from feeding itself.
+//! also forwarded at once, under a token bucket that keeps a storm from feeding itself. The queue is one doubly linked
+//! list for each count of sends and urgency, threaded through the slots, so that nothing stale can be left in it.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::member::Incarnation;
 use crate::sabotage;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 
-/// How urgent an unsent news is; the first goes first.
+/// How urgent a news is; the first goes first.
+///
+/// The first four decide who is taken for dead and are *urgent*: at whatever count of sends they go before all others,
+/// which are *ordinary*. A record of which a cluster has thousands would otherwise starve a suspicion.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Urgency {
     Refutation,
     Left,
     Dead,
     Suspect,
+    /// A member that is new or moved.
     Joined,
-    /// Rides, but is not a reason to send anything.
-    Idle,
+    /// Other metadata of a member; these bytes are metered.
+    Changed,
 }
 
-const URGENCIES: usize = 6;
+const ALL: [Urgency; 6] =
+    [Urgency::Refutation, Urgency::Left, Urgency::Dead, Urgency::Suspect, Urgency::Joined, Urgency::Changed];
+const URGENT: &[Urgency] = ALL.split_at(4).0;
+const ORDINARY: &[Urgency] = ALL.split_at(4).1;
 /// More sends than λ·⌈log2(n+1)⌉ can ask for.
 const SENDS_MAX: usize = 255;
+/// The end of a list.
+const NONE: u32 = u32::MAX;
 
+impl Urgency {
+    fn is_urgent(self) -> bool {
+        URGENT.contains(&self)
+    }
+}
+
+/// Where the news of a member stands: in one list, or in none.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    before: u32,
+    after: u32,
+    sends: u8,
+    urgency: Option<Urgency>,
+    /// Its record changed while an urgent news of it was under way: that goes on, and the change follows.
+    owes_change: bool,
+    /// The incarnation since which only further fields changed, when no more than those need be told.
+    base: Option<Incarnation>,
+}
+
+const NOWHERE: Place = Place { before: NONE, after: NONE, sends: 0, urgency: None, owes_change: false, base: None };
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    first: u32,
+    last: u32,
+}
+
+const EMPTY: List = List { first: NONE, last: NONE };
+
+/// The queue of news. Its memory is a place for each slot and a list for each count of sends, whatever is told.
 #[derive(Debug)]
 pub(crate) struct Gossip {
-    /// Unsent news by urgency.
-    fresh: [VecDeque<Slot>; URGENCIES],
-    /// News by how often they were sent; place 0 is not used.
-    sent: Vec<VecDeque<Slot>>,
-    /// For each slot: 0 when there is no news of it, else its sends plus one.
-    level: Vec<u8>,
-    /// For each slot the queue of unsent news it stands in.
-    urgency: Vec<u8>,
-    count: usize,
+    places: Vec<Place>,
+    /// By count of sends, then by urgency.
+    lists: Vec<[List; ALL.len()]>,
+    counts: [usize; ALL.len()],
     count_max: usize,
     carriers_due: usize,
+    /// The same for news of changes alone.
+    change_carriers_due: usize,
 }
 
 impl Gossip {
     pub(crate) fn new(count_max: usize) -> Self {
         Gossip {
-            fresh: Default::default(),
-            sent: Vec::new(),
-            level: Vec::new(),
-            urgency: Vec::new(),
-            count: 0,
+            places: Vec::new(),
+            lists: Vec::new(),
+            counts: [0; ALL.len()],
             count_max,
             carriers_due: 0,
+            change_carriers_due: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.counts.iter().sum()
+    }
+
+    /// What kind of news is queued of `slot`.
+    pub(crate) fn urgency(&self, slot: Slot) -> Option<Urgency> {
+        self.places.get(slot.0 as usize)?.urgency
     }
 
     /// There is something new to tell of `slot`; `carriers` datagrams are due to forward it at once.
     pub(crate) fn tell(&mut self, slot: Slot, urgency: Urgency, carriers: usize) {
         let place = slot.0 as usize;
-        if self.level.len() <= place {
-            self.level.resize(place + 1, 0);
-            self.urgency.resize(place + 1, 0);
+        if self.places.len() <= place {
+            self.places.resize(place + 1, NOWHERE);
         }
-        if self.level[place] == 0 {
-            if self.count >= self.count_max && !sabotage::is_off("news_max") && !self.drop_most_sent() {
-                return;
+        let Place { urgency: queued, sends, .. } = self.places[place];
+        match queued {
+            // What is urgent stays so, and a member that changes for ever must not be urgent for ever.
+            Some(queued) if queued.is_urgent() && urgency == Urgency::Changed => self.places[place].owes_change = true,
+            Some(Urgency::Joined) if sends == 0 && urgency == Urgency::Changed => {}
+            Some(queued) if sends == 0 && urgency == queued => self.places[place].owes_change = false,
+            Some(_) => {
+                self.unlink(slot);
+                self.link(slot, urgency, 0);
             }
-            self.count += 1;
+            None if self.make_room(urgency) => self.link(slot, urgency, 0),
+            None => return,
         }
-        if self.level[place] != 1 || self.urgency[place] != urgency as u8 {
-            self.level[place] = 1;
-            self.urgency[place] = urgency as u8;
-            self.fresh[urgency as usize].push_back(slot);
+        self.places[place].base = None;
+        let due = if urgency == Urgency::Changed { &mut self.change_carriers_due } else { &mut self.carriers_due };
+        *due = (*due).max(carriers);
+    }
+
+    /// What is to be told of `slot` is only how its further fields differ from those at this incarnation; until there is
+    /// something new to tell.
+    pub(crate) fn build_on(&mut self, slot: Slot, base: Incarnation) {
+        if let Some(place) = self.places.get_mut(slot.0 as usize) {
+            place.base = Some(base);
         }
-        if urgency != Urgency::Idle {
-            self.carriers_due = self.carriers_due.max(carriers);
-        }
+    }
+
+    /// What the news of `slot` build on; none if they are to be told whole.
+    pub(crate) fn base(&self, slot: Slot) -> Option<Incarnation> {
+        self.places.get(slot.0 as usize)?.base
     }
 
     /// Nothing is to be told of `slot` any more.
     pub(crate) fn hush(&mut self, slot: Slot) {
-        if let Some(level) = self.level.get_mut(slot.0 as usize) {
-            self.count -= usize::from(*level != 0);
-            *level = 0;
+        if self.urgency(slot).is_some() {
+            self.unlink(slot);
         }
     }
 
     /// Nothing is to be told any more of those slots for which this holds.
     pub(crate) fn hush_all(&mut self, is_known: impl Fn(Slot) -> bool) {
-        for place in 0..self.level.len() as u32 {
-            if self.level[place as usize] != 0 && is_known(Slot(place)) {
-                self.hush(Slot(place));
+        for place in 0..self.places.len() as u32 {
+            if self.places[place as usize].urgency.is_some() && is_known(Slot(place)) {
+                self.unlink(Slot(place));
             }
         }
     }
 
-    /// Takes the least-sent news into `batch`, at most `most` of them; give them back with [`Gossip::give_back`].
-    pub(crate) fn take(&mut self, most: usize, batch: &mut Vec<Slot>) {
+    /// Writes into `batch` what should go out next, at most `most` of them: urgent before ordinary, and of each the
+    /// least-sent first. Each that goes out is then [`Gossip::sent`].
+    pub(crate) fn list(&self, most: usize, changes: Changes, batch: &mut Vec<Slot>) {
         batch.clear();
-        for urgency in 0..URGENCIES {
-            while batch.len() < most {
-                let Some(slot) = self.fresh[urgency].pop_front() else { break };
-                // One that was told this way twice, with another in between, stands in the queue twice.
-                let is_current = self.level[slot.0 as usize] == 1 && self.urgency[slot.0 as usize] == urgency as u8;
-                if is_current && !batch.contains(&slot) {
-                    batch.push(slot);
+        let ordinary = if changes == Changes::Wait { &ORDINARY[..1] } else { ORDINARY };
+        for urgencies in [URGENT, ordinary] {
+            let mut left: usize = urgencies.iter().map(|urgency| self.counts[*urgency as usize]).sum();
+            for lists in &self.lists {
+                if left == 0 {
+                    break;
                 }
-            }
-        }
-        for sends in 1..self.sent.len() {
-            while batch.len() < most {
-                let Some(slot) = self.sent[sends].pop_front() else { break };
-                if usize::from(self.level[slot.0 as usize]) == sends + 1 && !batch.contains(&slot) {
-                    batch.push(slot);
+                for urgency in urgencies {
+                    let mut next = lists[*urgency as usize].first;
+                    while next != NONE {
+                        if batch.len() >= most {
+                            return;
+                        }
+                        batch.push(Slot(next));
+                        left -= 1;
+                        next = self.places[next as usize].after;
+                    }
                 }
             }
         }
     }
 
-    /// Gives back a news that was taken: sent once more, or not sent for want of room.
-    pub(crate) fn give_back(&mut self, slot: Slot, was_sent: WasSent, sends_max: usize) {
-        let place = slot.0 as usize;
-        let sends = usize::from(self.level[place]) - 1 + usize::from(was_sent == WasSent::Yes);
-        if sends >= sends_max.min(SENDS_MAX - 1) && !sabotage::is_off("news_ends") {
-            self.hush(slot);
+    /// A news went out; it was the last time if it has been sent `sends_max` times.
+    pub(crate) fn sent(&mut self, slot: Slot, sends_max: usize) {
+        let Some(Place { urgency: Some(urgency), sends, owes_change, base, .. }) =
+            self.places.get(slot.0 as usize).copied()
+        else {
             return;
-        }
-        self.level[place] = sends as u8 + 1;
-        if sends == 0 {
-            self.fresh[usize::from(self.urgency[place])].push_front(slot);
-            return;
-        }
-        if self.sent.len() <= sends {
-            self.sent.resize_with(sends + 1, VecDeque::new);
-        }
-        if was_sent == WasSent::Yes {
-            self.sent[sends].push_back(slot);
-        } else {
-            self.sent[sends].push_front(slot);
+        };
+        self.unlink(slot);
+        let sends = usize::from(sends) + 1;
+        if sends < sends_max.min(SENDS_MAX) || sabotage::is_off("news_ends") {
+            self.link(slot, urgency, sends.min(SENDS_MAX));
+            let place = &mut self.places[slot.0 as usize];
+            (place.owes_change, place.base) = (owes_change, base);
+        } else if owes_change {
+            self.link(slot, Urgency::Changed, 0);
         }
     }
 
@@ -150,30 +202,73 @@ impl Gossip {
         self.carriers_due
     }
 
-    /// So many of them were sent.
-    pub(crate) fn carried(&mut self, count: usize) {
-        self.carriers_due = self.carriers_due.saturating_sub(count);
+    /// How many datagrams are due to forward unsent news of changes.
+    pub(crate) fn change_carriers_due(&self) -> usize {
+        self.change_carriers_due
     }
 
-    /// Gives up the news that was sent most often; false if all are unsent.
-    fn drop_most_sent(&mut self) -> bool {
-        for sends in (1..self.sent.len()).rev() {
-            while let Some(slot) = self.sent[sends].pop_back() {
-                if usize::from(self.level[slot.0 as usize]) == sends + 1 {
-                    self.hush(slot);
-                    return true;
-                }
-            }
+    /// So many of them were sent; each carried what there was room for.
+    pub(crate) fn carried(&mut self, count: usize) {
+        self.carriers_due = self.carriers_due.saturating_sub(count);
+        self.change_carriers_due = self.change_carriers_due.saturating_sub(count);
+    }
+
+    /// Whether one more news may enter. A full queue gives up the ordinary news that was sent most often; an unsent one
+    /// only for an urgent news, and an urgent one only for an urgent one and if it was sent.
+    fn make_room(&mut self, urgency: Urgency) -> bool {
+        if self.len() < self.count_max || sabotage::is_off("news_max") {
+            return true;
         }
-        false
+        let sent_least = usize::from(!urgency.is_urgent());
+        let ordinary = self.most_sent(ORDINARY, sent_least);
+        let given_up = ordinary.or_else(|| self.most_sent(URGENT, 1).filter(|_| urgency.is_urgent()));
+        given_up.inspect(|slot| self.unlink(*slot)).is_some()
+    }
+
+    /// The news of these kinds that was sent most often, and at least so often.
+    fn most_sent(&self, urgencies: &[Urgency], sent_least: usize) -> Option<Slot> {
+        let levels = self.lists.iter().skip(sent_least).rev();
+        let lasts = levels.flat_map(|lists| urgencies.iter().rev().map(|urgency| lists[*urgency as usize].last));
+        lasts.into_iter().find(|last| *last != NONE).map(Slot)
+    }
+
+    /// Puts a slot that is in no list at the end of one.
+    fn link(&mut self, slot: Slot, urgency: Urgency, sends: usize) {
+        if self.lists.len() <= sends {
+            self.lists.resize(sends + 1, [EMPTY; ALL.len()]);
+        }
+        let list = &mut self.lists[sends][urgency as usize];
+        let before = std::mem::replace(&mut list.last, slot.0);
+        match self.places.get_mut(before as usize) {
+            Some(place) => place.after = slot.0,
+            None => list.first = slot.0,
+        }
+        self.places[slot.0 as usize] = Place { before, sends: sends as u8, urgency: Some(urgency), ..NOWHERE };
+        self.counts[urgency as usize] += 1;
+    }
+
+    /// Takes a slot out of the list that it is in.
+    fn unlink(&mut self, slot: Slot) {
+        let Place { before, after, sends, urgency, .. } = std::mem::replace(&mut self.places[slot.0 as usize], NOWHERE);
+        let Some(urgency) = urgency else { return };
+        let list = &mut self.lists[usize::from(sends)][urgency as usize];
+        match self.places.get_mut(before as usize) {
+            Some(place) => place.after = after,
+            None => list.first = after,
+        }
+        match self.places.get_mut(after as usize) {
+            Some(place) => place.before = before,
+            None => list.last = before,
+        }
+        self.counts[urgency as usize] -= 1;
     }
 }
 
-/// Whether a news that was taken went out.
+/// Whether news of changed metadata may go out now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WasSent {
-    Yes,
-    No,
+pub(crate) enum Changes {
+    Go,
+    Wait,
 }
 
 /// Sends in all for each news: λ·⌈log2(n+1)⌉. Source: SWIM 4.1, with 2 for the logarithm's base.
@@ -221,23 +316,71 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    fn send_one(gossip: &mut Gossip, sends_max: usize) -> Option<Slot> {
+    fn batch(gossip: &Gossip, most: usize) -> Vec<u32> {
         let mut batch = Vec::new();
-        gossip.take(1, &mut batch);
-        let slot = batch.first().copied()?;
-        gossip.give_back(slot, WasSent::Yes, sends_max);
+        gossip.list(most, Changes::Go, &mut batch);
+        batch.into_iter().map(|slot| slot.0).collect()
+    }
+
+    fn send_one(gossip: &mut Gossip, sends_max: usize) -> Option<u32> {
+        let slot = batch(gossip, 1).first().copied()?;
+        gossip.sent(Slot(slot), sends_max);
         Some(slot)
     }
 
+    fn send_all(gossip: &mut Gossip, sends_max: usize) -> Vec<u32> {
+        std::iter::from_fn(|| send_one(gossip, sends_max)).collect()
+    }
+
     #[test]
-    fn urgent_first_then_least_sent_and_each_so_often() {
+    fn urgent_first_at_every_count_of_sends_then_least_sent_and_each_so_often() {
         let mut gossip = Gossip::new(16);
-        gossip.tell(Slot(1), Urgency::Joined, 4);
-        gossip.tell(Slot(2), Urgency::Suspect, 4);
-        gossip.tell(Slot(3), Urgency::Refutation, 4);
-        let order: Vec<u32> = std::iter::from_fn(|| send_one(&mut gossip, 2)).map(|slot| slot.0).collect();
-        assert_eq!(order, [3, 2, 1, 3, 2, 1]);
+        for (slot, urgency) in ALL.into_iter().rev().enumerate() {
+            gossip.tell(Slot(slot as u32), urgency, 4);
+        }
+        assert_eq!(batch(&gossip, 9), [5, 4, 3, 2, 1, 0]);
+        assert_eq!(batch(&gossip, 2), [5, 4]);
+        assert_eq!(send_all(&mut gossip, 2), [5, 4, 3, 2, 5, 4, 3, 2, 1, 0, 1, 0]);
         assert_eq!(gossip.len(), 0);
+    }
+
+    #[test]
+    fn an_urgent_news_that_was_sent_goes_before_an_ordinary_one_that_was_not() {
+        let mut gossip = Gossip::new(16);
+        gossip.tell(Slot(1), Urgency::Suspect, 4);
+        send_one(&mut gossip, 9);
+        gossip.tell(Slot(2), Urgency::Joined, 4);
+        gossip.tell(Slot(3), Urgency::Changed, 4);
+        gossip.tell(Slot(4), Urgency::Dead, 0);
+        assert_eq!(batch(&gossip, 9), [4, 1, 2, 3]);
+    }
+
+    #[test]
+    fn changes_wait_and_nothing_else() {
+        let mut gossip = Gossip::new(16);
+        for (slot, urgency) in ALL.into_iter().enumerate() {
+            gossip.tell(Slot(slot as u32), urgency, 4);
+        }
+        let mut batch = Vec::new();
+        gossip.list(9, Changes::Wait, &mut batch);
+        assert_eq!(batch, [0, 1, 2, 3, 4].map(Slot));
+    }
+
+    #[test]
+    fn a_change_neither_ends_nor_prolongs_what_is_urgent() {
+        let mut gossip = Gossip::new(16);
+        gossip.tell(Slot(1), Urgency::Refutation, 4);
+        send_one(&mut gossip, 3);
+        gossip.tell(Slot(1), Urgency::Changed, 4);
+        assert_eq!(gossip.urgency(Slot(1)), Some(Urgency::Refutation));
+        gossip.tell(Slot(2), Urgency::Joined, 4);
+        gossip.tell(Slot(2), Urgency::Changed, 4);
+        // Two sends of the refutation are left; the change that it owes is a news of its own.
+        assert_eq!(send_all(&mut gossip, 3), [1, 1, 2, 1, 2, 1, 2, 1]);
+        gossip.tell(Slot(1), Urgency::Refutation, 4);
+        gossip.tell(Slot(1), Urgency::Changed, 4);
+        gossip.tell(Slot(1), Urgency::Dead, 4);
+        assert_eq!(send_all(&mut gossip, 3), [1, 1, 1], "a death owes no change");
     }
 
     #[test]
@@ -249,13 +392,8 @@ mod tests {
         gossip.tell(Slot(2), Urgency::Left, 4);
         gossip.hush(Slot(2));
         gossip.tell(Slot(2), Urgency::Left, 4);
-        let mut batch = Vec::new();
-        gossip.take(9, &mut batch);
-        assert_eq!(batch, [Slot(2), Slot(1)]);
-        for slot in batch {
-            gossip.give_back(slot, WasSent::Yes, 1);
-        }
-        assert_eq!(gossip.len(), 0);
+        assert_eq!(batch(&gossip, 9), [2, 1]);
+        assert_eq!(send_all(&mut gossip, 1), [2, 1]);
     }
 
     #[test]
@@ -265,23 +403,91 @@ mod tests {
         send_one(&mut gossip, 3);
         send_one(&mut gossip, 3);
         gossip.tell(Slot(1), Urgency::Dead, 4);
-        assert_eq!(std::iter::from_fn(|| send_one(&mut gossip, 3)).count(), 3);
+        assert_eq!(send_all(&mut gossip, 3).len(), 3);
         gossip.tell(Slot(1), Urgency::Dead, 4);
         gossip.hush(Slot(1));
         assert_eq!((send_one(&mut gossip, 3), gossip.len()), (None, 0));
     }
 
     #[test]
-    fn a_full_queue_gives_up_the_most_sent() {
+    fn a_full_queue_gives_up_the_most_sent_ordinary_news() {
         let mut gossip = Gossip::new(2);
         gossip.tell(Slot(1), Urgency::Joined, 4);
         send_one(&mut gossip, 9);
-        gossip.tell(Slot(2), Urgency::Joined, 4);
-        gossip.tell(Slot(3), Urgency::Joined, 4);
-        gossip.tell(Slot(4), Urgency::Joined, 4);
-        assert_eq!(gossip.len(), 2);
-        assert_eq!(send_one(&mut gossip, 9), Some(Slot(2)));
-        assert_eq!(send_one(&mut gossip, 9), Some(Slot(3)));
+        for slot in 2..5 {
+            gossip.tell(Slot(slot), Urgency::Joined, 4);
+        }
+        assert_eq!(batch(&gossip, 9), [2, 3], "the one that was sent, then the newcomer");
+    }
+
+    #[test]
+    fn a_full_queue_refuses_no_urgent_news_for_an_ordinary_one() {
+        let mut gossip = Gossip::new(3);
+        for (slot, urgency) in [(1, Urgency::Changed), (2, Urgency::Joined), (3, Urgency::Suspect)] {
+            gossip.tell(Slot(slot), urgency, 4);
+        }
+        // Changed metadata go first, then the new member, both unsent.
+        gossip.tell(Slot(4), Urgency::Dead, 4);
+        assert_eq!(batch(&gossip, 9), [4, 3, 2]);
+        gossip.tell(Slot(5), Urgency::Refutation, 4);
+        assert_eq!(batch(&gossip, 9), [5, 4, 3]);
+        // All is urgent and unsent: nothing more fits.
+        gossip.tell(Slot(6), Urgency::Dead, 4);
+        assert_eq!(batch(&gossip, 9), [5, 4, 3]);
+        // Once one was sent, an urgent news may take its place, and an ordinary one may not.
+        send_one(&mut gossip, 9);
+        gossip.tell(Slot(7), Urgency::Joined, 4);
+        assert_eq!(batch(&gossip, 9), [4, 3, 5]);
+        gossip.tell(Slot(8), Urgency::Suspect, 4);
+        assert_eq!(batch(&gossip, 9), [4, 3, 8]);
+    }
+
+    #[test]
+    fn nothing_stale_is_kept_whatever_flows() {
+        let mut gossip = Gossip::new(8);
+        let mut random = 1_u32;
+        for _ in 0..100_000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (slot, what) = (Slot(random >> 16 & 15), random >> 24);
+            match what % 8 {
+                urgency @ 0..6 => gossip.tell(slot, ALL[urgency as usize], 4),
+                6 => gossip.hush(slot),
+                _ => drop(send_one(&mut gossip, 5)),
+            }
+            assert!(gossip.len() <= 8 && batch(&gossip, 99).len() == gossip.len());
+        }
+        assert!(gossip.places.len() <= 16 && gossip.lists.len() <= 5);
+    }
+
+    #[test]
+    fn forwarding_of_changes_is_counted_apart() {
+        let mut gossip = Gossip::new(8);
+        gossip.tell(Slot(1), Urgency::Changed, 4);
+        assert_eq!((gossip.carriers_due(), gossip.change_carriers_due()), (0, 4));
+        gossip.tell(Slot(2), Urgency::Dead, 0);
+        gossip.tell(Slot(3), Urgency::Suspect, 3);
+        gossip.carried(1);
+        assert_eq!((gossip.carriers_due(), gossip.change_carriers_due()), (2, 3));
+    }
+
+    #[test]
+    fn a_news_builds_on_its_base_until_there_is_another() {
+        let mut gossip = Gossip::new(8);
+        let base = Some(Incarnation(3));
+        for urgency in [Urgency::Joined, Urgency::Changed, Urgency::Suspect] {
+            gossip.tell(Slot(1), Urgency::Joined, 4);
+            gossip.build_on(Slot(1), Incarnation(3));
+            assert_eq!(gossip.base(Slot(1)), base);
+            gossip.tell(Slot(1), urgency, 4);
+            assert_eq!(gossip.base(Slot(1)), None, "{urgency:?}");
+            gossip.hush(Slot(1));
+        }
+        gossip.tell(Slot(1), Urgency::Joined, 4);
+        gossip.build_on(Slot(1), Incarnation(3));
+        send_one(&mut gossip, 2);
+        assert_eq!(gossip.base(Slot(1)), base);
+        send_one(&mut gossip, 2);
+        assert_eq!(gossip.base(Slot(1)), None);
     }
 
     #[test]
@@ -289,11 +495,9 @@ mod tests {
         let mut gossip = Gossip::new(8);
         gossip.tell(Slot(1), Urgency::Joined, 4);
         gossip.tell(Slot(2), Urgency::Joined, 4);
-        let mut batch = Vec::new();
-        gossip.take(2, &mut batch);
-        gossip.give_back(Slot(2), WasSent::No, 3);
-        gossip.give_back(Slot(1), WasSent::No, 3);
-        assert_eq!(send_one(&mut gossip, 3), Some(Slot(1)));
+        gossip.tell(Slot(3), Urgency::Joined, 4);
+        gossip.sent(Slot(2), 3);
+        assert_eq!(batch(&gossip, 9), [1, 3, 2]);
     }
 
     #[test]

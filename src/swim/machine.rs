@@ -7,9 +7,11 @@ mod belief;
 mod entry;
 mod evidence;
 mod farewell;
+mod further;
 mod inbound;
 mod judging;
 mod letters;
+mod metadata;
 mod origin;
 mod outbound;
 mod probing;
@@ -23,6 +25,7 @@ pub(crate) use letters::Received;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use twox_hash::XxHash3_64;
 
@@ -41,7 +44,9 @@ use crate::swim::gossip::{Bucket, Gossip};
 use crate::swim::joining::Joining;
 use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
+use crate::swim::meter::Meter;
 use crate::swim::outbox::Outbox;
+use crate::swim::pace::Pace;
 use crate::swim::probe::Rounds;
 use crate::swim::reach::Reach;
 use crate::swim::relays::Relays;
@@ -58,6 +63,11 @@ use crate::wire::{Codec, Digest, Rejected};
 use farewell::Leaving;
 use inbound::Rounding;
 use repair::Repair;
+
+/// How long the budget of changes is saved up. Chosen: `measure metadata`.
+const CHANGE_BYTES_BURST: Duration = Duration::from_secs(4);
+/// Datagrams that may forward changes at once.
+const CHANGE_DATAGRAMS_BURST: u32 = 16;
 
 /// One node's membership protocol.
 #[derive(Debug)]
@@ -78,6 +88,11 @@ pub(crate) struct Machine {
     lateness: Lateness,
     gossip: Gossip,
     bucket: Bucket,
+    /// Datagrams that forward changes alone.
+    change_bucket: Bucket,
+    /// Bytes of changes, on whatever datagram.
+    change_meter: Meter,
+    pace: Pace,
     repair: Repair,
     ghosts: Ghosts,
     joining: Joining,
@@ -144,6 +159,9 @@ impl Machine {
             lateness: Lateness::default(),
             gossip: Gossip::new(rules.news_max),
             bucket: Bucket::new(now, rules.forward_rate, rules.forward_burst),
+            change_bucket: Bucket::new(now, rules.change_datagrams_per_second(), CHANGE_DATAGRAMS_BURST),
+            change_meter: Meter::new(now, rules.metadata_bytes_per_second, CHANGE_BYTES_BURST),
+            pace: Pace::new(),
             repair: Repair::new(now),
             ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.stall_tolerance * 3),
             joining: Joining::default(),
@@ -219,6 +237,7 @@ impl Machine {
                 Timer::Join => self.dial_contacts(),
                 Timer::Leave => self.run_leave(),
                 Timer::Whereabouts => self.run_whereabouts(),
+                Timer::Metadata => self.tell_metadata(),
             }
             if self.stopped {
                 return;

@@ -17,9 +17,10 @@ pub(crate) enum Timer {
     Join,
     Leave,
     Whereabouts,
+    Metadata,
 }
 
-const ALL: [Timer; 9] = [
+const ALL: [Timer; 10] = [
     Timer::Relays,
     Timer::Rounds,
     Timer::Tick,
@@ -29,6 +30,7 @@ const ALL: [Timer; 9] = [
     Timer::Join,
     Timer::Leave,
     Timer::Whereabouts,
+    Timer::Metadata,
 ];
 
 #[derive(Clone, Copy, Debug)]

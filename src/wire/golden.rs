@@ -296,6 +296,12 @@ fn table() -> Vec<(Message, Vec<Item<'static>>, &'static str)> {
         ),
         (
             Message::News,
+            vec![Item::Change(ChangeRef::of(RecordRef { extra: EXTENDED.extra, ..RECORD }, Incarnation(3)))],
+            "01 06 4521b960172d8e23 f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 06 22 \
+             00112233445566778899aabbccddeeff fd0068e5cf8b010000 07 03 06 0902aabb c800",
+        ),
+        (
+            Message::News,
             vec![Item::Range { range: Range::whole(), hash: 0xd4d3_d2d1 }],
             "01 06 7e20674f13b94059 f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 10 06 00 00 d1d2d3d4",
         ),

@@ -12,7 +12,8 @@ use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 
 use super::Rejected;
-use super::bytes::take;
+use super::bytes::{take, take_borrowed};
+use super::change::{ChangeBody, ChangeRef};
 use super::compare::{Range, Terms};
 use super::fields::Wire;
 use super::record::RecordRef;
@@ -33,6 +34,8 @@ pub(crate) enum Item<'a> {
     Left(Departure),
     /// "I see you at this address."
     Seen(SocketAddr),
+    /// A member changed nothing but the further fields of its record.
+    Change(ChangeRef<'a>),
     /// "My hash of this part of the ring."
     Range { range: Range, hash: u32 },
     /// "My hashes of its sixteen parts."
@@ -66,6 +69,7 @@ mod kind {
     pub(super) const DEAD: u8 = 3;
     pub(super) const LEFT: u8 = 4;
     pub(super) const SEEN: u8 = 5;
+    pub(super) const CHANGE: u8 = 6;
     pub(super) const RANGE: u8 = 16;
     pub(super) const CHILDREN: u8 = 17;
     pub(super) const TERMS: u8 = 18;
@@ -82,6 +86,7 @@ impl<'a> Item<'a> {
             Item::Dead(_) => kind::DEAD,
             Item::Left(_) => kind::LEFT,
             Item::Seen(_) => kind::SEEN,
+            Item::Change(_) => kind::CHANGE,
             Item::Range { .. } => kind::RANGE,
             Item::Children { .. } => kind::CHILDREN,
             Item::Terms { .. } => kind::TERMS,
@@ -102,6 +107,7 @@ impl<'a> Item<'a> {
             }
             kind::LEFT => Item::Left(take::<Start>(&mut rest)?.into()),
             kind::SEEN => Item::Seen(take::<Wire<SocketAddr>>(&mut rest)?.0),
+            kind::CHANGE => Item::Change(take_borrowed::<ChangeBody<'_>>(&mut rest)?.into()),
             kind::RANGE => {
                 let (Wire(range), Wire(hash)) = take(&mut rest)?;
                 Item::Range { range, hash }
@@ -140,6 +146,7 @@ impl<'a> Item<'a> {
                 let usable = address.port() != 0 && !canonical(*address).ip().is_unspecified();
                 if usable { Ok(()) } else { Err(Rejected::Malformed) }
             }
+            Item::Change(change) => change.check(),
             Item::Range { range, .. }
             | Item::Children { range, .. }
             | Item::Terms { range, .. }
@@ -157,6 +164,7 @@ impl Encode for Item<'_> {
             Item::Suspect(accusation) | Item::Dead(accusation) => AccusationBody::from(accusation).encode(encoder),
             Item::Left(departure) => Start::from(departure).encode(encoder),
             Item::Seen(address) => Wire(address).encode(encoder),
+            Item::Change(change) => ChangeBody::from(change).encode(encoder),
             Item::Range { range, hash } => (Wire(range), Wire(hash)).encode(encoder),
             Item::Children { range, hashes } => (Wire(range), hashes.map(Wire)).encode(encoder),
             Item::Terms { range, terms } | Item::Want { range, terms } => (Wire(range), terms).encode(encoder),

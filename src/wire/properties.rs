@@ -33,7 +33,7 @@ struct Parts {
     round: u64,
 }
 
-const KINDS: u8 = 11;
+const KINDS: u8 = 12;
 
 impl Parts {
     fn item(&self) -> Item<'_> {
@@ -60,6 +60,10 @@ impl Parts {
             7 => Item::Terms { range, terms },
             8 => Item::Want { range, terms },
             9 => Item::Pull { cursor: self.round },
+            10 if incarnation.0 > 0 => {
+                let base = Incarnation(incarnation.0 / 2);
+                Item::Change(ChangeRef { id, generation, incarnation, base, extra: &self.extra })
+            }
             _ => Item::Page { next: self.next, round: self.round },
         }
     }

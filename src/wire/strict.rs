@@ -116,6 +116,7 @@ fn bodies() -> Vec<(u8, Vec<Piece>)> {
         (2, accusation.clone()),
         (3, accusation),
         (4, start()),
+        (6, with(start(), &[Number(3), Number(4), bytes(&[9]), Number(2), bytes(&[0; 2])])),
         (16, vec![bytes(&[12]), Number(0xabc), bytes(&[0; 4])]),
         (16, vec![bytes(&[0]), Number(0), bytes(&[0; 4])]),
         (17, vec![bytes(&[60]), Number((1 << 60) - 1), bytes(&[0; 64])]),
@@ -344,7 +345,7 @@ fn a_newer_release_is_read_as_far_as_it_is_known() {
         (200, vec![0xff; 300]),
         (2, body_of(&Item::Suspect(suspicion()))),
         (0, vec![]),
-        (6, vec![1, 2, 3]),
+        (7, vec![1, 2, 3]),
         (4, body_of(&Item::Left(DEPARTURE))),
         (255, vec![0xff; 3]),
     ];

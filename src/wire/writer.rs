@@ -108,7 +108,9 @@ mod tests {
     use crate::member::{Generation, Incarnation};
     use crate::wire::golden::{DEPARTURE, NONCE, OTHER, PULSE, RECORD, SENDER, codec, suspicion};
     use crate::wire::strict::body_of;
-    use crate::wire::{Accusation, Codec, Council, Departure, Letter, Question, Range, RecordRef, Round, Terms};
+    use crate::wire::{
+        Accusation, ChangeRef, Codec, Council, Departure, Letter, Question, Range, RecordRef, Round, Terms,
+    };
 
     #[test]
     fn a_writer_never_outgrows_its_limit() {
@@ -166,6 +168,9 @@ mod tests {
             Item::Suspect(Accusation { incarnation: high, ..suspicion() }),
             Item::Dead(Accusation { generation: Generation(1 << 63), ..suspicion() }),
             Item::Left(Departure { incarnation: high, ..DEPARTURE }),
+            Item::Change(ChangeRef::of(RECORD, RECORD.incarnation)),
+            Item::Change(ChangeRef { extra: &[7], ..ChangeRef::of(RECORD, Incarnation(0)) }),
+            Item::Change(ChangeRef { extra: &[0; 257], ..ChangeRef::of(RECORD, Incarnation(0)) }),
             Item::Seen("0.0.0.0:1".parse().unwrap()),
             Item::Seen("[::ffff:0.0.0.0]:1".parse().unwrap()),
             Item::Range { range: Range { bits: 61, prefix: 0 }, hash: 0 },

@@ -50,6 +50,8 @@ pub(crate) struct Args {
 enum Page {
     /// Runs the experiments that the protocol's rules were chosen by, and writes docs/measured.md
     Tables(TablesArgs),
+    /// Runs the experiment with changing metadata alone, and writes nothing unless told
+    Metadata(TablesArgs),
 }
 
 #[derive(clap::Args, Debug)]
@@ -66,8 +68,10 @@ struct TablesArgs {
 }
 
 pub(crate) fn measure(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
-    if let Some(Page::Tables(args)) = &args.page {
-        return page(args, out);
+    match &args.page {
+        Some(Page::Tables(args)) => return page(args, out),
+        Some(Page::Metadata(args)) => return metadata(args, out),
+        None => {}
     }
     let (Some(name), Some(seeds)) = (&args.scenario, args.seeds) else {
         return Err(Trouble::say("name a scenario and its seeds, or `tables`"));
@@ -98,7 +102,7 @@ pub(crate) fn measure(args: &Args, out: &mut impl Write) -> Result<Verdict, Trou
 }
 
 fn page(args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
-    let effort = if args.quick { tables::Effort::Quick } else { tables::Effort::Full };
+    let effort = effort(args);
     let path = args.out.clone().or_else(|| (!args.quick).then(|| PathBuf::from("docs/measured.md")));
     let watch = Stopwatch::start();
     let mut told = Ok(());
@@ -115,6 +119,22 @@ fn page(args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
     }
     writeln!(out, "{:.1} s wall", watch.elapsed().as_secs_f64())?;
     Ok(Verdict::Held)
+}
+
+fn metadata(args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
+    let watch = Stopwatch::start();
+    let table = tables::metadata(effort(args), jobs(args.jobs)).map_err(|error| Trouble::say(error.to_string()))?;
+    writeln!(out, "{table}")?;
+    if let Some(path) = &args.out {
+        fs::write(path, table).map_err(|error| Trouble::file("write", path, error))?;
+        writeln!(out, "written to {}", path.display())?;
+    }
+    writeln!(out, "{:.1} s wall", watch.elapsed().as_secs_f64())?;
+    Ok(Verdict::Held)
+}
+
+fn effort(args: &TablesArgs) -> tables::Effort {
+    if args.quick { tables::Effort::Quick } else { tables::Effort::Full }
 }
 
 fn jobs(wanted: Option<NonZeroUsize>) -> NonZeroUsize {

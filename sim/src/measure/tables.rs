@@ -8,6 +8,7 @@ mod crash;
 mod load;
 mod loss;
 mod mass;
+mod metadata;
 mod partitions;
 mod presets;
 mod wait;
@@ -54,7 +55,7 @@ struct Lab {
 type Experiment = fn(&Lab) -> Result<Table, ScenarioError>;
 
 /// The experiments, in the order of the page.
-const EXPERIMENTS: [Experiment; 8] = [
+const EXPERIMENTS: [Experiment; 9] = [
     crash::table,
     loss::table,
     anomalies::table,
@@ -63,6 +64,7 @@ const EXPERIMENTS: [Experiment; 8] = [
     wait::table,
     load::table,
     presets::table,
+    metadata::table,
 ];
 
 /// What is thought of the differences; written by hand after a full run.
@@ -96,6 +98,14 @@ pub fn page(effort: Effort, jobs: NonZeroUsize, mut tell: impl FnMut(&str)) -> R
     page.push('\n');
     page.push_str(READING);
     Ok(page)
+}
+
+/// One experiment alone, as a section of the page: what members that change their metadata all the time cost.
+///
+/// # Errors
+/// When the configuration that the experiment wants is refused.
+pub fn metadata(effort: Effort, jobs: NonZeroUsize) -> Result<String, ScenarioError> {
+    Ok(metadata::table(&Lab { effort, jobs })?.markdown())
 }
 
 const HEADER: &str = "\

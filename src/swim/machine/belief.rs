@@ -119,8 +119,12 @@ impl Machine {
         if member.address() != before.address() || member.metadata() != before.metadata() {
             self.events.push(Event::Updated(member));
         }
+        let urgency = what_changed(before, self.members.member(slot).record());
+        if urgency == Urgency::Changed {
+            self.note_metadata(slot);
+        }
         if source != Source::Bulk && self.members.member(slot).state() == State::Alive {
-            self.tell(slot, Urgency::Joined);
+            self.tell(slot, urgency);
         }
     }
 
@@ -371,7 +375,7 @@ impl Machine {
     }
 
     /// Whether a third party's claim is too far from what we know to be stored before its owner was asked.
-    fn leaps(&self, known: Option<Slot>, generation: Generation, incarnation: Incarnation) -> bool {
+    pub(super) fn leaps(&self, known: Option<Slot>, generation: Generation, incarnation: Incarnation) -> bool {
         let known = known.map(|slot| self.members.member(slot)).filter(|member| member.generation() == generation);
         if let Some(member) = known {
             return incarnation.0.saturating_sub(member.incarnation().0) > INCARNATION_LEAP;
@@ -451,5 +455,17 @@ impl Machine {
         } else {
             self.gossip.hush(slot);
         }
+    }
+}
+
+/// How urgent the newer words of a live member are: those that say nothing else than before refute what somebody holds
+/// against it.
+fn what_changed(before: &Record, after: &Record) -> Urgency {
+    if before.address() != after.address() || before.extra() != after.extra() {
+        Urgency::Joined
+    } else if before.metadata() != after.metadata() {
+        Urgency::Changed
+    } else {
+        Urgency::Refutation
     }
 }

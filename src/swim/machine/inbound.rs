@@ -205,6 +205,7 @@ impl Machine {
             Item::Suspect(accusation) => self.hear_suspect(origin, accusation),
             Item::Dead(accusation) => self.hear_dead(origin, accusation, source),
             Item::Left(departure) => self.hear_left(origin, departure, source),
+            Item::Change(change) => self.hear_change(origin, change, source),
             Item::Seen(address) => self.hear_seen(origin, *address),
             // The steps of a comparison mean something only inside one.
             Item::Range { .. }

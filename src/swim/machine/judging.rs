@@ -235,9 +235,9 @@ impl Machine {
         self.repair.note_news(self.now);
         let by = suspicion.accusers;
         // With enough accusers everyone's clock runs already, so the verdict only rides.
-        let urgency = if self.has_enough_accusers(&suspicion) { Urgency::Idle } else { Urgency::Dead };
+        let carriers = if self.has_enough_accusers(&suspicion) { 0 } else { self.rules.forward_fanout };
         self.verdicts.insert(slot, Verdict::from(suspicion));
-        self.tell(slot, urgency);
+        self.gossip.tell(slot, Urgency::Dead, carriers);
         let member = self.members.member(slot).clone();
         self.events.push(Event::Dead { member, by, reason, isolated: false });
         self.full = false;

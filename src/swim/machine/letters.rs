@@ -64,10 +64,7 @@ impl Machine {
         if self.stopped || self.leaving.is_some() || extra == self.me().record().extra() {
             return;
         }
-        self.enter(now);
-        let incarnation = self.me().incarnation().next();
-        self.speak(incarnation, |record| record.set_extra(&extra));
-        self.settle();
+        self.set_further_fields(now, &extra);
     }
 
     /// The elections that a member says it leads.

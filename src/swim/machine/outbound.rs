@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::member::State;
 use crate::sabotage;
 use crate::swim::attempts::Errand;
-use crate::swim::gossip::{WasSent, sends_in_all};
+use crate::swim::gossip::{Changes, Urgency, sends_in_all};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Path};
 use crate::swim::members::Members;
@@ -15,7 +15,7 @@ use crate::swim::outbox::{First, Intent, Outgoing, Rides};
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicions, Verdict};
 use crate::time::Instant;
-use crate::wire::{Accusation, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
+use crate::wire::{Accusation, ChangeRef, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
 
 /// The least bytes that a news takes; with less room there is no use in trying.
 const ITEM_BYTES_MIN: usize = 20;
@@ -57,22 +57,28 @@ impl Machine {
         news.write_first(intent.first, &mut writer);
         if intent.rides == Rides::News && self.gossip.len() > 0 {
             let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);
-            self.gossip.take(most, &mut batch);
+            let changes = if self.change_meter.has_any(self.now) { Changes::Go } else { Changes::Wait };
+            self.gossip.list(most, changes, &mut batch);
             let sends_max = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
-            // What does not fit stays in the batch, and is given back in reverse so that it keeps its place.
-            batch.retain(|slot| match news.of(*slot) {
-                None => {
+            for slot in &batch {
+                let is_change = self.gossip.urgency(*slot) == Some(Urgency::Changed);
+                if is_change && !self.change_meter.has_any(self.now) {
+                    break;
+                }
+                let Some(item) = news.of(*slot) else {
                     self.gossip.hush(*slot);
-                    false
+                    continue;
+                };
+                let item = match (item, self.gossip.base(*slot)) {
+                    (Item::Alive(record), Some(base)) => Item::Change(ChangeRef::of(record, base)),
+                    (item, _) => item,
+                };
+                let room = writer.room();
+                if writer.item(&item) {
+                    self.gossip.sent(*slot, sends_max);
+                    let bytes = if is_change { room - writer.room() } else { 0 };
+                    self.change_meter.take(bytes);
                 }
-                Some(item) if writer.item(&item) => {
-                    self.gossip.give_back(*slot, WasSent::Yes, sends_max);
-                    false
-                }
-                Some(_) => true,
-            });
-            for slot in batch.iter().rev() {
-                self.gossip.give_back(*slot, WasSent::No, sends_max);
             }
         }
         writer.finish();

@@ -299,6 +299,27 @@ impl Machine {
             }
         }
         self.timers.set(Timer::Forward, Instant::NEVER);
+        self.forward_changes();
+    }
+
+    /// The same for changes alone: no more datagrams than their bytes a second would fill, so that nothing more urgent
+    /// waits for them.
+    fn forward_changes(&mut self) {
+        while self.gossip.change_carriers_due() > 0 {
+            let targets = self.pick_for_news(self.gossip.change_carriers_due());
+            for target in targets.iter() {
+                if !self.change_meter.has_any(self.now) || !self.change_bucket.take(self.now) {
+                    let next = self.change_bucket.next_at().max(self.change_meter.next_at()).max(self.now);
+                    self.timers.set(Timer::Forward, next);
+                    return;
+                }
+                self.gossip.carried(1);
+                self.carry_news(target);
+            }
+            if self.is_alone() || targets.len() == 0 {
+                return;
+            }
+        }
     }
 
     fn pick_for_news(&mut self, wanted: usize) -> Picks {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::event::Event;
-use crate::member::{Accusers, Generation, IdentityError, Incarnation, METADATA_BYTES_MAX};
+use crate::member::{Accusers, Generation, Incarnation};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
@@ -12,29 +12,9 @@ use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::timers::Timer;
-use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Message, Nonce, RecordRef, Rejected};
 
 impl Machine {
-    /// Changes the metadata; others hear of it as an update.
-    ///
-    /// # Errors
-    /// When it is longer than 512 bytes; nothing changes.
-    pub(crate) fn set_metadata(&mut self, now: Instant, metadata: &[u8]) -> Result<(), IdentityError> {
-        if metadata.len() > METADATA_BYTES_MAX {
-            return Err(IdentityError::Metadata(metadata.len()));
-        }
-        if self.stopped || metadata == self.me().metadata() {
-            return Ok(());
-        }
-        self.enter(now);
-        let now_mine = self.me().incarnation();
-        let incarnation = if sabotage::is_off("new_words") { now_mine } else { now_mine.next() };
-        self.speak(incarnation, |record| record.set_metadata(metadata));
-        self.settle();
-        Ok(())
-    }
-
     /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
     pub(super) fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         self.raise(incarnation, change);

@@ -1,0 +1,72 @@
+//! Changes of a record's further fields alone: who may tell only those, and what is made of them.
+//!
+//! A change of leader is one, and must not drag a record with 512 bytes of metadata through the cluster. Whoever lacks
+//! the rest of the record cannot use the change, so the change is told alone only by those whose news of the rest have
+//! gone out; the others tell the whole record.
+
+use crate::member::{Incarnation, Record};
+use crate::swim::gossip::Urgency;
+use crate::swim::machine::Machine;
+use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::probe::Occasion;
+use crate::swim::slot::Slot;
+use crate::time::Instant;
+use crate::wire::{ChangeRef, RecordRef};
+
+impl Machine {
+    /// Replaces the further fields of this node's own record.
+    pub(super) fn set_further_fields(&mut self, now: Instant, extra: &[u8]) {
+        self.enter(now);
+        let me = self.members.me();
+        let base = self.is_settled(me).then(|| self.gossip.base(me).unwrap_or(self.me().incarnation()));
+        let incarnation = self.me().incarnation().next();
+        self.raise(incarnation, |record| record.set_extra(extra));
+        self.tell(me, Urgency::Joined);
+        // A new start has told nothing yet.
+        self.tell_change(me, base.filter(|base| *base < self.me().incarnation()));
+        self.settle();
+    }
+
+    /// A member changed nothing but its further fields.
+    pub(super) fn hear_change(&mut self, origin: Origin, change: &ChangeRef<'_>, source: Source) {
+        if change.id == self.me().id() {
+            // An old word of ours that we have forgotten saying, or a liar's: ours must be the last.
+            if change.generation == self.me().generation() && change.incarnation > self.me().incarnation() {
+                self.speak(change.incarnation.next(), |_| {});
+            }
+            return;
+        }
+        let Some(slot) = self.members.find(change.id) else { return };
+        if self.leaps(Some(slot), change.generation, change.incarnation) {
+            self.begin_round(slot, Occasion::Look);
+            return;
+        }
+        let Some(record) = change.apply(self.members.member(slot).record()) else {
+            if self.members.member(slot).generation() == change.generation {
+                self.hear_incarnation(slot, change.incarnation);
+            }
+            return;
+        };
+        let base = self.is_settled(slot).then_some(change.base);
+        self.hear_alive(origin, &RecordRef::of(&record), source);
+        if self.is_told(slot, &record) {
+            self.tell_change(slot, base);
+        }
+    }
+
+    /// Whether a change may be told alone: not while news of the whole record are still under way, for those who have
+    /// not heard them could make nothing of it.
+    fn is_settled(&self, slot: Slot) -> bool {
+        self.gossip.urgency(slot).is_none() || self.gossip.base(slot).is_some()
+    }
+
+    fn is_told(&self, slot: Slot, record: &Record) -> bool {
+        self.gossip.urgency(slot) == Some(Urgency::Joined) && self.members.member(slot).record() == record
+    }
+
+    fn tell_change(&mut self, slot: Slot, base: Option<Incarnation>) {
+        if let Some(base) = base {
+            self.gossip.build_on(slot, base);
+        }
+    }
+}
