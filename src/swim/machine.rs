@@ -142,7 +142,7 @@ impl Machine {
         let mut timers = Timers::new();
         let interval = rules.probe_interval;
         timers.set(Timer::Tick, now + random.probing.fraction_of(interval));
-        let whereabouts = Whereabouts::new(advertise, rules.rto_floor() * 3);
+        let whereabouts = Whereabouts::new(advertise, rules.rto_floor() * 3, rules.probe_interval);
         let latest_start = me.generation().0;
         let mut machine = Machine {
             codec: Codec::new(&rules.cluster, rules.datagram_bytes_max),

@@ -18,6 +18,8 @@ use crate::wire::Digest;
 pub(crate) const ASKED_MAX: usize = 8;
 /// The longest pause between two surveys that changed nothing.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
+/// An address at which nobody reaches us for so many times as long as a member waits for a ping is given up again.
+const TRIAL_LATELYS: u32 = 4;
 /// The longest pause while no address is known.
 const UNKNOWN_PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -37,6 +39,8 @@ pub(crate) struct Whereabouts {
     advertise: Advertise,
     /// How long an answer may take.
     wait: Duration,
+    /// Whoever was reached so lately is no stranger where it is recorded: a member is pinged about once an interval.
+    lately: Duration,
     /// Who sees us where, the latest word of each, the latest last.
     sightings: Vec<(Digest, SocketAddr)>,
     /// When somebody last reached us where we are recorded.
@@ -46,25 +50,29 @@ pub(crate) struct Whereabouts {
     is_asking: bool,
     pause: Duration,
     next: Instant,
+    /// Since when we tell another address than before, and that one, until somebody has reached us at the new one.
+    on_trial: Option<(Instant, SocketAddr)>,
 }
 
 impl Whereabouts {
-    pub(crate) fn new(advertise: Advertise, wait: Duration) -> Self {
+    pub(crate) fn new(advertise: Advertise, wait: Duration, interval: Duration) -> Self {
         Whereabouts {
             advertise,
             wait,
+            lately: interval + interval / 2,
             sightings: Vec::new(),
             reached: Instant::ORIGIN,
             asked: Instant::ORIGIN,
             is_asking: false,
             pause: wait,
             next: Instant::NEVER,
+            on_trial: None,
         }
     }
 
     /// When [`Whereabouts::rule`] is next worth asking.
     pub(crate) fn next_at(&self) -> Instant {
-        self.next
+        self.next.min(self.on_trial.map_or(Instant::NEVER, |(since, _)| since + self.lately * TRIAL_LATELYS))
     }
 
     /// No address is known, and there is somebody to ask.
@@ -77,6 +85,7 @@ impl Whereabouts {
     /// A ping has reached us where we are recorded.
     pub(crate) fn reached(&mut self, now: Instant) {
         self.reached = now;
+        self.on_trial = None;
     }
 
     /// A member says where it sees us. If that is not `own`, most are asked, unless that was done lately without need.
@@ -96,7 +105,15 @@ impl Whereabouts {
     /// What the reports come to. `others` is how many members there are besides us.
     pub(crate) fn rule(&mut self, now: Instant, own: SocketAddr, others: usize) -> Ruling {
         if let Some(at) = self.is_better(own) {
-            return self.adopt(at);
+            return self.adopt(now, at, own);
+        }
+        if let Some((since, before)) = self.on_trial {
+            if now >= since + self.lately * TRIAL_LATELYS && !sabotage::is_off("address_on_trial") {
+                // What most saw us at leads nowhere, so the fault lay elsewhere.
+                let ruling = self.adopt(now, before, own);
+                self.on_trial = None;
+                return ruling;
+            }
         }
         if now < self.next {
             return Ruling::Rest;
@@ -107,9 +124,15 @@ impl Whereabouts {
         }
 
         self.is_asking = false;
-        let is_reached = self.reached >= self.asked && !own.ip().is_unspecified();
+        let is_known = !own.ip().is_unspecified();
+        let is_reached = is_known && (self.reached >= self.asked || now.since(self.reached) < self.lately);
         match self.elsewhere(own, others).filter(|_| !is_reached && self.advertise == Advertise::AsSeen) {
-            Some(at) => self.adopt(at),
+            Some(at) => self.adopt(now, at, own),
+            None if is_known && self.reached < self.asked && self.elsewhere(own, others).is_some() => {
+                // Most see us elsewhere, and it is too soon to say that nobody reaches us here.
+                (self.is_asking, self.next) = (true, now.max(self.reached + self.lately));
+                Ruling::Rest
+            }
             None => {
                 let longest = if own.ip().is_unspecified() { UNKNOWN_PAUSE_MAX } else { PAUSE_MAX };
                 self.pause = (self.pause * 2).min(longest);
@@ -138,7 +161,7 @@ impl Whereabouts {
         if self.advertise == Advertise::AsGiven {
             return None;
         }
-        let seen = self.sightings.iter().rev().map(|(_, at)| SocketAddr::new(at.ip(), own.port()));
+        let seen = self.sightings.iter().rev().map(|(_, at)| *at);
         let mut from_outside = seen.clone().filter(|at| !at.ip().is_loopback());
         if own.ip().is_unspecified() {
             from_outside.next().or(seen.clone().next())
@@ -149,7 +172,8 @@ impl Whereabouts {
         }
     }
 
-    fn adopt(&mut self, at: SocketAddr) -> Ruling {
+    fn adopt(&mut self, now: Instant, at: SocketAddr, own: SocketAddr) -> Ruling {
+        self.on_trial = (!own.ip().is_unspecified()).then_some((now, own));
         self.sightings.clear();
         (self.is_asking, self.pause, self.next) = (false, self.wait, Instant::NEVER);
         Ruling::Adopt(at)
@@ -171,7 +195,7 @@ mod tests {
     }
 
     fn told(advertise: Advertise, own: SocketAddr, by: u64, seen: &str) -> Whereabouts {
-        let mut whereabouts = Whereabouts::new(advertise, WAIT);
+        let mut whereabouts = Whereabouts::new(advertise, WAIT, WAIT * 3);
         for member in 0..by {
             whereabouts.note(at(10_000), Digest(member), address(seen), own);
         }
@@ -206,7 +230,7 @@ mod tests {
     #[test]
     fn whoever_is_reached_asks_ever_more_seldom() {
         let own = address("10.0.0.1:7");
-        let mut whereabouts = Whereabouts::new(Advertise::AsSeen, WAIT);
+        let mut whereabouts = Whereabouts::new(Advertise::AsSeen, WAIT, WAIT * 3);
         let mut asked = Vec::new();
         for second in 0..3_600 {
             let now = at(second * 1_000);
@@ -220,9 +244,28 @@ mod tests {
     }
 
     #[test]
+    fn an_address_at_which_nobody_reaches_us_is_given_up_again() {
+        let (own, seen) = (address("10.0.0.1:7"), address("10.0.0.9:7"));
+        let taken = || {
+            let mut whereabouts = told(Advertise::AsSeen, own, 3, "10.0.0.9:7");
+            assert_eq!(whereabouts.rule(at(10_000), own, 5), Ruling::Ask);
+            assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::Adopt(seen));
+            whereabouts
+        };
+        let over = 10_300 + 4 * 1_350;
+        let mut lost = taken();
+        assert_eq!((lost.next_at(), lost.rule(at(over - 1), seen, 5)), (at(over), Ruling::Rest));
+        assert_eq!(lost.rule(at(over), seen, 5), Ruling::Adopt(own));
+        assert_eq!((lost.rule(at(over * 9), own, 5), lost.next_at()), (Ruling::Rest, Instant::NEVER));
+        let mut reached = taken();
+        reached.reached(at(11_000));
+        assert_eq!((reached.rule(at(over), seen, 5), reached.next_at()), (Ruling::Rest, Instant::NEVER));
+    }
+
+    #[test]
     fn an_unknown_address_is_asked_for_until_it_is_known() {
         let own = address("0.0.0.0:7");
-        let mut whereabouts = Whereabouts::new(Advertise::AsSeen, WAIT);
+        let mut whereabouts = Whereabouts::new(Advertise::AsSeen, WAIT, WAIT * 3);
         let mut asked = 0;
         for step in 0..600 {
             whereabouts.wonder(at(step * 100));
@@ -230,7 +273,7 @@ mod tests {
         }
         assert!((25..=40).contains(&asked), "asked {asked} times in a minute");
         whereabouts.note(at(60_000), Digest(1), address("10.0.0.9:4711"), own);
-        assert_eq!(whereabouts.rule(at(60_000), own, 2), Ruling::Adopt(address("10.0.0.9:7")), "at the bound port");
+        assert_eq!(whereabouts.rule(at(60_000), own, 2), Ruling::Adopt(address("10.0.0.9:4711")), "with its port");
     }
 
     #[test]

@@ -190,6 +190,19 @@ impl Machine {
         self.outbox.push_prepared(newcomer, datagram);
     }
 
+    /// Somebody we do not know pings us: while we are alone, that is a contact that we greeted. It may not receive where
+    /// it sends from, so what echoes its nonce goes where we greeted too.
+    pub(super) fn echo_to_contacts(&mut self, nonce: Nonce) {
+        if !self.is_alone() {
+            return;
+        }
+        let latest = self.joining.contacts().len().saturating_sub(DIALS_AT_ONCE);
+        for place in latest..self.joining.contacts().len() {
+            let to = self.joining.contacts()[place];
+            self.send(to, Message::Ack { nonce }, First::Nothing, Rides::Nothing);
+        }
+    }
+
     /// Somebody we do not know addressed us: while we are alone, that is a contact, and it is asked for its table.
     pub(super) fn pull_from_contact(&mut self, contact: SocketAddr) {
         if self.is_alone() && !self.joining.contacts().is_empty() && !self.repair.is_busy() {

@@ -103,7 +103,10 @@ impl Machine {
         self.ack(origin, nonce, asks_where);
         match origin.slot {
             Some(slot) => self.ping_back(slot),
-            None => self.pull_from_contact(origin.address),
+            None => {
+                self.echo_to_contacts(nonce);
+                self.pull_from_contact(origin.address);
+            }
         }
         Ok(())
     }

@@ -126,8 +126,8 @@ impl Machine {
     fn adopt_address(&mut self, address: SocketAddr) {
         let was = self.me().address();
         if was.ip().is_unspecified() {
-            // Nobody holds a record of ours without an address.
-            let incarnation = self.me().incarnation();
+            // Nobody holds a record of ours without an address; but an earlier process of this start may have told one.
+            let incarnation = self.me().incarnation().next();
             self.raise(incarnation, |record| record.set_address(address));
             self.tell(self.members.me(), Urgency::Joined);
             self.dial_contacts();
@@ -135,6 +135,8 @@ impl Machine {
             tracing::warn!(%was, now = %address, "others see this node at another address and do not reach it at its own: it tells the one they see");
             let incarnation = self.me().incarnation().next();
             self.speak(incarnation, |record| record.set_address(address));
+            // Those that hold us for dead where we were would hear no news.
+            self.ask_where_we_are();
         }
     }
 
