@@ -76,8 +76,6 @@ const NOT_MENDED: &[(&str, u32)] = &[
     ("families-apart", 14),
     ("flapping-told-seldom", 10),
     ("ingress-loss-99", 6),
-    ("isolated-rate-5", 2),
-    ("isolated-rate-64", 2),
     ("nat-each-10", 4),
     ("nat-each-100", 4),
     ("nat-each-answers-100", 4),

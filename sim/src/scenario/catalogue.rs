@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 103] = [
+const FILES: [&str; 105] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -49,6 +49,8 @@ const FILES: [&str; 103] = [
     include_str!("../../scenarios/idle-some-dead.toml"),
     include_str!("../../scenarios/inbox-small.toml"),
     include_str!("../../scenarios/isolated-forgets.toml"),
+    include_str!("../../scenarios/isolated-rate-5.toml"),
+    include_str!("../../scenarios/isolated-rate-64.toml"),
     include_str!("../../scenarios/isolated-under-loss-250.toml"),
     include_str!("../../scenarios/join-1970.toml"),
     include_str!("../../scenarios/join-1970-300.toml"),

@@ -189,7 +189,9 @@ impl Machine {
             self.unite(slot, accusers);
         }
         let now = self.now;
-        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+        // A round that was under way when we became isolated: whom nobody hears us ask is asked in turn, not on its own.
+        let is_given_up = self.isolated.is_some() && self.members.row(slot).is_provisional();
+        if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| !is_given_up) {
             suspicion.stand(now);
         }
         if is_private {
