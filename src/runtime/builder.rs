@@ -119,8 +119,8 @@ impl Builder {
     ///
     /// A specific address is what the others are told, unless [`advertise`](Builder::advertise) names another. Behind a
     /// wildcard the node does not know its address: it asks members until one says where it sees the node, and tells that
-    /// IP address with the bound port. Until then no other lists it; a node that no other contacts learns it from the first
-    /// that joins through it.
+    /// IP address with the bound port. Until then no other lists it. A node without contacts learns it from the first
+    /// member that joins through it.
     pub fn bind(mut self, address: impl Display) -> Self {
         self.bind = address.to_string();
         self
@@ -215,7 +215,8 @@ impl Builder {
     /// does without a disk, and its documentation says at what price.
     ///
     /// It is used on a thread of its own: reading it at the start is waited for, saving holds up nothing but this node's
-    /// own votes. When the node stops, it is closed before that is told, unless a save takes longer than a second. It belongs to one node: of clones of this builder the first to start has it.
+    /// own votes. When the node stops, it is closed before that is told, unless a save takes longer than a second. It
+    /// belongs to one node: of clones of this builder the first to start has it.
     pub fn term_store(mut self, store: impl TermStore + 'static) -> Self {
         self.store = Some(StoreSlot::new(store));
         self

@@ -177,10 +177,12 @@ impl Reporter {
         let (node, peer) = (self.node.as_str(), member.name());
         match self.mistakes.differs(now, theirs, ours) {
             None => {}
-            Some(Differs::Matters(what)) => warn!(target: "tidings::node", node, peer, "{peer} is configured otherwise \
+            Some(Differs::Matters(what)) => {
+                warn!(target: "tidings::node", node, peer, "{peer} is configured otherwise \
                 than this node: {what}; the cluster tolerates what its least tolerant member does, at the pace of each: \
                 give all members the same probe_interval, stall_tolerance and release (others that say the same are not \
-                named)"),
+                named)")
+            }
             Some(Differs::Release(what)) => {
                 info!(target: "tidings::node", node, peer, "{peer} runs another release: {what}");
             }
