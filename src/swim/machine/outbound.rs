@@ -171,6 +171,11 @@ impl Machine {
             if is_stranger || asks_where { First::Seen(origin.source) } else { self.belief_about_sender(origin) };
         let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
+        if let Some(slot) = origin.slot.filter(|_| is_stranger && !sabotage::is_off("ways")) {
+            // It may not receive where it sends from: what it may be told there it may be told where it is recorded.
+            let (to, first, rides) = (self.members.member(slot).address(), First::Nothing, Rides::Nothing);
+            self.outbox.push(Intent { to, message, first, bytes_max: origin.bytes, rides });
+        }
         match origin.slot {
             Some(slot) if is_stranger || asks_where => self.notice_stranger(origin, slot),
             Some(slot) if !origin.is_proved && self.gossip.len() > 0 => self.unmet = Some(slot),

@@ -42,16 +42,15 @@ impl Machine {
         self.meet_pinger();
         self.ask_stranger();
         self.dial_when_alone();
-        let target = self.members.ring_after_me(ring::offset(round, self.members.ring_len()));
-        match target {
-            // A round of retries and relays would find out what is known, that nobody hears us. One ping in an interval
-            // finds out when that is over.
-            Some(target) if self.isolated.is_some() && self.members.row(target).is_provisional() => {
-                self.ping(target, Errand::Look, First::Nothing);
-            }
-            Some(target) => drop(self.begin_round(target, Occasion::Scheduled)),
-            None => {}
+        if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
+            self.begin_round(target, Occasion::Scheduled);
         }
+    }
+
+    /// Whether a member is held for dead only because nobody hears us.
+    fn is_beyond_reach(&self, slot: Slot) -> bool {
+        let is_isolated = self.isolated.is_some() && !sabotage::is_off("isolated_backoff");
+        is_isolated && self.members.row(slot).is_provisional()
     }
 
     /// The retry timeout for one member.
@@ -71,6 +70,15 @@ impl Machine {
             // Its silence would be our socket's.
             return None;
         }
+        if self.is_beyond_reach(slot) {
+            // A round of retries and relays would find out what is known, that nobody hears us. One ping in an interval
+            // finds out when that is over.
+            if occasion == Occasion::Scheduled {
+                self.ping(slot, Errand::Look, First::Nothing);
+            }
+            return None;
+        }
+
         let rto = self.rto(slot);
         let longest = self.rules.probe_interval.min(self.rules.stall_tolerance / 3);
         let digest = self.members.row(slot).digest();
@@ -188,10 +196,8 @@ impl Machine {
         } else if !is_private {
             self.unite(slot, accusers);
         }
-        let now = self.now;
-        // A round that was under way when we became isolated: whom nobody hears us ask is asked in turn, not on its own.
-        let is_given_up = self.isolated.is_some() && self.members.row(slot).is_provisional();
-        if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| !is_given_up) {
+        let (now, stands) = (self.now, !self.is_beyond_reach(slot));
+        if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| stands) {
             suspicion.stand(now);
         }
         if is_private {

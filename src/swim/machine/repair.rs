@@ -15,6 +15,9 @@ use crate::swim::sync::{Aim, Session, answer};
 use crate::time::Instant;
 use crate::wire::{Datagram, Item, Message, Nonce, Rejected};
 
+/// After so many members in a row with our view, comparisons in vain are forgotten. One is not enough: where tables are
+/// full, some hold the same as we do and others never will.
+const AGREED_AGAIN: usize = 16;
 /// The pause between comparisons in vain doubles so often: from 2 s to 128 s.
 const IN_VAIN_MAX: u32 = 6;
 
@@ -57,6 +60,7 @@ impl Repair {
     pub(super) fn note_news(&mut self, now: Instant) {
         self.news_at = now;
         self.agreed = 0;
+        self.forgive(now);
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -79,9 +83,10 @@ impl Repair {
     fn is_due(&mut self, now: Instant, differs: bool, quiet: Duration, patience: Duration) -> bool {
         if !differs {
             self.differ_since = None;
-            self.in_vain = 0;
-            self.not_before = now;
             self.agreed += 1;
+            if self.agreed >= AGREED_AGAIN {
+                self.forgive(now);
+            }
             return false;
         }
         self.agreed = 0;
@@ -90,13 +95,17 @@ impl Repair {
         is_due && (self.not_before <= now || sabotage::is_off("comparisons_in_vain"))
     }
 
+    /// Comparisons are worth their while again.
+    fn forgive(&mut self, now: Instant) {
+        self.in_vain = 0;
+        self.not_before = self.not_before.min(now);
+    }
+
     /// A comparison is over. One that has left our view as it was, and will again, is not worth repeating each second:
     /// a full table refuses the same members each time.
     fn compared(&mut self, now: Instant, view_hash: u64, patience: Duration) {
         if view_hash != self.began_at {
-            self.in_vain = 0;
-            self.not_before = now;
-            return;
+            return self.forgive(now);
         }
         self.not_before = now + patience * (1 << self.in_vain.min(IN_VAIN_MAX));
         self.in_vain = self.in_vain.saturating_add(1);

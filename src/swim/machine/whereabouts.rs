@@ -77,11 +77,15 @@ impl Machine {
         if !says_where && origin.slot.is_some() {
             self.whereabouts.reached(self.now);
         }
+        // Whoever tells itself at another address than we see it at, or at none, asks.
         let tells_itself = |item: Item<'_>| match item {
-            Item::Alive(record) => Digest::of(record.id, record.generation) == origin.digest,
+            Item::Alive(record) => {
+                let is_its_own = Digest::of(record.id, record.generation) == origin.digest;
+                is_its_own && record.address != origin.source
+            }
             _ => false,
         };
-        origin.path != Path::Home && heard.items().any(tells_itself)
+        heard.items().any(tells_itself)
     }
 
     /// Somebody tells at which address it sees us.
