@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::node;
+use tidings::config::Config;
 use tidings::event::Event;
 use tidings::member::Generation;
 use tidings::runtime::{Builder, Node};
@@ -103,6 +104,12 @@ impl Log {
         assert!(waited.await.is_ok(), "no line of {parts:?} in {:#?}", self.lines.lock().unwrap());
     }
 
+    /// The lines of a level with these parts.
+    fn all(&self, level: Level, parts: &[&str]) -> Vec<Line> {
+        let lines = self.lines.lock().unwrap();
+        lines.iter().filter(|line| line.level == level && line.has(parts)).cloned().collect()
+    }
+
     #[track_caller]
     fn expect(&self, level: Level, parts: &[&str]) {
         let lines = self.lines.lock().unwrap();
@@ -181,4 +188,34 @@ fn mistakes_are_told_with_the_next_step() {
     });
     log.expect(Level::WARN, &["node=\"n2\"", "bound to 0.0.0.0:", ".advertise(..)"]);
     log.expect(Level::WARN, &["node=\"n4\"", "peer=\"n3\"", "dated 2100-01-01T00:00:00.000Z", "NTP"]);
+}
+
+#[test]
+fn another_p_is_told_once_by_each_node_and_the_same_p_by_none() {
+    let log = Log::of(|_| async {
+        let patient = Config { stall_tolerance: Duration::from_secs(2), ..Config::local("test") };
+        let first = start(node("n1")).await;
+        let contact = [first.local_address()];
+        let same = start(node("n2").contacts(contact)).await;
+        let (other, another) = (node("n3").config(patient.clone()), node("n4").config(patient));
+        let other = start(other.bind("127.0.0.1:0").contacts(contact)).await;
+        let another = start(another.bind("127.0.0.1:0").contacts(contact)).await;
+        // What changes later is looked at again, and is no news.
+        another.set_metadata("changed").await.unwrap();
+        for node in [&first, &same, &other, &another] {
+            until_alive(node, 4).await;
+            let seen = node.wait_until(|view| view.by_name("n4").is_some_and(|n4| n4.metadata() == b"changed"));
+            tokio::time::timeout(PATIENCE, seen).await.expect("the change was not heard in time").unwrap();
+        }
+    });
+    for (node, what) in [
+        ("n1", "stall_tolerance 2s, here 1s"),
+        ("n2", "stall_tolerance 2s, here 1s"),
+        ("n3", "stall_tolerance 1s, here 2s"),
+        ("n4", "stall_tolerance 1s, here 2s"),
+    ] {
+        let told = log.all(Level::WARN, &[&format!("node={node:?}"), "configured otherwise"]);
+        assert_eq!(told.len(), 1, "{node}: {told:#?}");
+        assert!(told.iter().all(|line| line.has(&["peer=\"n", what, "give all members the same"])), "{told:#?}");
+    }
 }

@@ -190,6 +190,8 @@ fn ghosts_a_ten_minute_partition_heals() {
         }
         let healed = net.now();
         net.heal();
+        // Contacts are greeted now and then as well, and that would do. Here no greeting arrives.
+        net.stop(|_, _, datagram| datagram[1] == PING && datagram[18..26] == [0; 8]);
         assert!(net.until(secs(120), Net::all_agree), "seed {seed}");
         net.run(secs(30));
         assert!(net.all_agree(), "seed {seed}");

@@ -61,6 +61,8 @@ const EXTREMES: [Extreme; 38] = [
     ("forward_rate high", &[("forward_rate", "10000")]),
     ("forward_burst low", &[("forward_burst", "1")]),
     ("forward_burst high", &[("forward_burst", "10000")]),
+    ("metadata_bytes_per_second low", &[("metadata_bytes_per_second", "1024")]),
+    ("metadata_bytes_per_second high", &[("metadata_bytes_per_second", "1000000000")]),
     ("sync_quiet low", &[("sync_quiet", "10ms")]),
     ("sync_quiet high", &[("sync_quiet", "1h")]),
     ("sync_patience low", &[("sync_patience", "10ms")]),

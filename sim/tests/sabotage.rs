@@ -12,6 +12,8 @@
 
 #[path = "bad_input.rs"]
 mod bad_input;
+#[path = "economy.rs"]
+mod economy;
 #[path = "elections.rs"]
 mod elections;
 #[path = "mechanisms.rs"]
@@ -19,8 +21,12 @@ mod mechanisms;
 
 use std::process::{Command, Stdio};
 
+use tidings_sim::expect::Expect;
+use tidings_sim::scenario::Scenario;
+use tidings_sim::world::World;
+
 /// Each fault and the test that must notice it.
-const FAULTS: [(&str, &str); 12] = [
+const FAULTS: [(&str, &str); 13] = [
     ("late_wake", "mechanisms::late_wake_a_driver_that_stops_for_ten_seconds_declares_nobody_dead"),
     ("stall_tolerance", "mechanisms::stall_tolerance_a_stall_below_p_is_never_a_death"),
     ("accusers", "mechanisms::accusers_one_observer_alone_waits_for_three_p"),
@@ -32,13 +38,24 @@ const FAULTS: [(&str, &str); 12] = [
     ("pre_vote", "elections::a_deaf_voter_raises_no_term"),
     ("buddy", "mechanisms::buddy_a_ping_to_a_suspect_carries_the_suspicion"),
     ("forwarding", "mechanisms::forwarding_spreads_a_suspicion_within_100_ms"),
+    ("metadata_pace", "economy::metadata_that_change_all_the_time_keep_to_their_budget_and_no_crash_waits_for_them"),
     ("proof_of_address", "bad_input::no_reply_to_an_unproved_address_is_larger_than_what_provoked_it"),
 ];
 
+/// Each fault and the scenario of the catalogue that must not show what it expects.
+const SCENARIOS: [(&str, &str); 3] =
+    [("adopts_address", "moved-under-way"), ("true_starts", "join-1970"), ("ways", "nat-each-answers-10")];
+
+/// Runs the scenario that `SCENARIO` names.
+const OF_SCENARIO: &str = "the_scenario_that_is_named_shows_what_it_expects";
+const SCENARIO: &str = "TIDINGS_SCENARIO";
+const SEEDS: [u64; 2] = [1, 2];
+
 /// How the one test of this name ends in a process of its own, and what it said.
-fn run(test: &str, fault: Option<&str>) -> (bool, String) {
+fn run(test: &str, scenario: &str, fault: Option<&str>) -> (bool, String) {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", test, "--test-threads=1"]).env_remove("TIDINGS_SABOTAGE").stdin(Stdio::null());
+    child.args(["--exact", test, "--test-threads=1", "--include-ignored"]).stdin(Stdio::null());
+    child.env(SCENARIO, scenario).env_remove("TIDINGS_SABOTAGE");
     if let Some(fault) = fault {
         child.env("TIDINGS_SABOTAGE", fault);
     }
@@ -51,9 +68,11 @@ fn run(test: &str, fault: Option<&str>) -> (bool, String) {
 #[test]
 fn each_fault_fails_the_test_named_for_it() {
     let mut wrong = Vec::new();
-    for (fault, test) in FAULTS {
-        let (sound, _) = run(test, None);
-        let (faulty, said) = run(test, Some(fault));
+    let by_test = FAULTS.map(|(fault, test)| (fault, test, ""));
+    let by_scenario = SCENARIOS.map(|(fault, scenario)| (fault, OF_SCENARIO, scenario));
+    for (fault, test, scenario) in by_test.into_iter().chain(by_scenario) {
+        let (sound, _) = run(test, scenario, None);
+        let (faulty, said) = run(test, scenario, Some(fault));
         let why = said.lines().skip_while(|line| !line.contains("panicked at")).skip(1).take(1).next().unwrap_or("-");
         eprintln!("{fault:<17} untouched: {:<6} switched off: {:<6} {why}", word(sound), word(faulty));
         if !sound || faulty {
@@ -61,6 +80,21 @@ fn each_fault_fails_the_test_named_for_it() {
         }
     }
     assert!(wrong.is_empty(), "not as they should be: {wrong:?}");
+}
+
+#[test]
+#[ignore = "each_fault_fails_the_test_named_for_it names the scenario"]
+fn the_scenario_that_is_named_shows_what_it_expects() {
+    let name = std::env::var(SCENARIO).unwrap();
+    let scenario = Scenario::named(&name).unwrap_or_else(|| panic!("there is no scenario {name}"));
+    for seed in SEEDS {
+        let mut world = World::new(&scenario, seed, |_| (), Expect::new(&scenario)).unwrap();
+        world.run(scenario.lasts);
+        let end = world.now();
+        world.watch_mut().finish(end);
+        let violations = world.watch().violations();
+        assert!(violations.is_empty(), "{name}, seed {seed}: {}", violations[0]);
+    }
 }
 
 fn word(passes: bool) -> &'static str {

@@ -116,13 +116,23 @@ impl Builder {
     }
 
     /// The socket's address, such as `0.0.0.0:7340` (the default) or `[::]:7340` for both families. Port 0 takes any.
+    ///
+    /// A specific address is what the others are told, unless [`advertise`](Builder::advertise) names another. Behind a
+    /// wildcard the node does not know its address: it asks members until one says where it sees the node, and tells that
+    /// IP address with the bound port. Until then no other lists it. A node without contacts learns it from the first
+    /// member that joins through it.
     pub fn bind(mut self, address: impl Display) -> Self {
         self.bind = address.to_string();
         self
     }
 
-    /// Where others reach this node, an address or `host:port`, resolved once and told as it stands; without a port, the bound one. Without
-    /// this a specific bind address is told, and after a wildcard bind the address that the first contact sees.
+    /// Where others reach this node, an address or `host:port`, resolved once and never changed after that; without a
+    /// port, the bound one. Needed where the others cannot send to the address that they see, as behind a gateway that
+    /// rewrites the port.
+    ///
+    /// Without it the address is the bound one, or after a wildcard bind the one that others see; and when more than half
+    /// of the members (of up to 8 that are asked) see this node at one other address and none reaches it at its own, it
+    /// tells that one from then on.
     pub fn advertise(mut self, address: impl Display) -> Self {
         self.advertise = Some(address.to_string());
         self
@@ -205,7 +215,8 @@ impl Builder {
     /// does without a disk, and its documentation says at what price.
     ///
     /// It is used on a thread of its own: reading it at the start is waited for, saving holds up nothing but this node's
-    /// own votes. When the node stops, it is closed before that is told, unless a save takes longer than a second. It belongs to one node: of clones of this builder the first to start has it.
+    /// own votes. When the node stops, it is closed before that is told, unless a save takes longer than a second. It
+    /// belongs to one node: of clones of this builder the first to start has it.
     pub fn term_store(mut self, store: impl TermStore + 'static) -> Self {
         self.store = Some(StoreSlot::new(store));
         self

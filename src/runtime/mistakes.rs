@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::member::{Generation, NodeId};
+use crate::member::{Fingerprint, Generation, NodeId, Version};
 use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::strangers::Strangers;
 use crate::time::Instant;
@@ -44,6 +44,16 @@ pub(crate) enum Mistake {
     Clock,
 }
 
+/// How a member is configured otherwise than this node, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Differs {
+    /// Its probe interval or P, or a release that may behave otherwise: one of another major version, or of another
+    /// minor one below 1.0.
+    Matters(String),
+    /// A release that behaves as ours does: of another patch, or of another minor version from 1.0 on.
+    Release(String),
+}
+
 /// What stands, since when, and when it was said.
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
@@ -53,6 +63,8 @@ pub(crate) struct Mistakes {
     unknown: Backoff,
     clock: Backoff,
     ahead: Backoffs<NodeId>,
+    /// By what the members say, for a hundred of them may say the same.
+    differing: Backoffs<Fingerprint>,
     /// Who sent what could not be read since no other member is live.
     pub(crate) strangers: Strangers,
 }
@@ -99,6 +111,21 @@ impl Mistakes {
         let is_said = unix_ms >= EARLIEST_UNIX_MS && ahead > AHEAD_MS && self.ahead.takes_turn(now, id);
         is_said.then_some(ahead)
     }
+
+    /// What a member with this fingerprint does otherwise than one with `ours`, if that is to be said. Members that say
+    /// the same are one difference.
+    pub(crate) fn differs(&mut self, now: Instant, theirs: Fingerprint, ours: Fingerprint) -> Option<Differs> {
+        let words = theirs.difference_from(&ours)?;
+        let is_same_release = is_compatible(theirs.version, ours.version);
+        let only_release = Fingerprint { version: ours.version, ..theirs } == ours;
+        let differs = if only_release && is_same_release { Differs::Release(words) } else { Differs::Matters(words) };
+        self.differing.takes_turn(now, theirs).then_some(differs)
+    }
+}
+
+/// Whether two releases are of one line by semantic versioning, which counts minor versions below 1.0 as major ones.
+fn is_compatible(one: Version, other: Version) -> bool {
+    one.major == other.major && (one.major > 0 || one.minor == other.minor)
 }
 
 fn is_over(since: Option<Instant>, tolerated: Duration, now: Instant) -> bool {
@@ -173,5 +200,41 @@ mod tests {
         assert_eq!(ahead(1, two, AHEAD_MS + 1, now_ms), Some(AHEAD_MS + 1), "another member");
         assert_eq!(ahead(61, one, AHEAD_MS + 1, now_ms), Some(AHEAD_MS + 1), "again after a minute");
         assert_eq!(ahead(99, one, u64::MAX / 4, 0), None, "our own clock is the wrong one");
+    }
+
+    #[test]
+    fn a_difference_is_said_once_whoever_shows_it_and_a_patch_is_no_warning() {
+        let (second, p) = (Duration::from_secs(1), Duration::from_secs(3));
+        let version = |major, minor, patch| Version { major, minor, patch };
+        let released = |version| Fingerprint { probe_interval: second, stall_tolerance: p, version };
+        let ours = released(version(0, 4, 2));
+        let matters = |words: &str| Some(Differs::Matters(words.to_owned()));
+        let release = |words: &str| Some(Differs::Release(words.to_owned()));
+        // (they, we, what is said)
+        let rows = [
+            (ours, ours, None),
+            (Fingerprint { stall_tolerance: second, ..ours }, ours, matters("stall_tolerance 1s, here 3s")),
+            (Fingerprint { probe_interval: p, ..ours }, ours, matters("probe_interval 3s, here 1s")),
+            (released(version(0, 4, 3)), ours, release("version 0.4.3, here 0.4.2")),
+            (released(version(0, 5, 2)), ours, matters("version 0.5.2, here 0.4.2")),
+            (released(version(1, 4, 2)), ours, matters("version 1.4.2, here 0.4.2")),
+            (released(version(1, 5, 0)), released(version(1, 4, 2)), release("version 1.5.0, here 1.4.2")),
+            (released(version(2, 4, 2)), released(version(1, 4, 2)), matters("version 2.4.2, here 1.4.2")),
+            (
+                Fingerprint { stall_tolerance: second, ..released(version(0, 4, 3)) },
+                ours,
+                matters("stall_tolerance 1s, here 3s; version 0.4.3, here 0.4.2"),
+            ),
+        ];
+        let mut mistakes = Mistakes::default();
+        for (theirs, ours, said) in &rows {
+            assert_eq!(mistakes.differs(at(0), *theirs, *ours), *said);
+        }
+        for (second, again) in [(59, false), (60, true), (61, false)] {
+            for (theirs, ours, said) in &rows {
+                let said = said.clone().filter(|_| again);
+                assert_eq!(mistakes.differs(at(second), *theirs, *ours), said, "{theirs:?} at {second}");
+            }
+        }
     }
 }

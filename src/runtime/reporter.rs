@@ -11,7 +11,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use crate::event::Event;
-use crate::member::{Accusers, Member, NodeId};
+use crate::member::{Accusers, Fingerprint, Member, NodeId};
 use crate::protocol::Protocol;
 use crate::recording::RecordError;
 use crate::runtime::address::can_reach;
@@ -19,7 +19,7 @@ use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::{Lookup, listed};
 use crate::runtime::error::remedy;
-use crate::runtime::mistakes::{ADDRESS_AFTER, Facts, Mistake, Mistakes, UNANSWERED_AFTER};
+use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes, UNANSWERED_AFTER};
 use crate::runtime::view::View;
 use crate::time::{Instant, Utc};
 use crate::wire::Rejected;
@@ -74,12 +74,13 @@ impl Reporter {
 
     /// One line per change of state, given the view as it was before these events.
     pub(crate) fn events(&mut self, now: Instant, events: &[Event], before: &View, protocol: &Protocol) {
+        let me = protocol.me();
         for (place, event) in events.iter().enumerate() {
             match event {
-                Event::Up(member) if member.id() != protocol.me().id() => self.look_at_member(now, member),
+                Event::Up(member) if member.id() != me.id() => self.look_at_member(now, member, me.fingerprint()),
                 Event::Updated(member) => {
-                    if member.id() != protocol.me().id() {
-                        self.look_at_member(now, member);
+                    if member.id() != me.id() {
+                        self.look_at_member(now, member, me.fingerprint());
                     }
                     let earlier = events.iter().take(place).rev().filter_map(Event::member);
                     let was = earlier.into_iter().find(|earlier| earlier.id() == member.id());
@@ -145,9 +146,12 @@ impl Reporter {
         info!(target: "tidings::member", node, peer, generation, address = %member.address(), "updated{changes}");
     }
 
-    /// Says what about another member looks like a mistake.
-    fn look_at_member(&mut self, now: Instant, member: &Member) {
+    /// Says what about another member looks like a mistake; `ours` is this node's fingerprint.
+    fn look_at_member(&mut self, now: Instant, member: &Member, ours: Option<Fingerprint>) {
         self.look_at_clock(now, member);
+        if let (Some(theirs), Some(ours)) = (member.fingerprint(), ours) {
+            self.look_at_configuration(now, member, theirs, ours);
+        }
         if !can_reach(self.local, member.address()) && self.unreachable.takes_turn(now, member.id()) {
             let (node, peer, address, local) = (self.node.as_str(), member.name(), member.address(), self.local);
             warn!(target: "tidings::node", node, peer, %address, "a socket bound to {local} cannot send to {peer} at \
@@ -165,6 +169,24 @@ impl Reporter {
         warn!(target: "tidings::node", node, peer, ?ahead, "the start of {peer} is dated {theirs}, but it is {ours} here: \
             one of the two clocks is wrong, and after it is set right a restart may be taken for an earlier one; set both \
             by NTP");
+    }
+
+    /// Says when a member is configured otherwise than this node. A release that differs by its patch alone, or from 1.0
+    /// on by its minor version, is no mistake: every upgrade of one member at a time goes through that.
+    fn look_at_configuration(&mut self, now: Instant, member: &Member, theirs: Fingerprint, ours: Fingerprint) {
+        let (node, peer) = (self.node.as_str(), member.name());
+        match self.mistakes.differs(now, theirs, ours) {
+            None => {}
+            Some(Differs::Matters(what)) => {
+                warn!(target: "tidings::node", node, peer, "{peer} is configured otherwise \
+                than this node: {what}; the cluster tolerates what its least tolerant member does, at the pace of each: \
+                give all members the same probe_interval, stall_tolerance and release (others that say the same are not \
+                named)")
+            }
+            Some(Differs::Release(what)) => {
+                info!(target: "tidings::node", node, peer, "{peer} runs another release: {what}");
+            }
+        }
     }
 
     /// Says what looks like a mistake of operation, if it is time to.
