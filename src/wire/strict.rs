@@ -116,7 +116,7 @@ fn bodies() -> Vec<(u8, Vec<Piece>)> {
         (2, accusation.clone()),
         (3, accusation),
         (4, start()),
-        (6, with(start(), &[Number(3), Number(4), bytes(&[9]), Number(2), bytes(&[0; 2])])),
+        (6, with(start(), &[Number(3), Number(4), bytes(&[9, 2, 0, 0])])),
         (16, vec![bytes(&[12]), Number(0xabc), bytes(&[0; 4])]),
         (16, vec![bytes(&[0]), Number(0), bytes(&[0; 4])]),
         (17, vec![bytes(&[60]), Number((1 << 60) - 1), bytes(&[0; 64])]),
