@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use crate::event::Event;
 use crate::member::{Record, State, canonical};
-use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::ghosts::{Dial, Share};
 use crate::swim::joining::Purpose;
@@ -75,7 +74,7 @@ impl Machine {
     }
 
     fn set_join_timer(&mut self) {
-        if !self.joining.contacts().is_empty() && !sabotage::is_off("dial_again") {
+        if !self.joining.contacts().is_empty() {
             let patience = self.rules.probe_timeout * self.joining.dials.clamp(1, DIAL_PATIENCE);
             let jitter = self.random.healing.fraction_of(patience / 4);
             self.timers.set(Timer::Join, self.now + patience + jitter);
