@@ -1,8 +1,9 @@
 //! Always, of isolation: nobody says `Isolated` while as many others as a verdict needs answer it.
 //!
 //! The world knows which echo answered which ping and when that was handled. What counts is a ping of the host's own that
-//! it sent within the last P, whose ack it has handled, by the start of a member that it holds Alive. Where a host's clock
-//! jumped, or it was slow, the world's P is not the host's, and nothing is said.
+//! it sent within the last P, whose ack it has handled, by the start of a member that it holds Alive and that has no
+//! twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
+//! nothing is said.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -105,7 +106,9 @@ impl Isolation {
         let one = self.host(host);
         let is_alive = |other: u32, generation: Generation| {
             let id = truth.processes().find(|(number, _)| *number == other).map(|(_, process)| process.id);
-            let held = id.and_then(|id| protocol.member(id));
+            // Of two hosts of one name, the world cannot tell whose answer the host takes for the member's.
+            let is_twin = truth.processes().any(|(number, process)| number != other && Some(process.id) == id);
+            let held = id.filter(|_| !is_twin).and_then(|id| protocol.member(id));
             held.is_some_and(|held| alive(held) && held.generation() == generation)
         };
         let recent = one.answered.iter().filter(|(_, (sent, _))| moment.now.since(*sent) <= within);
