@@ -11,9 +11,12 @@ use tidings::event::{DeadReason, Event};
 use tidings::member::State;
 use tidings::runtime::{Events, Node, Notice, View};
 
+/// Whatever changes is told at once: these tests make events of metadata.
+const UNPACED: u32 = 1_000_000_000;
+
 /// A cluster name of its own, and a ring that is easily fallen out of.
 fn small_ring() -> Config {
-    Config { events_max: 16, ..Config::local("test") }
+    Config { events_max: 16, metadata_bytes_per_second: UNPACED, ..Config::local("test") }
 }
 
 fn fold(view: &mut View, read: &[Notice]) {
@@ -99,7 +102,9 @@ fn one_that_reads_only_at_the_end_sees_the_death_before_the_return() {
 
 #[test]
 fn readers_that_never_come_cost_the_protocol_nothing() {
-    let lan = |name: &str| node(name).config(Config { events_max: 16, ..Config::lan("test") });
+    let lan = |name: &str| {
+        node(name).config(Config { events_max: 16, metadata_bytes_per_second: UNPACED, ..Config::lan("test") })
+    };
     let first = start(lan("n1"));
     let second = start(lan("n2").contacts([first.local_address()]));
     until(&first, |view| view.alive().count() == 2);
