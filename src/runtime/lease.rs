@@ -76,6 +76,7 @@ impl Lease {
     /// # Errors
     /// When the term is over already, or the node has stopped.
     pub async fn resign(&self) -> Result<(), ElectionError> {
+        let _resigning = self.grant.resign();
         let (answer, answered) = oneshot::channel();
         let what = Resignation { election: Arc::clone(&self.election), term: Some(self.term()), to: None };
         if let Some(commands) = self.commands.upgrade() {
@@ -90,12 +91,17 @@ impl Lease {
         Err(ElectionError::Stopped(stopped.unwrap_or(Stopped::Dropped)))
     }
 
-    /// Runs a future for as long as the lease lasts, and drops it when that is over.
+    /// Runs a future for as long as the lease lasts, and drops it when that is over; but one that gives the lease up itself
+    /// hears first how that went.
     pub(crate) async fn hold<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let listener = Listener::new(Arc::clone(&self.hub));
         let mut work = pin!(work);
         poll_fn(|cx| {
-            if poll_over(&self.grant, &listener, cx).is_ready() {
+            let is_over = poll_over(&self.grant, &listener, cx).is_ready();
+            if self.grant.is_resigning() {
+                return work.as_mut().poll(cx).map(Some);
+            }
+            if is_over {
                 return Poll::Ready(None);
             }
             if !self.grant.is_valid_or_missed(&self.clock) {

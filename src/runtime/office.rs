@@ -24,12 +24,30 @@ pub(crate) struct Grant {
     is_over: AtomicBool,
     /// Whether somebody found it run out and wants to be woken if it is renewed.
     is_missed: AtomicBool,
+    /// How many are giving it up and have not heard how that went.
+    resigning: AtomicUsize,
+}
+
+/// Somebody gives a lease up, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Resigning<'a>(&'a Grant);
+
+impl Drop for Resigning<'_> {
+    fn drop(&mut self) {
+        self.0.resigning.fetch_sub(1, SeqCst);
+    }
 }
 
 impl Grant {
     pub(crate) fn new(term: Term, until: Instant) -> Self {
         let until = AtomicU64::new(until.as_nanos());
-        Grant { term, until, is_over: AtomicBool::new(false), is_missed: AtomicBool::new(false) }
+        Grant {
+            term,
+            until,
+            is_over: AtomicBool::new(false),
+            is_missed: AtomicBool::new(false),
+            resigning: AtomicUsize::new(0),
+        }
     }
 
     /// How long it is still valid by the clock.
@@ -45,6 +63,16 @@ impl Grant {
         self.is_missed.store(true, SeqCst);
         // The task may have renewed it in between, and seen nobody who missed it.
         !self.left(clock).is_zero()
+    }
+
+    /// Notes that a holder resigns, until it has heard how that went.
+    pub(crate) fn resign(&self) -> Resigning<'_> {
+        self.resigning.fetch_add(1, SeqCst);
+        Resigning(self)
+    }
+
+    pub(crate) fn is_resigning(&self) -> bool {
+        self.resigning.load(SeqCst) > 0
     }
 
     /// Whether its term is over for this node.
