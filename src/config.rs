@@ -64,7 +64,7 @@ pub struct Config {
     /// Bytes of changed metadata, its own and others', that a node sends per second at most; as much as four seconds'
     /// worth at once. Above it, members that change theirs are heard at intervals at which all of them fit, and only
     /// their newest. Each change costs every member its bytes λ·⌈log2(n+1)⌉ times, so that half the budget makes the
-    /// intervals twice as long. 1,024 to 1,000,000,000, default 16,384. Chosen: `measure metadata`.
+    /// intervals twice as long. 1,024 to 1,000,000,000, default 16,384. A guess: no other was measured.
     pub metadata_bytes_per_second: u32,
     /// Quiet time without news after which two members whose views differ compare them. Default 1 s.
     #[serde(with = "duration_text")]

@@ -64,7 +64,7 @@ use farewell::Leaving;
 use inbound::Rounding;
 use repair::Repair;
 
-/// How long the budget of changes is saved up. Chosen: `measure metadata`.
+/// How long the budget of changes is saved up. A guess: no other was measured.
 const CHANGE_BYTES_BURST: Duration = Duration::from_secs(4);
 /// Datagrams that may forward changes at once.
 const CHANGE_DATAGRAMS_BURST: u32 = 16;

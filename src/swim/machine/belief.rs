@@ -77,7 +77,7 @@ impl Machine {
         }
         let digest = row.digest();
         if (origin.digest, origin.source) == (digest, record.address) {
-            // Its next ping is answered with a question if it has proved nothing yet.
+            // If it has proved nothing yet, it is asked to with the next tick.
             if origin.is_proved && self.bucket.take(self.now) {
                 self.send_news(origin.address, First::Record(slot));
             }
