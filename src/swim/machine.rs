@@ -46,7 +46,7 @@ use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
 use crate::swim::meter::Meter;
 use crate::swim::outbox::Outbox;
-use crate::swim::pace::Pace;
+use crate::swim::pace::MetadataPace;
 use crate::swim::probe::Rounds;
 use crate::swim::reach::Reach;
 use crate::swim::relays::Relays;
@@ -92,7 +92,7 @@ pub(crate) struct Machine {
     change_bucket: Bucket,
     /// Bytes of changes, on whatever datagram.
     change_meter: Meter,
-    pace: Pace,
+    metadata_pace: MetadataPace,
     repair: Repair,
     ghosts: Ghosts,
     joining: Joining,
@@ -161,7 +161,7 @@ impl Machine {
             bucket: Bucket::new(now, rules.forward_rate, rules.forward_burst),
             change_bucket: Bucket::new(now, rules.change_datagrams_per_second(), CHANGE_DATAGRAMS_BURST),
             change_meter: Meter::new(now, rules.metadata_bytes_per_second, CHANGE_BYTES_BURST),
-            pace: Pace::new(),
+            metadata_pace: MetadataPace::new(),
             repair: Repair::new(now),
             ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.stall_tolerance * 3),
             joining: Joining::default(),

@@ -47,7 +47,7 @@ pub(crate) struct Load {
 }
 
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct MetadataPace {
     heard: Vec<Heard>,
     /// The newest metadata that the others have not been told.
     waiting: Option<Vec<u8>>,
@@ -55,9 +55,9 @@ pub(crate) struct Pace {
     stretch: u32,
 }
 
-impl Pace {
+impl MetadataPace {
     pub(crate) fn new() -> Self {
-        Pace { heard: Vec::new(), waiting: None, told_at: None, stretch: STRETCH_LEAST }
+        MetadataPace { heard: Vec::new(), waiting: None, told_at: None, stretch: STRETCH_LEAST }
     }
 
     /// A member's metadata changed.
@@ -157,8 +157,8 @@ mod tests {
     }
 
     /// Members that changed 100 bytes last at this second, and before that at another.
-    fn heard(members: u32, before: Option<u64>, last: u64) -> Pace {
-        let mut pace = Pace::new();
+    fn heard(members: u32, before: Option<u64>, last: u64) -> MetadataPace {
+        let mut pace = MetadataPace::new();
         for slot in 0..members {
             if let Some(before) = before {
                 pace.heard(at(before), Slot(slot), 100);
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn the_interval_follows_from_who_is_active() {
-        let ms = |pace: &Pace, now| pace.interval(at(now), LOAD).as_millis();
-        assert_eq!(ms(&Pace::new(), 50), 100, "alone: its own bytes");
+        let ms = |pace: &MetadataPace, now| pace.interval(at(now), LOAD).as_millis();
+        assert_eq!(ms(&MetadataPace::new(), 50), 100, "alone: its own bytes");
         assert_eq!(ms(&heard(50, None, 49), 50), 100, "each changed once: a roll-out is no load");
         assert_eq!(ms(&heard(50, Some(48), 49), 50), 5_100, "each changes each second");
         assert_eq!(ms(&heard(50, Some(36), 43), 50), 5_100, "each as often as all may");
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_first_goes_at_once_and_the_newest_wins_after_that() {
-        let mut pace = Pace::new();
+        let mut pace = MetadataPace::new();
         pace.want(b"a");
         assert_eq!(pace.due(at(5), LOAD), at(5));
         assert_eq!(pace.take(at(5), |bound| bound - 1), Some(b"a".to_vec()));

@@ -8,7 +8,7 @@ use crate::swim::attempts::Errand;
 use crate::swim::ghosts::{Dial, Share};
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::machine::origin::{AsksWhere, Origin, Source};
 use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::slot::Slot;
 use crate::swim::sync::Aim;
@@ -100,7 +100,7 @@ impl Machine {
                 self.take_item(origin, &item, Source::Gossip);
             }
             self.hear(origin, heard.pulse);
-            self.ack(origin, nonce, false);
+            self.ack(origin, nonce, AsksWhere::No);
             return Ok(());
         }
         let record = heard.items().find_map(|item| match item {

@@ -201,7 +201,7 @@ impl Machine {
         self.gossip.hush(slot);
         self.answers.forget(slot);
         self.ways.forget(slot);
-        self.pace.forget(slot);
+        self.metadata_pace.forget(slot);
         self.members.remove(slot);
     }
 }

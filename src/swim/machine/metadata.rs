@@ -21,11 +21,11 @@ impl Machine {
         if metadata.len() > METADATA_BYTES_MAX {
             return Err(IdentityError::Metadata(metadata.len()));
         }
-        if self.stopped || metadata == self.pace.waiting().unwrap_or(self.me().metadata()) {
+        if self.stopped || metadata == self.metadata_pace.waiting().unwrap_or(self.me().metadata()) {
             return Ok(());
         }
         self.enter(now);
-        self.pace.want(metadata);
+        self.metadata_pace.want(metadata);
         self.tell_metadata();
         self.settle();
         Ok(())
@@ -33,19 +33,19 @@ impl Machine {
 
     /// Tells the metadata that wait, if their time has come.
     pub(super) fn tell_metadata(&mut self) {
-        let Some(waiting) = self.pace.waiting() else { return };
+        let Some(waiting) = self.metadata_pace.waiting() else { return };
         if self.leaving.is_some() || waiting == self.me().metadata() {
-            self.pace.clear();
+            self.metadata_pace.clear();
             return;
         }
-        let due = self.pace.due(self.now, self.metadata_load(waiting.len()));
+        let due = self.metadata_pace.due(self.now, self.metadata_load(waiting.len()));
         if due > self.now && !sabotage::is_off("metadata_pace") {
             self.timers.set(Timer::Metadata, due);
             return;
         }
 
         let random = &mut self.random.gossip;
-        let Some(metadata) = self.pace.take(self.now, |bound| random.below(bound)) else { return };
+        let Some(metadata) = self.metadata_pace.take(self.now, |bound| random.below(bound)) else { return };
         let now_mine = self.me().incarnation();
         let incarnation = if sabotage::is_off("new_words") { now_mine } else { now_mine.next() };
         self.raise(incarnation, |record| record.set_metadata(&metadata));
@@ -55,7 +55,7 @@ impl Machine {
     /// Notes that another member changed its metadata.
     pub(super) fn note_metadata(&mut self, slot: crate::swim::slot::Slot) {
         let bytes = bytes_of(self.members.member(slot).record());
-        self.pace.heard(self.now, slot, bytes);
+        self.metadata_pace.heard(self.now, slot, bytes);
     }
 
     fn metadata_load(&self, metadata_bytes: usize) -> Load {

@@ -32,6 +32,13 @@ pub(super) enum Path {
     Unknown,
 }
 
+/// Whether a ping asks where we see its sender, by telling us itself at another address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AsksWhere {
+    Yes,
+    No,
+}
+
 /// How a report reached us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Source {

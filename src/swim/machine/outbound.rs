@@ -9,7 +9,7 @@ use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{Changes, Urgency, sends_in_all};
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::{Origin, Path};
+use crate::swim::machine::origin::{AsksWhere, Origin, Path};
 use crate::swim::members::Members;
 use crate::swim::outbox::{First, Intent, Outgoing, Rides};
 use crate::swim::slot::Slot;
@@ -165,10 +165,10 @@ impl Machine {
     }
 
     /// Echoes a ping's nonce: to where its sender receives, if that is known, else to where it came from.
-    pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce, asks_where: bool) {
+    pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce, asks_where: AsksWhere) {
         let is_stranger = origin.path == Path::Unknown;
-        let first =
-            if is_stranger || asks_where { First::Seen(origin.source) } else { self.belief_about_sender(origin) };
+        let is_seen_elsewhere = is_stranger || asks_where == AsksWhere::Yes;
+        let first = if is_seen_elsewhere { First::Seen(origin.source) } else { self.belief_about_sender(origin) };
         let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
         if let Some(slot) = origin.slot.filter(|_| is_stranger && !sabotage::is_off("ways")) {
@@ -177,7 +177,7 @@ impl Machine {
             self.outbox.push(Intent { to, message, first, bytes_max: origin.bytes, rides });
         }
         match origin.slot {
-            Some(slot) if is_stranger || asks_where => self.notice_stranger(origin, slot),
+            Some(slot) if is_seen_elsewhere => self.notice_stranger(origin, slot),
             Some(slot) if !origin.is_proved && self.gossip.len() > 0 => self.unmet = Some(slot),
             Some(_) | None => {}
         }

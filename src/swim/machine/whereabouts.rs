@@ -7,7 +7,7 @@ use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::{Origin, Path};
+use crate::swim::machine::origin::{AsksWhere, Origin, Path};
 use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
 use crate::swim::whereabouts::{ASKED_MAX, Ruling};
@@ -72,7 +72,7 @@ impl Machine {
     }
 
     /// What a ping for us says of where we and its sender are; whether its sender wants to know where we see it.
-    pub(super) fn hear_whereabouts(&mut self, origin: Origin, heard: &Datagram<'_>) -> bool {
+    pub(super) fn hear_whereabouts(&mut self, origin: Origin, heard: &Datagram<'_>) -> AsksWhere {
         let says_where = heard.items().any(|item| matches!(item, Item::Seen(_)));
         if !says_where && origin.slot.is_some() {
             self.whereabouts.reached(self.now);
@@ -85,7 +85,7 @@ impl Machine {
             }
             _ => false,
         };
-        heard.items().any(tells_itself)
+        if heard.items().any(tells_itself) { AsksWhere::Yes } else { AsksWhere::No }
     }
 
     /// Somebody tells at which address it sees us.
