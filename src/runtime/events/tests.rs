@@ -25,7 +25,7 @@ fn member(id: u128, generation: u64, incarnation: u32, metadata: &[u8]) -> Membe
     identity.id = NodeId::from_u128(id);
     identity.metadata = metadata.to_vec();
     let record = Record::new(&identity, Incarnation(incarnation), &[]).unwrap();
-    Member { record, incarnation: Incarnation(incarnation), state: State::Alive }
+    Member { record, incarnation: Incarnation(incarnation), state: State::Alive, flaps: false }
 }
 
 fn suspect(of: &Member, accusers: u64) -> Event {
