@@ -1,8 +1,9 @@
 //! What the application is told, and the reasons given with it.
 //!
 //! Events of one member come in an order that a fold can trust: applying them to a list of members gives exactly the
-//! present list. Of a member that flaps ([`Member::is_flapping`]) a Suspect and its Refuted are told once in 10 s at most;
-//! until the next of its events the list may call Alive what the view calls Suspect. No other SWIM library tells the application of a suspicion; here it is an event like the others, with
+//! present list, but for suspicions that are held back: of a member that flaps ([`Member::is_flapping`]) one is told 10 s
+//! after the last told one began at the soonest, and one that flapping members alone accuse after 10 s or when another
+//! accuses it too. Meanwhile the list calls Alive what the view calls Suspect. No other SWIM library tells the application of a suspicion; here it is an event like the others, with
 //! who accuses, why, and until when the member may refute.
 
 use std::fmt;
@@ -22,8 +23,8 @@ use crate::time::Instant;
 pub enum Event {
     /// A member is here: new, restarted, or back from the dead.
     Up(Member),
-    /// A member's silence is being judged. It is always followed by the member's Refuted, Dead or Left; of a member that
-    /// flaps not every suspicion is told, but one that is told has its end told, and one that ends in Dead is told before.
+    /// A member's silence is being judged. The member's Refuted, Dead or Left always follows. Where members flap not every
+    /// suspicion is told, but one that ends in Dead is, before it.
     Suspect {
         /// The suspect as it is now known.
         member: Member,

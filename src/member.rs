@@ -111,9 +111,10 @@ impl Member {
         self.state
     }
 
-    /// Whether it flaps: it refuted three suspicions within a minute, and the last of them no more than a minute ago. Until
-    /// a minute passes without one its [`Event::Suspect`](crate::Event::Suspect) and
-    /// [`Event::Refuted`](crate::Event::Refuted) are told seldom. This node itself flaps when it has to refute as often.
+    /// Whether it flaps: it refuted three suspicions within a minute, and has since not been without one for a minute. Its
+    /// [`Event::Suspect`](crate::Event::Suspect) and [`Event::Refuted`](crate::Event::Refuted) are told seldom meanwhile,
+    /// and so are those of members that it alone accuses, which do not count. A verdict ends it. This node itself flaps
+    /// when it has to refute as often.
     #[must_use]
     pub fn is_flapping(&self) -> bool {
         self.flaps

@@ -88,7 +88,7 @@ impl View {
         self.iter().filter(|member| member.state().is_live())
     }
 
-    /// The members that flap, this node among them if it does: a Suspect or Refuted of theirs is told once in 10 s at most.
+    /// The members that flap, this node among them if it does, so that not every suspicion of them is told.
     pub fn flapping(&self) -> impl Iterator<Item = &Member> {
         self.iter().filter(|member| member.is_flapping())
     }

@@ -1,11 +1,12 @@
 //! Which members flap: suspected and refuted again and again, until each turn is no longer worth an event.
 //!
-//! A member that few can reach is suspected by those few's neighbours and refutes each time, as both should, and an
-//! application that is told each pair does nothing else. Here is decided what is told of it, never what is believed: the
-//! first pairs are told as they come; from the third refutation within a minute on the member *flaps*, and a suspicion
-//! is told only 10 s after the pair before it that was told began. One that still runs by then is told late. What was
-//! told has an end that is told, and a verdict is never held back. A minute without a refutation ends it; so does a
-//! verdict, a farewell and a new start, after which the next pairs are told as they come.
+//! A member that few can reach is suspected by those who cannot and refutes each time, as both should, and it suspects
+//! them in turn; an application that is told each pair does nothing else. Here is decided what is told, never what is
+//! believed. The first pairs are told as they come. From its third refutation within a minute on a member *flaps*: a
+//! suspicion of it is told only 10 s after the last told one began. A suspicion that flapping members alone make says
+//! more of them than of the suspect: it is told when another accuses too, or after 10 s, and if refuted before it does not
+//! count. What is told has an end that is told, and a verdict is never held back. A minute without a refutation ends it; so
+//! does a verdict, a farewell and a new start.
 //!
 //! The model is the damping of route flaps (RFC 2439), without its penalty that decays by a power of two: the last three
 //! moments are exact, need no fractions, and say when it ends. Nothing here knows what an event is.
@@ -32,10 +33,19 @@ pub(crate) enum Telling {
     Held,
 }
 
+/// By whom a member is suspected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Accused {
+    /// By one at least that does not flap.
+    BySteady,
+    /// By none that does not flap.
+    ByFlapping,
+}
+
 /// What time has brought.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Due {
-    /// A suspicion that was held back still runs, and may be told now.
+    /// A suspicion that was held back still runs, and is told now.
     Suspicion,
     /// The member flaps no more.
     Calm,
@@ -55,46 +65,82 @@ struct Turns {
     refuted: [Option<Instant>; REFUTATIONS],
     /// When the pair that was told last began.
     told_at: Option<Instant>,
-    /// How the suspicion that runs was told.
-    suspicion: Option<Telling>,
+    suspicion: Option<Suspicion>,
     is_flapping: bool,
 }
 
+/// The suspicion that runs.
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    accused: Accused,
+    /// When it is told, if it was held back.
+    held_until: Option<Instant>,
+}
+
 impl Turns {
-    /// When a pair may be told, for a member that flaps.
+    /// When a pair may be told.
     fn next_told(&self) -> Instant {
-        self.told_at.map_or(Instant::ORIGIN, |at| at + APART)
+        self.told_at.filter(|_| self.is_flapping).map_or(Instant::ORIGIN, |at| at + APART)
+    }
+
+    fn is_held(&self) -> bool {
+        self.suspicion.is_some_and(|suspicion| suspicion.held_until.is_some())
+    }
+
+    /// The suspicion that runs is told at this moment or, if that has come, now.
+    fn tell_at(&mut self, now: Instant, at: Instant, accused: Accused) -> Telling {
+        let is_held = now < at && !sabotage::is_off("flapping");
+        self.suspicion = Some(Suspicion { accused, held_until: is_held.then_some(at) });
+        if is_held {
+            return Telling::Held;
+        }
+        self.told_at = Some(now);
+        Telling::Told
     }
 
     fn due_at(&self) -> Option<Instant> {
         let calm = self.refuted[REFUTATIONS - 1].map(|at| at + WITHIN);
-        let held = (self.suspicion == Some(Telling::Held)).then(|| self.next_told());
-        [calm, held].into_iter().flatten().min()
+        [calm, self.suspicion.and_then(|suspicion| suspicion.held_until)].into_iter().flatten().min()
     }
 }
 
 impl Flapping {
     /// A suspicion begins: whether it is told now.
-    pub(crate) fn suspected(&mut self, now: Instant, slot: Slot) -> Telling {
+    pub(crate) fn suspected(&mut self, now: Instant, slot: Slot, accused: Accused) -> Telling {
         let mut turns = self.turns(slot);
-        let is_held = turns.is_flapping && now < turns.next_told() && !sabotage::is_off("flapping");
-        let telling = if is_held { Telling::Held } else { Telling::Told };
-        turns.suspicion = Some(telling);
-        turns.told_at = if is_held { turns.told_at } else { Some(now) };
+        let at = if accused == Accused::ByFlapping { turns.next_told().max(now + APART) } else { turns.next_told() };
+        let telling = turns.tell_at(now, at, accused);
         self.put(slot, turns);
         telling
+    }
+
+    /// A member that does not flap accuses it too: whether the suspicion, held back until now, is told.
+    pub(crate) fn confirmed(&mut self, now: Instant, slot: Slot) -> bool {
+        let mut turns = self.turns(slot);
+        if turns.suspicion.is_none_or(|suspicion| suspicion.accused == Accused::BySteady) {
+            return false;
+        }
+        let was_held = turns.is_held();
+        if was_held {
+            turns.tell_at(now, turns.next_told(), Accused::BySteady);
+        } else {
+            turns.suspicion = Some(Suspicion { accused: Accused::BySteady, held_until: None });
+        }
+        self.put(slot, turns);
+        was_held && !turns.is_held()
     }
 
     /// The suspicion is refuted: whether that is told, which is so if the suspicion was. It may be the one from which on
     /// the member flaps.
     pub(crate) fn refuted(&mut self, now: Instant, slot: Slot) -> Telling {
         let mut turns = self.turns(slot);
-        let is_told = turns.suspicion != Some(Telling::Held);
-        let is_held = !is_told || (sabotage::is_off("told_ends") && turns.is_flapping);
-        turns.suspicion = None;
-        turns.refuted.rotate_left(1);
-        turns.refuted[REFUTATIONS - 1] = Some(now);
-        turns.is_flapping |= turns.refuted[0].is_some_and(|first| now.since(first) <= WITHIN);
+        let is_held = turns.is_held() || (sabotage::is_off("told_ends") && turns.is_flapping);
+        let suspicion = turns.suspicion.take();
+        if suspicion.is_none_or(|suspicion| suspicion.accused == Accused::BySteady) {
+            turns.refuted.rotate_left(1);
+            turns.refuted[REFUTATIONS - 1] = Some(now);
+            turns.is_flapping |= turns.refuted[0].is_some_and(|first| now.since(first) <= WITHIN);
+        }
         self.put(slot, turns);
         if is_held { Telling::Held } else { Telling::Told }
     }
@@ -105,16 +151,16 @@ impl Flapping {
         if let Some(at) = turns.due_at() {
             self.due.remove(&(at, slot));
         }
-        turns.suspicion
+        turns.suspicion.map(|_| if turns.is_held() { Telling::Held } else { Telling::Told })
     }
 
     pub(crate) fn is_flapping(&self, slot: Slot) -> bool {
-        self.by_slot.get(&slot).is_some_and(|turns| turns.is_flapping)
+        self.turns(slot).is_flapping
     }
 
-    /// Whether a suspicion of the member runs that was held back.
+    /// Whether a suspicion of the member runs that is held back.
     pub(crate) fn is_held(&self, slot: Slot) -> bool {
-        self.by_slot.get(&slot).is_some_and(|turns| turns.suspicion == Some(Telling::Held))
+        self.turns(slot).is_held()
     }
 
     /// How many members flap.
@@ -131,19 +177,14 @@ impl Flapping {
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<(Slot, Due)> {
         while let Some((_, slot)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             let mut turns = self.turns(slot);
-            if turns.suspicion == Some(Telling::Held) {
-                turns.suspicion = Some(Telling::Told);
-                turns.told_at = Some(now);
+            if let Some(suspicion) = turns.suspicion.filter(|suspicion| suspicion.held_until.is_some()) {
+                turns.tell_at(now, now, suspicion.accused);
                 self.put(slot, turns);
                 return Some((slot, Due::Suspicion));
             }
-            let was_flapping = turns.is_flapping;
             turns.refuted = [None; REFUTATIONS];
-            turns.is_flapping = false;
+            let was_flapping = std::mem::take(&mut turns.is_flapping);
             self.put(slot, turns);
-            if turns.suspicion.is_none() {
-                self.forget(slot);
-            }
             if was_flapping {
                 return Some((slot, Due::Calm));
             }
@@ -155,131 +196,17 @@ impl Flapping {
         self.by_slot.get(&slot).copied().unwrap_or_default()
     }
 
+    /// Stores a member's turns, as long as there is something to be remembered.
     fn put(&mut self, slot: Slot, turns: Turns) {
         self.forget(slot);
         if let Some(at) = turns.due_at() {
             self.due.insert((at, slot));
         }
-        self.by_slot.insert(slot, turns);
+        if turns.due_at().is_some() || turns.suspicion.is_some() {
+            self.by_slot.insert(slot, turns);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SLOT: Slot = Slot(7);
-
-    fn at(secs: u64) -> Instant {
-        Instant::ORIGIN + Duration::from_secs(1_000 + secs)
-    }
-
-    /// What happens to a member, in words: `S` suspected, `R` refuted, `D` dead or gone; and what is told of it: the
-    /// letter if it is told, `-` if it is held back, then `s` for a suspicion told late and `c` for calm, each with its
-    /// moment.
-    fn told(happenings: &[(u64, char)]) -> String {
-        let mut flapping = Flapping::default();
-        let mut told = String::new();
-        let last = happenings.last().map_or(0, |(secs, _)| *secs);
-        for secs in 0..=last + 100 {
-            while let Some((slot, due)) = flapping.next_due(at(secs)) {
-                assert_eq!(slot, SLOT);
-                told += &format!("{}{secs} ", if due == Due::Suspicion { 's' } else { 'c' });
-            }
-            assert!(flapping.next_at() > at(secs));
-            for (_, what) in happenings.iter().filter(|(when, _)| *when == secs) {
-                let telling = match what {
-                    'S' => flapping.suspected(at(secs), SLOT),
-                    'R' => flapping.refuted(at(secs), SLOT),
-                    _ => flapping.forget(SLOT).unwrap_or(Telling::Told),
-                };
-                told += &if telling == Telling::Told { format!("{what}{secs} ") } else { "- ".to_owned() };
-            }
-        }
-        let is_suspected = happenings.iter().rev().find(|(_, what)| *what != 's').is_some_and(|(_, what)| *what == 'S');
-        assert_eq!(flapping.by_slot.len(), usize::from(is_suspected), "nothing is kept of the calm");
-        assert_eq!((flapping.count(), flapping.next_at()), (0, Instant::NEVER));
-        told.trim_end().to_owned()
-    }
-
-    /// Pairs of a second each.
-    fn pairs(starts: &[u64]) -> Vec<(u64, char)> {
-        starts.iter().flat_map(|start| [(*start, 'S'), (start + 1, 'R')]).collect()
-    }
-
-    #[test]
-    fn each_sentence_of_the_rule() {
-        let quick = [0, 2, 4];
-        let after = |more: &[(u64, char)]| [pairs(&quick).as_slice(), more].concat();
-        let first = "S0 R1 S2 R3 S4 R5";
-        for (sentence, happenings, expected) in [
-            ("two pairs are told", pairs(&[0, 2]), "S0 R1 S2 R3".to_owned()),
-            ("the third makes it flap, and is told", pairs(&quick), format!("{first} c65")),
-            ("three in more than a minute do not", pairs(&[0, 30, 61]), "S0 R1 S30 R31 S61 R62".to_owned()),
-            ("three within exactly a minute do", pairs(&[0, 30, 60]), "S0 R1 S30 R31 S60 R61 c121".to_owned()),
-            ("then a pair is held back", after(&pairs(&[6])), format!("{first} - - c67")),
-            ("until 10 s after the last told began", after(&pairs(&[12, 14])), format!("{first} - - S14 R15 c75")),
-            ("and again 10 s after that", after(&pairs(&[14, 20, 24])), format!("{first} S14 R15 - - S24 R25 c85")),
-            (
-                "one that still runs is told late, with its end",
-                after(&[(6, 'S'), (16, 'R'), (18, 'S'), (19, 'R')]),
-                format!("{first} - s14 R16 - - c79"),
-            ),
-            ("a minute without a refutation ends it", after(&pairs(&[65, 67])), format!("{first} c65 S65 R66 S67 R68")),
-            ("less does not", after(&pairs(&[60, 62])), format!("{first} S60 R61 - - c123")),
-            ("it ends in a suspicion, too", after(&[(50, 'S'), (70, 'D')]), format!("{first} S50 c65 D70")),
-            ("who is gone begins anew", after(&[(6, 'S'), (7, 'D'), (8, 'S'), (9, 'R')]), format!("{first} - - S8 R9")),
-        ] {
-            assert_eq!(told(&happenings), expected, "{sentence}");
-        }
-    }
-
-    #[test]
-    fn each_member_has_turns_of_its_own() {
-        let mut flapping = Flapping::default();
-        let (some, other) = (Slot(1), Slot(2));
-        for secs in 0..3 {
-            for slot in [some, other] {
-                assert_eq!(flapping.suspected(at(secs), slot), Telling::Told);
-                assert!(!flapping.is_flapping(slot));
-                assert_eq!(flapping.refuted(at(secs), slot), Telling::Told);
-            }
-        }
-        assert_eq!((flapping.count(), flapping.is_flapping(some)), (2, true));
-        assert_eq!(flapping.suspected(at(3), some), Telling::Held);
-        assert_eq!((flapping.forget(some), flapping.forget(some)), (Some(Telling::Held), None));
-        assert_eq!((flapping.count(), flapping.is_flapping(some), flapping.is_flapping(other)), (1, false, true));
-        assert_eq!(flapping.next_at(), at(62), "the other is calm a minute after its last refutation");
-    }
-
-    #[test]
-    fn however_it_flaps_what_is_told_is_whole_and_seldom() {
-        for step in 1..40_u64 {
-            let mut flapping = Flapping::default();
-            let (mut runs, mut last) = (None, None);
-            for turn in 0..2_000_u64 {
-                let now = Instant::ORIGIN + Duration::from_millis(turn * step * 37 % 4_001 + turn * 4_001);
-                while let Some((_, due)) = flapping.next_due(now) {
-                    if due == Due::Suspicion {
-                        assert_eq!(runs, Some(Telling::Held));
-                        runs = Some(Telling::Told);
-                        last = Some(now);
-                    }
-                }
-                let was_flapping = flapping.is_flapping(SLOT);
-                if turn % 2 == 0 {
-                    let telling = flapping.suspected(now, SLOT);
-                    if telling == Telling::Told {
-                        assert!(!was_flapping || last.is_none_or(|last| now.since(last) >= APART));
-                        last = Some(now);
-                    }
-                    runs = Some(telling);
-                } else {
-                    assert_eq!(Some(flapping.refuted(now, SLOT)), runs);
-                    runs = None;
-                }
-                assert!(flapping.by_slot.len() <= 1 && flapping.due.len() <= 1);
-            }
-        }
-    }
-}
+mod tests;

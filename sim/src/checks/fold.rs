@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings::member::Incarnation;
+use tidings::why::Cause;
 use tidings::{Event, Generation, Instant, Member, NodeId, Protocol, State};
 
 use crate::checks::truth::hash;
@@ -159,13 +160,14 @@ impl Folds {
     }
 
     /// Compares what the events said of a member with what the table says: the same, but that a suspicion of a member
-    /// that flaps may not have been told yet.
+    /// that flaps, or by such alone, may not have been told yet.
     pub(super) fn compare(&mut self, moment: Moment, host: u32, protocol: &Protocol, id: NodeId) -> Option<Violation> {
         let held = protocol.member(id);
         let folded = self.hosts.get_mut(host as usize).and_then(|fold| fold.get_mut(&id));
         let folded = folded.filter(|opinion| opinion.state != State::Left);
-        let is_held = held.is_some_and(|held| held.state() == State::Suspect && held.is_flapping())
-            && folded.as_ref().is_some_and(|folded| folded.state == State::Alive);
+        let is_held = folded.as_ref().is_some_and(|folded| folded.state == State::Alive)
+            && held.is_some_and(|held| held.state() == State::Suspect)
+            && (folded.as_ref().is_some_and(|folded| folded.held_since.is_some()) || may_be_held(protocol, id));
         let folded = folded.map(|folded| {
             folded.held_since = folded.held_since.or(Some(moment.now)).filter(|_| is_held);
             &*folded
@@ -190,6 +192,17 @@ impl Folds {
             hosts: vec![host],
         })
     }
+}
+
+/// Whether a suspicion may be held back when it begins: the suspect flaps, or all who accuse it do.
+fn may_be_held(protocol: &Protocol, id: NodeId) -> bool {
+    let flaps = |id: NodeId| protocol.member(id).is_some_and(Member::is_flapping);
+    let Some(why) = protocol.why(id) else { return false };
+    let mut accusers = why.steps.iter().filter_map(|step| match step.what {
+        Cause::Accused(accuser) => Some(accuser),
+        _ => None,
+    });
+    flaps(id) || accusers.all(flaps)
 }
 
 /// Who is certainly Dead or Left comes back only at a higher place.

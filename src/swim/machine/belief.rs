@@ -349,6 +349,9 @@ impl Machine {
         let added = unite(suspicion, now, accusers.iter());
         let was_private = suspicion.publicity == Publicity::Private;
         suspicion.publicity = Publicity::Published;
+        if added > 0 {
+            self.tell_accusers(slot);
+        }
         if added > 0 || was_private {
             self.tell(slot, Urgency::Suspect);
             self.reconsider(slot);

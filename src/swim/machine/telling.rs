@@ -1,19 +1,36 @@
-//! What the application is told of suspicions, and what its view alone shows of a member that flaps.
+//! What the application is told of suspicions, and what its view alone shows of members that flap.
 //!
 //! Every suspicion and every refutation is gossiped and counts towards verdicts, whoever flaps: this is about events.
 
 use crate::event::Event;
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::flapping::{Due, Telling};
+use crate::swim::flapping::{Accused, Due, Telling};
 use crate::swim::machine::Machine;
 use crate::swim::slot::Slot;
 
 impl Machine {
     /// A suspicion begins.
     pub(super) fn tell_suspicion(&mut self, slot: Slot) {
-        let telling = self.flapping.suspected(self.now, slot);
+        let telling = self.flapping.suspected(self.now, slot, self.accused_by(slot));
         self.push_suspicion(slot, telling);
+    }
+
+    /// Others accuse it too.
+    pub(super) fn tell_accusers(&mut self, slot: Slot) {
+        if self.accused_by(slot) == Accused::BySteady && self.flapping.confirmed(self.now, slot) {
+            self.push_suspicion(slot, Telling::Told);
+        }
+    }
+
+    fn accused_by(&self, slot: Slot) -> Accused {
+        let flaps = |id| self.members.find(id).is_some_and(|slot| self.flapping.is_flapping(slot));
+        match self.suspicions.get(slot) {
+            Some(suspicion) if !suspicion.accusers.is_empty() && suspicion.accusers.iter().all(flaps) => {
+                Accused::ByFlapping
+            }
+            _ => Accused::BySteady,
+        }
     }
 
     /// A suspicion ended with the member alive; it may be the turn from which on it flaps.
@@ -36,7 +53,7 @@ impl Machine {
     /// We refuted what was said of us: to ourselves both turns at once.
     pub(super) fn tell_own_refutation(&mut self) {
         let me = self.members.me();
-        self.flapping.suspected(self.now, me);
+        self.flapping.suspected(self.now, me, Accused::BySteady);
         let telling = self.flapping.refuted(self.now, me);
         self.members.set_flapping(me, self.flapping.is_flapping(me));
         let member = self.me().clone();
