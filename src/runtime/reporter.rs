@@ -385,7 +385,12 @@ mod tests {
             let mut identity = Identity::named("n2", Generation(7), SocketAddr::from(([10, 0, 0, 2], port)));
             identity.metadata = metadata.to_vec();
             let incarnation = Incarnation(incarnation);
-            Member { record: MemberRecord::new(&identity, incarnation, &[]).unwrap(), incarnation, state: State::Alive, flaps: false }
+            Member {
+                record: MemberRecord::new(&identity, incarnation, &[]).unwrap(),
+                incarnation,
+                state: State::Alive,
+                flaps: false,
+            }
         };
         let was = member(1, b"abc", 1);
         for (is, text) in [

@@ -118,7 +118,9 @@ impl Folds {
             Event::Suspect { dead_after, .. } => {
                 opinion.suspect(moment, before, *dead_after);
                 let follows = before.is_some_and(|before| before.state == State::Alive);
-                (!follows).then(|| ("fold", "Suspect of who was not Alive".to_owned())).or_else(|| raised(before, place))
+                (!follows)
+                    .then(|| ("fold", "Suspect of who was not Alive".to_owned()))
+                    .or_else(|| raised(before, place))
             }
             Event::Refuted(_) => {
                 opinion.state = State::Alive;

@@ -331,7 +331,11 @@ fn a_turn_that_is_held_back_shows_in_the_view_wakes_its_readers_and_is_told_to_n
     let state = || hub.view().get(NodeId::from_u128(1)).map(Member::state);
     assert_eq!(state(), Some(State::Suspect));
     let kinds = |notices: Vec<Notice>| notices.iter().map(|notice| notice.event.kind()).collect::<Vec<_>>();
-    assert_eq!(kinds(drain(&mut Events::new(Arc::clone(&hub)))), ["up"; 3], "a new reader is told what the others were");
+    assert_eq!(
+        kinds(drain(&mut Events::new(Arc::clone(&hub)))),
+        ["up"; 3],
+        "a new reader is told what the others were"
+    );
     hub.publish([Event::Up(member(9, 1, 0, &[]))]);
     drain(&mut events);
     assert!(!Arc::ptr_eq(&events.seen, &hub.view()), "what is shared was not told");

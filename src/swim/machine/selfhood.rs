@@ -31,6 +31,7 @@ impl Machine {
 
     /// Changes our record without a word to anybody: [`Machine::speak`] but for the speaking.
     pub(super) fn raise(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
+        let mut repeated = self.me().record().clone();
         let is_last = self.me().generation().next().0 >= Generation::LIMIT;
         let incarnation = if incarnation.0 >= Incarnation::LIMIT && is_last {
             // Anything higher would be rejected as malformed: better unheard this once than mute for ever.
@@ -41,7 +42,6 @@ impl Machine {
         } else {
             incarnation
         };
-        let mut repeated = self.me().record().clone();
         self.members.change_my_record(incarnation, change);
         repeated.set_incarnation(incarnation);
         let is_refutation = repeated == *self.me().record();
