@@ -330,17 +330,19 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tracing::span::{Attributes, Id, Record};
-    use tracing::{Metadata, Subscriber};
+    use tracing::{Level, Metadata, Subscriber};
 
     use super::*;
+    use crate::config::Config;
     use crate::member::{Generation, Identity, Incarnation, Record as MemberRecord, State};
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<AtomicUsize>);
+    /// Counts the lines of a level and the graver ones.
+    #[derive(Clone)]
+    struct Lines(Arc<AtomicUsize>, Level);
 
     impl Subscriber for Lines {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() <= self.1
         }
         fn new_span(&self, _: &Attributes<'_>) -> Id {
             Id::from_u64(1)
@@ -356,13 +358,33 @@ mod tests {
 
     /// How many lines ten minutes of something make, told a hundred times a second.
     fn lines_of_ten_minutes(mut tell: impl FnMut(&mut Reporter, Instant, u64)) -> usize {
-        let (lines, mut reporter) = (Lines::default(), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
-        tracing::subscriber::with_default(lines.clone(), || {
+        lines(Level::TRACE, |reporter| {
             for ms in (0..600_000).step_by(10) {
-                tell(&mut reporter, Instant::from_nanos(ms * 1_000_000), ms);
+                tell(reporter, Instant::from_nanos(ms * 1_000_000), ms);
             }
-        });
+        })
+    }
+
+    fn lines(level: Level, tell: impl FnOnce(&mut Reporter)) -> usize {
+        let (lines, mut reporter) = (Lines(Arc::default(), level), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
+        tracing::subscriber::with_default(lines.clone(), || tell(&mut reporter));
         lines.0.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn a_turn_that_is_held_back_is_for_whoever_looks_at_every_line() {
+        let identity = |name: &str| Identity::named(name, Generation(7), "10.0.0.1:1".parse().unwrap());
+        let protocol = Protocol::new(Config::lan("c"), identity("n1"), 1, Instant::ORIGIN).unwrap();
+        let record = MemberRecord::new(&identity("n2"), Incarnation(3), &[]).unwrap();
+        let refuted = Event::Refuted(Member { record, incarnation: Incarnation(3), state: State::Alive, flaps: true });
+        let (told, held) = (Change::Told(refuted.clone()), Change::Held(refuted));
+        for (change, level, expected) in [(&told, Level::INFO, 1), (&held, Level::INFO, 0), (&held, Level::DEBUG, 1)] {
+            let view = View::empty(protocol.me().id());
+            let tell = |reporter: &mut Reporter| {
+                reporter.changes(Instant::ORIGIN, std::slice::from_ref(change), &view, &protocol);
+            };
+            assert_eq!(lines(level, tell), expected, "{change:?}");
+        }
     }
 
     #[test]

@@ -178,10 +178,13 @@ impl Folds {
             (Some(folded), Some(held)) => {
                 let is_told = !held.state().is_live() || folded.said == hash(held);
                 let is_marked = folded.is_flapping == held.is_flapping();
+                let flapping = || protocol.members().filter(|member| member.is_flapping()).count();
+                let is_counted = !held.is_flapping() || flapping() == protocol.metrics().members_flapping;
                 (folded.state == held.state() || is_held)
                     && folded.generation == held.generation()
                     && is_told
                     && is_marked
+                    && is_counted
             }
             (None, None) => true,
             // A node's own departure is its own last word.

@@ -26,6 +26,7 @@ impl Machine {
     fn accused_by(&self, slot: Slot) -> Accused {
         let flaps = |id| self.members.find(id).is_some_and(|slot| self.flapping.is_flapping(slot));
         match self.suspicions.get(slot) {
+            _ if sabotage::is_off("flapping_accusers") => Accused::BySteady,
             Some(suspicion) if !suspicion.accusers.is_empty() && suspicion.accusers.iter().all(flaps) => {
                 Accused::ByFlapping
             }
