@@ -65,7 +65,7 @@ impl Machine {
     /// now.
     pub(super) fn tell_before_verdict(&mut self, slot: Slot) {
         let telling = self.flapping.forget(slot);
-        if telling == Some(Telling::Held) && !sabotage::is_off("suspect_before_dead") {
+        if telling == Some(Telling::Held) && !sabotage::is_off("suspect_first") {
             self.push_suspicion(slot, Telling::Told);
         }
         self.members.set_flapping(slot, false);

@@ -48,7 +48,7 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("verdict_stored", "fold", 2, "a verdict is told but not stored"),
     within("flapping-told-seldom", swarm("flapping", "fold", 0, "who flaps is marked, and told of all the same")),
     within("flapping-told-seldom", swarm("told_ends", "fold", 0, "a suspicion is told, and its end held back")),
-    within("flapping-dies", swarm("suspect_before_dead", "fold", 0, "Dead comes to those not told of the suspicion")),
+    within("flapping-dies", swarm("suspect_first", "fold", 0, "Dead comes to those not told of the suspicion")),
     swarm("left_is_absent", "left-stays", 22, "whoever left is told Dead when its name starts again"),
     swarm("left_acquits", "left-stays", 58, "a suspicion outlives the departure of the suspect"),
     swarm("whole_p", "dead-after", 2, "the wait for a verdict is halved"),
