@@ -62,6 +62,7 @@ fn line(event: &Event, view: &Arc<View>) -> Value {
         out["incarnation"] = json!(member.incarnation());
         out["address"] = json!(member.address());
         out["by"] = json!([]);
+        out["flapping"] = json!(member.is_flapping());
     }
     match event {
         Event::Suspect { by, reason, .. } => {

@@ -1,7 +1,9 @@
 //! What the application is told, and the reasons given with it.
 //!
 //! Events of one member come in an order that a fold can trust: applying them to a list of members gives exactly the
-//! present list. No other SWIM library tells the application of a suspicion; here it is an event like the others, with
+//! present list, but for suspicions that are held back: of a member that flaps ([`Member::is_flapping`]) one is told 10 s
+//! after the last told one began at the soonest, and one that flapping members alone accuse after 10 s or when another
+//! accuses it too. Meanwhile the list calls Alive what the view calls Suspect. No other SWIM library tells the application of a suspicion; here it is an event like the others, with
 //! who accuses, why, and until when the member may refute.
 
 use std::fmt;
@@ -21,7 +23,8 @@ use crate::time::Instant;
 pub enum Event {
     /// A member is here: new, restarted, or back from the dead.
     Up(Member),
-    /// A member's silence is being judged.
+    /// A member's silence is being judged. The member's Refuted, Dead or Left always follows. Where members flap not every
+    /// suspicion is told, but one that ends in Dead is, before it.
     Suspect {
         /// The suspect as it is now known.
         member: Member,
@@ -34,7 +37,8 @@ pub enum Event {
         /// When it is declared dead even without that agreement (start + 3 P).
         dead_by: Instant,
     },
-    /// The suspect showed that it lives, or the suspicion proved to be about this node itself.
+    /// The suspect showed that it lives, or the suspicion proved to be about this node itself. The third within a minute is
+    /// marked: the member flaps from then on.
     Refuted(Member),
     /// This node's own verdict.
     Dead {
@@ -49,8 +53,8 @@ pub enum Event {
     },
     /// The member left by its own word, or was forgotten here.
     Left(Member),
-    /// The member changed its address or metadata; of this node itself also its incarnation or generation, when it
-    /// refuted or outlived what was said of it.
+    /// The member changed its address or metadata, or flaps no more; of this node itself also its incarnation or generation,
+    /// when it refuted or outlived what was said of it. Refutations of its own are told like another's.
     Updated(Member),
     /// This node did not run for so long; it judges nobody until others have answered it.
     SelfStalled {
@@ -98,6 +102,34 @@ pub enum Event {
         /// The cap that was reached.
         members_max: usize,
     },
+}
+
+/// A change as the core hands it out: an application's view shows all, its events tell all but those that are held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// An event for the application.
+    Told(Event),
+    /// A turn of a member that flaps, for the view alone.
+    Held(Event),
+}
+
+impl From<Event> for Change {
+    fn from(event: Event) -> Self {
+        Change::Told(event)
+    }
+}
+
+impl Change {
+    /// What changed, told or not.
+    pub(crate) fn event(&self) -> &Event {
+        let (Change::Told(event) | Change::Held(event)) = self;
+        event
+    }
+
+    /// The event, if the application is told.
+    pub(crate) fn told(self) -> Option<Event> {
+        if let Change::Told(event) = self { Some(event) } else { None }
+    }
 }
 
 impl Event {

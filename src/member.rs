@@ -77,6 +77,7 @@ pub struct Member {
     pub(crate) record: Record,
     pub(crate) incarnation: Incarnation,
     pub(crate) state: State,
+    pub(crate) flaps: bool,
 }
 
 impl Member {
@@ -110,6 +111,15 @@ impl Member {
         self.state
     }
 
+    /// Whether it flaps: it refuted three suspicions within a minute, and has since not been without one for a minute. Its
+    /// [`Event::Suspect`](crate::Event::Suspect) and [`Event::Refuted`](crate::Event::Refuted) are told seldom meanwhile,
+    /// and so are those of members that it alone accuses, which do not count. A verdict ends it. This node itself flaps
+    /// when it has to refute as often.
+    #[must_use]
+    pub fn is_flapping(&self) -> bool {
+        self.flaps
+    }
+
     /// Where it receives datagrams.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -137,19 +147,22 @@ impl Member {
 
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}@{} {}.{}", self.state, self.name(), self.address(), self.generation(), self.incarnation)
+        let flaps = if self.flaps { ", flapping" } else { "" };
+        let (name, address, generation) = (self.name(), self.address(), self.generation());
+        write!(f, "{:?} {name}@{address} {generation}.{}{flaps}", self.state, self.incarnation)
     }
 }
 
 impl Serialize for Member {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Member", 7)?;
+        let mut out = serializer.serialize_struct("Member", 8)?;
         out.serialize_field("name", self.name())?;
         out.serialize_field("id", &self.id())?;
         out.serialize_field("state", &self.state)?;
         out.serialize_field("address", &self.address())?;
         out.serialize_field("generation", &self.generation())?;
         out.serialize_field("incarnation", &self.incarnation)?;
+        out.serialize_field("flapping", &self.flaps)?;
         out.serialize_field("metadata", self.metadata())?;
         out.end()
     }

@@ -64,6 +64,8 @@ pub struct Metrics {
     pub members_alive: usize,
     /// Members that are Suspect.
     pub members_suspect: usize,
+    /// Members that flap, told of seldom because they are suspected and refute all the time; this node itself counts.
+    pub members_flapping: usize,
     /// Dead members still dialled.
     pub ghosts: usize,
     /// News waiting to ride.

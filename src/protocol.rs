@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use crate::config::{Config, ConfigError, Rules};
 use crate::election::{Election, Lease, SaveOutcome, Standing};
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::member::{Advertise, Fingerprint, Identity, IdentityError, Incarnation, Member, NodeId, Record, State};
 use crate::metrics::{ElectionMetrics, Metrics};
 use crate::swim::Machine;
@@ -218,7 +218,12 @@ impl Protocol {
 
     /// The next event for the application. Events that are not drained are folded into the latest of each member.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.swim.poll_event()
+        std::iter::from_fn(|| self.poll_change()).find_map(Change::told)
+    }
+
+    /// As [`Protocol::poll_event`], and the turns that are held back from the application too, each in its place.
+    pub(crate) fn poll_change(&mut self) -> Option<Change> {
+        self.swim.poll_change()
     }
 
     /// When [`Protocol::handle_timeout`] is next wanted; it changes with every other call.

@@ -27,6 +27,7 @@ mod node;
 mod node_metrics;
 mod office;
 mod pages;
+mod present;
 mod reporter;
 mod request;
 mod resolver;

@@ -7,6 +7,7 @@ mod answers;
 mod attempts;
 mod awareness;
 mod events;
+mod flapping;
 mod ghosts;
 mod gossip;
 mod index;

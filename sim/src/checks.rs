@@ -51,7 +51,10 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("no-phantom", "S7: nobody holds a member that was never started"),
     ("same-record", "S6: equal (generation, incarnation) means equal address and metadata everywhere"),
     ("self-alive", "S5: a node that neither leaves nor left holds itself Alive"),
-    ("fold", "S9: the events, folded, equal the view, and each follows from the one before"),
+    (
+        "fold",
+        "S9: the events, folded, equal the view but for what is held back of members that flap, and each follows from the last",
+    ),
     ("left-stays", "S9: Left is not followed by Dead at the same generation"),
     ("dead-after", "A1: no verdict falls before the moment that the suspicion named, start + P"),
     (

@@ -232,6 +232,7 @@ impl Trace {
             fields[..16].copy_from_slice(&member.id().to_bytes());
             fields[16..24].copy_from_slice(&member.generation().0.to_le_bytes());
             fields[24..28].copy_from_slice(&member.incarnation().0.to_le_bytes());
+            fields[31] = u8::from(member.is_flapping());
         }
         if let Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } = event {
             fields[..16].copy_from_slice(&leader.id.to_bytes());

@@ -76,6 +76,7 @@ fn put_member(to: &mut Vec<u8>, member: &Member) {
     put_record(to, &member.record);
     put_u32(to, member.incarnation.0);
     to.push(member.state as u8);
+    to.push(u8::from(member.flaps));
 }
 
 /// All of an event, to be hashed; nothing reads it back.

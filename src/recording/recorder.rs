@@ -10,7 +10,7 @@ use std::ops::Deref;
 
 use crate::config::ConfigError;
 use crate::election::{SaveOutcome, Standing};
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::member::{IdentityError, NodeId, Record};
 use crate::protocol::{BallotSave, ForgetError, Protocol, Reach, ResignError, Transmit, UnknownElection};
 use crate::recording::outputs::Outputs;
@@ -181,14 +181,20 @@ impl<W: io::Write> Recorder<W> {
 
     /// [`Protocol::poll_event`]; with the last one of a drain, what came of the calls before it is written down.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.protocol.poll_event();
+        std::iter::from_fn(|| self.poll_change()).find_map(Change::told)
+    }
+
+    /// [`Protocol::poll_change`]; what is held back is no output, so it is not recorded.
+    pub(crate) fn poll_change(&mut self) -> Option<Change> {
+        let change = self.protocol.poll_change();
         if self.writer.is_some() {
-            match &event {
-                Some(event) => self.outputs.event(event),
+            match &change {
+                Some(Change::Told(event)) => self.outputs.event(event),
+                Some(Change::Held(_)) => {}
                 None => self.drained(),
             }
         }
-        event
+        change
     }
 
     /// [`Protocol::poll_save`].

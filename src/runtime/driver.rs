@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 
 use crate::election::SaveOutcome;
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::leader::Term;
 use crate::protocol::{ForgetError, ResignError};
 use crate::recording::Recorder;
@@ -86,7 +86,7 @@ pub(crate) struct Driver {
     reporter: Reporter,
     received: Vec<u8>,
     sent: Vec<u8>,
-    fresh: Vec<Event>,
+    fresh: Vec<Change>,
     superseded_by: Option<SocketAddr>,
     /// Last, so that a panic closes the socket before it tells.
     _alarm: Alarm,
@@ -336,11 +336,11 @@ impl Driver {
                 self.socket.send(transmit.to, &self.sent);
             }
         }
-        while let Some(event) = self.protocol.poll_event() {
-            if let Event::Superseded { by } = event {
-                self.superseded_by = Some(by);
+        while let Some(change) = self.protocol.poll_change() {
+            if let Event::Superseded { by } = change.event() {
+                self.superseded_by = Some(*by);
             }
-            self.fresh.push(event);
+            self.fresh.push(change);
             if self.fresh.len() >= EVENTS_MAX {
                 self.publish_events(now);
             }
@@ -365,7 +365,7 @@ impl Driver {
         if self.fresh.is_empty() {
             return;
         }
-        self.reporter.events(now, &self.fresh, &self.hub.view(), &self.protocol);
+        self.reporter.changes(now, &self.fresh, &self.hub.view(), &self.protocol);
         self.hub.publish(self.fresh.drain(..));
         if let Some(snapshot) = &self.snapshot {
             snapshot.offer(self.hub.view());

@@ -206,7 +206,7 @@ impl LeaderWatch {
     /// The leader as this node knows it now; of a stopped node, as it last knew it.
     #[must_use]
     pub fn current(&self) -> Option<Leader> {
-        self.listener.look(|board| board.view.leader(&self.election).cloned())
+        self.listener.look(|board| board.view().leader(&self.election).cloned())
     }
 
     /// Waits until the leader is another than when this was last asked, or was made, and says who: none while nobody is
@@ -219,7 +219,7 @@ impl LeaderWatch {
         let (election, seen) = (&self.election, &self.seen);
         let found = poll_fn(|cx| {
             self.listener.poll(cx, |board| {
-                let leader = board.view.leader(election);
+                let leader = board.view().leader(election);
                 if leader != seen.as_ref() { Some(Ok(leader.cloned())) } else { board.stopped.map(Err) }
             })
         });

@@ -12,12 +12,13 @@ use std::task::{Context, Poll};
 use crate::event::Event;
 use crate::runtime::difference::Difference;
 use crate::runtime::hub::{Board, Hub, Listener};
+use crate::runtime::present::Present;
 use crate::runtime::view::View;
 
 /// A subscriber's place among a node's events; it does not keep the node running.
 ///
-/// The first items are the difference from nothing: `Up` for each member, `Suspect` after it for a suspect, `Dead`
-/// alone for a dead one; so one loop does the initial state too. `clone` gives a second reader at the same place.
+/// The first items are the difference from nothing: `Up` for each member, `Suspect` after it for a suspect, unless that is
+/// held back from all, `Dead` alone for a dead one; so one loop does the initial state too. `clone` gives a second reader at the same place.
 #[derive(Debug)]
 pub struct Events {
     listener: Listener,
@@ -50,15 +51,15 @@ pub struct Notice {
 
 enum Found {
     Event(Arc<Event>, Option<Arc<View>>),
-    Behind(Arc<View>, u64),
+    Behind(Present, u64),
     End,
 }
 
 impl Events {
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
         let (present, next) = hub.position();
-        let nothing = Arc::new(View::empty(present.id()));
-        let difference = Difference::between(Arc::clone(&nothing), present);
+        let nothing = Arc::new(View::empty(present.view().id()));
+        let difference = Difference::between(Arc::clone(&nothing), present.into_told());
         let telling = Some(Telling { difference, coalesced: false });
         Events { listener: Listener::new(hub), seen: nothing, next, telling }
     }
@@ -114,7 +115,7 @@ impl Events {
         match found {
             Found::End => Poll::Ready(None),
             Found::Behind(present, next) => {
-                let difference = Difference::between(Arc::clone(&self.seen), present);
+                let difference = Difference::between(Arc::clone(&self.seen), present.into_told());
                 self.telling = Some(Telling { difference, coalesced: true });
                 self.next = next;
                 Poll::Pending
@@ -137,14 +138,14 @@ impl Events {
 /// What the board holds for a reader whose next event is this one; nothing if it has to wait.
 ///
 /// With the last event comes the present view, so that a reader which has caught up shares the node's pages and keeps
-/// none of its own.
+/// none of its own; unless the view shows of a member that flaps what was not told.
 fn find(board: &Board, next: u64) -> Option<Found> {
     if let Some(event) = board.event(next) {
-        let last = next + 1 == board.next();
-        return Some(Found::Event(event, last.then(|| Arc::clone(&board.view))));
+        let is_present = next + 1 == board.next() && board.present().is_told();
+        return Some(Found::Event(event, is_present.then(|| Arc::clone(board.view()))));
     }
     if next < board.next() {
-        return Some(Found::Behind(Arc::clone(&board.view), board.next()));
+        return Some(Found::Behind(board.present().clone(), board.next()));
     }
     board.stopped.map(|_| Found::End)
 }

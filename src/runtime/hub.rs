@@ -9,9 +9,10 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::runtime::error::Stopped;
 use crate::runtime::node_metrics::NodeMetrics;
+use crate::runtime::present::Present;
 use crate::runtime::view::View;
 
 /// Shared by the node's task and every handle and subscriber; keeps nothing running.
@@ -20,10 +21,10 @@ pub(crate) struct Hub {
     board: Mutex<Board>,
 }
 
-/// What can be read; the view is the sum of all events up to `next`.
+/// What can be read; what is present is the sum of all changes up to `next`.
 #[derive(Debug)]
 pub(crate) struct Board {
-    pub(crate) view: Arc<View>,
+    present: Present,
     pub(crate) stopped: Option<Stopped>,
     /// The counters as they stood when the node stopped.
     pub(crate) last_metrics: NodeMetrics,
@@ -37,7 +38,7 @@ pub(crate) struct Board {
 impl Hub {
     pub(crate) fn new(view: View, ring_max: usize) -> Self {
         let board = Board {
-            view: Arc::new(view),
+            present: Present::new(view),
             stopped: None,
             last_metrics: NodeMetrics::default(),
             ring: VecDeque::new(),
@@ -49,25 +50,25 @@ impl Hub {
         Hub { board: Mutex::new(board) }
     }
 
-    /// Applies events to the view, in order, and makes both visible at once. Only the node's task calls it.
-    pub(crate) fn publish(&self, events: impl IntoIterator<Item = Event>) {
-        let mut view = self.view();
+    /// Applies changes to the view, in order, and makes it and the events visible at once. Only the node's task calls it.
+    pub(crate) fn publish(&self, changes: impl IntoIterator<Item = impl Into<Change>>) {
+        let mut present = self.board().present.clone();
         let mut fresh = VecDeque::new();
-        for event in events {
-            if event_shows(&event) {
-                Arc::make_mut(&mut view).apply(&event);
-            }
-            fresh.push_back(Arc::new(event));
+        let mut changed = false;
+        for change in changes {
+            let change = change.into();
+            changed |= present.take(&change);
+            fresh.extend(change.told().map(Arc::new));
         }
-        if fresh.is_empty() {
+        if fresh.is_empty() && !changed {
             return;
         }
-        let (wakers, old_view) = {
+        let (wakers, old) = {
             let mut board = self.board();
             board.push(fresh);
-            (mem::take(&mut board.wakers), mem::replace(&mut board.view, view))
+            (mem::take(&mut board.wakers), mem::replace(&mut board.present, present))
         };
-        drop(old_view);
+        drop(old);
         wakers.into_values().for_each(Waker::wake);
     }
 
@@ -91,17 +92,17 @@ impl Hub {
     }
 
     pub(crate) fn view(&self) -> Arc<View> {
-        Arc::clone(&self.board().view)
+        Arc::clone(self.board().view())
     }
 
     pub(crate) fn last_metrics(&self) -> NodeMetrics {
         self.board().last_metrics.clone()
     }
 
-    /// The present view and the number of the next event after it, taken together.
-    pub(crate) fn position(&self) -> (Arc<View>, u64) {
+    /// What is present and the number of the next event after it, taken together.
+    pub(crate) fn position(&self) -> (Present, u64) {
         let board = self.board();
-        (Arc::clone(&board.view), board.next)
+        (board.present.clone(), board.next)
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -109,12 +110,15 @@ impl Hub {
     }
 }
 
-/// Whether an event can change the view; for the others the view's spine is not copied.
-fn event_shows(event: &Event) -> bool {
-    !matches!(event, Event::SelfStalled { .. } | Event::VotersDiffer { .. } | Event::Full { .. })
-}
-
 impl Board {
+    pub(crate) fn view(&self) -> &Arc<View> {
+        self.present.view()
+    }
+
+    pub(crate) fn present(&self) -> &Present {
+        &self.present
+    }
+
     /// The number of the next event to come.
     pub(crate) fn next(&self) -> u64 {
         self.next

@@ -108,8 +108,8 @@ impl Node {
         loop {
             let (view, stopped) = future::poll_fn(|cx| {
                 listener.poll(cx, |board| {
-                    let news = asked_about != Some(board.view.version()) || board.stopped.is_some();
-                    news.then(|| (Arc::clone(&board.view), board.stopped))
+                    let news = asked_about != Some(board.view().version()) || board.stopped.is_some();
+                    news.then(|| (Arc::clone(board.view()), board.stopped))
                 })
             })
             .await;

@@ -132,7 +132,7 @@ mod tests {
         let mut identity = Identity::named("n", Generation(1), "127.0.0.1:1".parse().unwrap());
         identity.id = NodeId::from_u128(id);
         let record = Record::new(&identity, Incarnation(0), &[]).unwrap();
-        let member = Member { record, incarnation: Incarnation(incarnation), state: State::Alive };
+        let member = Member { record, incarnation: Incarnation(incarnation), state: State::Alive, flaps: false };
         Row { member, judgement: None }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::member::{Accusers, Fingerprint, Member, NodeId};
 use crate::protocol::Protocol;
 use crate::recording::RecordError;
@@ -72,17 +72,26 @@ impl Reporter {
         info!(target: "tidings::node", node = self.node.as_str(), "stopped: {reason}");
     }
 
-    /// One line per change of state, given the view as it was before these events.
-    pub(crate) fn events(&mut self, now: Instant, events: &[Event], before: &View, protocol: &Protocol) {
+    /// One line per change of state, given the view as it was before these changes. What is held back of a member that
+    /// flaps is for whoever looks at every line.
+    pub(crate) fn changes(&mut self, now: Instant, changes: &[Change], before: &View, protocol: &Protocol) {
         let me = protocol.me();
-        for (place, event) in events.iter().enumerate() {
+        for (place, change) in changes.iter().enumerate() {
+            let event = match change {
+                Change::Told(event) => event,
+                Change::Held(event) => {
+                    let peer = event.member().map_or("", Member::name);
+                    debug!(target: "tidings::member", node = self.node.as_str(), peer, "{} once more: it flaps", event.kind());
+                    continue;
+                }
+            };
             match event {
                 Event::Up(member) if member.id() != me.id() => self.look_at_member(now, member, me.fingerprint()),
                 Event::Updated(member) => {
                     if member.id() != me.id() {
                         self.look_at_member(now, member, me.fingerprint());
                     }
-                    let earlier = events.iter().take(place).rev().filter_map(Event::member);
+                    let earlier = changes.iter().take(place).rev().filter_map(|change| change.event().member());
                     let was = earlier.into_iter().find(|earlier| earlier.id() == member.id());
                     self.updated(was.or_else(|| before.get(member.id())), member);
                     continue;
@@ -99,7 +108,7 @@ impl Reporter {
             Event::Suspect { member, by, reason, .. } => {
                 let (peer, generation) = (member.name(), member.generation().0);
                 let by = Names::of(by, protocol);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), %by, "suspect: {reason}");
+                info!(target: "tidings::member", node, peer, generation, address = %member.address(), %by, flapping = flapping(member), "suspect: {reason}");
             }
             Event::Dead { member, by, reason, isolated } => {
                 let (peer, generation) = (member.name(), member.generation().0);
@@ -108,7 +117,7 @@ impl Reporter {
             }
             Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
                 let (peer, generation) = (member.name(), member.generation().0);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), "{}", event.kind());
+                info!(target: "tidings::member", node, peer, generation, address = %member.address(), flapping = flapping(member), "{}", event.kind());
             }
             Event::SelfStalled { gap } => {
                 warn!(target: "tidings::node", node, ?gap, "this node did not run; it judges nobody until others answered");
@@ -293,6 +302,11 @@ impl fmt::Display for Names<'_> {
     }
 }
 
+/// A field that is there only if the member flaps.
+fn flapping(member: &Member) -> Option<bool> {
+    member.is_flapping().then_some(true)
+}
+
 /// What differs between two records of a member, each part with a colon or comma before it.
 fn changes(was: &Member, is: &Member) -> String {
     let (had, has) = (was.metadata().len(), is.metadata().len());
@@ -303,6 +317,8 @@ fn changes(was: &Member, is: &Member) -> String {
             .then(|| format!("generation {} -> {}", was.generation(), is.generation())),
         (was.incarnation() != is.incarnation())
             .then(|| format!("incarnation {} -> {}", was.incarnation(), is.incarnation())),
+        (was.is_flapping() != is.is_flapping())
+            .then(|| if is.is_flapping() { "flaps" } else { "flaps no more" }.to_owned()),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
@@ -314,17 +330,19 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tracing::span::{Attributes, Id, Record};
-    use tracing::{Metadata, Subscriber};
+    use tracing::{Level, Metadata, Subscriber};
 
     use super::*;
+    use crate::config::Config;
     use crate::member::{Generation, Identity, Incarnation, Record as MemberRecord, State};
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<AtomicUsize>);
+    /// Counts the lines of a level and the graver ones.
+    #[derive(Clone)]
+    struct Lines(Arc<AtomicUsize>, Level);
 
     impl Subscriber for Lines {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() <= self.1
         }
         fn new_span(&self, _: &Attributes<'_>) -> Id {
             Id::from_u64(1)
@@ -340,13 +358,33 @@ mod tests {
 
     /// How many lines ten minutes of something make, told a hundred times a second.
     fn lines_of_ten_minutes(mut tell: impl FnMut(&mut Reporter, Instant, u64)) -> usize {
-        let (lines, mut reporter) = (Lines::default(), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
-        tracing::subscriber::with_default(lines.clone(), || {
+        lines(Level::TRACE, |reporter| {
             for ms in (0..600_000).step_by(10) {
-                tell(&mut reporter, Instant::from_nanos(ms * 1_000_000), ms);
+                tell(reporter, Instant::from_nanos(ms * 1_000_000), ms);
             }
-        });
+        })
+    }
+
+    fn lines(level: Level, tell: impl FnOnce(&mut Reporter)) -> usize {
+        let (lines, mut reporter) = (Lines(Arc::default(), level), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
+        tracing::subscriber::with_default(lines.clone(), || tell(&mut reporter));
         lines.0.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn a_turn_that_is_held_back_is_for_whoever_looks_at_every_line() {
+        let identity = |name: &str| Identity::named(name, Generation(7), "10.0.0.1:1".parse().unwrap());
+        let protocol = Protocol::new(Config::lan("c"), identity("n1"), 1, Instant::ORIGIN).unwrap();
+        let record = MemberRecord::new(&identity("n2"), Incarnation(3), &[]).unwrap();
+        let refuted = Event::Refuted(Member { record, incarnation: Incarnation(3), state: State::Alive, flaps: true });
+        let (told, held) = (Change::Told(refuted.clone()), Change::Held(refuted));
+        for (change, level, expected) in [(&told, Level::INFO, 1), (&held, Level::INFO, 0), (&held, Level::DEBUG, 1)] {
+            let view = View::empty(protocol.me().id());
+            let tell = |reporter: &mut Reporter| {
+                reporter.changes(Instant::ORIGIN, std::slice::from_ref(change), &view, &protocol);
+            };
+            assert_eq!(lines(level, tell), expected, "{change:?}");
+        }
     }
 
     #[test]
@@ -369,7 +407,12 @@ mod tests {
             let mut identity = Identity::named("n2", Generation(7), SocketAddr::from(([10, 0, 0, 2], port)));
             identity.metadata = metadata.to_vec();
             let incarnation = Incarnation(incarnation);
-            Member { record: MemberRecord::new(&identity, incarnation, &[]).unwrap(), incarnation, state: State::Alive }
+            Member {
+                record: MemberRecord::new(&identity, incarnation, &[]).unwrap(),
+                incarnation,
+                state: State::Alive,
+                flaps: false,
+            }
         };
         let was = member(1, b"abc", 1);
         for (is, text) in [
@@ -377,6 +420,7 @@ mod tests {
             (member(2, b"abc", 1), ": address 10.0.0.2:1 -> 10.0.0.2:2"),
             (member(1, b"xyz", 2), ": metadata 3 bytes -> 3 bytes, incarnation 1 -> 2"),
             (member(2, b"", 1), ": address 10.0.0.2:1 -> 10.0.0.2:2, metadata 3 bytes -> 0 bytes"),
+            (Member { flaps: true, ..member(1, b"abc", 1) }, ": flaps"),
         ] {
             assert_eq!(changes(&was, &is), text);
         }

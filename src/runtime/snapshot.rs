@@ -266,7 +266,7 @@ mod tests {
         let mut view = View::empty(record(1, 0).id());
         for record in records {
             let incarnation = record.incarnation();
-            view.apply(&Event::Up(Member { record: record.clone(), incarnation, state: Belief::Alive }));
+            view.apply(&Event::Up(Member { record: record.clone(), incarnation, state: Belief::Alive, flaps: false }));
         }
         view
     }

@@ -1,7 +1,8 @@
 //! The membership list as the application sees it: an immutable snapshot, cheap to share and to publish.
 //!
 //! A view is nothing but the sum of the events: [`View::apply`] is the only way it changes, so that an application
-//! which folds the events it reads holds, at each moment, a view the node once published. Pages keep publishing cheap.
+//! which folds the events it reads holds, at each moment, a view the node once published. Of a member that flaps the
+//! node's own view takes in the turns too that are not told. Pages keep publishing cheap.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,6 +88,11 @@ impl View {
         self.iter().filter(|member| member.state().is_live())
     }
 
+    /// The members that flap, this node among them if it does, so that not every suspicion of them is told.
+    pub fn flapping(&self) -> impl Iterator<Item = &Member> {
+        self.iter().filter(|member| member.is_flapping())
+    }
+
     /// Who leads an election, as far as this node knows. Enough to send the leader a request; to write in its name takes
     /// a [`Lease`](crate::runtime::Lease).
     #[must_use]
@@ -169,6 +175,16 @@ impl View {
         };
         self.version += u64::from(changed);
         changed
+    }
+
+    /// Puts a row as it was, no matter how it came to be so.
+    pub(crate) fn put_back(&mut self, row: Row) {
+        self.rows.put(row);
+    }
+
+    /// Takes a row out, as if it had never been there.
+    pub(crate) fn drop_row(&mut self, id: NodeId) {
+        self.rows.remove(id);
     }
 
     pub(crate) fn rows(&self) -> &Pages {

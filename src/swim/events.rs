@@ -7,7 +7,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::event::Event;
+use crate::event::{Change, Event};
+use crate::member::Member;
 
 /// Events kept before older ones of the same member are folded into the latest.
 const EVENTS_MAX: usize = 1_024;
@@ -16,13 +17,22 @@ const PLACES_KEPT: usize = 32;
 
 #[derive(Debug, Default)]
 pub(crate) struct Events {
-    queue: VecDeque<Event>,
+    queue: VecDeque<Change>,
     coalesce_at: usize,
 }
 
 impl Events {
     pub(crate) fn push(&mut self, event: Event) {
-        self.queue.push_back(event);
+        self.enqueue(Change::Told(event));
+    }
+
+    /// Holds an event back from the application; its view is to show it.
+    pub(crate) fn hold(&mut self, event: Event) {
+        self.enqueue(Change::Held(event));
+    }
+
+    fn enqueue(&mut self, change: Change) {
+        self.queue.push_back(change);
         if self.queue.len() > self.coalesce_at.max(EVENTS_MAX) {
             self.coalesce();
         }
@@ -34,31 +44,34 @@ impl Events {
         self.coalesce_at = self.coalesce_at.max(self.queue.len()) + count;
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Event> {
-        let event = self.queue.pop_front();
+    pub(crate) fn pop(&mut self) -> Option<Change> {
+        let change = self.queue.pop_front();
         if self.queue.is_empty() {
             self.coalesce_at = 0;
             self.queue.shrink_to(PLACES_KEPT);
         }
-        event
+        change
     }
 
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Keeps the latest event of each member, and the latest of each other kind.
+    /// Keeps the latest event of each member, and the latest of each other kind. What was held back stands for nothing
+    /// that was told; the latest of that is kept too, unless something was told after it.
     fn coalesce(&mut self) {
-        let mut members = BTreeSet::new();
+        let (mut told, mut held) = (BTreeSet::new(), BTreeSet::new());
         let mut kinds = BTreeSet::new();
-        let mut kept: VecDeque<Event> = VecDeque::with_capacity(self.queue.len());
-        while let Some(event) = self.queue.pop_back() {
-            let is_latest = match event.member() {
-                Some(member) => members.insert(member.id()),
-                None => kinds.insert(topic(&event)),
+        let mut kept: VecDeque<Change> = VecDeque::with_capacity(self.queue.len());
+        while let Some(change) = self.queue.pop_back() {
+            let member = change.event().member().map(Member::id);
+            let is_latest = match (&change, member) {
+                (Change::Told(_), Some(id)) => told.insert(id),
+                (Change::Held(_), Some(id)) => !told.contains(&id) && held.insert(id),
+                (_, None) => kinds.insert(topic(change.event())),
             };
             if is_latest {
-                kept.push_front(event);
+                kept.push_front(change);
             }
         }
         // With as many members as events nothing folds; try again only after as many more.
@@ -81,15 +94,33 @@ fn topic(event: &Event) -> (&'static str, Option<Arc<str>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{Generation, Identity, Incarnation, Member, Record, State};
+    use crate::member::{Generation, Identity, Incarnation, Record, State};
+
+    fn member(n: u64, incarnation: u32) -> Member {
+        let identity = Identity::named(&format!("n{n}"), Generation(1), "127.0.0.1:1".parse().unwrap());
+        let record = Record::new(&identity, Incarnation(incarnation), &[]).unwrap();
+        Member { record, incarnation: Incarnation(incarnation), state: State::Alive, flaps: false }
+    }
+
+    #[test]
+    fn what_is_held_back_replaces_nothing_that_is_told() {
+        let mut events = Events::default();
+        for n in 0..EVENTS_MAX as u32 {
+            events.push(Event::Refuted(member(1, n)));
+            events.hold(Event::Refuted(member(1, n)));
+            events.hold(Event::Refuted(member(2, n)));
+            events.push(Event::Refuted(member(2, n)));
+        }
+        events.coalesce();
+        let last = EVENTS_MAX as u32 - 1;
+        let told = |n| Some(Change::Told(Event::Refuted(member(n, last))));
+        assert_eq!(events.pop(), told(1));
+        assert_eq!(events.pop(), Some(Change::Held(Event::Refuted(member(1, last)))));
+        assert_eq!((events.pop(), events.pop()), (told(2), None), "what was held back before it is over");
+    }
 
     #[test]
     fn the_latest_of_each_member_survives() {
-        let member = |n: u64, incarnation| {
-            let identity = Identity::named(&format!("n{n}"), Generation(1), "127.0.0.1:1".parse().unwrap());
-            let record = Record::new(&identity, Incarnation(incarnation), &[]).unwrap();
-            Member { record, incarnation: Incarnation(incarnation), state: State::Alive }
-        };
         let mut events = Events::default();
         events.expect(2_000);
         for n in 0..100_000_u32 {
@@ -98,8 +129,8 @@ mod tests {
         }
         assert!(events.len() <= EVENTS_MAX + 1);
         let mut latest = std::collections::BTreeMap::new();
-        while let Some(event) = events.pop() {
-            if let Some(member) = event.member() {
+        while let Some(change) = events.pop() {
+            if let Some(member) = change.event().member() {
                 latest.insert(member.name().to_owned(), member.incarnation().0);
             }
         }

@@ -18,6 +18,7 @@ mod probing;
 mod range;
 mod repair;
 mod selfhood;
+mod telling;
 mod whereabouts;
 
 pub use farewell::{ForgetError, LeaveProgress};
@@ -30,7 +31,7 @@ use std::time::Duration;
 use twox_hash::XxHash3_64;
 
 use crate::config::Rules;
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::member::{Advertise, Member, NodeId, Record, State};
 use crate::metrics::Metrics;
 use crate::random::{Purpose, Random};
@@ -39,6 +40,7 @@ use crate::swim::answers::Answers;
 use crate::swim::attempts::Attempts;
 use crate::swim::awareness::Awareness;
 use crate::swim::events::Events;
+use crate::swim::flapping::Flapping;
 use crate::swim::ghosts::Ghosts;
 use crate::swim::gossip::{Bucket, Gossip};
 use crate::swim::joining::Joining;
@@ -109,6 +111,7 @@ pub(crate) struct Machine {
     reach: Reach,
     outbox: Outbox,
     events: Events,
+    flapping: Flapping,
     timers: Timers,
     random: Streams,
     metrics: Metrics,
@@ -175,6 +178,7 @@ impl Machine {
             reach: Reach::default(),
             outbox: Outbox::default(),
             events: Events::default(),
+            flapping: Flapping::default(),
             timers,
             random,
             metrics: Metrics::default(),
@@ -215,6 +219,7 @@ impl Machine {
         self.timers.set(Timer::Relays, self.relays.next_at());
         self.timers.set(Timer::Suspicions, self.suspicions.next_at());
         self.timers.set(Timer::Sync, self.repair.deadline());
+        self.timers.set(Timer::Flapping, self.flapping.next_at());
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -238,6 +243,7 @@ impl Machine {
                 Timer::Leave => self.run_leave(),
                 Timer::Whereabouts => self.run_whereabouts(),
                 Timer::Metadata => self.tell_metadata(),
+                Timer::Flapping => self.run_flapping(),
             }
             if self.stopped {
                 return;
@@ -261,7 +267,7 @@ impl Machine {
         self.members.find(id).map(|slot| self.members.member(slot).state())
     }
 
-    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+    pub(crate) fn poll_change(&mut self) -> Option<Change> {
         self.events.pop()
     }
 
@@ -333,6 +339,7 @@ impl Machine {
             awareness: self.awareness.level(),
             members_alive: counts.alive,
             members_suspect: counts.suspect,
+            members_flapping: self.flapping.count(),
             ghosts: self.ghosts.dialled(),
             news: self.gossip.len(),
             transmits: self.outbox.len(),

@@ -240,7 +240,7 @@ impl Members {
         let id = record.id();
         let incarnation = record.incarnation();
         let row = Row {
-            member: Member { record, incarnation, state: State::Alive },
+            member: Member { record, incarnation, state: State::Alive, flaps: false },
             alive_at: Instant::ORIGIN,
             rtt: Rtt::default(),
             standing: Presence::Certain,
@@ -277,6 +277,15 @@ impl Members {
             row.member.state = State::Dead;
             row.standing = Presence::Provisional;
         });
+    }
+
+    /// Marks a member as one that flaps, or not any more.
+    pub(crate) fn set_flapping(&mut self, slot: Slot, flaps: bool) {
+        let member = &mut self.rows[slot.0 as usize].member;
+        if member.flaps != flaps {
+            member.flaps = flaps;
+            self.journal.note(member.id());
+        }
     }
 
     /// Raises the incarnation heard of; the record stays until its owner's words arrive.

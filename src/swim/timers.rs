@@ -18,9 +18,10 @@ pub(crate) enum Timer {
     Leave,
     Whereabouts,
     Metadata,
+    Flapping,
 }
 
-const ALL: [Timer; 10] = [
+const ALL: [Timer; 11] = [
     Timer::Relays,
     Timer::Rounds,
     Timer::Tick,
@@ -31,6 +32,7 @@ const ALL: [Timer; 10] = [
     Timer::Leave,
     Timer::Whereabouts,
     Timer::Metadata,
+    Timer::Flapping,
 ];
 
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings::member::Incarnation;
+use tidings::why::Cause;
 use tidings::{Event, Generation, Instant, Member, NodeId, Protocol, State};
 
 use crate::checks::truth::hash;
@@ -30,7 +31,17 @@ pub(super) struct Opinion {
     /// When it suspected, and the moment its verdict was announced for, by the host's own clock.
     suspected: Option<(Instant, Instant)>,
     was_dead: bool,
+    is_flapping: bool,
+    /// Since when its table has had a suspicion that was not told.
+    held_since: Option<Instant>,
+    /// When it was last told of a suspicion, by the host's own clock.
+    told_at: Option<Instant>,
+    /// How soon after the suspicion before, if too soon for a member that flaps.
+    hurried: Option<Duration>,
 }
+
+/// Of a member that flaps a pair of Suspect and Refuted is told so long after the one before at the soonest.
+const PAIRS_APART: Duration = Duration::from_secs(10);
 
 impl Opinion {
     fn of(member: &Member, state: State) -> Self {
@@ -42,7 +53,21 @@ impl Opinion {
             is_provisional: false,
             suspected: None,
             was_dead: false,
+            is_flapping: member.is_flapping(),
+            held_since: None,
+            told_at: None,
+            hurried: None,
         }
+    }
+
+    /// A suspicion is told, that has perhaps run for a while.
+    fn suspect(&mut self, moment: Moment, before: Option<Opinion>, dead_after: Instant) {
+        self.state = State::Suspect;
+        let since = before.and_then(|before| before.held_since).unwrap_or(moment.now);
+        self.suspected = Some((since, dead_after));
+        let last = self.told_at.replace(moment.local());
+        let apart = last.map(|last| moment.local().since(last));
+        self.hurried = apart.filter(|apart| self.is_flapping && *apart < PAIRS_APART);
     }
 
     /// When the suspicion that runs began to be told (by true time), and when its verdict is due (by the host's clock).
@@ -82,6 +107,7 @@ impl Folds {
         let before = fold.get(&member.id()).copied();
         let place = (member.generation(), member.incarnation());
         let mut opinion = Opinion::of(member, member.state());
+        opinion.told_at = before.and_then(|before| before.told_at);
         let wrong = match event {
             Event::Up(_) => {
                 opinion.state = State::Alive;
@@ -90,15 +116,19 @@ impl Folds {
                 is_up.then(|| ("fold", "Up of who was up".to_owned())).or_else(|| raised(before, place))
             }
             Event::Suspect { dead_after, .. } => {
-                opinion.state = State::Suspect;
-                opinion.suspected = Some((moment.now, *dead_after));
-                let follows = before.is_some_and(|before| before.state.is_live());
-                (!follows).then(|| ("fold", "Suspect of who was not up".to_owned())).or_else(|| raised(before, place))
+                opinion.suspect(moment, before, *dead_after);
+                let follows = before.is_some_and(|before| before.state == State::Alive);
+                (!follows)
+                    .then(|| ("fold", "Suspect of who was not Alive".to_owned()))
+                    .or_else(|| raised(before, place))
             }
             Event::Refuted(_) => {
                 opinion.state = State::Alive;
                 let follows = before.is_some_and(|before| before.state == State::Suspect);
-                (!follows).then(|| ("fold", "Refuted without a Suspect before".to_owned()))
+                let hurried = before.and_then(|before| before.hurried);
+                let soon = |apart| format!("a pair {} after the one before, though it flaps", super::span(apart));
+                let wrong = (!follows).then(|| "Refuted without a Suspect before".to_owned());
+                wrong.or_else(|| hurried.map(soon)).map(|text| ("fold", text))
             }
             Event::Dead { isolated, reason, .. } => {
                 opinion.state = State::Dead;
@@ -116,7 +146,10 @@ impl Folds {
                 opinion.state = before.map_or(opinion.state, |before| before.state);
                 opinion.suspected = before.and_then(|before| before.suspected);
                 opinion.is_provisional = before.is_some_and(|before| before.is_provisional);
-                before.is_none().then(|| ("fold", "Updated who was never up".to_owned()))
+                opinion.held_since = before.and_then(|before| before.held_since);
+                opinion.hurried = before.and_then(|before| before.hurried);
+                let is_told = before.is_some_and(|before| before.state == member.state());
+                (!is_told).then(|| ("fold", format!("Updated as {:?}, who was {before:?}", member.state())))
             }
         };
         fold.insert(member.id(), opinion);
@@ -128,14 +161,30 @@ impl Folds {
         })
     }
 
-    /// Compares what the events said of a member with what the table says.
-    pub(super) fn compare(&self, moment: Moment, host: u32, protocol: &Protocol, id: NodeId) -> Option<Violation> {
-        let folded = self.opinion(host, id).filter(|opinion| opinion.state != State::Left);
+    /// Compares what the events said of a member with what the table says: the same, but that a suspicion of a member
+    /// that flaps, or by such alone, may not have been told yet.
+    pub(super) fn compare(&mut self, moment: Moment, host: u32, protocol: &Protocol, id: NodeId) -> Option<Violation> {
         let held = protocol.member(id);
+        let folded = self.hosts.get_mut(host as usize).and_then(|fold| fold.get_mut(&id));
+        let folded = folded.filter(|opinion| opinion.state != State::Left);
+        let is_held = folded.as_ref().is_some_and(|folded| folded.state == State::Alive)
+            && held.is_some_and(|held| held.state() == State::Suspect)
+            && (folded.as_ref().is_some_and(|folded| folded.held_since.is_some()) || may_be_held(protocol, id));
+        let folded = folded.map(|folded| {
+            folded.held_since = folded.held_since.or(Some(moment.now)).filter(|_| is_held);
+            &*folded
+        });
         let is_same = match (folded, held) {
             (Some(folded), Some(held)) => {
                 let is_told = !held.state().is_live() || folded.said == hash(held);
-                folded.state == held.state() && folded.generation == held.generation() && is_told
+                let is_marked = folded.is_flapping == held.is_flapping();
+                let flapping = || protocol.members().filter(|member| member.is_flapping()).count();
+                let is_counted = !held.is_flapping() || flapping() == protocol.metrics().members_flapping;
+                (folded.state == held.state() || is_held)
+                    && folded.generation == held.generation()
+                    && is_told
+                    && is_marked
+                    && is_counted
             }
             (None, None) => true,
             // A node's own departure is its own last word.
@@ -148,6 +197,17 @@ impl Folds {
             hosts: vec![host],
         })
     }
+}
+
+/// Whether a suspicion may be held back when it begins: the suspect flaps, or all who accuse it do.
+fn may_be_held(protocol: &Protocol, id: NodeId) -> bool {
+    let flaps = |id: NodeId| protocol.member(id).is_some_and(Member::is_flapping);
+    let Some(why) = protocol.why(id) else { return false };
+    let mut accusers = why.steps.iter().filter_map(|step| match step.what {
+        Cause::Accused(accuser) => Some(accuser),
+        _ => None,
+    });
+    flaps(id) || accusers.all(flaps)
 }
 
 /// Who is certainly Dead or Left comes back only at a higher place.

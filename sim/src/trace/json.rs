@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use tidings::{Event, Instant, NodeId, Why};
+use tidings::{Event, Instant, Member, NodeId, Why};
 
 use crate::trace::text::describe;
 use crate::trace::{Line, Trace, What};
@@ -96,6 +96,9 @@ fn told(event: &Event, hosts: &[String]) -> Value {
             Event::Left(_) => "left".into(),
             _ => json!(event.member().map(|member| member.state())),
         };
+        if event.member().is_some_and(Member::is_flapping) {
+            object["flapping"] = true.into();
+        }
     }
     let leader = match event {
         Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => leader,

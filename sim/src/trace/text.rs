@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use tidings::Event;
+use tidings::{Event, Member};
 
 use crate::trace::{Line, What};
 
@@ -12,10 +12,11 @@ pub fn describe(event: &Event) -> String {
     match event {
         Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
             let place = format!("generation {}, incarnation {}", member.generation(), member.incarnation());
-            format!("{} {} ({place})", member.name(), event.kind())
+            format!("{} {} ({place}){}", member.name(), event.kind(), mark(member))
         }
         Event::Suspect { member, by, reason, dead_after, .. } => {
-            format!("{} suspect: {reason}, {} accuse it, dead after {dead_after}", member.name(), by.len())
+            let (name, accusers) = (member.name(), by.len());
+            format!("{name} suspect: {reason}, {accusers} accuse it, dead after {dead_after}{}", mark(member))
         }
         Event::Dead { member, by, reason, isolated } => {
             let mark = if *isolated { ", provisional" } else { "" };
@@ -37,6 +38,10 @@ pub fn describe(event: &Event) -> String {
         }
         other => other.kind().to_owned(),
     }
+}
+
+fn mark(member: &Member) -> &'static str {
+    if member.is_flapping() { ", flapping" } else { "" }
 }
 
 impl Display for Line {

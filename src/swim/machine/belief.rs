@@ -111,13 +111,12 @@ impl Machine {
 
     /// A record of a live member replaced another of the same generation.
     fn note_change(&mut self, slot: Slot, before: &Record, source: Source) {
-        let member = self.members.member(slot).clone();
         self.repair.note_news(self.now);
-        if !member.state().is_live() {
+        if !self.members.member(slot).state().is_live() {
             return;
         }
-        if member.address() != before.address() || member.metadata() != before.metadata() {
-            self.events.push(Event::Updated(member));
+        if has_new_words(before, self.members.member(slot).record()) {
+            self.tell_update(slot);
         }
         let urgency = what_changed(before, self.members.member(slot).record());
         if urgency == Urgency::Changed {
@@ -167,6 +166,7 @@ impl Machine {
         if !self.may_be_live(slot) {
             return;
         }
+        self.forget_flapping(slot);
         let was_present = self.members.row(slot).is_present() || sabotage::is_off("left_is_absent");
         if was_present && !sabotage::is_off("death_at_restart") {
             let mut member = self.members.member(slot).clone();
@@ -196,7 +196,11 @@ impl Machine {
         if was_live_and_well {
             self.note_change(slot, &before, source);
         } else {
+            let is_held = self.flapping.is_held(slot);
             self.revive(slot);
+            if is_held && has_new_words(&before, self.members.member(slot).record()) {
+                self.tell_update(slot);
+            }
             self.tell(slot, Urgency::Refutation);
         }
     }
@@ -225,11 +229,15 @@ impl Machine {
         self.clear_judgement(slot);
         self.members.set_state(slot, State::Alive);
         self.gossip.hush(slot);
-        let member = self.members.member(slot).clone();
+        if was == State::Suspect {
+            self.tell_refutation(slot);
+            return;
+        }
         if was == State::Dead && sabotage::is_off("up_again") {
             return;
         }
-        self.events.push(if was == State::Suspect { Event::Refuted(member) } else { Event::Up(member) });
+        let member = self.members.member(slot).clone();
+        self.events.push(Event::Up(member));
     }
 
     /// Any sign of life undoes a provisional verdict; to the application the member is up again.
@@ -341,6 +349,9 @@ impl Machine {
         let added = unite(suspicion, now, accusers.iter());
         let was_private = suspicion.publicity == Publicity::Private;
         suspicion.publicity = Publicity::Published;
+        if added > 0 {
+            self.tell_accusers(slot);
+        }
         if added > 0 || was_private {
             self.tell(slot, Urgency::Suspect);
             self.reconsider(slot);
@@ -448,7 +459,7 @@ impl Machine {
         self.metrics.suspicions += 1;
         self.suspicions.insert(slot, suspicion);
         self.plan(slot);
-        self.push_suspect_event(slot);
+        self.tell_suspicion(slot);
         self.repair.note_news(self.now);
         if is_published {
             self.tell(slot, Urgency::Suspect);
@@ -456,6 +467,11 @@ impl Machine {
             self.gossip.hush(slot);
         }
     }
+}
+
+/// Whether a record differs in what the application is told of it.
+fn has_new_words(before: &Record, after: &Record) -> bool {
+    after.address() != before.address() || after.metadata() != before.metadata()
 }
 
 /// How urgent the newer words of a live member are: those that say nothing else than before refute what somebody holds

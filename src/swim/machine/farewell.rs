@@ -153,6 +153,7 @@ impl Machine {
         if !sabotage::is_off("left_acquits") {
             self.clear_judgement(slot);
         }
+        self.forget_flapping(slot);
         self.members.set_state(slot, State::Left);
         self.ghosts.add(slot, self.now, false);
         self.repair.note_news(self.now);
@@ -202,6 +203,7 @@ impl Machine {
         self.answers.forget(slot);
         self.ways.forget(slot);
         self.metadata_pace.forget(slot);
+        self.forget_flapping(slot);
         self.members.remove(slot);
     }
 }

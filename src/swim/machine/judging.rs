@@ -223,6 +223,7 @@ impl Machine {
 
     /// This node's own verdict.
     pub(super) fn convict(&mut self, slot: Slot, reason: DeadReason) {
+        self.tell_before_verdict(slot);
         let Some(mut suspicion) = self.suspicions.remove(slot) else { return };
         let since = suspicion.base();
         suspicion.log(self.now, Cause::Verdict { reason, isolated: false, since });
@@ -245,6 +246,9 @@ impl Machine {
 
     /// A verdict that may be our own fault: told here, kept from the others, undone by any sign of life.
     fn convict_provisionally(&mut self, slot: Slot) {
+        if !self.members.row(slot).is_provisional() {
+            self.tell_before_verdict(slot);
+        }
         let present = self.present_in_reach();
         if present > 2 && self.too_few_answer(slot, self.now - self.rules.stall_tolerance) {
             self.isolate();
@@ -285,20 +289,5 @@ impl Machine {
         for other in self.pick_proved(SECOND_OPINIONS, slot).iter() {
             self.send_news(self.members.member(other).address(), First::ProbeThis(slot));
         }
-    }
-
-    pub(super) fn push_suspect_event(&mut self, slot: Slot) {
-        let Some(suspicion) = self.suspicions.get(slot) else { return };
-        self.events.push(Event::Suspect {
-            member: self.members.member(slot).clone(),
-            by: suspicion.accusers,
-            reason: suspicion.reason,
-            dead_after: if sabotage::is_off("named_moment") {
-                suspicion.hard_deadline()
-            } else {
-                suspicion.soft_deadline()
-            },
-            dead_by: suspicion.hard_deadline(),
-        });
     }
 }

@@ -14,6 +14,14 @@ use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::timers::Timer;
 use crate::wire::{Datagram, Digest, Message, Nonce, RecordRef, Rejected};
 
+/// What is new of our own record.
+enum OwnChange {
+    /// The incarnation alone: we said again what we said before.
+    Incarnation,
+    /// What it says, or which start says it.
+    Words,
+}
+
 impl Machine {
     /// Says something new of ourselves, at this incarnation or, if those are used up, as a new start.
     pub(super) fn speak(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
@@ -23,6 +31,7 @@ impl Machine {
 
     /// Changes our record without a word to anybody: [`Machine::speak`] but for the speaking.
     pub(super) fn raise(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
+        let mut repeated = self.me().record().clone();
         let is_last = self.me().generation().next().0 >= Generation::LIMIT;
         let incarnation = if incarnation.0 >= Incarnation::LIMIT && is_last {
             // Anything higher would be rejected as malformed: better unheard this once than mute for ever.
@@ -34,14 +43,18 @@ impl Machine {
             incarnation
         };
         self.members.change_my_record(incarnation, change);
-        self.note_own_change();
+        repeated.set_incarnation(incarnation);
+        let is_refutation = repeated == *self.me().record();
+        self.note_own_change(if is_refutation { OwnChange::Incarnation } else { OwnChange::Words });
     }
 
     /// Our own record is another than it was: whoever folds the events hears of it. One that leaves has said its last.
-    fn note_own_change(&mut self) {
+    fn note_own_change(&mut self, what: OwnChange) {
         self.repair.note_news(self.now);
-        if self.me().state().is_live() {
-            self.events.push(Event::Updated(self.me().clone()));
+        match what {
+            _ if !self.me().state().is_live() => {}
+            OwnChange::Incarnation => self.tell_own_refutation(),
+            OwnChange::Words => self.events.push(Event::Updated(self.me().clone())),
         }
     }
 
@@ -116,7 +129,7 @@ impl Machine {
         }
         self.joining.twin = self.joining.twin.filter(|twin| twin.generation > generation);
         self.members.set_my_generation(generation.next());
-        self.note_own_change();
+        self.note_own_change(OwnChange::Words);
         self.tell(self.members.me(), Urgency::Refutation);
         if self.is_alone() {
             self.timers.set(Timer::Join, self.now);

@@ -46,6 +46,9 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("up_again", "fold", 6, "whoever comes back from the dead is Up without an event"),
     swarm("death_at_restart", "fold", 1, "a restart is told as Up without the Dead before it"),
     swarm("verdict_stored", "fold", 2, "a verdict is told but not stored"),
+    within("flapping-told-seldom", swarm("flapping", "fold", 0, "who flaps is marked, and told of all the same")),
+    within("flapping-told-seldom", swarm("told_ends", "fold", 0, "a suspicion is told, and its end held back")),
+    within("flapping-dies", swarm("suspect_first", "fold", 0, "Dead comes to those not told of the suspicion")),
     swarm("left_is_absent", "left-stays", 22, "whoever left is told Dead when its name starts again"),
     swarm("left_acquits", "left-stays", 58, "a suspicion outlives the departure of the suspect"),
     swarm("whole_p", "dead-after", 2, "the wait for a verdict is halved"),
@@ -91,6 +94,10 @@ pub(super) const CANARIES: &[Canary] = &[
     within("nat-each-answers-10", swarm("ways", "expect", 0, "who sends from elsewhere than it says is a guest")),
     within("over-the-cap", swarm("comparisons_in_vain", "expect", 0, "comparisons that change nothing go on and on")),
     within("isolated-rate-5", swarm("isolated_backoff", "expect", 0, "an isolated node probes as if it were heard")),
+    within(
+        "flapping-few-reach",
+        swarm("flapping_accusers", "expect", 0, "whom one that flaps accuses is told at once"),
+    ),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
 ];
