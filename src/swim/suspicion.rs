@@ -36,6 +36,8 @@ pub(crate) enum Publicity {
     Published,
     /// Nobody answers us, so it may be our own fault.
     Private,
+    /// We are isolated, and this is one of all the others: it says nothing about that member.
+    Never,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

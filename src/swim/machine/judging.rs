@@ -10,7 +10,7 @@ use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Pace, Suspicion, Verdict, Wanted, accusers_needed};
+use crate::swim::suspicion::{Pace, Publicity, Suspicion, Verdict, Wanted, accusers_needed};
 use crate::time::Instant;
 use crate::why::{Cause, Waiting};
 
@@ -40,7 +40,18 @@ impl Machine {
         } else {
             suspicion.hard_deadline()
         };
+        if self.isolated.is_some() && suspicion.publicity == Publicity::Never {
+            // Nobody hears us: a last ping would not be heard either.
+            let hard = suspicion.hard_deadline();
+            return self.hold_until(slot, hard);
+        }
         self.plan_for(slot, due);
+    }
+
+    fn hold_until(&mut self, slot: Slot, until: Instant) {
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            suspicion.wait_until(until);
+        }
     }
 
     fn plan_for(&mut self, slot: Slot, due: Instant) {

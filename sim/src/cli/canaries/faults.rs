@@ -91,6 +91,7 @@ pub(super) const CANARIES: &[Canary] = &[
     within("nat-each-answers-10", swarm("ways", "expect", 0, "who sends from elsewhere than it says is a guest")),
     within("over-the-cap", swarm("comparisons_in_vain", "expect", 0, "comparisons that change nothing go on and on")),
     within("isolated-rate-5", swarm("isolated_backoff", "expect", 0, "an isolated node probes as if it were heard")),
+    within("isolated-rate-64", swarm("isolated_sweep", "expect", 0, "an isolated node asks the ring alone")),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
 ];
