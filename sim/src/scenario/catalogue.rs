@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 111] = [
+const FILES: [&str; 112] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -48,6 +48,7 @@ const FILES: [&str; 111] = [
     include_str!("../../scenarios/ghost-rate-100.toml"),
     include_str!("../../scenarios/idle-some-dead.toml"),
     include_str!("../../scenarios/inbox-small.toml"),
+    include_str!("../../scenarios/ingress-loss-99.toml"),
     include_str!("../../scenarios/isolated-forgets.toml"),
     include_str!("../../scenarios/isolated-rate-1000.toml"),
     include_str!("../../scenarios/isolated-rate-5.toml"),

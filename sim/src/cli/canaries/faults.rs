@@ -92,6 +92,14 @@ pub(super) const CANARIES: &[Canary] = &[
     within("over-the-cap", swarm("comparisons_in_vain", "expect", 0, "comparisons that change nothing go on and on")),
     within("isolated-rate-5", swarm("isolated_backoff", "expect", 0, "an isolated node probes as if it were heard")),
     within("isolated-rate-64", swarm("isolated_sweep", "expect", 0, "an isolated node asks the ring alone")),
+    within(
+        "ingress-loss-99",
+        swarm("insistence", "expect", 0, "a suspect that speaks is asked no more than one that is mute"),
+    ),
+    within(
+        "ingress-loss-99",
+        swarm("hears_well", "expect", 0, "who hears one answer of a hundred convicts on its own"),
+    ),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
 ];
