@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 112] = [
+const FILES: [&str; 113] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -73,6 +73,7 @@ const FILES: [&str; 112] = [
     include_str!("../../scenarios/lossy-30.toml"),
     include_str!("../../scenarios/lossy-burst.toml"),
     include_str!("../../scenarios/lost-inbox-16ms.toml"),
+    include_str!("../../scenarios/lost-inboxes-26.toml"),
     include_str!("../../scenarios/mass-restart.toml"),
     include_str!("../../scenarios/metadata-forget.toml"),
     include_str!("../../scenarios/mixed-limits.toml"),

@@ -100,6 +100,7 @@ pub(super) const CANARIES: &[Canary] = &[
         "ingress-loss-99",
         swarm("hears_well", "expect", 0, "who hears one answer of a hundred convicts on its own"),
     ),
+    within("lost-inboxes-26", swarm("ping_back", "expect", 4, "what a suspect sends is not answered by a ping")),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
 ];
