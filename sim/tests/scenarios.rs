@@ -74,7 +74,6 @@ const NOT_MENDED: &[(&str, u32)] = &[
     ("busy-metadata-100", 3),
     ("busy-metadata-40", 3),
     ("families-apart", 14),
-    ("ingress-loss-99", 6),
     ("nat-each-100", 4),
     ("nat-each-answers-100", 4),
     ("nat-one-100", 4),

@@ -12,6 +12,22 @@ const KEPT: usize = 16;
 pub(crate) struct Answers {
     /// Distinct members, the most recent answer first.
     recent: Vec<(Slot, Instant)>,
+    heard: Heard,
+}
+
+/// How many pings to members held Alive were sent, and how many pings were answered, ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    asked: u64,
+    answered: u64,
+}
+
+impl Heard {
+    /// Whether at least a third of what was asked since `before` was answered. Where a tenth of all datagrams gets
+    /// through, a node hears some of everybody in a while, and yet has no business calling one silent.
+    pub(crate) fn is_well_since(self, before: Heard) -> bool {
+        (self.answered - before.answered) * 3 >= self.asked - before.asked
+    }
 }
 
 impl Answers {
@@ -23,6 +39,21 @@ impl Answers {
         };
         self.recent.truncate(KEPT - 1);
         self.recent.insert(0, (slot, latest));
+    }
+
+    /// Notes a ping to a member that is held Alive.
+    pub(crate) fn note_asked(&mut self) {
+        self.heard.asked += 1;
+    }
+
+    /// Notes the first answer to a ping.
+    pub(crate) fn note_answered(&mut self) {
+        self.heard.answered += 1;
+    }
+
+    /// The counts up to now.
+    pub(crate) fn heard(&self) -> Heard {
+        self.heard
     }
 
     /// Forgets a member whose slot is about to be reused.
@@ -39,6 +70,19 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_third_of_what_is_asked_since_is_heard_well() {
+        let mut answers = Answers::default();
+        (0..9).for_each(|_| answers.note_asked());
+        let before = answers.heard();
+        assert!(answers.heard().is_well_since(before), "where nothing was asked nothing is missed");
+        (0..6).for_each(|_| answers.note_asked());
+        answers.note_answered();
+        assert!(!answers.heard().is_well_since(before));
+        answers.note_answered();
+        assert!(answers.heard().is_well_since(before));
+    }
 
     #[test]
     fn counts_distinct_members_since_a_moment() {

@@ -9,6 +9,7 @@ mod evidence;
 mod farewell;
 mod further;
 mod inbound;
+mod isolation;
 mod judging;
 mod letters;
 mod metadata;
@@ -64,6 +65,7 @@ use crate::wire::{Codec, Digest, Rejected};
 
 use farewell::Leaving;
 use inbound::Rounding;
+use isolation::Sweep;
 use repair::Repair;
 
 /// How long the budget of changes is saved up. A guess: no other was measured.
@@ -117,6 +119,7 @@ pub(crate) struct Machine {
     metrics: Metrics,
     /// Since when too few members answer us.
     isolated: Option<Instant>,
+    sweep: Sweep,
     /// The latest start that is known to be true, less the time we had run by then: what the present may be measured by.
     latest_start: u64,
     full: bool,
@@ -183,6 +186,7 @@ impl Machine {
             random,
             metrics: Metrics::default(),
             isolated: None,
+            sweep: Sweep::default(),
             latest_start,
             full: false,
             stopped: false,

@@ -2,16 +2,17 @@
 //!
 //! Silence is measured in the world's true time: from the last moment at which any datagram of the member was handled by
 //! anyone. The check holds a verdict to that when nothing between the member and anyone was lost all the while, but for
-//! one link that was cut, as in a partial partition. Where datagrams are lost at random it says nothing: there the rate
-//! of false deaths is measured instead. With a liar about, who can make a silence seem as long as it likes, what holds
-//! is the least time that any observer gives a member to answer.
+//! one link that was cut, as in a partial partition. What a stopped member's socket loses is no excuse either, if the
+//! member has run for a quarter of P at a stretch within the last P: each accuser pings it meanwhile. Where datagrams
+//! are lost at random it says nothing: there the rate of false deaths is measured instead. With a liar about, who can
+//! make a silence seem as long as it likes, what holds is the least time that any observer gives a member to answer.
 
 use std::time::Duration;
 
 use tidings::event::DeadReason;
 use tidings::{Event, Instant};
 
-use crate::checks::truth::Truth;
+use crate::checks::truth::{Process, Truth};
 use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::Moment;
@@ -24,9 +25,15 @@ pub(super) struct Silence {
     promised: Duration,
     /// Whether hosts may lack members that could be their relays.
     is_crowded: bool,
+    /// Who loses what comes while it is stopped must run for so long at a stretch.
+    stretch: Duration,
+    has_liar: bool,
     /// How long before a verdict the last question is asked at most.
     last_word: Duration,
 }
+
+/// The share of P for which a member that loses its inbox must run without a stop. Accusers ping each eighth of P.
+const STRETCH_SHARE: u32 = 4;
 
 /// No observer convicts sooner than this after it heard of a suspicion.
 const HEARD_MIN: Duration = Duration::from_millis(300);
@@ -39,7 +46,9 @@ impl Silence {
         // Clocks may drift by a hundredth; more is not promised. And silence counts from the question: what was under
         // way by then is heard later.
         let promised = promised.saturating_sub(promised / 50 + scenario.latency.usual_max());
-        Silence { tolerance, promised, is_crowded: scenario.is_crowded(), last_word }
+        let stretch = tolerance / STRETCH_SHARE;
+        let has_liar = scenario.has_liar();
+        Silence { tolerance, promised, is_crowded: scenario.is_crowded(), stretch, has_liar, last_word }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
@@ -59,6 +68,9 @@ impl Silence {
             return None;
         }
         let silence = moment.now.since(process.heard.max(process.started));
+        if !self.may_have_heard(moment.now, victim, truth) {
+            return None;
+        }
         if silence >= self.promised || !self.could_reach(moment.now, host, victim, truth) {
             return None;
         }
@@ -69,6 +81,17 @@ impl Silence {
             super::span(self.tolerance)
         );
         Some(Violation { check: "silent-p", at: moment.now, text, hosts: vec![host, victim] })
+    }
+
+    /// Whether the member could hear of its suspicion: nothing was lost at its socket while it was stopped, or it has run
+    /// for long enough since the suspicion began that an accuser has pinged it meanwhile.
+    fn may_have_heard(&self, now: Instant, victim: u32, truth: &Truth) -> bool {
+        let since = now - self.tolerance * 4;
+        let is_recent = |at: Instant| at > Instant::ORIGIN && at >= since;
+        let has_spilt = truth.processes().any(|(other, _)| is_recent(truth.spilt(other, victim)));
+        let process = truth.processes().find(|(host, _)| *host == victim);
+        let ran = |(_, process): (u32, &Process)| process.ran_between(now - self.promised, now, self.stretch);
+        !has_spilt || (!self.has_liar && process.is_some_and(ran))
     }
 
     /// Whether nothing between the member and anyone was lost since well before the suspicion, but for the cut of one
@@ -95,7 +118,9 @@ impl Silence {
             if !was_well(other) || (is_cut && !reaches_all_but_the_victim(other)) {
                 return false;
             }
-            if is_recent(truth.harmed(victim, other)) || (other != host && is_recent(truth.cut(host, other))) {
+            if is_recent(truth.harmed(victim, other).max(truth.spilt(victim, other)))
+                || (other != host && is_recent(truth.cut(host, other)))
+            {
                 return false;
             }
             cuts += u32::from(is_cut);

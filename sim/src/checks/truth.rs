@@ -3,7 +3,7 @@
 //! The protocol knows none of this. Everything is taken from what happened to processes and datagrams, not from what a
 //! scenario meant to do to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use crate::watch::{Life, Passage, Phase};
 
 /// A datagram that takes this much longer than usual counts as lost where losses matter.
 const LATE_SHARE: u32 = 4;
+/// Runs of a process that are remembered: more than fit in P at the quickest flapping that faults draw.
+const RUNS_KEPT: usize = 64;
 /// A host whose datagrams cost it more than this answers late.
 const SLOW: Duration = Duration::from_millis(2);
 
@@ -33,6 +35,8 @@ pub(super) struct Truth {
     harmed: Links,
     /// When a cut last stopped something.
     cut: Links,
+    /// When something was last lost at the socket of who did not run.
+    spilt: Links,
     late: Duration,
 }
 
@@ -53,12 +57,13 @@ impl Links {
         row[to] = row[to].max(at);
     }
 
+    fn one_way(&self, from: u32, to: u32) -> Instant {
+        self.0.get(from as usize).and_then(|row| row.get(to as usize)).copied().unwrap_or(Instant::ORIGIN)
+    }
+
     /// The later moment of the two directions.
     fn between(&self, some: u32, other: u32) -> Instant {
-        let one_way = |from: u32, to: u32| {
-            self.0.get(from as usize).and_then(|row| row.get(to as usize)).copied().unwrap_or(Instant::ORIGIN)
-        };
-        one_way(some, other).max(one_way(other, some))
+        self.one_way(some, other).max(self.one_way(other, some))
     }
 }
 
@@ -95,9 +100,33 @@ pub(super) struct Process {
     /// When it was last heard again after it had been silent for P.
     pub(super) heard_again: Instant,
     starts: u32,
+    /// When it ran without a stop, the latest last; one that runs now has not ended.
+    runs: VecDeque<(Instant, Instant)>,
 }
 
 impl Process {
+    fn stops(&mut self, now: Instant) {
+        if let Some((_, until)) = self.runs.back_mut() {
+            *until = (*until).min(now);
+        }
+    }
+
+    fn runs_from(&mut self, now: Instant) {
+        if self.runs.len() >= RUNS_KEPT {
+            self.runs.pop_front();
+        }
+        self.runs.push_back((now, Instant::NEVER));
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.runs.back().is_some_and(|(_, until)| *until != Instant::NEVER)
+    }
+
+    /// Whether it ran for so long without a stop between two moments.
+    pub(super) fn ran_between(&self, since: Instant, now: Instant, at_a_stretch: Duration) -> bool {
+        self.runs.iter().any(|(from, until)| (*until).min(now).since((*from).max(since)) >= at_a_stretch)
+    }
+
     fn note_address(&mut self, address: SocketAddr) {
         if !address.ip().is_unspecified() && !self.addresses.contains(&address) {
             self.addresses.push(address);
@@ -134,6 +163,7 @@ impl Truth {
             tolerance,
             harmed: Links::default(),
             cut: Links::default(),
+            spilt: Links::default(),
             late,
         }
     }
@@ -177,6 +207,11 @@ impl Truth {
         self.cut.between(some, other)
     }
 
+    /// When something between two hosts was last lost at the socket of the second, which did not run.
+    pub(super) fn spilt(&self, from: u32, to: u32) -> Instant {
+        self.spilt.one_way(from, to)
+    }
+
     /// Until when a host was impaired.
     pub(super) fn impaired(&self, host: u32) -> Instant {
         let ended = |impairments: &Impairments| {
@@ -202,7 +237,9 @@ impl Truth {
     pub(super) fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
         let is_up = |host: &u32| self.processes.get(*host as usize).is_some_and(|process| process.is_up);
         if let Some(to) = to.filter(is_up) {
-            self.harmed.note(from, to, now);
+            let is_stopped = self.processes.get(to as usize).is_some_and(Process::is_stopped);
+            let links = if is_stopped { &mut self.spilt } else { &mut self.harmed };
+            links.note(from, to, now);
         }
     }
 
@@ -264,6 +301,7 @@ impl Truth {
                     heard: now,
                     heard_again: Instant::ORIGIN,
                     starts,
+                    runs: VecDeque::from([(now, Instant::NEVER)]),
                 };
                 // A storm's hosts start in any order.
                 process.note_address(me.address());
@@ -279,7 +317,16 @@ impl Truth {
                     process.is_up = false;
                 }
             }
-            Life::Stopped | Life::Resumed => {}
+            Life::Stopped => {
+                if let Some(process) = self.processes.get_mut(place) {
+                    process.stops(now);
+                }
+            }
+            Life::Resumed => {
+                if let Some(process) = self.processes.get_mut(place) {
+                    process.runs_from(now);
+                }
+            }
         }
     }
 

@@ -59,6 +59,9 @@ struct TablesArgs {
     /// Runs little of each, in about a minute
     #[arg(long)]
     quick: bool,
+    /// Runs one table alone, by its number, and writes nothing unless told
+    #[arg(long, value_name = "N")]
+    table: Option<usize>,
     /// How many runs at once; it changes nothing about the page [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -67,10 +70,13 @@ struct TablesArgs {
     out: Option<PathBuf>,
 }
 
+/// The number of the table that `measure metadata` makes.
+const METADATA: usize = 9;
+
 pub(crate) fn measure(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
     match &args.page {
         Some(Page::Tables(args)) => return page(args, out),
-        Some(Page::Metadata(args)) => return metadata(args, out),
+        Some(Page::Metadata(args)) => return table(METADATA, args, out),
         None => {}
     }
     let (Some(name), Some(seeds)) = (&args.scenario, args.seeds) else {
@@ -102,6 +108,9 @@ pub(crate) fn measure(args: &Args, out: &mut impl Write) -> Result<Verdict, Trou
 }
 
 fn page(args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
+    if let Some(number) = args.table {
+        return table(number, args, out);
+    }
     let effort = effort(args);
     let path = args.out.clone().or_else(|| (!args.quick).then(|| PathBuf::from("docs/measured.md")));
     let watch = Stopwatch::start();
@@ -121,9 +130,14 @@ fn page(args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
     Ok(Verdict::Held)
 }
 
-fn metadata(args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
+/// One table alone.
+fn table(number: usize, args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
     let watch = Stopwatch::start();
-    let table = tables::metadata(effort(args), jobs(args.jobs)).map_err(|error| Trouble::say(error.to_string()))?;
+    let Some(table) = tables::table(number, effort(args), jobs(args.jobs)) else {
+        let (first, last) = (tables::numbers().start().to_owned(), tables::numbers().end().to_owned());
+        return Err(Trouble::say(format!("--table {number}: the tables are {first} to {last}")));
+    };
+    let table = table.map_err(|error| Trouble::say(error.to_string()))?;
     writeln!(out, "{table}")?;
     if let Some(path) = &args.out {
         fs::write(path, table).map_err(|error| Trouble::file("write", path, error))?;

@@ -100,12 +100,19 @@ pub fn page(effort: Effort, jobs: NonZeroUsize, mut tell: impl FnMut(&str)) -> R
     Ok(page)
 }
 
-/// One experiment alone, as a section of the page: what members that change their metadata all the time cost.
+/// The tables' numbers.
+#[must_use]
+pub fn numbers() -> std::ops::RangeInclusive<usize> {
+    1..=EXPERIMENTS.len()
+}
+
+/// The experiment of one number alone, as a section of the page; none for a number that is no table's.
 ///
 /// # Errors
 /// When the configuration that the experiment wants is refused.
-pub fn metadata(effort: Effort, jobs: NonZeroUsize) -> Result<String, ScenarioError> {
-    Ok(metadata::table(&Lab { effort, jobs })?.markdown())
+pub fn table(number: usize, effort: Effort, jobs: NonZeroUsize) -> Option<Result<String, ScenarioError>> {
+    let experiment = EXPERIMENTS.get(number.checked_sub(1)?)?;
+    Some(experiment(&Lab { effort, jobs }).map(|table| table.markdown()))
 }
 
 const HEADER: &str = "\

@@ -347,7 +347,7 @@ impl Machine {
         let now = self.now;
         let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
         let added = unite(suspicion, now, accusers.iter());
-        let was_private = suspicion.publicity == Publicity::Private;
+        let was_private = suspicion.publicity != Publicity::Published;
         suspicion.publicity = Publicity::Published;
         if added > 0 {
             self.tell_accusers(slot);

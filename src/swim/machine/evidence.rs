@@ -1,4 +1,4 @@
-//! What an answer proves, and what silence says about ourselves: evidence of life, late wakes, isolation.
+//! What an answer proves, and what silence says about ourselves: evidence of life, late wakes.
 
 use std::time::Duration;
 
@@ -32,8 +32,9 @@ impl Machine {
             self.awareness.probe_answered();
             self.metrics.probes_acked += u64::from(matches!(errand, Errand::Round(_)));
         }
-        if self.members.row(slot).is_provisional() {
-            self.undo_provisional(slot);
+        let is_unheard = self.suspicions.get(slot).is_some_and(|suspicion| suspicion.publicity == Publicity::Never);
+        if self.members.row(slot).is_provisional() || is_unheard {
+            self.revive(slot);
         }
         let now = self.now;
         if self.suspicions.get_mut(slot).is_some_and(|suspicion| suspicion.answered(now, sent)) {
@@ -139,6 +140,7 @@ impl Machine {
         self.metrics.probes_void += self.rounds.restart_all(self.now) as u64;
         self.relays.postpone(wake.growth);
         self.ghosts.postpone(wake.growth);
+        self.sweep.void();
         let suspects: Vec<Slot> = self.suspicions.slots().collect();
         for slot in suspects {
             let now = self.now;
@@ -150,35 +152,6 @@ impl Machine {
         if wake.is_new && self.members.counts().present() > 1 {
             self.events.push(Event::SelfStalled { gap: wake.growth });
             self.self_test(None);
-        }
-    }
-
-    /// Too few answer: what we think of the others is now provisional.
-    pub(super) fn isolate(&mut self) {
-        if self.isolated.is_some() {
-            return;
-        }
-        self.isolated = Some(self.now);
-        let since = self.now - self.rules.stall_tolerance;
-        let reachable = self.answers.since(since, |_| true);
-        let known = self.members.counts().present().saturating_sub(1);
-        self.events.push(Event::Isolated { reachable, known });
-    }
-
-    /// Enough answer again: every waiting verdict starts again from its last ping.
-    fn reconnect(&mut self) {
-        self.isolated = None;
-        self.events.push(Event::Reconnected);
-        let (now, me) = (self.now, self.me().id());
-        let suspects: Vec<Slot> = self.suspicions.slots().collect();
-        for slot in suspects {
-            if let Some(suspicion) = self.suspicions.get_mut(slot) {
-                suspicion.begin_again(now);
-                if suspicion.accusers.contains(me) {
-                    suspicion.stand(now);
-                }
-            }
-            self.plan(slot);
         }
     }
 

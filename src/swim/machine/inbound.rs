@@ -60,6 +60,7 @@ impl Machine {
             return self.receive_from_namesake(address, heard, bytes).map(|()| None);
         }
         let origin = self.origin(address, heard.from, bytes);
+        let is_answer = matches!(heard.message, Message::Ack { .. } | Message::Relayed { .. });
         match heard.message {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
             Message::Ack { nonce } => self.receive_ack(origin, heard, nonce)?,
@@ -86,6 +87,9 @@ impl Machine {
                 return self.receive_letter(origin, to, council, letter).map(Some);
             }
         }
+        if let Some(slot) = origin.slot.filter(|_| !is_answer) {
+            self.ping_back(slot);
+        }
         Ok(None)
     }
 
@@ -101,12 +105,9 @@ impl Machine {
         self.hear(origin, heard.pulse);
         let asks_where = self.hear_whereabouts(origin, heard);
         self.ack(origin, nonce, asks_where);
-        match origin.slot {
-            Some(slot) => self.ping_back(slot),
-            None => {
-                self.echo_to_contacts(nonce);
-                self.pull_from_contact(origin.address);
-            }
+        if origin.slot.is_none() {
+            self.echo_to_contacts(nonce);
+            self.pull_from_contact(origin.address);
         }
         Ok(())
     }
@@ -133,6 +134,7 @@ impl Machine {
             // that went elsewhere may have met another process of its name and start.
             if self.members.member(slot).address() == attempt.to {
                 if !attempt.answered {
+                    self.answers.note_answered();
                     let rtt = self.now.since(attempt.sent);
                     self.members.sample_rtt(slot, rtt);
                     self.pooled.sample(rtt);

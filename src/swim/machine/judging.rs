@@ -10,7 +10,7 @@ use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Pace, Suspicion, Verdict, Wanted, accusers_needed};
+use crate::swim::suspicion::{Pace, Publicity, Suspicion, Verdict, Wanted, accusers_needed, insist_every};
 use crate::time::Instant;
 use crate::why::{Cause, Waiting};
 
@@ -21,6 +21,8 @@ const LAST_PING_SELF_TESTS: usize = 2;
 const SECOND_OPINIONS: usize = 3;
 /// How far the first last ping is spread for each member, so that not everyone asks at once.
 const SPREAD_PER_MEMBER: Duration = Duration::from_micros(50);
+/// Pings at most in a retry timeout to a suspect that speaks.
+const INSISTS_PER_RTO: u32 = 5;
 /// Members that must answer after a late wake before this node judges.
 const LATE_WAKE_ANSWERS: usize = 2;
 
@@ -40,7 +42,18 @@ impl Machine {
         } else {
             suspicion.hard_deadline()
         };
+        if self.isolated.is_some() && suspicion.publicity == Publicity::Never {
+            // Nobody hears us: a last ping would not be heard either.
+            let hard = suspicion.hard_deadline();
+            return self.hold_until(slot, hard);
+        }
         self.plan_for(slot, due);
+    }
+
+    fn hold_until(&mut self, slot: Slot, until: Instant) {
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            suspicion.wait_until(until);
+        }
     }
 
     fn plan_for(&mut self, slot: Slot, due: Instant) {
@@ -104,10 +117,10 @@ impl Machine {
     }
 
     fn last_ping(&mut self, slot: Slot, attempt: u8) {
-        let now = self.now;
+        let (now, heard) = (self.now, self.answers.heard());
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
             if attempt == 1 {
-                suspicion.asked_at = now;
+                (suspicion.asked_at, suspicion.heard_by_then) = (now, heard);
             }
             suspicion.log(now, Cause::LastPing { attempt });
         }
@@ -120,13 +133,25 @@ impl Machine {
         }
     }
 
-    /// A suspect has pinged us, so it runs at this moment and may answer now what it did not before. Asked where it is
-    /// known to receive and once in a retry timeout, so that a forged sender gains nothing.
+    /// A suspect has sent us something, so it runs at this moment and may answer now what it did not before. Asked where
+    /// it is known to receive and once in a retry timeout, so that a forged sender gains nothing.
+    ///
+    /// That may be lost too. Whoever speaks while it is suspected hears little of what it is sent, and is pinged on.
     pub(super) fn ping_back(&mut self, slot: Slot) {
         let (now, rto) = (self.now, self.rules.rto_floor());
-        let may_ask = self.suspicions.get_mut(slot).is_some_and(|suspicion| suspicion.may_ping_back(now, rto));
-        if may_ask && self.leaving.is_none() && !sabotage::is_off("ping_back") {
+        let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| self.leaving.is_none()) else { return };
+        let insists = suspicion.insists() || sabotage::is_off("insistence");
+        if suspicion.may_ping_back(now, rto) && !sabotage::is_off("ping_back") {
             self.ping(slot, Errand::Look, First::Nothing);
+        }
+        if insists || self.is_beyond_reach(slot) {
+            return;
+        }
+        let others = self.present_in_reach().saturating_sub(1);
+        let every = insist_every(self.rules.stall_tolerance, others, rto / INSISTS_PER_RTO);
+        let first = now + self.random.probing.fraction_of(every);
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            suspicion.insist(first, every);
         }
     }
 
@@ -148,10 +173,13 @@ impl Machine {
         let answered = self.is_answered(suspicion);
         let enough = self.has_enough_accusers(suspicion);
         let certain = answered && !suspicion.provisional_only;
+        let hears_well = self.hears_well(suspicion);
         if certain && enough {
             self.convict(slot, DeadReason::Silent);
         } else if self.now >= hard {
-            if certain {
+            if certain && !hears_well && self.now < hard + pace.tolerance {
+                self.ask_again(slot, hard + pace.tolerance);
+            } else if certain && hears_well {
                 self.convict(slot, DeadReason::SilentUnconfirmed);
             } else {
                 self.convict_provisionally(slot);
@@ -180,6 +208,13 @@ impl Machine {
         let is_untested = self.others_alive() == 0 || sabotage::is_off("self_tests");
         let tested = is_untested || self.count_answers(suspicion.asked_at) > 0;
         tested && self.count_answers(suspicion.start) >= needed
+    }
+
+    /// Whether enough of what was asked since the last ping was answered for a verdict on this node's evidence alone.
+    fn hears_well(&self, suspicion: &Suspicion) -> bool {
+        let is_alone = self.others_alive() == 0 || self.present_in_reach() <= 2;
+        let well = self.answers.heard().is_well_since(suspicion.heard_by_then);
+        is_alone || well || sabotage::is_off("hears_well")
     }
 
     fn hold(&mut self, slot: Slot, lack: Waiting, until: Instant) {

@@ -135,6 +135,9 @@ impl Machine {
     pub(super) fn ping_carrying(&mut self, slot: Slot, errand: Errand, first: First, rides: Rides) -> Nonce {
         let row = self.members.row(slot);
         let (to, digest) = (row.member.address(), row.digest());
+        if row.member.state() == State::Alive {
+            self.answers.note_asked();
+        }
         let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
         self.send(to, Message::Ping { to: digest, nonce }, first, rides);
         nonce

@@ -37,6 +37,7 @@ impl Machine {
         }
         let round = self.rounding.advance();
         self.evict_ghosts();
+        self.sweep();
         self.challenge_again();
         self.dial_somebody();
         self.meet_pinger();
@@ -45,12 +46,6 @@ impl Machine {
         if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             self.begin_round(target, Occasion::Scheduled);
         }
-    }
-
-    /// Whether a member is held for dead only because nobody hears us.
-    fn is_beyond_reach(&self, slot: Slot) -> bool {
-        let is_isolated = self.isolated.is_some() && !sabotage::is_off("isolated_backoff");
-        is_isolated && self.members.row(slot).is_provisional()
     }
 
     /// The retry timeout for one member.
@@ -142,6 +137,14 @@ impl Machine {
             return well;
         }
         Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_other)
+    }
+
+    /// Others at random, whatever is believed of them.
+    pub(super) fn pick_any(&mut self, wanted: usize) -> Picks {
+        let (members, reach) = (&self.members, self.reach);
+        let fits = |slot: Slot| slot != members.me() && reach.covers(members.member(slot).address());
+        let count = members.ring_len();
+        Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
     }
 
     /// Others to tell of a suspicion: at random, Alive, and at an address that is proved, for it is not about them.

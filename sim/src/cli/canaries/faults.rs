@@ -98,6 +98,16 @@ pub(super) const CANARIES: &[Canary] = &[
         "flapping-few-reach",
         swarm("flapping_accusers", "expect", 0, "whom one that flaps accuses is told at once"),
     ),
+    within("isolated-rate-64", swarm("isolated_sweep", "expect", 0, "an isolated node asks the ring alone")),
+    within(
+        "ingress-loss-99",
+        swarm("insistence", "expect", 0, "a suspect that speaks is asked no more than one that is mute"),
+    ),
+    within(
+        "ingress-loss-99",
+        swarm("hears_well", "expect", 0, "who hears one answer of a hundred convicts on its own"),
+    ),
+    within("lost-inboxes-26", swarm("ping_back", "expect", 4, "what a suspect sends is not answered by a ping")),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
 ];

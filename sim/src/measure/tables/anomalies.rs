@@ -84,6 +84,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         worse: Vec::new(),
     };
     let mut worst: Vec<(u64, u64, String)> = Vec::new();
+    let mut sick_dead: Vec<(u64, String)> = Vec::new();
     for (flavour, name, model) in FLAVOURS {
         let cells = cells(lab, flavour);
         let ran = parallel::each(lab.jobs, cells.len() as u64, |place| run(cells[place as usize]));
@@ -101,9 +102,14 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         let row =
             [name.to_owned(), cells.len().to_string(), all, provisional, at_healthy, runs, model.to_owned(), stalls];
         table.rows.push(row.to_vec());
-        for (cell, one) in cells.iter().zip(&ran).filter(|(_, one)| one.false_deaths > 0) {
+        for (cell, one) in cells.iter().zip(&ran) {
             let name = format!("{:?} C {} D {} ms I {} ms", cell.flavour, cell.sick, cell.on_ms, cell.off_ms);
-            worst.push((one.at_healthy, one.false_deaths - one.provisional, name));
+            if one.short_stalls > 0 {
+                sick_dead.push((one.short_stalls, name.clone()));
+            }
+            if one.false_deaths > 0 {
+                worst.push((one.at_healthy, one.false_deaths - one.provisional, name));
+            }
         }
     }
     worst.sort_by(|one, other| other.cmp(one));
@@ -115,6 +121,11 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         .collect();
     let worst = if worst.is_empty() { "none has a certain FP".to_owned() } else { worst.join("; ") };
     table.about.push_str(&format!(" The worst: {worst}."));
+    sick_dead.sort_by(|one, other| other.cmp(one));
+    let sick_dead: Vec<String> = sick_dead.into_iter().take(6).map(|(dead, name)| format!("{name}: {dead}")).collect();
+    if !sick_dead.is_empty() {
+        table.about.push_str(&format!(" Sick for D < P, Dead: {}.", sick_dead.join("; ")));
+    }
     Ok(table)
 }
 
