@@ -267,7 +267,7 @@ impl Machine {
         }
         let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
         let is_alive = self.members.member(slot).state() == State::Alive;
-        if is_alive && source != Source::Gossip {
+        if is_alive && source != Source::Gossip && self.can_reach(slot) {
             // A view from the other side of a partition: the member is told, and looked at; nothing is suspected here.
             let accused = Accusation { accusers: accusation.accusers, probe: false, ..*accusation };
             self.ping(slot, crate::swim::attempts::Errand::Look, First::Accusation(accused));
@@ -279,6 +279,7 @@ impl Machine {
             return;
         }
         self.accuse(slot, accusation, SuspectReason::CalledDead);
+        self.note_called_dead(slot);
         if sabotage::is_off("own_verdict") {
             self.convict(slot, DeadReason::Silent);
         }
