@@ -12,8 +12,10 @@ mod fold;
 mod isolation;
 mod leader;
 mod leases;
+mod reach;
 mod register;
 mod rows;
+mod sight;
 mod silence;
 mod sometimes;
 mod truth;
@@ -38,6 +40,7 @@ use bounds::Bounds;
 use elections::Elections;
 use fold::Folds;
 use isolation::Isolation;
+use reach::Reach;
 use rows::Rows;
 use silence::Silence;
 use truth::Truth;
@@ -63,6 +66,7 @@ pub const CHECKS: &[(&str, &str)] = &[
         "A3: nobody says that it is isolated while as many others as a verdict needs answered its pings of the last P",
     ),
     ("silent-p", "A1: whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
+    ("in-reach", "A2: nobody accuses a member of an address family that it cannot send to"),
     ("datagram-size", "S10: no datagram is longer than datagram_bytes_max"),
     ("bounds", "S10: every queue and table keeps to its bound"),
     ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
@@ -99,6 +103,7 @@ pub struct Checks {
     answered: Answered,
     isolation: Isolation,
     silence: Silence,
+    reach: Reach,
     bounds: Bounds,
     elections: Elections,
     turns: u32,
@@ -116,9 +121,10 @@ impl Checks {
             truth: Truth::new(scenario, configs),
             rows: Rows::new(lies),
             folds: Folds::default(),
-            answered: Answered::new(configs.clone()),
+            answered: Answered::new(configs.clone(), scenario.families.clone()),
             isolation: Isolation::new(configs),
             silence: Silence::new(configs, scenario),
+            reach: Reach::new(scenario.families.clone()),
             bounds: Bounds::new(configs.clone()),
             elections: Elections::new(scenario),
             turns: 0,
@@ -190,8 +196,9 @@ impl Watch for Checks {
     fn told(&mut self, moment: Moment, host: u32, protocol: &Protocol, event: &Event) {
         self.sometimes.told(event);
         let found = [
-            self.answered.told(moment, host, &self.folds, event),
+            self.answered.told(moment, host, &self.folds, protocol, event),
             self.silence.told(moment, host, &self.truth, event),
+            self.reach.told(moment, host, protocol, event),
             self.isolation.told(moment, host, protocol, &self.truth, event),
             self.folds.told(moment, host, event),
             self.elections.told(moment.now, host, protocol, event, &mut self.sometimes),

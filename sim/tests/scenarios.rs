@@ -73,7 +73,6 @@ fn no_regression_is_back() {
 const NOT_MENDED: &[(&str, u32)] = &[
     ("busy-metadata-100", 3),
     ("busy-metadata-40", 3),
-    ("families-apart", 14),
     ("flapping-told-seldom", 10),
     ("ingress-loss-99", 6),
     ("nat-each-100", 4),

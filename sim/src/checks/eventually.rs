@@ -7,6 +7,7 @@ use tidings::config::ElectionConfig;
 use tidings::{Config, Instant, Member, NodeId, State};
 
 use crate::app::App;
+use crate::checks::sight::Sight;
 use crate::fault::Fault;
 use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
@@ -124,7 +125,8 @@ fn bound(scenario: &Scenario, configs: &Configs) -> Duration {
 fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
     let running: BTreeMap<NodeId, (u32, &Member)> =
         (0..).zip(world.hosts()).filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me())))).collect();
-    let mut hash = None;
+    let sight = Sight::of(world);
+    let mut hashes = BTreeMap::new();
     for (host, one) in (0..).zip(world.hosts()) {
         let Some(protocol) = one.protocol() else { continue };
         let broken = |check: &'static str, text: String, other: Option<u32>| {
@@ -139,17 +141,17 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
             let truth = running.get(&member.id());
             let is_running = truth.is_some_and(|(_, me)| me.generation() == member.generation());
             match member.state() {
-                State::Suspect => {
+                State::Suspect if sight.sees(world, host, member.address()) => {
                     let other = truth.map(|(host, _)| *host);
                     return broken("calms", format!("n{host} still suspects {}", member.name()), other);
                 }
-                State::Alive if !is_running => {
+                State::Alive if !is_running && sight.sees(world, host, member.address()) => {
                     return broken("detects", format!("n{host} holds {member:?}, which does not run"), None);
                 }
                 _ => {}
             }
         }
-        for (id, (other, me)) in &running {
+        for (id, (other, me)) in running.iter().filter(|(_, (other, _))| sight.group(*other) == sight.group(host)) {
             let held = protocol.member(*id);
             // Two starts of one generation differ in nothing but the address.
             let is_me = |held: &Member| (held.generation(), held.address()) == (me.generation(), me.address());
@@ -158,10 +160,12 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 let text = format!("n{host} holds n{other}, which runs, as {held:?}");
                 return broken("finds", text, Some(*other));
             }
-            // Where owner and observer agree, both may be wrong.
+            // Where owner and observer agree, both may be wrong. Who does not speak the family of the address cannot try
+            // it, but whoever does must find the member there.
             let held_at = held.map_or(me.address(), Member::address);
-            let reaches = (host != *other).then(|| world.reach(host, held_at));
-            if reaches.is_some_and(|reached| reached != Some(*other)) {
+            let is_tried = host != *other && world.has_route(host, held_at);
+            let reached = if is_tried { world.reach(host, held_at) } else { world.host_at(held_at) };
+            if host != *other && reached != Some(*other) {
                 let text = format!("n{host} holds n{other} at {held_at}, where it does not receive");
                 return broken("known", text, Some(*other));
             }
@@ -175,7 +179,7 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 return broken("converges", text, Some(*other));
             }
         }
-        if *hash.get_or_insert(view_hash) != view_hash {
+        if *hashes.entry(sight.group(host)).or_insert(view_hash) != view_hash {
             return broken("converges", format!("n{host}'s view hash differs from the first one's"), None);
         }
     }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 110] = [
+const FILES: [&str; 112] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -41,6 +41,8 @@ const FILES: [&str; 110] = [
     include_str!("../../scenarios/election-restart-all-memory.toml"),
     include_str!("../../scenarios/election-rolling-restart.toml"),
     include_str!("../../scenarios/election-suspended.toml"),
+    include_str!("../../scenarios/families-apart.toml"),
+    include_str!("../../scenarios/families-crash.toml"),
     include_str!("../../scenarios/flapping-host.toml"),
     include_str!("../../scenarios/flapping-link.toml"),
     include_str!("../../scenarios/full-table.toml"),
