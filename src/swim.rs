@@ -9,6 +9,7 @@ mod awareness;
 mod events;
 mod ghosts;
 mod gossip;
+mod hearsay;
 mod index;
 mod joining;
 mod journal;

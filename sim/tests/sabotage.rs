@@ -43,8 +43,14 @@ const FAULTS: [(&str, &str); 13] = [
 ];
 
 /// Each fault and the scenario of the catalogue that must not show what it expects.
-const SCENARIOS: [(&str, &str); 3] =
-    [("adopts_address", "moved-under-way"), ("true_starts", "join-1970"), ("ways", "nat-each-answers-10")];
+const SCENARIOS: [(&str, &str); 6] = [
+    ("adopts_address", "moved-under-way"),
+    ("true_starts", "join-1970"),
+    ("ways", "nat-each-answers-10"),
+    ("reach", "families-apart"),
+    ("death_by_word", "families-crash"),
+    ("hearsay", "suspended-past-tombstones"),
+];
 
 /// Runs the scenario that `SCENARIO` names.
 const OF_SCENARIO: &str = "the_scenario_that_is_named_shows_what_it_expects";

@@ -78,7 +78,6 @@ const NOT_MENDED: &[(&str, u32)] = &[
     ("nat-each-100", 4),
     ("nat-each-answers-100", 4),
     ("nat-one-100", 4),
-    ("suspended-past-tombstones", 13),
 ];
 
 #[test]

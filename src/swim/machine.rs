@@ -3,6 +3,7 @@
 //! The only room that sees all of them. Each file below is one kind of input or decision: what came in, what is
 //! believed of it, what is probed, who is judged, who is let in, what goes out.
 
+mod absence;
 mod belief;
 mod entry;
 mod evidence;
@@ -41,6 +42,7 @@ use crate::swim::awareness::Awareness;
 use crate::swim::events::Events;
 use crate::swim::ghosts::Ghosts;
 use crate::swim::gossip::{Bucket, Gossip};
+use crate::swim::hearsay::Hearsay;
 use crate::swim::joining::Joining;
 use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
@@ -95,6 +97,7 @@ pub(crate) struct Machine {
     metadata_pace: MetadataPace,
     repair: Repair,
     ghosts: Ghosts,
+    hearsay: Hearsay,
     joining: Joining,
     leaving: Option<Leaving>,
     rounding: Rounding,
@@ -164,6 +167,7 @@ impl Machine {
             metadata_pace: MetadataPace::new(),
             repair: Repair::new(now),
             ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.stall_tolerance * 3),
+            hearsay: Hearsay::default(),
             joining: Joining::default(),
             leaving: None,
             rounding: Rounding::default(),

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 112] = [
+const FILES: [&str; 113] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -115,6 +115,7 @@ const FILES: [&str; 112] = [
     include_str!("../../scenarios/slow-node.toml"),
     include_str!("../../scenarios/steady.toml"),
     include_str!("../../scenarios/suspend.toml"),
+    include_str!("../../scenarios/suspended-past-tombstones.toml"),
     include_str!("../../scenarios/twin-cut-off.toml"),
     include_str!("../../scenarios/twin.toml"),
     include_str!("../../scenarios/wildcard-all.toml"),

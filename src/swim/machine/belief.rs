@@ -27,6 +27,12 @@ const INCARNATION_LEAP: u32 = 1 << 16;
 
 impl Machine {
     pub(super) fn hear_alive(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
+        let was_known = self.members.find(record.id).is_some();
+        self.hear_words(origin, record, source);
+        self.weigh(origin, record.id, source, was_known);
+    }
+
+    fn hear_words(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
         if record.id == self.me().id() {
             self.hear_my_name(record);
             return;

@@ -90,6 +90,10 @@ pub(super) const CANARIES: &[Canary] = &[
     within("moved-under-way", swarm("adopts_address", "expect", 0, "an address that changed is told on as it was")),
     within("families-apart", swarm("reach", "in-reach", 0, "a node takes any address for one that it can send to")),
     within("families-crash", swarm("death_by_word", "expect", 0, "who cannot be asked is never dead")),
+    within(
+        "suspended-past-tombstones",
+        swarm("hearsay", "no-resurrection", 0, "what was so before a long sleep is told as if it were so"),
+    ),
     within("nat-each-answers-10", swarm("ways", "expect", 0, "who sends from elsewhere than it says is a guest")),
     within("over-the-cap", swarm("comparisons_in_vain", "expect", 0, "comparisons that change nothing go on and on")),
     within("isolated-rate-5", swarm("isolated_backoff", "expect", 0, "an isolated node probes as if it were heard")),
