@@ -21,7 +21,7 @@ mod sometimes;
 mod truth;
 mod votes;
 
-pub use eventually::Settling;
+pub use eventually::{Settling, put_off};
 pub use leader::unled;
 pub use sometimes::{MUST_HAPPEN, Sometimes};
 

@@ -71,8 +71,6 @@ fn no_regression_is_back() {
 /// Scenarios under `scenarios/open`, of what the protocol cannot do yet, each with the row of the issue it is for. One
 /// that holds moves up into `scenarios/`, and goes from here.
 const NOT_MENDED: &[(&str, u32)] = &[
-    ("busy-metadata-100", 3),
-    ("busy-metadata-40", 3),
     ("flapping-told-seldom", 10),
     ("ingress-loss-99", 6),
     ("nat-each-100", 4),

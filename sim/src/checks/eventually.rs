@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::{Config, Instant, Member, NodeId, State};
+use tidings::{Config, Instant, Member, NodeId, Protocol, State};
 
 use crate::app::App;
 use crate::checks::sight::Sight;
-use crate::fault::Fault;
+use crate::fault::{Fault, Planned};
 use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::Watch;
@@ -97,6 +97,32 @@ impl Settling {
             hosts: Vec::new(),
         })
     }
+}
+
+/// How long after the last write changed metadata may be told that were put off. Writers together tell once in an
+/// interval at which their records, sent as often as each news is, take three quarters of the budget; the interval may
+/// be half as long again, and the last words wait for its end. Then what they all said at once goes out within the
+/// whole budget, each change on as many datagrams as it has sends, one an interval at the least.
+#[must_use]
+pub fn put_off<A: App, W: Watch>(world: &World<A, W>) -> Duration {
+    let writes = |planned: &Planned| match &planned.what {
+        Fault::Writers { bytes, .. } => Some(*bytes),
+        _ => None,
+    };
+    let Some(bytes) = world.scenario().faults.iter().filter_map(writes).max() else { return Duration::ZERO };
+    let running = || world.hosts().iter().filter_map(Host::protocol);
+    let besides = |protocol: &Protocol| {
+        let record = protocol.me().record();
+        record.to_bytes().len() - record.metadata().len()
+    };
+    let record = running().map(besides).max().unwrap_or_default() + bytes;
+    let members = running().count();
+    let log = u64::from(members.max(1).ilog2()) + 1;
+    let sends = world.configs().all().map(|config| u64::from(config.retransmit_mult) * log).max().unwrap_or(1);
+    let budget = world.configs().all().map(|config| config.metadata_bytes_per_second).min().unwrap_or(1).max(1);
+    let bytes_in_all = members as u64 * record as u64 * sends;
+    let all_once = Duration::from_nanos(bytes_in_all.saturating_mul(1_000_000_000) / u64::from(budget));
+    all_once * 4 / 3 * 3 / 2 + all_once + world.configs().most(|config| config.probe_interval) * sends as u32
 }
 
 /// Letters between voters: a heartbeat and its answer on each of a leader's links, and where some may not be able to vote

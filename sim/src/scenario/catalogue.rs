@@ -8,8 +8,10 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 113] = [
+const FILES: [&str; 115] = [
     include_str!("../../scenarios/block.toml"),
+    include_str!("../../scenarios/busy-metadata-100.toml"),
+    include_str!("../../scenarios/busy-metadata-40.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
     include_str!("../../scenarios/clog-all.toml"),
