@@ -12,6 +12,7 @@ mod fold;
 mod isolation;
 mod leader;
 mod leases;
+mod overtake;
 mod reach;
 mod register;
 mod rows;
@@ -27,7 +28,7 @@ pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::time::Duration;
 
-use tidings::{Event, Instant, Protocol};
+use tidings::{Event, Instant, NodeId, Protocol};
 
 use crate::expect::Expect;
 use crate::fault::Planned;
@@ -68,6 +69,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("silent-p", "A1: whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
     ("in-reach", "A2: nobody accuses a member of an address family that it cannot send to"),
     ("datagram-size", "S10: no datagram is longer than datagram_bytes_max"),
+    ("overtakes", "S11: no ordinary news rides on a datagram that leaves out an urgent one for which it has room"),
     ("bounds", "S10: every queue and table keeps to its bound"),
     ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
     ("one-vote", "E2: a voter votes once in a term, over all its processes, in letters and on its disk"),
@@ -178,6 +180,11 @@ impl Watch for Checks {
         let violation = self.bounds.sent(now, from, datagram.len());
         self.note(violation);
         let violation = self.elections.sent(now, from, to, datagram, &mut self.sometimes);
+        self.note(violation);
+    }
+
+    fn made(&mut self, now: Instant, from: u32, datagram: &[u8], urgent: &[NodeId], protocol: &Protocol) {
+        let violation = overtake::overtaken(now, from, datagram, urgent, protocol);
         self.note(violation);
     }
 

@@ -260,6 +260,11 @@ impl Machine {
         self.metrics.rejected.count(reason);
     }
 
+    /// Whom the urgent news are about that wait to be told.
+    pub(crate) fn urgent_news(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.gossip.urgent().map(|slot| self.members.member(slot).id())
+    }
+
     /// What is believed of a member; the Left are known as such for as long as their row is kept.
     pub(crate) fn state_of(&self, id: NodeId) -> Option<State> {
         self.members.find(id).map(|slot| self.members.member(slot).state())
