@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 115] = [
+const FILES: [&str; 116] = [
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/busy-metadata-100.toml"),
     include_str!("../../scenarios/busy-metadata-40.toml"),
@@ -22,6 +22,7 @@ const FILES: [&str; 115] = [
     include_str!("../../scenarios/crash-of-three.toml"),
     include_str!("../../scenarios/crash-wan.toml"),
     include_str!("../../scenarios/crash.toml"),
+    include_str!("../../scenarios/day-of-writing.toml"),
     include_str!("../../scenarios/deaf.toml"),
     include_str!("../../scenarios/duplicate-reorder.toml"),
     include_str!("../../scenarios/election-chained.toml"),
