@@ -57,7 +57,7 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("last_ping", "silent-p", 269, "no last ping before a verdict"),
     swarm("own_verdict", "silent-p", 337, "another's verdict is adopted"),
     swarm("datagram_limit", "datagram-size", 348, "the limit of a datagram does not count its tag"),
-    within("busy-metadata-40", swarm("urgent_first", "overtakes", 0, "news go by how often they were sent alone")),
+    swarm("urgent_first", "overtakes", 110, "news go by how often they were sent alone"),
     swarm("members_max", "bounds", 48, "a full table takes in more"),
     within("swarm-large", swarm("news_max", "bounds", 4, "the queue of news has no bound")),
     elected("own_term", "one-leader", 0, "a successor goes on in the term of its predecessor"),
