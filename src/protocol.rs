@@ -81,11 +81,17 @@ impl Protocol {
     ///
     /// Members of another family are listed and passed on like the others. They are not probed and not accused by this
     /// node, and no datagram is addressed to them. What is shown of them is what they and the others say: Suspect for as
-    /// long as others accuse them and they have not refuted it, and never Dead, for nobody takes another's word for a
-    /// death.
+    /// long as others accuse them and they have not refuted it, and Dead three times P after their silence began, if
+    /// another has called them dead.
     pub fn set_reach(&mut self, now: Instant, reach: Reach) {
         self.swim.set_reach(now, reach);
         self.settle(now);
+    }
+
+    /// The members of whom urgent news wait to be told, which go before all others: refutations, departures, deaths and
+    /// suspicions.
+    pub fn urgent_news(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.swim.urgent_news()
     }
 
     /// Takes in a saved view for a warm restart: its members are pinged without proof of address and are no news.

@@ -10,6 +10,7 @@ mod events;
 mod flapping;
 mod ghosts;
 mod gossip;
+mod hearsay;
 mod index;
 mod joining;
 mod journal;

@@ -12,20 +12,23 @@ mod fold;
 mod isolation;
 mod leader;
 mod leases;
+mod overtake;
+mod reach;
 mod register;
 mod rows;
+mod sight;
 mod silence;
 mod sometimes;
 mod truth;
 mod votes;
 
-pub use eventually::Settling;
+pub use eventually::{Settling, put_off};
 pub use leader::unled;
 pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::time::Duration;
 
-use tidings::{Event, Instant, Protocol};
+use tidings::{Event, Instant, NodeId, Protocol};
 
 use crate::expect::Expect;
 use crate::fault::Planned;
@@ -38,6 +41,7 @@ use bounds::Bounds;
 use elections::Elections;
 use fold::Folds;
 use isolation::Isolation;
+use reach::Reach;
 use rows::Rows;
 use silence::Silence;
 use truth::Truth;
@@ -66,7 +70,9 @@ pub const CHECKS: &[(&str, &str)] = &[
         "A3: nobody says that it is isolated while as many others as a verdict needs answered its pings of the last P",
     ),
     ("silent-p", "A1: whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
+    ("in-reach", "A2: nobody accuses a member of an address family that it cannot send to"),
     ("datagram-size", "S10: no datagram is longer than datagram_bytes_max"),
+    ("overtakes", "S11: no ordinary news rides on a datagram that leaves out an urgent one for which it has room"),
     ("bounds", "S10: every queue and table keeps to its bound"),
     ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
     ("one-vote", "E2: a voter votes once in a term, over all its processes, in letters and on its disk"),
@@ -102,6 +108,7 @@ pub struct Checks {
     answered: Answered,
     isolation: Isolation,
     silence: Silence,
+    reach: Reach,
     bounds: Bounds,
     elections: Elections,
     turns: u32,
@@ -119,9 +126,10 @@ impl Checks {
             truth: Truth::new(scenario, configs),
             rows: Rows::new(lies),
             folds: Folds::default(),
-            answered: Answered::new(configs.clone()),
+            answered: Answered::new(configs.clone(), scenario.families.clone()),
             isolation: Isolation::new(configs),
             silence: Silence::new(configs, scenario),
+            reach: Reach::new(scenario.families.clone()),
             bounds: Bounds::new(configs.clone()),
             elections: Elections::new(scenario),
             turns: 0,
@@ -178,6 +186,11 @@ impl Watch for Checks {
         self.note(violation);
     }
 
+    fn made(&mut self, now: Instant, from: u32, datagram: &[u8], urgent: &[NodeId], protocol: &Protocol) {
+        let violation = overtake::overtaken(now, from, datagram, urgent, protocol);
+        self.note(violation);
+    }
+
     fn missed(&mut self, now: Instant, from: u32, to: Option<u32>) {
         self.truth.missed(now, from, to);
     }
@@ -193,8 +206,9 @@ impl Watch for Checks {
     fn told(&mut self, moment: Moment, host: u32, protocol: &Protocol, event: &Event) {
         self.sometimes.told(event);
         let found = [
-            self.answered.told(moment, host, &self.folds, event),
+            self.answered.told(moment, host, &self.folds, protocol, event),
             self.silence.told(moment, host, &self.truth, event),
+            self.reach.told(moment, host, protocol, event),
             self.isolation.told(moment, host, protocol, &self.truth, event),
             self.folds.told(moment, host, event),
             self.elections.told(moment.now, host, protocol, event, &mut self.sometimes),

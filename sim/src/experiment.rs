@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings::Instant;
 
 use crate::app::App;
-use crate::checks::{Checks, Settling, Sometimes, unled};
+use crate::checks::{Checks, Settling, Sometimes, put_off, unled};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::Trace;
 use crate::violation::Violation;
@@ -271,7 +271,8 @@ impl<A: App> Run<'_, A> {
             }
         }
         let idle = settling.idle_window(self.world.configs());
-        self.until((end - idle).max(self.world.now()));
+        let quiet = over + put_off(&self.world);
+        self.until((end - idle).max(self.world.now()).max(quiet));
         settling.begin_idle(&self.world);
         self.until((self.world.now() + idle).max(end));
         if self.broken.is_empty() {

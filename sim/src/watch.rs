@@ -3,7 +3,7 @@
 //! A watcher sees everything in the order in which it happens and in true time, and changes nothing.
 
 use tidings::election::Ballot;
-use tidings::{Event, Instant, Protocol};
+use tidings::{Event, Instant, NodeId, Protocol};
 
 use crate::clock::Clock;
 use crate::fault::Planned;
@@ -14,6 +14,11 @@ pub trait Watch {
     /// A datagram left `from` for the host at its address, if there is one; `fate` is what the network will do to it.
     fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], fate: &Fate) {
         let _ = (now, from, to, datagram, fate);
+    }
+
+    /// A host's protocol made a datagram while these members' urgent news waited to be told.
+    fn made(&mut self, now: Instant, from: u32, datagram: &[u8], urgent: &[NodeId], protocol: &Protocol) {
+        let _ = (now, from, datagram, urgent, protocol);
     }
 
     /// A datagram is about to be handled by a host.
@@ -151,6 +156,11 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
     fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], fate: &Fate) {
         self.0.sent(now, from, to, datagram, fate);
         self.1.sent(now, from, to, datagram, fate);
+    }
+
+    fn made(&mut self, now: Instant, from: u32, datagram: &[u8], urgent: &[NodeId], protocol: &Protocol) {
+        self.0.made(now, from, datagram, urgent, protocol);
+        self.1.made(now, from, datagram, urgent, protocol);
     }
 
     fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings::member::Record;
-use tidings::{Config, Event, Instant};
+use tidings::{Config, Event, Instant, NodeId};
 
 use crate::app::App;
 use crate::network::Network;
@@ -60,6 +60,8 @@ pub struct World<A: App = (), W = ()> {
     watch: W,
     new_app: fn(u32) -> A,
     buffer: Vec<u8>,
+    /// Whose urgent news waited as a datagram was made.
+    urgent: Vec<NodeId>,
     apps: Apps<A::Fact>,
     /// Ballots that disks are writing.
     writes: Writes,
@@ -128,6 +130,7 @@ impl<A: App, W: Watch> World<A, W> {
             watch,
             new_app,
             buffer: Vec::new(),
+            urgent: Vec::new(),
             apps: Apps::new(seed),
             writes: Writes::new(seed),
             twins: BTreeMap::new(),

@@ -43,9 +43,12 @@ const FAULTS: [(&str, &str); 13] = [
 ];
 
 /// Each fault and the scenario of the catalogue that must not show what it expects.
-const SCENARIOS: [(&str, &str); 4] = [
+const SCENARIOS: [(&str, &str); 7] = [
     ("adopts_address", "moved-under-way"),
+    ("death_by_word", "families-crash"),
     ("flapping", "flapping-few-reach"),
+    ("hearsay", "suspended-past-tombstones"),
+    ("reach", "families-apart"),
     ("true_starts", "join-1970"),
     ("ways", "nat-each-answers-10"),
 ];

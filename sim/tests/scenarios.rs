@@ -71,13 +71,9 @@ fn no_regression_is_back() {
 /// Scenarios under `scenarios/open`, of what the protocol cannot do yet, each with the row of the issue it is for. One
 /// that holds moves up into `scenarios/`, and goes from here.
 const NOT_MENDED: &[(&str, u32)] = &[
-    ("busy-metadata-100", 3),
-    ("busy-metadata-40", 3),
-    ("families-apart", 14),
     ("nat-each-100", 4),
     ("nat-each-answers-100", 4),
     ("nat-one-100", 4),
-    ("suspended-past-tombstones", 13),
 ];
 
 #[test]

@@ -56,6 +56,11 @@ impl Answers {
         self.heard
     }
 
+    /// When the latest ping that anyone has answered was sent.
+    pub(crate) fn latest(&self) -> Option<Instant> {
+        self.recent.iter().map(|(_, sent)| *sent).max()
+    }
+
     /// Forgets a member whose slot is about to be reused.
     pub(crate) fn forget(&mut self, slot: Slot) {
         self.recent.retain(|(known, _)| *known != slot);

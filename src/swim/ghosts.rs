@@ -16,7 +16,7 @@ use crate::swim::slot::Slot;
 use crate::time::Instant;
 
 /// How long a tombstone is kept. Chosen: longer than any rumour rides.
-const TOMBSTONE_RETENTION: Duration = Duration::from_secs(600);
+pub(crate) const TOMBSTONE_RETENTION: Duration = Duration::from_secs(600);
 
 /// Rates are in dials a million seconds, of the whole cluster. A death is dialled about once a second at first,
 const RATE_YOUNG: u64 = 1_000_000;

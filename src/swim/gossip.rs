@@ -100,6 +100,15 @@ impl Gossip {
         self.places.get(slot.0 as usize)?.urgency
     }
 
+    /// Of whom urgent news are queued.
+    pub(crate) fn urgent(&self) -> impl Iterator<Item = Slot> + '_ {
+        let firsts = self.lists.iter().flat_map(|lists| URGENT.iter().map(|urgency| lists[*urgency as usize].first));
+        let next = |slot: &u32| self.places.get(*slot as usize).map(|place| place.after).filter(|after| *after != NONE);
+        let queued: usize = URGENT.iter().map(|urgency| self.counts[*urgency as usize]).sum();
+        let lists = firsts.filter(|first| *first != NONE).take(queued);
+        lists.flat_map(move |first| std::iter::successors(Some(first), next).map(Slot))
+    }
+
     /// There is something new to tell of `slot`; `carriers` datagrams are due to forward it at once.
     pub(crate) fn tell(&mut self, slot: Slot, urgency: Urgency, carriers: usize) {
         let place = slot.0 as usize;
@@ -158,7 +167,8 @@ impl Gossip {
     pub(crate) fn list(&self, most: usize, changes: Changes, batch: &mut Vec<Slot>) {
         batch.clear();
         let ordinary = if changes == Changes::Wait { &ORDINARY[..1] } else { ORDINARY };
-        for urgencies in [URGENT, ordinary] {
+        let kinds = if sabotage::is_off("urgent_first") { [&ALL[..], &[]] } else { [URGENT, ordinary] };
+        for urgencies in kinds {
             let mut left: usize = urgencies.iter().map(|urgency| self.counts[*urgency as usize]).sum();
             for lists in &self.lists {
                 if left == 0 {
@@ -339,6 +349,7 @@ mod tests {
             gossip.tell(Slot(slot as u32), urgency, 4);
         }
         assert_eq!(batch(&gossip, 9), [5, 4, 3, 2, 1, 0]);
+        assert_eq!(gossip.urgent().map(|slot| slot.0).collect::<Vec<_>>(), [5, 4, 3, 2]);
         assert_eq!(batch(&gossip, 2), [5, 4]);
         assert_eq!(send_all(&mut gossip, 2), [5, 4, 3, 2, 5, 4, 3, 2, 1, 0, 1, 0]);
         assert_eq!(gossip.len(), 0);

@@ -3,6 +3,7 @@
 //! The only room that sees all of them. Each file below is one kind of input or decision: what came in, what is
 //! believed of it, what is probed, who is judged, who is let in, what goes out.
 
+mod absence;
 mod belief;
 mod entry;
 mod evidence;
@@ -44,6 +45,7 @@ use crate::swim::events::Events;
 use crate::swim::flapping::Flapping;
 use crate::swim::ghosts::Ghosts;
 use crate::swim::gossip::{Bucket, Gossip};
+use crate::swim::hearsay::Hearsay;
 use crate::swim::joining::Joining;
 use crate::swim::lateness::Lateness;
 use crate::swim::members::Members;
@@ -99,6 +101,7 @@ pub(crate) struct Machine {
     metadata_pace: MetadataPace,
     repair: Repair,
     ghosts: Ghosts,
+    hearsay: Hearsay,
     joining: Joining,
     leaving: Option<Leaving>,
     rounding: Rounding,
@@ -170,6 +173,7 @@ impl Machine {
             metadata_pace: MetadataPace::new(),
             repair: Repair::new(now),
             ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.stall_tolerance * 3),
+            hearsay: Hearsay::default(),
             joining: Joining::default(),
             leaving: None,
             rounding: Rounding::default(),
@@ -264,6 +268,11 @@ impl Machine {
     /// Counts a datagram that was rejected for what its letter said.
     pub(crate) fn reject(&mut self, reason: Rejected) {
         self.metrics.rejected.count(reason);
+    }
+
+    /// Whom the urgent news are about that wait to be told.
+    pub(crate) fn urgent_news(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.gossip.urgent().map(|slot| self.members.member(slot).id())
     }
 
     /// What is believed of a member; the Left are known as such for as long as their row is kept.

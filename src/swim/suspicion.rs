@@ -78,6 +78,8 @@ pub(crate) struct Suspicion {
     pub(crate) provisional_only: bool,
     /// Verdicts that fell through for want of answers.
     pub(crate) unanswered_verdicts: u8,
+    /// Whether another has called it dead; what that counts for is for the machine to say.
+    pub(crate) called_dead: bool,
     /// What held the verdict back when it was last due.
     pub(crate) lacks: Option<Waiting>,
     /// When the last ping was last begun.
@@ -111,6 +113,7 @@ impl Suspicion {
             heard: now,
             provisional_only: false,
             unanswered_verdicts: 0,
+            called_dead: false,
             lacks: None,
             asked_at: start,
             heard_by_then: Heard::default(),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tidings::event::DeadReason;
-use tidings::{Event, Instant};
+use tidings::{Event, Instant, Member, Protocol};
 
 use crate::checks::fold::Folds;
-use crate::scenario::Configs;
+use crate::scenario::{Configs, Families, Family};
 use crate::violation::Violation;
 use crate::watch::{Moment, Passage};
 
@@ -20,11 +20,12 @@ pub(super) struct Answered {
     /// When each host was last answered.
     at: Vec<Instant>,
     configs: Configs,
+    families: Families,
 }
 
 impl Answered {
-    pub(super) fn new(configs: Configs) -> Self {
-        Answered { at: Vec::new(), configs }
+    pub(super) fn new(configs: Configs, families: Families) -> Self {
+        Answered { at: Vec::new(), configs, families }
     }
 
     /// No round of a host lasts longer.
@@ -50,10 +51,24 @@ impl Answered {
         }
     }
 
+    /// Whether nobody but who was just convicted is left that a host can send to: those it cannot send to never answer.
+    fn is_one_of_two(&self, host: u32, protocol: &Protocol) -> bool {
+        let in_reach = |member: &&Member| self.families.speaks(host, Family::of(member.address()));
+        let others = protocol.members().filter(|member| member.state().is_live() && member.id() != protocol.me().id());
+        !self.families.is_v4() && others.filter(in_reach).count() == 0
+    }
+
     /// Judges a verdict before it is folded in.
-    pub(super) fn told(&self, moment: Moment, host: u32, folds: &Folds, event: &Event) -> Option<Violation> {
+    pub(super) fn told(
+        &self,
+        moment: Moment,
+        host: u32,
+        folds: &Folds,
+        protocol: &Protocol,
+        event: &Event,
+    ) -> Option<Violation> {
         let Event::Dead { member, reason, isolated: false, .. } = event else { return None };
-        if *reason == DeadReason::Restarted || folds.present(host) <= 2 {
+        if *reason == DeadReason::Restarted || folds.present(host) <= 2 || self.is_one_of_two(host, protocol) {
             return None;
         }
         let (suspected, _) = folds.opinion(host, member.id())?.suspected()?;

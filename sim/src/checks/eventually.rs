@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::{Config, Instant, Member, NodeId, State};
+use tidings::{Config, Instant, Member, NodeId, Protocol, State};
 
 use crate::app::App;
-use crate::fault::Fault;
+use crate::checks::sight::Sight;
+use crate::fault::{Fault, Planned};
 use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::Watch;
@@ -98,6 +99,32 @@ impl Settling {
     }
 }
 
+/// How long after the last write changed metadata may be told that were put off. Writers together tell once in an
+/// interval at which their records, sent as often as each news is, take three quarters of the budget; the interval may
+/// be half as long again, and the last words wait for its end. Then what they all said at once goes out within the
+/// whole budget, each change on as many datagrams as it has sends, one an interval at the least.
+#[must_use]
+pub fn put_off<A: App, W: Watch>(world: &World<A, W>) -> Duration {
+    let writes = |planned: &Planned| match &planned.what {
+        Fault::Writers { bytes, .. } => Some(*bytes),
+        _ => None,
+    };
+    let Some(bytes) = world.scenario().faults.iter().filter_map(writes).max() else { return Duration::ZERO };
+    let running = || world.hosts().iter().filter_map(Host::protocol);
+    let besides = |protocol: &Protocol| {
+        let record = protocol.me().record();
+        record.to_bytes().len() - record.metadata().len()
+    };
+    let record = running().map(besides).max().unwrap_or_default() + bytes;
+    let members = running().count();
+    let log = u64::from(members.max(1).ilog2()) + 1;
+    let sends = world.configs().all().map(|config| u64::from(config.retransmit_mult) * log).max().unwrap_or(1);
+    let budget = world.configs().all().map(|config| config.metadata_bytes_per_second).min().unwrap_or(1).max(1);
+    let bytes_in_all = members as u64 * record as u64 * sends;
+    let all_once = Duration::from_nanos(bytes_in_all.saturating_mul(1_000_000_000) / u64::from(budget));
+    all_once * 4 / 3 * 3 / 2 + all_once + world.configs().most(|config| config.probe_interval) * sends as u32
+}
+
 /// Letters between voters: a heartbeat and its answer on each of a leader's links, and where some may not be able to vote
 /// for long, as many again of each of a minority that asks whether it might lead.
 fn letters(scenario: &Scenario, config: &Config, span: Duration) -> u64 {
@@ -124,7 +151,8 @@ fn bound(scenario: &Scenario, configs: &Configs) -> Duration {
 fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
     let running: BTreeMap<NodeId, (u32, &Member)> =
         (0..).zip(world.hosts()).filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me())))).collect();
-    let mut hash = None;
+    let sight = Sight::of(world);
+    let mut hashes = BTreeMap::new();
     for (host, one) in (0..).zip(world.hosts()) {
         let Some(protocol) = one.protocol() else { continue };
         let broken = |check: &'static str, text: String, other: Option<u32>| {
@@ -139,17 +167,17 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
             let truth = running.get(&member.id());
             let is_running = truth.is_some_and(|(_, me)| me.generation() == member.generation());
             match member.state() {
-                State::Suspect => {
+                State::Suspect if sight.sees(world, host, member.address()) => {
                     let other = truth.map(|(host, _)| *host);
                     return broken("calms", format!("n{host} still suspects {}", member.name()), other);
                 }
-                State::Alive if !is_running => {
+                State::Alive if !is_running && sight.sees(world, host, member.address()) => {
                     return broken("detects", format!("n{host} holds {member:?}, which does not run"), None);
                 }
                 _ => {}
             }
         }
-        for (id, (other, me)) in &running {
+        for (id, (other, me)) in running.iter().filter(|(_, (other, _))| sight.group(*other) == sight.group(host)) {
             let held = protocol.member(*id);
             // Two starts of one generation differ in nothing but the address.
             let is_me = |held: &Member| (held.generation(), held.address()) == (me.generation(), me.address());
@@ -158,10 +186,12 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 let text = format!("n{host} holds n{other}, which runs, as {held:?}");
                 return broken("finds", text, Some(*other));
             }
-            // Where owner and observer agree, both may be wrong.
+            // Where owner and observer agree, both may be wrong. Who does not speak the family of the address cannot try
+            // it, but whoever does must find the member there.
             let held_at = held.map_or(me.address(), Member::address);
-            let reaches = (host != *other).then(|| world.reach(host, held_at));
-            if reaches.is_some_and(|reached| reached != Some(*other)) {
+            let is_tried = host != *other && world.has_route(host, held_at);
+            let reached = if is_tried { world.reach(host, held_at) } else { world.host_at(held_at) };
+            if host != *other && reached != Some(*other) {
                 let text = format!("n{host} holds n{other} at {held_at}, where it does not receive");
                 return broken("known", text, Some(*other));
             }
@@ -175,7 +205,7 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 return broken("converges", text, Some(*other));
             }
         }
-        if *hash.get_or_insert(view_hash) != view_hash {
+        if *hashes.entry(sight.group(host)).or_insert(view_hash) != view_hash {
             return broken("converges", format!("n{host}'s view hash differs from the first one's"), None);
         }
     }

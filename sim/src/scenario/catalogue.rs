@@ -8,8 +8,10 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 113] = [
+const FILES: &[&str] = &[
     include_str!("../../scenarios/block.toml"),
+    include_str!("../../scenarios/busy-metadata-100.toml"),
+    include_str!("../../scenarios/busy-metadata-40.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
     include_str!("../../scenarios/clog-all.toml"),
@@ -20,6 +22,7 @@ const FILES: [&str; 113] = [
     include_str!("../../scenarios/crash-of-three.toml"),
     include_str!("../../scenarios/crash-wan.toml"),
     include_str!("../../scenarios/crash.toml"),
+    include_str!("../../scenarios/day-of-writing.toml"),
     include_str!("../../scenarios/deaf.toml"),
     include_str!("../../scenarios/duplicate-reorder.toml"),
     include_str!("../../scenarios/election-chained.toml"),
@@ -41,6 +44,8 @@ const FILES: [&str; 113] = [
     include_str!("../../scenarios/election-restart-all-memory.toml"),
     include_str!("../../scenarios/election-rolling-restart.toml"),
     include_str!("../../scenarios/election-suspended.toml"),
+    include_str!("../../scenarios/families-apart.toml"),
+    include_str!("../../scenarios/families-crash.toml"),
     include_str!("../../scenarios/flapping-dies.toml"),
     include_str!("../../scenarios/flapping-few-reach.toml"),
     include_str!("../../scenarios/flapping-host.toml"),
@@ -119,6 +124,7 @@ const FILES: [&str; 113] = [
     include_str!("../../scenarios/slow-node.toml"),
     include_str!("../../scenarios/steady.toml"),
     include_str!("../../scenarios/suspend.toml"),
+    include_str!("../../scenarios/suspended-past-tombstones.toml"),
     include_str!("../../scenarios/twin-cut-off.toml"),
     include_str!("../../scenarios/twin.toml"),
     include_str!("../../scenarios/wildcard-all.toml"),

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use tidings::protocol::Reach;
 
 use crate::fault::Hosts;
 use crate::scenario::{Scenario, ScenarioError};
@@ -56,6 +57,26 @@ impl Families {
     pub fn advertised(&self, host: u32) -> Family {
         if self.speaks(host, Family::V6) { Family::V6 } else { Family::V4 }
     }
+
+    /// The family by which a host sends to another: v6 where both speak it, as resolvers prefer it; none if they share
+    /// none.
+    #[must_use]
+    pub fn shared(&self, some: u32, other: u32) -> Option<Family> {
+        let both_speak = |family: &Family| self.speaks(some, *family) && self.speaks(other, *family);
+        [Family::V6, Family::V4].into_iter().find(both_speak)
+    }
+
+    /// What a host's protocol is told that its socket can send to; nothing where every host speaks v4 alone, so that
+    /// no family makes a difference.
+    #[must_use]
+    pub fn reach(&self, host: u32) -> Option<Reach> {
+        let reach = match (self.speaks(host, Family::V4), self.speaks(host, Family::V6)) {
+            (true, true) => Reach::Both,
+            (true, false) => Reach::V4,
+            (false, _) => Reach::V6,
+        };
+        (!self.is_v4()).then_some(reach)
+    }
 }
 
 impl Scenario {
@@ -85,6 +106,11 @@ mod tests {
             let speaks = (families.speaks(host, Family::V4), families.speaks(host, Family::V6));
             assert_eq!((speaks, families.advertised(host)), ((v4, v6), advertised), "{host}");
         }
+        let shared = |some, other| families.shared(some, other);
+        assert_eq!([shared(0, 1), shared(0, 2), shared(1, 2)], [None, Some(Family::V4), Some(Family::V6)]);
+        let reaches = [0, 1, 2].map(|host| families.reach(host));
+        assert_eq!(reaches, [Reach::V4, Reach::V6, Reach::Both].map(Some));
+        assert_eq!(Families::default().reach(0), None);
         assert!(Families::default().is_v4() && !families.is_v4());
     }
 

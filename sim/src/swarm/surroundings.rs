@@ -1,21 +1,24 @@
 //! Draws what the world around a cluster is like: translated addresses, hosts that do not know theirs, busy metadata,
-//! small socket buffers, clocks at 1970, islands of address families.
+//! small socket buffers, clocks at 1970, islands of address families, hosts with a configuration of their own.
 //!
 //! Each feature has a stream of draws of its own, so that a new one moves nothing that other features draw. What the
 //! protocol cannot bear yet stands in [`NOT_YET`] and is not drawn.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::fault::{Back, Fault, Gateway, Hosts, Inbox, MovesTo, Planned, WallClock};
 use crate::random::Random;
-use crate::scenario::{Scenario, Start};
+use crate::scenario::{Differs, Scenario, Start};
+use crate::span;
 use crate::swarm::fault::MS;
 use crate::swarm::round;
 
 /// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
 /// no other draw moves.
 pub const NOT_YET: &[(&str, &str)] = &[
-    ("families", "row 14: the world does not tell protocols which families their sockets reach"),
     ("move", "row 7: two of four that move at once are dead before they have learnt it"),
     (
         "nat",
@@ -27,7 +30,7 @@ pub const NOT_YET: &[(&str, &str)] = &[
 type DrawsInto = fn(&mut Scenario, &mut Random, Duration);
 
 /// Each feature, in how many of a thousand seeds it is drawn, and how.
-const FEATURES: [(&str, u32, DrawsInto); 7] = [
+const FEATURES: [(&str, u32, DrawsInto); 8] = [
     ("wildcard", 60, wildcard),
     ("nat", 50, nat),
     ("move", 40, relocate),
@@ -35,6 +38,7 @@ const FEATURES: [(&str, u32, DrawsInto); 7] = [
     ("inbox", 400, inboxes),
     ("epoch", 30, epoch),
     ("families", 30, families),
+    ("differs", 60, differs),
 ];
 
 /// Whether a feature, or the fault of this name, is drawn at all.
@@ -129,12 +133,51 @@ fn epoch(scenario: &mut Scenario, random: &mut Random, until: Duration) {
 
 /// Some hosts speak v6 alone, and some both.
 fn families(scenario: &mut Scenario, random: &mut Random, _: Duration) {
+    // A twin speaks v4: it and a member of its name that does not could never be told apart, for they cannot meet.
+    let has_twin = |planned: &Planned| matches!(planned.what, Fault::Twin { .. });
+    if scenario.faults.iter().any(has_twin) {
+        return;
+    }
     let mut order = random.choose(scenario.hosts as usize, scenario.hosts);
     random.shuffle(&mut order);
     let both = order.split_off(order.len() - 1);
     order.truncate(random.between(1, u64::from(scenario.hosts / 2)) as usize);
     scenario.families.v6 = order;
     scenario.families.both = both;
+}
+
+/// Some hosts have a configuration of their own.
+fn differs(scenario: &mut Scenario, random: &mut Random, _: Duration) {
+    let hosts = Hosts::These(some(scenario, random));
+    let numbers = [
+        ("indirect_checks", 0, 6),
+        ("confirmations", 0, 3),
+        ("retransmit_mult", 1, 4),
+        ("forward_fanout", 1, 8),
+        ("forward_rate", 1, 50),
+        ("news_max", 16, 64),
+        ("datagram_bytes_max", 1_024, 8_192),
+        ("metadata_bytes_per_second", 4_096, 65_536),
+        ("ghosts_max", 1, 16),
+    ];
+    let mut config: BTreeMap<String, Value> = BTreeMap::new();
+    for (knob, low, high) in numbers {
+        if random.permille(250) {
+            config.insert(knob.to_owned(), random.between(low, high).into());
+        }
+    }
+    if random.permille(250) {
+        let usual = scenario.config().map_or(Duration::from_secs(1), |config| config.probe_interval);
+        let other = if random.permille(500) { usual * 2 } else { usual / 2 };
+        config.insert("probe_interval".to_owned(), span::text(other).into());
+    }
+    if is_drawn("differs-p") && random.permille(250) {
+        let usual = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
+        config.insert("stall_tolerance".to_owned(), span::text(usual * random.between(2, 4) as u32 / 2).into());
+    }
+    if !config.is_empty() {
+        scenario.differs.push(Differs { hosts, config });
+    }
 }
 
 /// One or more of the hosts, at most half.
@@ -172,7 +215,9 @@ mod tests {
             ("writers", count(&|one| has(one, |fault| matches!(fault, Fault::Writers { .. }))), 40),
             ("inbox", count(&|one| has(one, |fault| matches!(fault, Fault::Pause { inbox: Inbox::Bytes(_), .. }))), 40),
             ("epoch", count(&|one| has(one, |fault| matches!(fault, Fault::Join { clock: WallClock::Epoch, .. }))), 40),
-            ("families", count(&|one| !one.families.is_v4()), 40),
+            ("families", count(&|one| !one.families.is_v4()), 30),
+            ("differs", count(&|one| !one.differs.is_empty()), 80),
+            ("differs-p", count(&|one| one.differs.iter().any(|one| one.config.contains_key("stall_tolerance"))), 15),
             ("crowd", count(&|one| one.hosts >= 20), 8),
         ];
         for (feature, seen, least) in counts {

@@ -148,7 +148,12 @@ impl<A: App, W: Watch> World<A, W> {
     fn carry_out(&mut self, host: u32) {
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(protocol) = self.hosts[host as usize].protocol.as_mut() {
+            self.urgent.clear();
+            self.urgent.extend(protocol.urgent_news());
             let Some(transmit) = protocol.poll_transmit(&mut buffer) else { break };
+            if !self.urgent.is_empty() {
+                self.watch.made(self.now, host, &buffer, &self.urgent, protocol);
+            }
             self.post(host, transmit.to, &buffer, Content::Datagram);
         }
         self.buffer = buffer;

@@ -112,7 +112,8 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     /// Whether a host can send to an address at all.
-    pub(super) fn has_route(&self, from: u32, to: SocketAddr) -> bool {
+    #[must_use]
+    pub fn has_route(&self, from: u32, to: SocketAddr) -> bool {
         let families = &self.scenario.families;
         families.is_v4() || families.speaks(from, Family::of(to))
     }

@@ -15,7 +15,7 @@ use crate::trace::{Kind, What as Happened};
 use crate::watch::{Life, Watch};
 use crate::world::World;
 use crate::world::host::Host;
-use crate::world::places::unspecified;
+use crate::world::places::{address, unspecified};
 use crate::world::queue::What;
 
 /// Hosts that join at the beginning do so within this.
@@ -162,6 +162,9 @@ impl<A: App, W: Watch> World<A, W> {
         self.trace.line(now, host, || Happened::Life(Life::Started.word()));
         let local = one.clock.read(now);
         self.watch.lives(now, host, Life::Started, Some(&protocol));
+        if let Some(reach) = self.scenario.families.reach(host) {
+            protocol.set_reach(local, reach);
+        }
         call(&mut protocol, local);
         self.stand(host, &mut protocol);
         let one = &mut self.hosts[host as usize];
@@ -175,16 +178,22 @@ impl<A: App, W: Watch> World<A, W> {
         self.drain(host);
     }
 
-    /// The addresses that a host is given to join by: the first few others that run, or those of the first few.
+    /// The addresses that a host is given to join by: of each family that it speaks the first few others that run,
+    /// or those of the first few. Of a host that speaks both families it has the address that it can send to.
     pub(super) fn contacts_for(&self, host: u32) -> Vec<SocketAddr> {
         let own = self.hosts[host as usize].place;
-        let others = || (0..).zip(&self.hosts).filter(|(number, other)| *number != host && other.place != own);
-        let running = others().filter(|(_, other)| other.is_up()).map(|(_, other)| other.address());
-        let running: Vec<_> = running.take(CONTACTS).collect();
-        if running.is_empty() {
-            return others().take(CONTACTS).map(|(_, other)| other.address()).collect();
-        }
-        running
+        let others = (0..).zip(&self.hosts).filter(|(number, other)| *number != host && other.place != own);
+        let contact = |number, other: &Host<A>| {
+            let family = self.scenario.families.shared(host, number)?;
+            Some((address(other.place, family), other.is_up()))
+        };
+        let contacts: Vec<_> = others.filter_map(|(number, other)| contact(number, other)).collect();
+        let is_any_up = contacts.iter().any(|(_, is_up)| *is_up);
+        let listed = |v4: bool| {
+            let of_family = contacts.iter().filter(move |(at, is_up)| at.is_ipv4() == v4 && *is_up == is_any_up);
+            of_family.map(|(at, _)| *at).take(CONTACTS)
+        };
+        listed(true).chain(listed(false)).collect()
     }
 
     /// Ends a host's process; what it had to send is gone.

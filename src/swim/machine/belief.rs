@@ -27,6 +27,12 @@ const INCARNATION_LEAP: u32 = 1 << 16;
 
 impl Machine {
     pub(super) fn hear_alive(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
+        let was_known = self.members.find(record.id).is_some();
+        self.hear_words(origin, record, source);
+        self.weigh(origin, record.id, source, was_known);
+    }
+
+    fn hear_words(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
         if record.id == self.me().id() {
             self.hear_my_name(record);
             return;
@@ -275,7 +281,7 @@ impl Machine {
         }
         let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
         let is_alive = self.members.member(slot).state() == State::Alive;
-        if is_alive && source != Source::Gossip {
+        if is_alive && source != Source::Gossip && self.can_reach(slot) {
             // A view from the other side of a partition: the member is told, and looked at; nothing is suspected here.
             let accused = Accusation { accusers: accusation.accusers, probe: false, ..*accusation };
             self.ping(slot, crate::swim::attempts::Errand::Look, First::Accusation(accused));
@@ -287,6 +293,7 @@ impl Machine {
             return;
         }
         self.accuse(slot, accusation, SuspectReason::CalledDead);
+        self.note_called_dead(slot);
         if sabotage::is_off("own_verdict") {
             self.convict(slot, DeadReason::Silent);
         }

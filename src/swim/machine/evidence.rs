@@ -25,6 +25,7 @@ impl Machine {
     pub(super) fn note_evidence(&mut self, slot: Slot, sent: Instant, errand: Errand) {
         self.members.note_alive(slot, sent);
         self.note_start(slot);
+        self.hearsay.confirm(slot);
         self.answers.note(slot, sent);
         let pending = self.rounds.get_for(slot).map(|round| round.began);
         if pending.is_some_and(|began| sent >= began) {
@@ -149,6 +150,7 @@ impl Machine {
             }
             self.plan(slot);
         }
+        self.wake_among_strangers();
         if wake.is_new && self.members.counts().present() > 1 {
             self.events.push(Event::SelfStalled { gap: wake.growth });
             self.self_test(None);

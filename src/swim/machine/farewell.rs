@@ -201,6 +201,7 @@ impl Machine {
         self.clear_judgement(slot);
         self.gossip.hush(slot);
         self.answers.forget(slot);
+        self.hearsay.confirm(slot);
         self.ways.forget(slot);
         self.metadata_pace.forget(slot);
         self.forget_flapping(slot);

@@ -58,11 +58,7 @@ impl Machine {
 
     fn plan_for(&mut self, slot: Slot, due: Instant) {
         if !self.can_reach(slot) {
-            // A verdict rests on a last ping of our own, and there can be none: it stays a suspect of the others'.
-            if let Some(suspicion) = self.suspicions.get_mut(slot) {
-                suspicion.wait_until(Instant::NEVER);
-            }
-            return;
+            return self.plan_beyond_reach(slot);
         }
         let rto = self.rto(slot);
         let spread = SPREAD_PER_MEMBER * u32::try_from(self.members.ring_len()).unwrap_or(u32::MAX);
@@ -161,6 +157,9 @@ impl Machine {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let soft = suspicion.soft_deadline();
         let hard = suspicion.hard_deadline();
+        if !self.can_reach(slot) {
+            return self.judge_beyond_reach(slot);
+        }
         if self.now < soft && !sabotage::is_off("whole_p") {
             // The deadline has moved since this was planned: nobody is judged before P is over.
             self.plan_for(slot, soft);

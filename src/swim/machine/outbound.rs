@@ -8,6 +8,7 @@ use crate::member::State;
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{Changes, Urgency, sends_in_all};
+use crate::swim::hearsay::Hearsay;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path};
 use crate::swim::members::Members;
@@ -52,8 +53,13 @@ impl Machine {
         batch.clear();
         let (from, pulse) = (self.my_digest(), self.pulse());
         let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message);
-        let news =
-            News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now };
+        let news = News {
+            members: &self.members,
+            suspicions: &self.suspicions,
+            verdicts: &self.verdicts,
+            hearsay: &self.hearsay,
+            now: self.now,
+        };
         news.write_first(intent.first, &mut writer);
         if intent.rides == Rides::News && self.gossip.len() > 0 {
             let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);
@@ -99,7 +105,13 @@ impl Machine {
 
     /// What this node would tell of a member now.
     pub(super) fn news(&self) -> News<'_> {
-        News { members: &self.members, suspicions: &self.suspicions, verdicts: &self.verdicts, now: self.now }
+        News {
+            members: &self.members,
+            suspicions: &self.suspicions,
+            verdicts: &self.verdicts,
+            hearsay: &self.hearsay,
+            now: self.now,
+        }
     }
 
     pub(super) fn send(&mut self, to: SocketAddr, message: Message, first: First, rides: Rides) {
@@ -210,6 +222,7 @@ pub(super) struct News<'a> {
     members: &'a Members,
     suspicions: &'a Suspicions,
     verdicts: &'a BTreeMap<Slot, Verdict>,
+    hearsay: &'a Hearsay,
     now: Instant,
 }
 
@@ -221,6 +234,7 @@ impl<'a> News<'a> {
             return None;
         }
         match row.member.state() {
+            State::Alive if self.hearsay.contains(slot) => None,
             State::Alive if row.member.record.incarnation() == row.member.incarnation() => {
                 Some(Item::Alive(RecordRef::of(&row.member.record)))
             }
@@ -240,6 +254,9 @@ impl<'a> News<'a> {
     /// that another outranks.
     pub(super) fn record(&self, slot: Slot) -> Option<Item<'a>> {
         let row = self.members.row(slot);
+        if self.hearsay.contains(slot) && row.is_present() {
+            return None;
+        }
         if row.is_present() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
     }
 

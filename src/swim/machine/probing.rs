@@ -43,6 +43,7 @@ impl Machine {
         self.meet_pinger();
         self.ask_stranger();
         self.dial_when_alone();
+        self.ask_about_hearsay();
         if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             self.begin_round(target, Occasion::Scheduled);
         }

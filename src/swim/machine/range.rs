@@ -3,18 +3,75 @@
 //! All members count for what the cluster does together; only those in reach count for what their silence would mean.
 //! With a socket for both families these are the same.
 
+use crate::event::DeadReason;
 use crate::member::State;
+use crate::sabotage;
 use crate::swim::machine::Machine;
 use crate::swim::reach::Reach;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 
+/// What becomes of a suspect that cannot be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Beyond {
+    Wait,
+    Dead,
+    /// A refutation may have been missed: the wait begins anew.
+    Again,
+}
+
+fn rule_beyond_reach(called_dead: bool, is_over: bool, hears_others: bool) -> Beyond {
+    match (called_dead, is_over, hears_others) {
+        (false, ..) | (_, false, _) => Beyond::Wait,
+        (true, true, true) => Beyond::Dead,
+        (true, true, false) => Beyond::Again,
+    }
+}
+
 impl Machine {
     /// Says which families this node's socket can send to.
     pub(crate) fn set_reach(&mut self, now: Instant, reach: Reach) {
         self.enter(now);
-        self.reach = reach;
+        if !sabotage::is_off("reach") {
+            self.reach = reach;
+        }
         self.settle();
+    }
+
+    /// Another has called a suspect dead: beyond our reach that is all that we shall ever know of it.
+    pub(super) fn note_called_dead(&mut self, slot: Slot) {
+        let beyond = !self.can_reach(slot) && !sabotage::is_off("death_by_word");
+        if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|suspicion| beyond && !suspicion.called_dead) {
+            suspicion.called_dead = true;
+            self.plan(slot);
+        }
+    }
+
+    /// Plans when a suspect that cannot be asked is judged.
+    pub(super) fn plan_beyond_reach(&mut self, slot: Slot) {
+        if let Some(suspicion) = self.suspicions.get_mut(slot) {
+            let due = if suspicion.called_dead { suspicion.hard_deadline() } else { Instant::NEVER };
+            suspicion.wait_until(due);
+        }
+    }
+
+    /// A verdict rests on a last ping of our own, and here there can be none. What others suspect stays a suspect; what
+    /// one of them has called dead, and nobody refuted until 3 P are over, is dead here too. Otherwise the views of the
+    /// two families would differ for ever, and the one would raise whom the other has forgotten.
+    pub(super) fn judge_beyond_reach(&mut self, slot: Slot) {
+        let Some(suspicion) = self.suspicions.get(slot) else { return };
+        let hears_others = self.count_answers(suspicion.start) > 0 && !suspicion.provisional_only;
+        match rule_beyond_reach(suspicion.called_dead, suspicion.hard_deadline() <= self.now, hears_others) {
+            Beyond::Wait => self.plan_beyond_reach(slot),
+            Beyond::Dead => self.convict(slot, DeadReason::SilentUnconfirmed),
+            Beyond::Again => {
+                let now = self.now;
+                if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                    suspicion.renew(now);
+                }
+                self.plan_beyond_reach(slot);
+            }
+        }
     }
 
     /// Whether a member can be sent to at its own address.
@@ -34,5 +91,23 @@ impl Machine {
         let me = self.members.me();
         let counted = self.me().state() == State::Alive && self.can_reach(me);
         self.members.counts_in(self.reach).alive.saturating_sub(usize::from(counted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_asked_is_dead_by_anothers_word_alone_and_late() {
+        let rows = [
+            ("it is suspected, however long", (false, true, true), Beyond::Wait),
+            ("it was called dead, and 3 P are not over", (true, false, true), Beyond::Wait),
+            ("they are, and we hear others, who would have told us otherwise", (true, true, true), Beyond::Dead),
+            ("they are, and we hear nobody", (true, true, false), Beyond::Again),
+        ];
+        for (what, (called_dead, is_over, hears_others), ruling) in rows {
+            assert_eq!(rule_beyond_reach(called_dead, is_over, hears_others), ruling, "{what}");
+        }
     }
 }
