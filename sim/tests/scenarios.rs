@@ -76,9 +76,6 @@ const NOT_MENDED: &[(&str, u32)] = &[
     ("families-apart", 14),
     ("flapping-told-seldom", 10),
     ("ingress-loss-99", 6),
-    ("nat-each-100", 4),
-    ("nat-each-answers-100", 4),
-    ("nat-one-100", 4),
     ("suspended-past-tombstones", 13),
 ];
 

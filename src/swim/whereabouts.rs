@@ -4,7 +4,9 @@
 //! knows may change while it runs. What others see is their word, and behind a gateway that rewrites the sender it is
 //! not where they reach us. So a report alone moves nothing. It makes us ask several members at once; each says where
 //! it sees us, and pings us where it has us recorded. Only when most name one other address and nobody reaches us at the
-//! recorded one is that one told from then on. An address that was given to us to advertise never moves.
+//! recorded one is that one told from then on. An address that was given to us to advertise never moves. If the members
+//! do reach us at the recorded address, the one that most name is our way out: it is told as that, so that no member has
+//! to find it out by itself, and is never taken for our address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,8 +22,11 @@ pub(crate) const ASKED_MAX: usize = 8;
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// An address at which nobody reaches us for so many times as long as a member waits for a ping is given up again.
 const TRIAL_LATELYS: u32 = 4;
-/// The longest pause while no address is known.
-const UNKNOWN_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The longest pause while no address is known, or no member reaches us at ours.
+const URGENT_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// So many of those asked must name one address, at least, and most of those that answered: one part in three, so that
+/// half of a small cluster may move at once.
+const ASKED_PER_VOICE: usize = 3;
 
 /// What is to be done now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +37,8 @@ pub(crate) enum Ruling {
     Ask,
     /// Tell this address from now on.
     Adopt(SocketAddr),
+    /// Tell that our datagrams come from this address, or from where we receive.
+    TellWayOut(Option<SocketAddr>),
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +48,8 @@ pub(crate) struct Whereabouts {
     wait: Duration,
     /// Whoever was reached so lately is no stranger where it is recorded: a member is pinged about once an interval.
     lately: Duration,
+    /// The way out that we tell.
+    way_out: Option<SocketAddr>,
     /// Who sees us where, the latest word of each, the latest last.
     sightings: Vec<(Digest, SocketAddr)>,
     /// When somebody last reached us where we are recorded.
@@ -60,6 +69,7 @@ impl Whereabouts {
             advertise,
             wait,
             lately: interval + interval / 2,
+            way_out: None,
             sightings: Vec::new(),
             reached: Instant::ORIGIN,
             asked: Instant::ORIGIN,
@@ -95,8 +105,15 @@ impl Whereabouts {
             self.sightings.remove(0);
         }
         self.sightings.push((by, at));
-        if at != own && self.next == Instant::NEVER {
-            // Whoever was not reached for so long as well has reason to doubt sooner.
+        if at != own && Some(at) != self.way_out {
+            self.doubt(now);
+        }
+    }
+
+    /// A member sees us where it does not expect us. Most are asked, unless that was done lately without need.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        if self.next == Instant::NEVER {
+            // A node that was not reached for so long as well has reason to doubt sooner.
             let is_unreached = now.since(self.reached) >= self.wait * 16;
             self.next = if is_unreached { now } else { now.max(self.asked + self.pause) };
         }
@@ -120,26 +137,45 @@ impl Whereabouts {
         }
         if !self.is_asking {
             (self.asked, self.is_asking, self.next) = (now, true, now + self.wait);
+            self.sightings.clear();
             return Ruling::Ask;
         }
 
         self.is_asking = false;
         let is_known = !own.ip().is_unspecified();
-        let is_reached = is_known && (self.reached >= self.asked || now.since(self.reached) < self.lately);
-        match self.elsewhere(own, others).filter(|_| !is_reached && self.advertise == Advertise::AsSeen) {
-            Some(at) => self.adopt(now, at, own),
-            None if is_known && self.reached < self.asked && self.elsewhere(own, others).is_some() => {
+        let was_reached_lately = is_known && now.since(self.reached) < self.lately;
+        let is_reached = is_known && (self.reached >= self.asked || was_reached_lately);
+        let elsewhere = self.elsewhere(own, others);
+        match elsewhere {
+            Some(at) if !is_reached && self.may_move(now, own, at) => return self.adopt(now, at, own),
+            Some(_) if self.reached < self.asked && was_reached_lately => {
                 // Most see us elsewhere, and it is too soon to say that nobody reaches us here.
-                (self.is_asking, self.next) = (true, now.max(self.reached + self.lately));
-                Ruling::Rest
+                (self.is_asking, self.next) = (true, self.reached + self.lately);
+                return Ruling::Rest;
             }
-            None => {
-                let longest = if own.ip().is_unspecified() { UNKNOWN_PAUSE_MAX } else { PAUSE_MAX };
-                self.pause = (self.pause * 2).min(longest);
-                self.next = Instant::NEVER;
-                Ruling::Rest
-            }
+            Some(_) | None => {}
         }
+
+        // A node that is reached has time. One that is not and may move asks on: too few have answered.
+        let is_urgent = !is_reached && self.advertise == Advertise::AsSeen;
+        let longest = if is_urgent { URGENT_PAUSE_MAX } else { PAUSE_MAX };
+        self.pause = (self.pause * 2).min(longest);
+        self.next = Instant::NEVER;
+        // Where no address has a majority, what we tell is as good as any.
+        let is_found = self.seen_by_most(others).is_some() && is_reached;
+        if is_found && elsewhere != self.way_out && !sabotage::is_off("way_out") {
+            self.way_out = elsewhere;
+            return Ruling::TellWayOut(elsewhere);
+        }
+        Ruling::Rest
+    }
+
+    /// An address that is given to us never moves, and no other machine reaches us at a loopback address. Where our
+    /// datagrams come from while members reach us here is not where we receive, unless they have ceased to.
+    fn may_move(&self, now: Instant, own: SocketAddr, at: SocketAddr) -> bool {
+        let is_lost_here = now.since(self.reached) >= self.lately * TRIAL_LATELYS;
+        let is_far_seen = own.ip().is_loopback() || !at.ip().is_loopback();
+        self.advertise == Advertise::AsSeen && is_far_seen && (Some(at) != self.way_out || is_lost_here)
     }
 
     /// The address that most report, when it is not `own` and nobody has reached us there since we last asked.
@@ -147,12 +183,16 @@ impl Whereabouts {
         self.elsewhere(own, others).filter(|_| self.reached < self.asked && !self.is_asking)
     }
 
-    /// The address that most of those kept report, when it is not `own` and they are more than half of the others.
+    /// The address that most report, if it is another than `own`.
     fn elsewhere(&self, own: SocketAddr, others: usize) -> Option<SocketAddr> {
-        let needed = others.min(ASKED_MAX) / 2 + 1;
+        self.seen_by_most(others).filter(|at| *at != own)
+    }
+
+    /// The address that most of those kept report, if they are enough.
+    fn seen_by_most(&self, others: usize) -> Option<SocketAddr> {
+        let needed = (others.min(ASKED_MAX) / ASKED_PER_VOICE).max(self.sightings.len() / 2) + 1;
         let voices = |at: SocketAddr| self.sightings.iter().filter(|(_, seen)| *seen == at).count();
-        let mut candidates = self.sightings.iter().map(|(_, at)| *at).filter(|at| *at != own);
-        candidates.find(|at| voices(*at) >= needed && (own.ip().is_loopback() || !at.ip().is_loopback()))
+        self.sightings.iter().map(|(_, at)| *at).find(|at| voices(*at) >= needed)
     }
 
     /// Of an address that nobody gave us, a first report is better than none, and one from the network better than the
@@ -175,6 +215,7 @@ impl Whereabouts {
     fn adopt(&mut self, now: Instant, at: SocketAddr, own: SocketAddr) -> Ruling {
         self.on_trial = (!own.ip().is_unspecified()).then_some((now, own));
         self.sightings.clear();
+        self.way_out = None;
         (self.is_asking, self.pause, self.next) = (false, self.wait, Instant::NEVER);
         Ruling::Adopt(at)
     }
@@ -194,37 +235,91 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn told(advertise: Advertise, own: SocketAddr, by: u64, seen: &str) -> Whereabouts {
+    /// Asked at 10 s, after which so many members name an address each.
+    fn told(advertise: Advertise, own: SocketAddr, others: usize, names: &[&str]) -> Whereabouts {
         let mut whereabouts = Whereabouts::new(advertise, WAIT, WAIT * 3);
-        for member in 0..by {
-            whereabouts.note(at(10_000), Digest(member), address(seen), own);
+        whereabouts.doubt(at(10_000));
+        assert_eq!(whereabouts.rule(at(10_000), own, others), Ruling::Ask);
+        for (member, seen) in (0..).zip(names) {
+            whereabouts.note(at(10_001), Digest(member), address(seen), own);
         }
         whereabouts
     }
 
     #[test]
-    fn most_must_see_us_elsewhere_and_nobody_reach_us_here() {
-        let (own, seen) = (address("10.0.0.1:7"), "10.0.0.9:7");
-        // (how many say so, others, reached at the old address, given to advertise): adopted
-        let rows = [
-            (3, 5, false, Advertise::AsSeen, true),
-            (2, 5, false, Advertise::AsSeen, false),
-            (3, 5, true, Advertise::AsSeen, false),
-            (3, 5, false, Advertise::AsGiven, false),
-            (1, 1, false, Advertise::AsSeen, true),
-            (5, 900, false, Advertise::AsSeen, true),
-            (4, 900, false, Advertise::AsSeen, false),
+    fn most_must_see_us_elsewhere_and_no_member_reach_us_here() {
+        let (own, new, odd) = ("10.0.0.1:7", "10.0.0.9:7", "10.0.0.8:7");
+        let (given, seen) = (Advertise::AsGiven, Advertise::AsSeen);
+        // (what members name, others, reached at the old address, given to advertise): adopted
+        let rows: [(&[&str], usize, bool, Advertise, bool); 12] = [
+            (&[new; 2], 5, false, seen, true),
+            (&[new; 1], 5, false, seen, false),
+            (&[new; 2], 5, true, seen, false),
+            (&[new; 2], 5, false, given, false),
+            (&[new, new, own], 5, false, seen, true),
+            (&[new, new, own, own], 5, false, seen, false),
+            (&[new, new, odd, own], 5, false, seen, false),
+            (&[odd, new, new], 5, false, seen, true),
+            (&[new; 1], 1, false, seen, true),
+            (&[new; 1], 2, false, seen, true),
+            (&[new; 3], 900, false, seen, true),
+            (&[new; 2], 900, false, seen, false),
         ];
-        for (by, others, is_reached, advertise, adopted) in rows {
-            let mut whereabouts = told(advertise, own, by, seen);
-            assert_eq!(whereabouts.rule(at(10_000), own, others), Ruling::Ask);
+        for (names, others, is_reached, advertise, adopted) in rows {
+            let own = address(own);
+            let mut whereabouts = told(advertise, own, others, names);
             if is_reached {
                 whereabouts.reached(at(10_100));
             }
             assert_eq!(whereabouts.rule(at(10_299), own, others), Ruling::Rest, "answers are still under way");
-            let expected = if adopted { Ruling::Adopt(address(seen)) } else { Ruling::Rest };
-            assert_eq!(whereabouts.rule(at(10_300), own, others), expected, "{by} of {others}");
+            let way_out = if is_reached { Ruling::TellWayOut(Some(address(new))) } else { Ruling::Rest };
+            let expected = if adopted { Ruling::Adopt(address(new)) } else { way_out };
+            assert_eq!(whereabouts.rule(at(10_300), own, others), expected, "{names:?} of {others}");
         }
+    }
+
+    #[test]
+    fn a_way_out_is_told_once_and_no_address_to_move_to() {
+        let (own, out, later) = (address("10.0.0.1:7"), "10.0.0.9:7", "10.0.0.9:8");
+        let mut whereabouts = told(Advertise::AsSeen, own, 5, &[out; 3]);
+        whereabouts.reached(at(10_100));
+        assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::TellWayOut(Some(address(out))));
+        whereabouts.note(at(10_400), Digest(1), address(out), own);
+        assert_eq!(whereabouts.next_at(), Instant::NEVER, "it is known to be seen there");
+
+        // (what members name, when they last reached us, when it is ruled): what is told
+        let told = |port: Option<&str>| Ruling::TellWayOut(port.map(address));
+        let rows = [
+            (out, 20_100, 20_300, Ruling::Rest),
+            (later, 20_100, 20_300, told(Some(later))),
+            ("10.0.0.1:7", 20_100, 20_300, told(None)),
+            (out, 18_000, 20_300, Ruling::Rest),
+            (out, 10_100, 20_300, Ruling::Adopt(address(out))),
+            (later, 18_000, 20_300, Ruling::Adopt(address(later))),
+        ];
+        for (names, reached, ruled, expected) in rows {
+            let mut whereabouts = whereabouts.clone();
+            whereabouts.reached(at(reached.min(20_000)));
+            whereabouts.doubt(at(20_000));
+            assert_eq!(whereabouts.rule(at(20_000), own, 5), Ruling::Ask);
+            whereabouts.reached(at(reached));
+            for member in 0..3 {
+                whereabouts.note(at(20_001), Digest(member), address(names), own);
+            }
+            assert_eq!(whereabouts.rule(at(ruled), own, 5), expected, "{names}, reached at {reached} ms");
+        }
+    }
+
+    #[test]
+    fn too_few_answers_are_asked_for_again_soon() {
+        let own = address("10.0.0.1:7");
+        let mut whereabouts = Whereabouts::new(Advertise::AsSeen, WAIT, WAIT * 3);
+        let ask = |whereabouts: &mut Whereabouts, step: u64| {
+            whereabouts.doubt(at(step * 100));
+            whereabouts.rule(at(step * 100), own, 5) == Ruling::Ask
+        };
+        let asked = (0..600).filter(|step| ask(&mut whereabouts, *step)).count();
+        assert!((20..=100).contains(&asked), "asked {asked} times in a minute");
     }
 
     #[test]
@@ -247,8 +342,7 @@ mod tests {
     fn an_address_at_which_nobody_reaches_us_is_given_up_again() {
         let (own, seen) = (address("10.0.0.1:7"), address("10.0.0.9:7"));
         let taken = || {
-            let mut whereabouts = told(Advertise::AsSeen, own, 3, "10.0.0.9:7");
-            assert_eq!(whereabouts.rule(at(10_000), own, 5), Ruling::Ask);
+            let mut whereabouts = told(Advertise::AsSeen, own, 5, &["10.0.0.9:7"; 3]);
             assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::Adopt(seen));
             whereabouts
         };
@@ -279,13 +373,12 @@ mod tests {
     #[test]
     fn an_address_from_outside_goes_before_loopback_and_never_back() {
         let (unknown, own) = (address("0.0.0.0:7"), address("127.0.0.1:7"));
-        let mut whereabouts = told(Advertise::AsSeen, unknown, 1, "127.0.0.1:7");
-        assert_eq!(whereabouts.rule(at(10_000), unknown, 1), Ruling::Adopt(own));
-        whereabouts.note(at(10_001), Digest(2), address("10.0.0.9:7"), own);
-        assert_eq!(whereabouts.rule(at(10_001), own, 2), Ruling::Adopt(address("10.0.0.9:7")));
+        let mut whereabouts = told(Advertise::AsSeen, unknown, 1, &["127.0.0.1:7"]);
+        assert_eq!(whereabouts.rule(at(10_001), unknown, 1), Ruling::Adopt(own));
+        whereabouts.note(at(10_002), Digest(2), address("10.0.0.9:7"), own);
+        assert_eq!(whereabouts.rule(at(10_002), own, 2), Ruling::Adopt(address("10.0.0.9:7")));
         let outside = address("10.0.0.9:7");
-        let mut whereabouts = told(Advertise::AsSeen, outside, 3, "127.0.0.1:7");
-        assert_eq!(whereabouts.rule(at(10_000), outside, 3), Ruling::Ask);
+        let mut whereabouts = told(Advertise::AsSeen, outside, 3, &["127.0.0.1:7"; 3]);
         assert_eq!(whereabouts.rule(at(10_300), outside, 3), Ruling::Rest);
     }
 }

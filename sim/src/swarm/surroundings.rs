@@ -14,15 +14,8 @@ use crate::swarm::round;
 
 /// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
 /// no other draw moves.
-pub const NOT_YET: &[(&str, &str)] = &[
-    ("families", "row 14: the world does not tell protocols which families their sockets reach"),
-    ("move", "row 7: two of four that move at once are dead before they have learnt it"),
-    (
-        "nat",
-        "row 4: with pauses, crashes and clogs a member behind a gateway takes the address it is seen at for its own",
-    ),
-    ("nat-lost", "row 4: the same"),
-];
+pub const NOT_YET: &[(&str, &str)] =
+    &[("families", "row 14: the world does not tell protocols which families their sockets reach")];
 
 type DrawsInto = fn(&mut Scenario, &mut Random, Duration);
 

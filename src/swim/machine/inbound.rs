@@ -210,6 +210,7 @@ impl Machine {
             Item::Left(departure) => self.hear_left(origin, departure, source),
             Item::Change(change) => self.hear_change(origin, change, source),
             Item::Seen(address) => self.hear_seen(origin, *address),
+            Item::SeenElsewhere => self.hear_seen_elsewhere(origin),
             // The steps of a comparison mean something only inside one.
             Item::Range { .. }
             | Item::Children { .. }

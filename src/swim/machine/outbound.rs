@@ -173,7 +173,7 @@ impl Machine {
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
         if let Some(slot) = origin.slot.filter(|_| is_stranger && !sabotage::is_off("ways")) {
             // It may not receive where it sends from: what it may be told there it may be told where it is recorded.
-            let (to, first, rides) = (self.members.member(slot).address(), First::Nothing, Rides::Nothing);
+            let (to, rides) = (self.members.member(slot).address(), Rides::Nothing);
             self.outbox.push(Intent { to, message, first, bytes_max: origin.bytes, rides });
         }
         match origin.slot {
@@ -253,8 +253,9 @@ impl<'a> News<'a> {
             First::Accusation(accusation) => Some(Item::Dead(accusation)),
             First::Seen(address) => Some(Item::Seen(address)),
         };
-        if let Some(item) = item {
-            writer.item(&item);
+        let Some(item) = item else { return };
+        if !writer.item(&item) && matches!(first, First::Seen(_)) && !sabotage::is_off("seen_elsewhere") {
+            writer.item(&Item::SeenElsewhere);
         }
     }
 
