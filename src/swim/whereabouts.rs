@@ -52,8 +52,12 @@ pub(crate) struct Whereabouts {
     way_out: Option<SocketAddr>,
     /// Who sees us where, the latest word of each, the latest last.
     sightings: Vec<(Digest, SocketAddr)>,
-    /// When somebody last reached us where we are recorded.
+    /// When a ping last reached us, wherever it was sent.
     reached: Instant,
+    /// When a ping last reached us that says that it was sent where we are recorded.
+    proved: Instant,
+    /// Whether the last survey found that no member reaches us where we are recorded.
+    is_lost_here: bool,
     /// When the members were last asked.
     asked: Instant,
     is_asking: bool,
@@ -72,6 +76,8 @@ impl Whereabouts {
             way_out: None,
             sightings: Vec::new(),
             reached: Instant::ORIGIN,
+            proved: Instant::ORIGIN,
+            is_lost_here: false,
             asked: Instant::ORIGIN,
             is_asking: false,
             pause: wait,
@@ -92,10 +98,17 @@ impl Whereabouts {
         }
     }
 
-    /// A ping has reached us where we are recorded.
+    /// A ping has reached us that does not say where it was sent: where we are recorded, as far as can be told.
     pub(crate) fn reached(&mut self, now: Instant) {
         self.reached = now;
         self.on_trial = None;
+    }
+
+    /// A ping has reached us that says that it was sent where we are recorded.
+    pub(crate) fn proved(&mut self, now: Instant) {
+        self.proved = now;
+        self.is_lost_here = false;
+        self.reached(now);
     }
 
     /// A member says where it sees us. If that is not `own`, most are asked, unless that was done lately without need.
@@ -136,46 +149,53 @@ impl Whereabouts {
             return Ruling::Rest;
         }
         if !self.is_asking {
-            (self.asked, self.is_asking, self.next) = (now, true, now + self.wait);
-            self.sightings.clear();
-            return Ruling::Ask;
+            return self.ask(now);
         }
 
         self.is_asking = false;
-        let is_known = !own.ip().is_unspecified();
-        let was_reached_lately = is_known && now.since(self.reached) < self.lately;
-        let is_reached = is_known && (self.reached >= self.asked || was_reached_lately);
-        let elsewhere = self.elsewhere(own, others);
-        match elsewhere {
-            Some(at) if !is_reached && self.may_move(now, own, at) => return self.adopt(now, at, own),
-            Some(_) if self.reached < self.asked && was_reached_lately => {
-                // Most see us elsewhere, and it is too soon to say that nobody reaches us here.
-                (self.is_asking, self.next) = (true, self.reached + self.lately);
-                return Ruling::Rest;
+        let is_proved = self.proved >= self.asked;
+        let was_reached_lately = now.since(self.reached) < self.lately;
+        match self.elsewhere(own, others) {
+            Some(at) if !is_proved && self.may_move(own, at) => {
+                if was_reached_lately {
+                    // It is too soon to say that no member reaches us here.
+                    (self.is_asking, self.next) = (true, self.reached + self.lately);
+                    return Ruling::Rest;
+                }
+                if Some(at) != self.way_out || self.is_lost_here {
+                    return self.adopt(now, at, own);
+                }
+                // It was not where we receive: this is to be found out twice.
+                self.is_lost_here = true;
+                return self.ask(now);
             }
             Some(_) | None => {}
         }
 
         // A node that is reached has time. One that is not and may move asks on: too few have answered.
-        let is_urgent = !is_reached && self.advertise == Advertise::AsSeen;
+        let is_urgent = !is_proved && !was_reached_lately && self.advertise == Advertise::AsSeen;
         let longest = if is_urgent { URGENT_PAUSE_MAX } else { PAUSE_MAX };
         self.pause = (self.pause * 2).min(longest);
         self.next = Instant::NEVER;
+        let way_out = self.elsewhere(own, others);
         // Where no address has a majority, what we tell is as good as any.
-        let is_found = self.seen_by_most(others).is_some() && is_reached;
-        if is_found && elsewhere != self.way_out && !sabotage::is_off("way_out") {
-            self.way_out = elsewhere;
-            return Ruling::TellWayOut(elsewhere);
+        let is_found = is_proved && self.seen_by_most(others).is_some();
+        if is_found && way_out != self.way_out && !sabotage::is_off("way_out") {
+            self.way_out = way_out;
+            return Ruling::TellWayOut(way_out);
         }
         Ruling::Rest
     }
 
-    /// An address that is given to us never moves, and no other machine reaches us at a loopback address. Where our
-    /// datagrams come from while members reach us here is not where we receive, unless they have ceased to.
-    fn may_move(&self, now: Instant, own: SocketAddr, at: SocketAddr) -> bool {
-        let is_lost_here = now.since(self.reached) >= self.lately * TRIAL_LATELYS;
-        let is_far_seen = own.ip().is_loopback() || !at.ip().is_loopback();
-        self.advertise == Advertise::AsSeen && is_far_seen && (Some(at) != self.way_out || is_lost_here)
+    fn ask(&mut self, now: Instant) -> Ruling {
+        (self.asked, self.is_asking, self.next) = (now, true, now + self.wait);
+        self.sightings.clear();
+        Ruling::Ask
+    }
+
+    /// An address that is given to us never moves, and no other machine reaches us at a loopback address.
+    fn may_move(&self, own: SocketAddr, at: SocketAddr) -> bool {
+        self.advertise == Advertise::AsSeen && (own.ip().is_loopback() || !at.ip().is_loopback())
     }
 
     /// The address that most report, when it is not `own` and nobody has reached us there since we last asked.
@@ -215,7 +235,7 @@ impl Whereabouts {
     fn adopt(&mut self, now: Instant, at: SocketAddr, own: SocketAddr) -> Ruling {
         self.on_trial = (!own.ip().is_unspecified()).then_some((now, own));
         self.sightings.clear();
-        self.way_out = None;
+        (self.way_out, self.is_lost_here) = (None, false);
         (self.is_asking, self.pause, self.next) = (false, self.wait, Instant::NEVER);
         Ruling::Adopt(at)
     }
@@ -269,7 +289,7 @@ mod tests {
             let own = address(own);
             let mut whereabouts = told(advertise, own, others, names);
             if is_reached {
-                whereabouts.reached(at(10_100));
+                whereabouts.proved(at(10_100));
             }
             assert_eq!(whereabouts.rule(at(10_299), own, others), Ruling::Rest, "answers are still under way");
             let way_out = if is_reached { Ruling::TellWayOut(Some(address(new))) } else { Ruling::Rest };
@@ -279,35 +299,58 @@ mod tests {
     }
 
     #[test]
-    fn a_way_out_is_told_once_and_no_address_to_move_to() {
+    fn a_way_out_is_told_once_and_moved_to_only_when_found_twice() {
         let (own, out, later) = (address("10.0.0.1:7"), "10.0.0.9:7", "10.0.0.9:8");
         let mut whereabouts = told(Advertise::AsSeen, own, 5, &[out; 3]);
-        whereabouts.reached(at(10_100));
+        whereabouts.proved(at(10_100));
         assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::TellWayOut(Some(address(out))));
         whereabouts.note(at(10_400), Digest(1), address(out), own);
         assert_eq!(whereabouts.next_at(), Instant::NEVER, "it is known to be seen there");
 
-        // (what members name, when they last reached us, when it is ruled): what is told
-        let told = |port: Option<&str>| Ruling::TellWayOut(port.map(address));
+        let tell = |way_out: Option<&str>| Ruling::TellWayOut(way_out.map(address));
+        let adopt = |seen| Ruling::Adopt(address(seen));
+        // (where members see us, whether they reach us where we are recorded): what is told, at once or if it is so again
         let rows = [
-            (out, 20_100, 20_300, Ruling::Rest),
-            (later, 20_100, 20_300, told(Some(later))),
-            ("10.0.0.1:7", 20_100, 20_300, told(None)),
-            (out, 18_000, 20_300, Ruling::Rest),
-            (out, 10_100, 20_300, Ruling::Adopt(address(out))),
-            (later, 18_000, 20_300, Ruling::Adopt(address(later))),
+            (out, true, Ruling::Rest, Ruling::Rest),
+            (later, true, tell(Some(later)), Ruling::Rest),
+            ("10.0.0.1:7", true, tell(None), Ruling::Rest),
+            (out, false, Ruling::Ask, adopt(out)),
+            (later, false, adopt(later), Ruling::Rest),
+            ("10.0.0.1:7", false, Ruling::Rest, Ruling::Rest),
         ];
-        for (names, reached, ruled, expected) in rows {
+        for (seen, is_reached, first, then) in rows {
             let mut whereabouts = whereabouts.clone();
-            whereabouts.reached(at(reached.min(20_000)));
             whereabouts.doubt(at(20_000));
-            assert_eq!(whereabouts.rule(at(20_000), own, 5), Ruling::Ask);
-            whereabouts.reached(at(reached));
-            for member in 0..3 {
-                whereabouts.note(at(20_001), Digest(member), address(names), own);
+            let mut own = own;
+            for (asked, expected) in [(20_000, first), (20_300, then)] {
+                let ruling = whereabouts.rule(at(asked), own, 5);
+                assert!(ruling == Ruling::Ask || asked > 20_000, "{seen}");
+                for member in 0..3 {
+                    whereabouts.note(at(asked + 1), Digest(member), address(seen), own);
+                }
+                if is_reached {
+                    whereabouts.proved(at(asked + 2));
+                }
+                let ruling = whereabouts.rule(at(asked + 300), own, 5);
+                assert_eq!(ruling, expected, "{seen}, reached here: {is_reached}, asked at {asked} ms");
+                if let Ruling::Adopt(address) = ruling {
+                    own = address;
+                }
+                if ruling != Ruling::Ask {
+                    break;
+                }
             }
-            assert_eq!(whereabouts.rule(at(ruled), own, 5), expected, "{names}, reached at {reached} ms");
         }
+    }
+
+    #[test]
+    fn a_ping_that_does_not_say_where_it_was_sent_delays_and_proves_nothing() {
+        let (own, seen) = (address("10.0.0.1:7"), "10.0.0.9:7");
+        let mut whereabouts = told(Advertise::AsSeen, own, 5, &[seen; 3]);
+        whereabouts.reached(at(10_100));
+        assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::Rest);
+        assert_eq!(whereabouts.next_at(), at(10_100 + 1_350));
+        assert_eq!(whereabouts.rule(at(11_450), own, 5), Ruling::Adopt(address(seen)));
     }
 
     #[test]

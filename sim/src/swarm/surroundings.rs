@@ -86,6 +86,12 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     if scenario.wildcard != Hosts::All {
         scenario.wildcard = Hosts::These(hosts.clone());
     }
+    for planned in &mut scenario.faults {
+        // As with a wildcard: where nothing leads to a host but its answers, no member can tell it where it is.
+        if let Fault::Nat { back, .. } = &mut planned.what {
+            (*back, planned.lasts) = (Back::All, None);
+        }
+    }
     let to = if random.permille(700) { MovesTo::New } else { MovesTo::Next };
     let at = round(random.span(MS * 500, until), MS);
     scenario.faults.push(Planned::at(at, Fault::Move { hosts: Hosts::These(hosts), to }));

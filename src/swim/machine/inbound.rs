@@ -198,7 +198,10 @@ impl Machine {
     /// Takes what rode on a datagram as gossip.
     fn take_items(&mut self, origin: Origin, heard: &Datagram<'_>) {
         for item in heard.items() {
-            self.take_item(origin, &item, Source::Gossip);
+            match (heard.message, &item) {
+                (Message::Ping { .. }, Item::Seen(address)) => self.hear_sent_to(origin, *address),
+                _ => self.take_item(origin, &item, Source::Gossip),
+            }
         }
     }
 

@@ -73,7 +73,8 @@ impl Machine {
     pub(super) fn notice_stranger(&mut self, origin: Origin, slot: Slot) {
         self.stranger = Some((origin.digest, origin.source));
         if self.members.row(slot).is_present() && self.bucket.take(self.now) {
-            self.ping(slot, Errand::Look, First::Nothing);
+            let home = self.members.member(slot).address();
+            self.ping(slot, Errand::Look, First::Seen(home));
         }
     }
 
@@ -91,8 +92,8 @@ impl Machine {
 
     /// What a ping for us says of where we and its sender are; whether its sender wants to know where we see it.
     pub(super) fn hear_whereabouts(&mut self, origin: Origin, heard: &Datagram<'_>) -> AsksWhere {
-        let says_where = heard.items().any(|item| matches!(item, Item::Seen(_) | Item::SeenElsewhere));
-        if !says_where && origin.slot.is_some() {
+        let says_where = |item: Item<'_>| matches!(item, Item::Seen(_) | Item::SeenElsewhere);
+        if origin.slot.is_some() && !heard.items().any(says_where) {
             self.whereabouts.reached(self.now);
         }
         // Whoever tells itself at another address than we see it at, or at none, asks.
@@ -114,6 +115,15 @@ impl Machine {
         if !seen.ip().is_unspecified() && may_say {
             self.whereabouts.note(self.now, origin.digest, seen, own);
             self.run_whereabouts();
+        }
+    }
+
+    /// A ping says where it was sent: if that is where we are recorded, we are reached there, and else we are seen there.
+    pub(super) fn hear_sent_to(&mut self, origin: Origin, address: SocketAddr) {
+        if address != self.me().address() {
+            self.hear_seen(origin, address);
+        } else if origin.slot.is_some() {
+            self.whereabouts.proved(self.now);
         }
     }
 
