@@ -22,6 +22,8 @@ pub(crate) const ASKED_MAX: usize = 8;
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// An address at which nobody reaches us for so many times as long as a member waits for a ping is given up again.
 const TRIAL_LATELYS: u32 = 4;
+/// The shortest pause after a survey that found where we are seen and that we are reached.
+const FOUND_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause while no address is known, or no member reaches us at ours.
 const URGENT_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// So many of those asked must name one address, at least, and most of those that answered: one part in three, so that
@@ -123,12 +125,14 @@ impl Whereabouts {
         }
     }
 
-    /// A member sees us where it does not expect us. Most are asked, unless that was done lately without need.
+    /// A member sees us where it does not expect us. Most are asked, unless that was done lately: a doubt with a reason
+    /// comes again.
     pub(crate) fn doubt(&mut self, now: Instant) {
-        if self.next == Instant::NEVER {
-            // A node that was not reached for so long as well has reason to doubt sooner.
-            let is_unreached = now.since(self.reached) >= self.wait * 16;
-            self.next = if is_unreached { now } else { now.max(self.asked + self.pause) };
+        // A node that missed its turn in two rounds as well has reason to doubt sooner.
+        let is_unreached = now.since(self.reached) >= self.lately * 3 / 2;
+        let pause = if is_unreached { self.pause.min(self.wait * 4) } else { self.pause };
+        if self.next == Instant::NEVER && now >= self.asked + pause {
+            self.next = now;
         }
     }
 
@@ -175,11 +179,13 @@ impl Whereabouts {
         // A node that is reached has time. One that is not and may move asks on: too few have answered.
         let is_urgent = !is_proved && !was_reached_lately && self.advertise == Advertise::AsSeen;
         let longest = if is_urgent { URGENT_PAUSE_MAX } else { PAUSE_MAX };
-        self.pause = (self.pause * 2).min(longest);
-        self.next = Instant::NEVER;
-        let way_out = self.elsewhere(own, others);
         // Where no address has a majority, what we tell is as good as any.
         let is_found = is_proved && self.seen_by_most(others).is_some();
+        // What is told now is news to some for a while.
+        let shortest = if is_found { FOUND_PAUSE } else { Duration::ZERO };
+        self.pause = (self.pause * 2).clamp(shortest, longest);
+        self.next = Instant::NEVER;
+        let way_out = self.elsewhere(own, others);
         if is_found && way_out != self.way_out && !sabotage::is_off("way_out") {
             self.way_out = way_out;
             return Ruling::TellWayOut(way_out);

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::scenario::Scenario;
 
 /// Every file, in the order of their names.
-const FILES: [&str; 110] = [
+const FILES: &[&str] = &[
     include_str!("../../scenarios/block.toml"),
     include_str!("../../scenarios/churn.toml"),
     include_str!("../../scenarios/clock-chaos.toml"),
@@ -81,10 +81,13 @@ const FILES: [&str; 110] = [
     include_str!("../../scenarios/names-moved.toml"),
     include_str!("../../scenarios/narrow-links.toml"),
     include_str!("../../scenarios/nat-each-10.toml"),
+    include_str!("../../scenarios/nat-each-100.toml"),
     include_str!("../../scenarios/nat-each-answers-10.toml"),
+    include_str!("../../scenarios/nat-each-answers-100.toml"),
     include_str!("../../scenarios/nat-joining.toml"),
     include_str!("../../scenarios/nat-link-cut.toml"),
     include_str!("../../scenarios/nat-one-10.toml"),
+    include_str!("../../scenarios/nat-one-100.toml"),
     include_str!("../../scenarios/over-the-cap.toml"),
     include_str!("../../scenarios/overloaded-node.toml"),
     include_str!("../../scenarios/pair-cut.toml"),
