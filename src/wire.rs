@@ -34,7 +34,7 @@ mod strict;
 pub(crate) use change::ChangeRef;
 pub(crate) use codec::{Codec, Datagram};
 pub(crate) use compare::{Range, Terms};
-pub(crate) use further::{check_further, own_fields};
+pub(crate) use further::{check_further, own_fields, way_out_of, with_way_out};
 pub(crate) use items::{Accusation, Item};
 pub(crate) use leads::{Lead, leads_of, with_leads};
 pub use letter::{Council, Letter, Question, Round};

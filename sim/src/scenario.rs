@@ -60,6 +60,9 @@ pub struct Scenario {
     /// Hosts that are bound to the unspecified address and have to learn where they are seen.
     #[serde(default = "no_hosts", skip_serializing_if = "is_no_hosts")]
     pub wildcard: Hosts,
+    /// Hosts that were given their address to advertise: it never moves to where others see them.
+    #[serde(default = "no_hosts", skip_serializing_if = "is_no_hosts")]
+    pub given: Hosts,
     /// Hosts that speak another family of addresses than v4.
     #[serde(default, skip_serializing_if = "Families::is_v4")]
     pub families: Families,
@@ -143,6 +146,7 @@ impl Scenario {
             differs: Vec::new(),
             start: Start::default(),
             wildcard: no_hosts(),
+            given: no_hosts(),
             families: Families::default(),
             unknown_permille: 0,
             latency: Delay::default(),
@@ -294,11 +298,13 @@ impl Scenario {
         }
         let mut wildcard = self.wildcard.clone();
         wildcard.draw(&mut random, self.hosts);
-        // From a stream of its own, so that faults are drawn as they are without any difference.
+        // From streams of their own, so that faults are drawn as they are without.
+        let mut given = self.given.clone();
+        given.draw(&mut Random::new(seed, "given"), self.hosts);
         let mut random = Random::new(seed, "differs");
         let mut differs = self.differs.clone();
         differs.iter_mut().for_each(|differs| differs.hosts.draw(&mut random, self.hosts));
-        Scenario { faults, wildcard, differs, ..self.clone() }
+        Scenario { faults, wildcard, given, differs, ..self.clone() }
     }
 
     /// When the last fault ends; none when one never does. Crashes, departures and translations that last are no fault

@@ -75,7 +75,6 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
     let stall_tolerance = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
     scenario.faults = Draw::new(hosts, stall_tolerance, chaos_until, &mut random).faults();
     election::perhaps_elect(&mut scenario, seed, chaos_until);
-    surroundings::surround(&mut scenario, seed, chaos_until);
     if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. })) {
         // Two sides that forgot each other find back by their contacts alone, and who is preloaded has none.
         scenario.start = Start::Joining;
@@ -84,6 +83,7 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
         let cap = random.between(2, u64::from(scenario.host_limit()).saturating_sub(1).max(2));
         scenario.config.insert("members_max".to_owned(), cap.into());
     }
+    surroundings::surround(&mut scenario, seed, chaos_until);
     scenario
 }
 

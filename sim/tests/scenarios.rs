@@ -68,32 +68,6 @@ fn no_regression_is_back() {
     }
 }
 
-/// Scenarios under `scenarios/open`, of what the protocol cannot do yet, each with the row of the issue it is for. One
-/// that holds moves up into `scenarios/`, and goes from here.
-const NOT_MENDED: &[(&str, u32)] = &[
-    ("nat-each-100", 4),
-    ("nat-each-answers-100", 4),
-    ("nat-one-100", 4),
-];
-
-#[test]
-fn open_scenarios_are_listed_and_run() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/open");
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    let texts = files.map(|path| std::fs::read_to_string(path).unwrap());
-    let mut scenarios: Vec<Scenario> = texts.map(|text| Scenario::from_toml(&text).unwrap()).collect();
-    scenarios.sort_by(|one, other| one.name.cmp(&other.name));
-    let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-    assert_eq!(names, NOT_MENDED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-    for (scenario, (name, row)) in scenarios.iter().zip(NOT_MENDED) {
-        assert!(scenario.about.ends_with('.') && !scenario.expectations.is_empty(), "{name}");
-        let broken = if is_small(scenario) { run(scenario, SEEDS[0]).pop() } else { None };
-        let said = broken.map_or("holds, or is run by command".to_owned(), |violation| violation.to_string());
-        eprintln!("row {row:<2} {name:<26} {said}");
-    }
-}
-
 /// A change of a scenario, all of whose expectations stay.
 type Change = fn(&mut Scenario);
 

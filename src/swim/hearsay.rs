@@ -90,7 +90,7 @@ mod tests {
     fn each_is_asked_in_turn_until_it_is_confirmed() {
         let mut hearsay = Hearsay::default();
         assert_eq!(hearsay.next(), None);
-        [3, 1, 2].map(|slot| hearsay.doubt(Slot(slot)));
+        [3, 1, 2].into_iter().for_each(|slot| hearsay.doubt(Slot(slot)));
         assert_eq!([1, 2, 3, 1].map(|slot| hearsay.next() == Some(Slot(slot))), [true; 4]);
         hearsay.confirm(Slot(2));
         assert_eq!((hearsay.next(), hearsay.next(), hearsay.contains(Slot(2))), (Some(Slot(3)), Some(Slot(1)), false));

@@ -32,10 +32,10 @@ impl Ways {
         }
     }
 
-    /// From where a member's datagrams come: its way out, or where it receives.
-    pub(crate) fn of(&self, slot: Slot, digest: Digest, home: SocketAddr) -> SocketAddr {
+    /// From where a member's datagrams come, if we have found out that it is not where it receives.
+    pub(crate) fn of(&self, slot: Slot, digest: Digest, home: SocketAddr) -> Option<SocketAddr> {
         let way = self.0.get(&slot).filter(|way| (way.digest, way.home) == (digest, home));
-        way.map_or(home, |way| way.from)
+        way.map(|way| way.from)
     }
 
     /// Forgets a member whose slot is about to be reused.
@@ -53,11 +53,11 @@ mod tests {
         let at = |port| SocketAddr::from(([10, 0, 0, 1], port));
         let mut ways = Ways::default();
         ways.note(Slot(1), Digest(5), at(1), at(9));
-        assert_eq!(ways.of(Slot(1), Digest(5), at(1)), at(9));
-        assert_eq!(ways.of(Slot(1), Digest(6), at(1)), at(1), "another start");
-        assert_eq!(ways.of(Slot(1), Digest(5), at(2)), at(2), "another address");
-        assert_eq!(ways.of(Slot(2), Digest(5), at(1)), at(1), "another member");
+        assert_eq!(ways.of(Slot(1), Digest(5), at(1)), Some(at(9)));
+        assert_eq!(ways.of(Slot(1), Digest(6), at(1)), None, "another start");
+        assert_eq!(ways.of(Slot(1), Digest(5), at(2)), None, "another address");
+        assert_eq!(ways.of(Slot(2), Digest(5), at(1)), None, "another member");
         ways.note(Slot(1), Digest(5), at(1), at(1));
-        assert_eq!(ways.of(Slot(1), Digest(5), at(1)), at(1), "it comes from home again");
+        assert_eq!(ways.of(Slot(1), Digest(5), at(1)), None, "it comes from home again");
     }
 }

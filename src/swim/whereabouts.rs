@@ -4,7 +4,9 @@
 //! knows may change while it runs. What others see is their word, and behind a gateway that rewrites the sender it is
 //! not where they reach us. So a report alone moves nothing. It makes us ask several members at once; each says where
 //! it sees us, and pings us where it has us recorded. Only when most name one other address and nobody reaches us at the
-//! recorded one is that one told from then on. An address that was given to us to advertise never moves.
+//! recorded one is that one told from then on. An address that was given to us to advertise never moves. If the members
+//! do reach us at the recorded address, the one that most name is our way out: it is told as that, so that no member has
+//! to find it out by itself, and is never taken for our address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,8 +22,13 @@ pub(crate) const ASKED_MAX: usize = 8;
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// An address at which nobody reaches us for so many times as long as a member waits for a ping is given up again.
 const TRIAL_LATELYS: u32 = 4;
-/// The longest pause while no address is known.
-const UNKNOWN_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The shortest pause after a survey that found where we are seen and that we are reached.
+const FOUND_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause while no address is known, or no member reaches us at ours.
+const URGENT_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// So many of those asked must name one address, at least, and most of those that answered: one part in three, so that
+/// half of a small cluster may move at once.
+const ASKED_PER_VOICE: usize = 3;
 
 /// What is to be done now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +39,8 @@ pub(crate) enum Ruling {
     Ask,
     /// Tell this address from now on.
     Adopt(SocketAddr),
+    /// Tell that our datagrams come from this address, or from where we receive.
+    TellWayOut(Option<SocketAddr>),
 }
 
 #[derive(Clone, Debug)]
@@ -41,10 +50,16 @@ pub(crate) struct Whereabouts {
     wait: Duration,
     /// Whoever was reached so lately is no stranger where it is recorded: a member is pinged about once an interval.
     lately: Duration,
+    /// The way out that we tell.
+    way_out: Option<SocketAddr>,
     /// Who sees us where, the latest word of each, the latest last.
     sightings: Vec<(Digest, SocketAddr)>,
-    /// When somebody last reached us where we are recorded.
+    /// When a ping last reached us, wherever it was sent.
     reached: Instant,
+    /// When a ping last reached us that says that it was sent where we are recorded.
+    proved: Instant,
+    /// Whether the last survey found that no member reaches us where we are recorded.
+    is_lost_here: bool,
     /// When the members were last asked.
     asked: Instant,
     is_asking: bool,
@@ -60,8 +75,11 @@ impl Whereabouts {
             advertise,
             wait,
             lately: interval + interval / 2,
+            way_out: None,
             sightings: Vec::new(),
             reached: Instant::ORIGIN,
+            proved: Instant::ORIGIN,
+            is_lost_here: false,
             asked: Instant::ORIGIN,
             is_asking: false,
             pause: wait,
@@ -82,10 +100,17 @@ impl Whereabouts {
         }
     }
 
-    /// A ping has reached us where we are recorded.
+    /// A ping has reached us that does not say where it was sent: where we are recorded, as far as can be told.
     pub(crate) fn reached(&mut self, now: Instant) {
         self.reached = now;
         self.on_trial = None;
+    }
+
+    /// A ping has reached us that says that it was sent where we are recorded.
+    pub(crate) fn proved(&mut self, now: Instant) {
+        self.proved = now;
+        self.is_lost_here = false;
+        self.reached(now);
     }
 
     /// A member says where it sees us. If that is not `own`, most are asked, unless that was done lately without need.
@@ -95,10 +120,19 @@ impl Whereabouts {
             self.sightings.remove(0);
         }
         self.sightings.push((by, at));
-        if at != own && self.next == Instant::NEVER {
-            // Whoever was not reached for so long as well has reason to doubt sooner.
-            let is_unreached = now.since(self.reached) >= self.wait * 16;
-            self.next = if is_unreached { now } else { now.max(self.asked + self.pause) };
+        if at != own && Some(at) != self.way_out {
+            self.doubt(now);
+        }
+    }
+
+    /// A member sees us where it does not expect us. Most are asked, unless that was done lately: a doubt with a reason
+    /// comes again.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        // A node that missed its turn in two rounds as well has reason to doubt sooner.
+        let is_unreached = now.since(self.reached) >= self.lately * 3 / 2;
+        let pause = if is_unreached { self.pause.min(self.wait * 4) } else { self.pause };
+        if self.next == Instant::NEVER && now >= self.asked + pause {
+            self.next = now;
         }
     }
 
@@ -119,27 +153,55 @@ impl Whereabouts {
             return Ruling::Rest;
         }
         if !self.is_asking {
-            (self.asked, self.is_asking, self.next) = (now, true, now + self.wait);
-            return Ruling::Ask;
+            return self.ask(now);
         }
 
         self.is_asking = false;
-        let is_known = !own.ip().is_unspecified();
-        let is_reached = is_known && (self.reached >= self.asked || now.since(self.reached) < self.lately);
-        match self.elsewhere(own, others).filter(|_| !is_reached && self.advertise == Advertise::AsSeen) {
-            Some(at) => self.adopt(now, at, own),
-            None if is_known && self.reached < self.asked && self.elsewhere(own, others).is_some() => {
-                // Most see us elsewhere, and it is too soon to say that nobody reaches us here.
-                (self.is_asking, self.next) = (true, now.max(self.reached + self.lately));
-                Ruling::Rest
+        let is_proved = self.proved >= self.asked;
+        let was_reached_lately = now.since(self.reached) < self.lately;
+        match self.elsewhere(own, others) {
+            Some(at) if !is_proved && self.may_move(own, at) => {
+                if was_reached_lately {
+                    // It is too soon to say that no member reaches us here.
+                    (self.is_asking, self.next) = (true, self.reached + self.lately);
+                    return Ruling::Rest;
+                }
+                if Some(at) != self.way_out || self.is_lost_here {
+                    return self.adopt(now, at, own);
+                }
+                // It was not where we receive: this is to be found out twice.
+                self.is_lost_here = true;
+                return self.ask(now);
             }
-            None => {
-                let longest = if own.ip().is_unspecified() { UNKNOWN_PAUSE_MAX } else { PAUSE_MAX };
-                self.pause = (self.pause * 2).min(longest);
-                self.next = Instant::NEVER;
-                Ruling::Rest
-            }
+            Some(_) | None => {}
         }
+
+        // A node that is reached has time. One that is not and may move asks on: too few have answered.
+        let is_urgent = !is_proved && !was_reached_lately && self.advertise == Advertise::AsSeen;
+        let longest = if is_urgent { URGENT_PAUSE_MAX } else { PAUSE_MAX };
+        // Where no address has a majority, what we tell is as good as any.
+        let is_found = is_proved && self.seen_by_most(others).is_some();
+        // What is told now is news to some for a while.
+        let shortest = if is_found { FOUND_PAUSE } else { Duration::ZERO };
+        self.pause = (self.pause * 2).clamp(shortest, longest);
+        self.next = Instant::NEVER;
+        let way_out = self.elsewhere(own, others);
+        if is_found && way_out != self.way_out && !sabotage::is_off("way_out") {
+            self.way_out = way_out;
+            return Ruling::TellWayOut(way_out);
+        }
+        Ruling::Rest
+    }
+
+    fn ask(&mut self, now: Instant) -> Ruling {
+        (self.asked, self.is_asking, self.next) = (now, true, now + self.wait);
+        self.sightings.clear();
+        Ruling::Ask
+    }
+
+    /// An address that is given to us never moves, and no other machine reaches us at a loopback address.
+    fn may_move(&self, own: SocketAddr, at: SocketAddr) -> bool {
+        self.advertise == Advertise::AsSeen && (own.ip().is_loopback() || !at.ip().is_loopback())
     }
 
     /// The address that most report, when it is not `own` and nobody has reached us there since we last asked.
@@ -147,12 +209,16 @@ impl Whereabouts {
         self.elsewhere(own, others).filter(|_| self.reached < self.asked && !self.is_asking)
     }
 
-    /// The address that most of those kept report, when it is not `own` and they are more than half of the others.
+    /// The address that most report, if it is another than `own`.
     fn elsewhere(&self, own: SocketAddr, others: usize) -> Option<SocketAddr> {
-        let needed = others.min(ASKED_MAX) / 2 + 1;
+        self.seen_by_most(others).filter(|at| *at != own)
+    }
+
+    /// The address that most of those kept report, if they are enough.
+    fn seen_by_most(&self, others: usize) -> Option<SocketAddr> {
+        let needed = (others.min(ASKED_MAX) / ASKED_PER_VOICE).max(self.sightings.len() / 2) + 1;
         let voices = |at: SocketAddr| self.sightings.iter().filter(|(_, seen)| *seen == at).count();
-        let mut candidates = self.sightings.iter().map(|(_, at)| *at).filter(|at| *at != own);
-        candidates.find(|at| voices(*at) >= needed && (own.ip().is_loopback() || !at.ip().is_loopback()))
+        self.sightings.iter().map(|(_, at)| *at).find(|at| voices(*at) >= needed)
     }
 
     /// Of an address that nobody gave us, a first report is better than none, and one from the network better than the
@@ -175,6 +241,7 @@ impl Whereabouts {
     fn adopt(&mut self, now: Instant, at: SocketAddr, own: SocketAddr) -> Ruling {
         self.on_trial = (!own.ip().is_unspecified()).then_some((now, own));
         self.sightings.clear();
+        (self.way_out, self.is_lost_here) = (None, false);
         (self.is_asking, self.pause, self.next) = (false, self.wait, Instant::NEVER);
         Ruling::Adopt(at)
     }
@@ -194,37 +261,114 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn told(advertise: Advertise, own: SocketAddr, by: u64, seen: &str) -> Whereabouts {
+    /// Asked at 10 s, after which so many members name an address each.
+    fn told(advertise: Advertise, own: SocketAddr, others: usize, names: &[&str]) -> Whereabouts {
         let mut whereabouts = Whereabouts::new(advertise, WAIT, WAIT * 3);
-        for member in 0..by {
-            whereabouts.note(at(10_000), Digest(member), address(seen), own);
+        whereabouts.doubt(at(10_000));
+        assert_eq!(whereabouts.rule(at(10_000), own, others), Ruling::Ask);
+        for (member, seen) in (0..).zip(names) {
+            whereabouts.note(at(10_001), Digest(member), address(seen), own);
         }
         whereabouts
     }
 
     #[test]
-    fn most_must_see_us_elsewhere_and_nobody_reach_us_here() {
-        let (own, seen) = (address("10.0.0.1:7"), "10.0.0.9:7");
-        // (how many say so, others, reached at the old address, given to advertise): adopted
-        let rows = [
-            (3, 5, false, Advertise::AsSeen, true),
-            (2, 5, false, Advertise::AsSeen, false),
-            (3, 5, true, Advertise::AsSeen, false),
-            (3, 5, false, Advertise::AsGiven, false),
-            (1, 1, false, Advertise::AsSeen, true),
-            (5, 900, false, Advertise::AsSeen, true),
-            (4, 900, false, Advertise::AsSeen, false),
+    fn most_must_see_us_elsewhere_and_no_member_reach_us_here() {
+        let (own, new, odd) = ("10.0.0.1:7", "10.0.0.9:7", "10.0.0.8:7");
+        let (given, seen) = (Advertise::AsGiven, Advertise::AsSeen);
+        // (what members name, others, reached at the old address, given to advertise): adopted
+        let rows: [(&[&str], usize, bool, Advertise, bool); 12] = [
+            (&[new; 2], 5, false, seen, true),
+            (&[new; 1], 5, false, seen, false),
+            (&[new; 2], 5, true, seen, false),
+            (&[new; 2], 5, false, given, false),
+            (&[new, new, own], 5, false, seen, true),
+            (&[new, new, own, own], 5, false, seen, false),
+            (&[new, new, odd, own], 5, false, seen, false),
+            (&[odd, new, new], 5, false, seen, true),
+            (&[new; 1], 1, false, seen, true),
+            (&[new; 1], 2, false, seen, true),
+            (&[new; 3], 900, false, seen, true),
+            (&[new; 2], 900, false, seen, false),
         ];
-        for (by, others, is_reached, advertise, adopted) in rows {
-            let mut whereabouts = told(advertise, own, by, seen);
-            assert_eq!(whereabouts.rule(at(10_000), own, others), Ruling::Ask);
+        for (names, others, is_reached, advertise, adopted) in rows {
+            let own = address(own);
+            let mut whereabouts = told(advertise, own, others, names);
             if is_reached {
-                whereabouts.reached(at(10_100));
+                whereabouts.proved(at(10_100));
             }
             assert_eq!(whereabouts.rule(at(10_299), own, others), Ruling::Rest, "answers are still under way");
-            let expected = if adopted { Ruling::Adopt(address(seen)) } else { Ruling::Rest };
-            assert_eq!(whereabouts.rule(at(10_300), own, others), expected, "{by} of {others}");
+            let way_out = if is_reached { Ruling::TellWayOut(Some(address(new))) } else { Ruling::Rest };
+            let expected = if adopted { Ruling::Adopt(address(new)) } else { way_out };
+            assert_eq!(whereabouts.rule(at(10_300), own, others), expected, "{names:?} of {others}");
         }
+    }
+
+    #[test]
+    fn a_way_out_is_told_once_and_moved_to_only_when_found_twice() {
+        let (own, out, later) = (address("10.0.0.1:7"), "10.0.0.9:7", "10.0.0.9:8");
+        let mut whereabouts = told(Advertise::AsSeen, own, 5, &[out; 3]);
+        whereabouts.proved(at(10_100));
+        assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::TellWayOut(Some(address(out))));
+        whereabouts.note(at(10_400), Digest(1), address(out), own);
+        assert_eq!(whereabouts.next_at(), Instant::NEVER, "it is known to be seen there");
+
+        let tell = |way_out: Option<&str>| Ruling::TellWayOut(way_out.map(address));
+        let adopt = |seen| Ruling::Adopt(address(seen));
+        // (where members see us, whether they reach us where we are recorded): what is told, at once or if it is so again
+        let rows = [
+            (out, true, Ruling::Rest, Ruling::Rest),
+            (later, true, tell(Some(later)), Ruling::Rest),
+            ("10.0.0.1:7", true, tell(None), Ruling::Rest),
+            (out, false, Ruling::Ask, adopt(out)),
+            (later, false, adopt(later), Ruling::Rest),
+            ("10.0.0.1:7", false, Ruling::Rest, Ruling::Rest),
+        ];
+        for (seen, is_reached, first, then) in rows {
+            let mut whereabouts = whereabouts.clone();
+            whereabouts.doubt(at(20_000));
+            let mut own = own;
+            for (asked, expected) in [(20_000, first), (20_300, then)] {
+                let ruling = whereabouts.rule(at(asked), own, 5);
+                assert!(ruling == Ruling::Ask || asked > 20_000, "{seen}");
+                for member in 0..3 {
+                    whereabouts.note(at(asked + 1), Digest(member), address(seen), own);
+                }
+                if is_reached {
+                    whereabouts.proved(at(asked + 2));
+                }
+                let ruling = whereabouts.rule(at(asked + 300), own, 5);
+                assert_eq!(ruling, expected, "{seen}, reached here: {is_reached}, asked at {asked} ms");
+                if let Ruling::Adopt(address) = ruling {
+                    own = address;
+                }
+                if ruling != Ruling::Ask {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_ping_that_does_not_say_where_it_was_sent_delays_and_proves_nothing() {
+        let (own, seen) = (address("10.0.0.1:7"), "10.0.0.9:7");
+        let mut whereabouts = told(Advertise::AsSeen, own, 5, &[seen; 3]);
+        whereabouts.reached(at(10_100));
+        assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::Rest);
+        assert_eq!(whereabouts.next_at(), at(10_100 + 1_350));
+        assert_eq!(whereabouts.rule(at(11_450), own, 5), Ruling::Adopt(address(seen)));
+    }
+
+    #[test]
+    fn too_few_answers_are_asked_for_again_soon() {
+        let own = address("10.0.0.1:7");
+        let mut whereabouts = Whereabouts::new(Advertise::AsSeen, WAIT, WAIT * 3);
+        let ask = |whereabouts: &mut Whereabouts, step: u64| {
+            whereabouts.doubt(at(step * 100));
+            whereabouts.rule(at(step * 100), own, 5) == Ruling::Ask
+        };
+        let asked = (0..600).filter(|step| ask(&mut whereabouts, *step)).count();
+        assert!((20..=100).contains(&asked), "asked {asked} times in a minute");
     }
 
     #[test]
@@ -247,8 +391,7 @@ mod tests {
     fn an_address_at_which_nobody_reaches_us_is_given_up_again() {
         let (own, seen) = (address("10.0.0.1:7"), address("10.0.0.9:7"));
         let taken = || {
-            let mut whereabouts = told(Advertise::AsSeen, own, 3, "10.0.0.9:7");
-            assert_eq!(whereabouts.rule(at(10_000), own, 5), Ruling::Ask);
+            let mut whereabouts = told(Advertise::AsSeen, own, 5, &["10.0.0.9:7"; 3]);
             assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::Adopt(seen));
             whereabouts
         };
@@ -279,13 +422,12 @@ mod tests {
     #[test]
     fn an_address_from_outside_goes_before_loopback_and_never_back() {
         let (unknown, own) = (address("0.0.0.0:7"), address("127.0.0.1:7"));
-        let mut whereabouts = told(Advertise::AsSeen, unknown, 1, "127.0.0.1:7");
-        assert_eq!(whereabouts.rule(at(10_000), unknown, 1), Ruling::Adopt(own));
-        whereabouts.note(at(10_001), Digest(2), address("10.0.0.9:7"), own);
-        assert_eq!(whereabouts.rule(at(10_001), own, 2), Ruling::Adopt(address("10.0.0.9:7")));
+        let mut whereabouts = told(Advertise::AsSeen, unknown, 1, &["127.0.0.1:7"]);
+        assert_eq!(whereabouts.rule(at(10_001), unknown, 1), Ruling::Adopt(own));
+        whereabouts.note(at(10_002), Digest(2), address("10.0.0.9:7"), own);
+        assert_eq!(whereabouts.rule(at(10_002), own, 2), Ruling::Adopt(address("10.0.0.9:7")));
         let outside = address("10.0.0.9:7");
-        let mut whereabouts = told(Advertise::AsSeen, outside, 3, "127.0.0.1:7");
-        assert_eq!(whereabouts.rule(at(10_000), outside, 3), Ruling::Ask);
+        let mut whereabouts = told(Advertise::AsSeen, outside, 3, &["127.0.0.1:7"; 3]);
         assert_eq!(whereabouts.rule(at(10_300), outside, 3), Ruling::Rest);
     }
 }

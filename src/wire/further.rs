@@ -1,14 +1,17 @@
 //! The further fields at a record's end: a kind, a length and a body each, in ascending order of their kinds.
 //!
-//! This release writes three: the elections its node leads, what it reads, and its fingerprint. Fields of other kinds are
+//! This release writes four: the elections its node leads, what it reads, its fingerprint, and from where its datagrams
+//! come if that is not where it receives. Fields of other kinds are
 //! kept byte for byte, and so is what a later release appends to the body of a kind that is known.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
 
 use super::bytes::{put, take};
 use super::fields::Wire;
+use super::items::is_usable;
 use super::varint::Varint;
 use super::{Rejected, WIRE_VERSION};
 use crate::config::Config;
@@ -21,6 +24,7 @@ pub(super) enum Field {
     Leads = 1,
     Reads = 2,
     Fingerprint = 3,
+    WayOut = 4,
 }
 
 /// The fields that every node says of itself from its start: what it reads, and its fingerprint. 16 bytes by default.
@@ -85,6 +89,20 @@ pub(super) fn fingerprint_of(further: &[u8]) -> Option<Fingerprint> {
         stall_tolerance: stall_tolerance.0,
         version: Version { major: major?, minor: minor?, patch: patch? },
     })
+}
+
+/// From where a record says that its owner's datagrams come; none if that is where it receives, or if the field says
+/// nothing that can be.
+pub(crate) fn way_out_of(further: &[u8]) -> Option<SocketAddr> {
+    let mut body = field(further, Field::WayOut)?;
+    let Wire(address) = take::<Wire<SocketAddr>>(&mut body).ok()?;
+    is_usable(address).then_some(address)
+}
+
+/// A record's further fields, saying that its owner's datagrams come from this address, or from where it receives.
+pub(crate) fn with_way_out(further: &[u8], way_out: Option<SocketAddr>) -> Vec<u8> {
+    let body = way_out.map(|address| body(&Wire(address))).unwrap_or_default();
+    with_field(further, Field::WayOut, &body)
 }
 
 #[derive(Encode, Decode)]

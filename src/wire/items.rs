@@ -34,6 +34,8 @@ pub(crate) enum Item<'a> {
     Left(Departure),
     /// "I see you at this address."
     Seen(SocketAddr),
+    /// "I see you at another address than your record's": what fits where the address does not.
+    SeenElsewhere,
     /// A member changed nothing but the further fields of its record.
     Change(ChangeRef<'a>),
     /// "My hash of this part of the ring."
@@ -70,6 +72,7 @@ mod kind {
     pub(super) const LEFT: u8 = 4;
     pub(super) const SEEN: u8 = 5;
     pub(super) const CHANGE: u8 = 6;
+    pub(super) const SEEN_ELSEWHERE: u8 = 7;
     pub(super) const RANGE: u8 = 16;
     pub(super) const CHILDREN: u8 = 17;
     pub(super) const TERMS: u8 = 18;
@@ -86,6 +89,7 @@ impl<'a> Item<'a> {
             Item::Dead(_) => kind::DEAD,
             Item::Left(_) => kind::LEFT,
             Item::Seen(_) => kind::SEEN,
+            Item::SeenElsewhere => kind::SEEN_ELSEWHERE,
             Item::Change(_) => kind::CHANGE,
             Item::Range { .. } => kind::RANGE,
             Item::Children { .. } => kind::CHILDREN,
@@ -107,6 +111,7 @@ impl<'a> Item<'a> {
             }
             kind::LEFT => Item::Left(take::<Start>(&mut rest)?.into()),
             kind::SEEN => Item::Seen(take::<Wire<SocketAddr>>(&mut rest)?.0),
+            kind::SEEN_ELSEWHERE => Item::SeenElsewhere,
             kind::CHANGE => Item::Change(take_borrowed::<ChangeBody<'_>>(&mut rest)?.into()),
             kind::RANGE => {
                 let (Wire(range), Wire(hash)) = take(&mut rest)?;
@@ -143,17 +148,25 @@ impl<'a> Item<'a> {
             }
             Item::Left(departure) => check_start(departure.generation, departure.incarnation),
             Item::Seen(address) => {
-                let usable = address.port() != 0 && !canonical(*address).ip().is_unspecified();
-                if usable { Ok(()) } else { Err(Rejected::Malformed) }
+                if is_usable(*address) {
+                    Ok(())
+                } else {
+                    Err(Rejected::Malformed)
+                }
             }
             Item::Change(change) => change.check(),
             Item::Range { range, .. }
             | Item::Children { range, .. }
             | Item::Terms { range, .. }
             | Item::Want { range, .. } => range.check(),
-            Item::Pull { .. } | Item::Page { .. } => Ok(()),
+            Item::SeenElsewhere | Item::Pull { .. } | Item::Page { .. } => Ok(()),
         }
     }
+}
+
+/// Whether something can be received at an address.
+pub(super) fn is_usable(address: SocketAddr) -> bool {
+    address.port() != 0 && !canonical(address).ip().is_unspecified()
 }
 
 /// Writes the body.
@@ -164,6 +177,7 @@ impl Encode for Item<'_> {
             Item::Suspect(accusation) | Item::Dead(accusation) => AccusationBody::from(accusation).encode(encoder),
             Item::Left(departure) => Start::from(departure).encode(encoder),
             Item::Seen(address) => Wire(address).encode(encoder),
+            Item::SeenElsewhere => Ok(()),
             Item::Change(change) => ChangeBody::from(change).encode(encoder),
             Item::Range { range, hash } => (Wire(range), Wire(hash)).encode(encoder),
             Item::Children { range, hashes } => (Wire(range), hashes.map(Wire)).encode(encoder),

@@ -18,14 +18,7 @@ use crate::swarm::round;
 
 /// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
 /// no other draw moves.
-pub const NOT_YET: &[(&str, &str)] = &[
-    ("move", "row 7: two of four that move at once are dead before they have learnt it"),
-    (
-        "nat",
-        "row 4: with pauses, crashes and clogs a member behind a gateway takes the address it is seen at for its own",
-    ),
-    ("nat-lost", "row 4: the same"),
-];
+pub const NOT_YET: &[(&str, &str)] = &[];
 
 type DrawsInto = fn(&mut Scenario, &mut Random, Duration);
 
@@ -83,6 +76,11 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     };
     let back = random.pick(ways).copied().unwrap_or_default();
     let hosts = if random.permille(300) { Hosts::All } else { Hosts::These(some(scenario, random)) };
+    if back != Back::All {
+        // As its operator must, for answers that come back are no sign that anything else does: after a restart among
+        // other faults such a host took the gateway's address once in 8,000 seeds. The scenarios of `nat` do without.
+        scenario.given = hosts.clone();
+    }
     let planned = Planned::at(Duration::ZERO, Fault::Nat { hosts, gateway, back });
     let for_a_while = knows && random.permille(300);
     let (at, lasts) = spell(random, until);
@@ -91,12 +89,26 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
 
 /// Hosts that have to learn their address get another one under way.
 fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
+    // A member that does not list another cannot tell it that it moved.
+    let members_max = scenario.config.get("members_max").and_then(serde_json::Value::as_i64);
+    if members_max.is_some_and(|most| most < i64::from(scenario.host_limit())) {
+        return;
+    }
     let hosts = some(scenario, random);
     // In a preloaded view stands an address that they have not learnt yet.
     scenario.start = Start::Joining;
-    if scenario.wildcard != Hosts::All {
-        scenario.wildcard = Hosts::These(hosts.clone());
+    if let Hosts::These(wildcard) = &mut scenario.wildcard {
+        wildcard.extend(&hosts);
+        wildcard.sort_unstable();
+        wildcard.dedup();
     }
+    for planned in &mut scenario.faults {
+        // As with a wildcard: where nothing leads to a host but its answers, no member can tell it where it is.
+        if let Fault::Nat { back, .. } = &mut planned.what {
+            (*back, planned.lasts) = (Back::All, None);
+        }
+    }
+    scenario.given = Hosts::These(Vec::new());
     let to = if random.permille(700) { MovesTo::New } else { MovesTo::Next };
     let at = round(random.span(MS * 500, until), MS);
     scenario.faults.push(Planned::at(at, Fault::Move { hosts: Hosts::These(hosts), to }));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tidings::member::Advertise;
 use tidings::member::Record;
 use tidings::{Generation, Identity, Instant, Protocol};
 
@@ -145,6 +146,9 @@ impl<A: App, W: Watch> World<A, W> {
         let is_known = !self.scenario.wildcard.contain(host);
         let address = if is_known { one.address() } else { unspecified(one.family) };
         let mut identity = Identity::named(&one.name, generation, address);
+        if self.scenario.given.contain(host) {
+            identity.advertise = Advertise::AsGiven;
+        }
         identity.metadata = vec![host as u8; self.scenario.metadata_bytes];
         identity
     }

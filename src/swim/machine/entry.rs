@@ -8,7 +8,7 @@ use crate::swim::attempts::Errand;
 use crate::swim::ghosts::{Dial, Share};
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::{AsksWhere, Origin, Source};
+use crate::swim::machine::origin::{AsksWhere, Origin, Path, Source};
 use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::slot::Slot;
 use crate::swim::sync::Aim;
@@ -124,10 +124,14 @@ impl Machine {
 
     /// A ping for an earlier start of us, or for somebody who was here before: whoever sent it learns who is here now.
     pub(super) fn introduce_ourselves(&mut self, origin: Origin) {
-        if origin.is_proved {
-            self.send_news(origin.address, First::Me);
-        } else {
-            self.ask_for_proof(origin.address, origin.digest, Purpose::TellUs, origin.bytes, First::Nothing);
+        match origin.slot {
+            _ if origin.is_proved => self.send_news(origin.address, First::Me),
+            // Our ping to where it is seen must say so, and has no room until the tick.
+            Some(slot) if origin.path == Path::Unknown => self.notice_stranger(origin, slot),
+            Some(_) | None => {
+                let first = Self::where_seen(origin);
+                self.ask_for_proof(origin.address, origin.digest, Purpose::TellUs, origin.bytes, first);
+            }
         }
     }
 

@@ -200,7 +200,10 @@ impl Machine {
     /// Takes what rode on a datagram as gossip.
     fn take_items(&mut self, origin: Origin, heard: &Datagram<'_>) {
         for item in heard.items() {
-            self.take_item(origin, &item, Source::Gossip);
+            match (heard.message, &item) {
+                (Message::Ping { .. }, Item::Seen(address)) => self.hear_sent_to(origin, *address),
+                _ => self.take_item(origin, &item, Source::Gossip),
+            }
         }
     }
 
@@ -212,6 +215,7 @@ impl Machine {
             Item::Left(departure) => self.hear_left(origin, departure, source),
             Item::Change(change) => self.hear_change(origin, change, source),
             Item::Seen(address) => self.hear_seen(origin, *address),
+            Item::SeenElsewhere => self.hear_seen_elsewhere(origin),
             // The steps of a comparison mean something only inside one.
             Item::Range { .. }
             | Item::Children { .. }

@@ -183,18 +183,29 @@ impl Machine {
     pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce, asks_where: AsksWhere) {
         let is_stranger = origin.path == Path::Unknown;
         let is_seen_elsewhere = is_stranger || asks_where == AsksWhere::Yes;
-        let first = if is_seen_elsewhere { First::Seen(origin.source) } else { self.belief_about_sender(origin) };
+        let seen = First::Seen(origin.source);
+        let first = if is_seen_elsewhere { seen } else { self.belief_about_sender(origin) };
         let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
-        if let Some(slot) = origin.slot.filter(|_| is_stranger && !sabotage::is_off("ways")) {
-            // It may not receive where it sends from: what it may be told there it may be told where it is recorded.
-            let (to, first, rides) = (self.members.member(slot).address(), First::Nothing, Rides::Nothing);
-            self.outbox.push(Intent { to, message, first, bytes_max: origin.bytes, rides });
+        if let Some(to) = self.other_address(origin).filter(|_| !sabotage::is_off("ways")) {
+            let (bytes_max, rides) = (origin.bytes, Rides::Nothing);
+            self.outbox.push(Intent { to, message, first: seen, bytes_max, rides });
         }
         match origin.slot {
             Some(slot) if is_seen_elsewhere => self.notice_stranger(origin, slot),
             Some(slot) if !origin.is_proved && self.gossip.len() > 0 => self.unmet = Some(slot),
             Some(_) | None => {}
+        }
+    }
+
+    /// Where else a member may receive than where its answer goes: a stranger where it is recorded, and one that does not
+    /// answer there where its datagrams come from.
+    fn other_address(&self, origin: Origin) -> Option<SocketAddr> {
+        let member = self.members.member(origin.slot?);
+        match origin.path {
+            Path::Unknown => Some(member.address()),
+            Path::WayOut if member.state() != State::Alive => Some(origin.source),
+            Path::Home | Path::WayOut => None,
         }
     }
 
@@ -273,8 +284,9 @@ impl<'a> News<'a> {
             First::Accusation(accusation) => Some(Item::Dead(accusation)),
             First::Seen(address) => Some(Item::Seen(address)),
         };
-        if let Some(item) = item {
-            writer.item(&item);
+        let Some(item) = item else { return };
+        if !writer.item(&item) && matches!(first, First::Seen(_)) && !sabotage::is_off("seen_elsewhere") {
+            writer.item(&Item::SeenElsewhere);
         }
     }
 

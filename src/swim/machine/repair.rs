@@ -9,7 +9,6 @@ use crate::swim::gossip::sends_in_all;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
-use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
 use crate::swim::sync::{Aim, Session, answer};
 use crate::time::Instant;
@@ -204,7 +203,8 @@ impl Machine {
         if !origin.is_proved {
             // It may be told more than it sent only after it has shown that it receives there; then it asks again.
             if heard.items().next().is_some() {
-                self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, First::Nothing);
+                let first = Self::where_seen(origin);
+                self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, first);
             }
             return;
         }

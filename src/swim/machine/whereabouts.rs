@@ -12,7 +12,7 @@ use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
 use crate::swim::whereabouts::{ASKED_MAX, Ruling};
 use crate::time::Instant;
-use crate::wire::{Datagram, Digest, Item};
+use crate::wire::{Datagram, Digest, Item, way_out_of, with_way_out};
 
 /// A stranger at a proved address is asked again once in so many rounds, for what it was told then may be lost.
 const STRANGER_ROUNDS: u64 = 8;
@@ -31,7 +31,7 @@ impl Machine {
         let home = row.member.address();
         let path = if source == home {
             Path::Home
-        } else if source == self.ways.of(known, digest, home) && !sabotage::is_off("ways") {
+        } else if self.is_way_out(known, source) {
             Path::WayOut
         } else {
             Path::Unknown
@@ -43,10 +43,28 @@ impl Machine {
         Origin { source, address, path, digest, slot, is_proved: is_proved || unproved_all, bytes }
     }
 
+    /// Whether a member's datagrams come from an address, as we have found out or as it says itself.
+    fn is_way_out(&self, slot: Slot, source: SocketAddr) -> bool {
+        let row = self.members.row(slot);
+        let is_found = self.ways.of(slot, row.digest(), row.member.address()) == Some(source);
+        let is_told = || way_out_of(row.member.record().extra()) == Some(source);
+        (is_found || is_told()) && !sabotage::is_off("ways")
+    }
+
+    /// What a ping to where a datagram came from says first: where that is, unless its sender is known to be there. Its
+    /// coming shows no member that it is reached where it is recorded.
+    pub(super) fn where_seen(origin: Origin) -> First {
+        match origin.path {
+            Path::Unknown => First::Seen(origin.source),
+            Path::Home | Path::WayOut => First::Nothing,
+        }
+    }
+
     /// Where we see a member.
     pub(super) fn seen_at(&self, slot: Slot) -> SocketAddr {
-        let row = self.members.row(slot);
-        self.ways.of(slot, row.digest(), row.member.address())
+        let member = self.members.member(slot);
+        let found = self.ways.of(slot, self.members.row(slot).digest(), member.address());
+        found.or_else(|| way_out_of(member.record().extra())).unwrap_or(member.address())
     }
 
     /// Somebody pings us as a member we know, from an address that we do not know it by: its address may have changed or
@@ -55,7 +73,8 @@ impl Machine {
     pub(super) fn notice_stranger(&mut self, origin: Origin, slot: Slot) {
         self.stranger = Some((origin.digest, origin.source));
         if self.members.row(slot).is_present() && self.bucket.take(self.now) {
-            self.ping(slot, Errand::Look, First::Nothing);
+            let home = self.members.member(slot).address();
+            self.ping(slot, Errand::Look, First::Seen(home));
         }
     }
 
@@ -73,8 +92,8 @@ impl Machine {
 
     /// What a ping for us says of where we and its sender are; whether its sender wants to know where we see it.
     pub(super) fn hear_whereabouts(&mut self, origin: Origin, heard: &Datagram<'_>) -> AsksWhere {
-        let says_where = heard.items().any(|item| matches!(item, Item::Seen(_)));
-        if !says_where && origin.slot.is_some() {
+        let says_where = |item: Item<'_>| matches!(item, Item::Seen(_) | Item::SeenElsewhere);
+        if origin.slot.is_some() && !heard.items().any(says_where) {
             self.whereabouts.reached(self.now);
         }
         // Whoever tells itself at another address than we see it at, or at none, asks.
@@ -99,6 +118,23 @@ impl Machine {
         }
     }
 
+    /// A ping says where it was sent: if that is where we are recorded, we are reached there, and else we are seen there.
+    pub(super) fn hear_sent_to(&mut self, origin: Origin, address: SocketAddr) {
+        if address != self.me().address() {
+            self.hear_seen(origin, address);
+        } else if origin.slot.is_some() {
+            self.whereabouts.proved(self.now);
+        }
+    }
+
+    /// A member sees us at another address than it has of us, and had no room to say at which.
+    pub(super) fn hear_seen_elsewhere(&mut self, origin: Origin) {
+        if origin.slot.is_some() && origin.is_proved && self.is_address_known() {
+            self.whereabouts.doubt(self.now);
+            self.run_whereabouts();
+        }
+    }
+
     /// Whoever does not know its address asks as soon as there is somebody to ask.
     pub(super) fn wonder_where(&mut self) {
         if self.me().address().ip().is_unspecified() && self.others() > 0 {
@@ -112,6 +148,7 @@ impl Machine {
             Ruling::Rest => {}
             Ruling::Ask => self.ask_where_we_are(),
             Ruling::Adopt(address) => self.adopt_address(address),
+            Ruling::TellWayOut(way_out) => self.tell_way_out(way_out),
         }
         self.wonder_where();
     }
@@ -134,10 +171,26 @@ impl Machine {
         } else if !sabotage::is_off("adopts_address") {
             tracing::warn!(%was, now = %address, "others see this node at another address and do not reach it at its own: it tells the one they see");
             let incarnation = self.me().incarnation().next();
-            self.speak(incarnation, |record| record.set_address(address));
+            self.speak(incarnation, |record| {
+                record.set_address(address);
+                let extra = with_way_out(record.extra(), None);
+                record.set_extra(&extra);
+            });
             // Those that hold us for dead where we were would hear no news.
             self.ask_where_we_are();
         }
+    }
+
+    fn tell_way_out(&mut self, way_out: Option<SocketAddr>) {
+        let own = self.me().address();
+        match way_out {
+            Some(seen) => {
+                tracing::info!(%own, %seen, "datagrams of this node are seen to come from another address than the one at which it is reached: a gateway rewrites it, and the others are told")
+            }
+            None => tracing::info!(%own, "datagrams of this node are seen to come from its own address again"),
+        }
+        let extra = with_way_out(self.me().record().extra(), way_out);
+        self.set_further_fields(self.now, &extra);
     }
 
     /// The address that most others see this node at, when they do not reach it at its own.
