@@ -111,7 +111,7 @@ impl Machine {
     pub(super) fn hear_seen(&mut self, origin: Origin, seen: SocketAddr) {
         let own = self.me().address();
         // Whoever knows no address takes any word; one that is known moves by the words of members alone.
-        let may_say = own.ip().is_unspecified() || (origin.slot.is_some() && origin.is_proved);
+        let may_say = own.ip().is_unspecified() || (self.is_near(origin) && seen.is_ipv4() == own.is_ipv4());
         if !seen.ip().is_unspecified() && may_say {
             self.whereabouts.note(self.now, origin.digest, seen, own);
             self.run_whereabouts();
@@ -129,10 +129,17 @@ impl Machine {
 
     /// A member sees us at another address than it has of us, and had no room to say at which.
     pub(super) fn hear_seen_elsewhere(&mut self, origin: Origin) {
-        if origin.slot.is_some() && origin.is_proved && self.is_address_known() {
+        if self.is_near(origin) && self.is_address_known() {
             self.whereabouts.doubt(self.now);
             self.run_whereabouts();
         }
+    }
+
+    /// Whether a datagram came from a member at a proved address, and by our own address's family: what we send by
+    /// another one comes from elsewhere by nature.
+    fn is_near(&self, origin: Origin) -> bool {
+        let same_family = origin.source.is_ipv4() == self.me().address().is_ipv4();
+        origin.slot.is_some() && origin.is_proved && same_family
     }
 
     /// Whoever does not know its address asks as soon as there is somebody to ask.
