@@ -220,6 +220,7 @@ impl Machine {
         if self.stopped {
             return;
         }
+        self.evict_ghosts();
         self.forward();
         self.wonder_where();
         self.timers.set(Timer::Whereabouts, self.whereabouts_at());

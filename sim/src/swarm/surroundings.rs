@@ -18,7 +18,11 @@ use crate::swarm::round;
 
 /// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
 /// no other draw moves.
-pub const NOT_YET: &[(&str, &str)] = &[];
+pub const NOT_YET: &[(&str, &str)] = &[(
+    "families",
+    "row 14: in one of 2,000 seeds a member that few have in reach is judged, or says that it is isolated, by other \
+     counts than the checks'; and a gateway of one family stands before hosts that speak both",
+)];
 
 type DrawsInto = fn(&mut Scenario, &mut Random, Duration);
 
@@ -181,11 +185,11 @@ fn differs(scenario: &mut Scenario, random: &mut Random, _: Duration) {
     if random.permille(250) {
         let usual = scenario.config().map_or(Duration::from_secs(1), |config| config.probe_interval);
         let other = if random.permille(500) { usual * 2 } else { usual / 2 };
-        config.insert("probe_interval".to_owned(), span::text(other).into());
+        config.insert("probe_interval".to_owned(), span::text(round(other, MS)).into());
     }
     if is_drawn("differs-p") && random.permille(250) {
         let usual = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
-        config.insert("stall_tolerance".to_owned(), span::text(usual * random.between(2, 4) as u32 / 2).into());
+        config.insert("stall_tolerance".to_owned(), span::text(round(usual * random.between(2, 4) as u32 / 2, MS)).into());
     }
     if !config.is_empty() {
         scenario.differs.push(Differs { hosts, config });

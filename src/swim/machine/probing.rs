@@ -36,7 +36,6 @@ impl Machine {
             return;
         }
         let round = self.rounding.advance();
-        self.evict_ghosts();
         self.sweep();
         self.challenge_again();
         self.dial_somebody();
