@@ -88,14 +88,19 @@ impl Machine {
         self.send(contact, Message::Ping { to: Digest::NOBODY, nonce }, First::Me, Rides::Nothing);
     }
 
-    /// A greeting: a member we know is answered; anybody else must first prove its address.
+    /// A greeting: a member that we know at the address that it tells is answered; any other sender must first prove its
+    /// address.
     pub(super) fn receive_greeting(
         &mut self,
         origin: Origin,
         heard: &Datagram<'_>,
         nonce: Nonce,
     ) -> Result<(), Rejected> {
-        if origin.is_proved {
+        let record = heard.items().find_map(|item| match item {
+            Item::Alive(record) if Digest::of(record.id, record.generation) == origin.digest => Some(record),
+            _ => None,
+        });
+        if origin.is_proved && !record.is_some_and(|record| self.is_recorded_elsewhere(origin, &record)) {
             for item in heard.items() {
                 self.take_item(origin, &item, Source::Gossip);
             }
@@ -103,10 +108,6 @@ impl Machine {
             self.ack(origin, nonce, AsksWhere::No);
             return Ok(());
         }
-        let record = heard.items().find_map(|item| match item {
-            Item::Alive(record) if Digest::of(record.id, record.generation) == origin.digest => Some(record),
-            _ => None,
-        });
         let record = record.ok_or(Rejected::Misdirected)?;
         if record.id == self.me().id() {
             self.hear_my_name(&with_address(record, origin.source));
@@ -120,6 +121,15 @@ impl Machine {
         let first = First::Seen(origin.source);
         self.ask_for_proof(record.address, origin.digest, purpose, origin.bytes, first);
         Ok(())
+    }
+
+    /// Whether a member behind a gateway tells another address than we have of it: its datagrams come from where they
+    /// came from before, and yet what goes to its recorded address no longer reaches it.
+    fn is_recorded_elsewhere(&self, origin: Origin, record: &RecordRef<'_>) -> bool {
+        let known = origin.slot.filter(|_| origin.path == Path::WayOut);
+        known.is_some_and(|slot| {
+            !record.address.ip().is_unspecified() && record.address != self.members.member(slot).address()
+        })
     }
 
     /// A ping for an earlier start of us, or for somebody who was here before: whoever sent it learns who is here now.
