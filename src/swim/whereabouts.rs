@@ -161,21 +161,18 @@ impl Whereabouts {
         let was_reached_lately = now.since(self.reached) < self.lately;
         match self.elsewhere(own, others) {
             Some(at) if !is_proved && self.may_move(own, at) => {
-                if was_reached_lately {
-                    // It is too soon to say that no member reaches us here.
-                    (self.is_asking, self.next) = (true, self.reached + self.lately);
-                    return Ruling::Rest;
-                }
-                if Some(at) != self.way_out || self.is_lost_here {
+                // What contradicts what we took for true must be found twice: pings that came lately, or what was our way out.
+                let is_odd = was_reached_lately || Some(at) == self.way_out;
+                if !is_odd || self.is_lost_here {
                     return self.adopt(now, at, own);
                 }
-                // It was not where we receive: this is to be found out twice.
                 self.is_lost_here = true;
                 return self.ask(now);
             }
             Some(_) | None => {}
         }
 
+        self.is_lost_here = false;
         // A node that is reached has time. One that is not and may move asks on: too few have answered.
         let is_urgent = !is_proved && !was_reached_lately && self.advertise == Advertise::AsSeen;
         let longest = if is_urgent { URGENT_PAUSE_MAX } else { PAUSE_MAX };
@@ -350,13 +347,15 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_that_does_not_say_where_it_was_sent_delays_and_proves_nothing() {
+    fn a_ping_that_does_not_say_where_it_was_sent_has_the_others_asked_again() {
         let (own, seen) = (address("10.0.0.1:7"), "10.0.0.9:7");
         let mut whereabouts = told(Advertise::AsSeen, own, 5, &[seen; 3]);
         whereabouts.reached(at(10_100));
-        assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::Rest);
-        assert_eq!(whereabouts.next_at(), at(10_100 + 1_350));
-        assert_eq!(whereabouts.rule(at(11_450), own, 5), Ruling::Adopt(address(seen)));
+        assert_eq!(whereabouts.rule(at(10_300), own, 5), Ruling::Ask);
+        for member in 0..3 {
+            whereabouts.note(at(10_301), Digest(member), address(seen), own);
+        }
+        assert_eq!(whereabouts.rule(at(10_600), own, 5), Ruling::Adopt(address(seen)));
     }
 
     #[test]

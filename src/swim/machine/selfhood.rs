@@ -124,7 +124,8 @@ impl Machine {
 
     /// That was our past: we take the next generation.
     fn outlive(&mut self, generation: Generation) {
-        if generation.next().0 >= Generation::LIMIT {
+        // We may have taken a later one while we asked.
+        if generation < self.me().generation() || generation.next().0 >= Generation::LIMIT {
             return;
         }
         self.joining.twin = self.joining.twin.filter(|twin| twin.generation > generation);
