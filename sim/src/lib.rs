@@ -70,7 +70,7 @@
 //! - the network: `loss`, `burst-loss`, `latency`, `reorder`, `duplicate`, `corrupt`, `mtu`, `bandwidth`, `clog`;
 //! - its shape: `cut`, `partition` with or without bridges, `ring`;
 //! - addresses: `nat` (one to one, or the ports of a gateway), `move` under a running process, and of a scenario `wildcard`
-//!   binds and `families`;
+//!   binds, addresses `given` to hosts, and `families`;
 //! - processes: `crash` and restart, `leave`, `pause`, `block`, `suspend`, `slow`;
 //! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts;
 //! - elections: `resign`, and the disks of voters, `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`;

@@ -184,6 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn a_way_out_is_told_and_taken_back() {
+        let own = own_fields(&Config::lan("c"));
+        for (text, body) in [("192.0.2.1:7340", &[4, 192, 0, 2, 1, 0xac, 0x1c][..]), ("[::1]:1", &[6][..])] {
+            let address: SocketAddr = text.parse().unwrap();
+            let told = with_way_out(&own, Some(address));
+            assert!(field(&told, Field::WayOut).unwrap().starts_with(body), "{told:?}");
+            assert_eq!((way_out_of(&told), check_further(&told)), (Some(address), Ok(())));
+            assert_eq!((with_way_out(&told, None), way_out_of(&own)), (own.clone(), None));
+        }
+        for torn in [&[4, 0][..], &[4, 3, 4, 1, 1], &[4, 7, 4, 0, 0, 0, 0, 1, 1], &[4, 7, 4, 1, 1, 1, 1, 0, 0]] {
+            assert_eq!(way_out_of(torn), None, "{torn:?}");
+        }
+    }
+
+    #[test]
     fn what_is_written_is_read_whatever_a_later_release_appends() {
         let config = Config { stall_tolerance: Duration::from_secs(3_600), ..Config::wan("c") };
         let own = own_fields(&config);

@@ -302,6 +302,11 @@ fn table() -> Vec<(Message, Vec<Item<'static>>, &'static str)> {
         ),
         (
             Message::News,
+            vec![Item::SeenElsewhere],
+            "01 06 b7fcc1c97d5cb142 f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 07 00",
+        ),
+        (
+            Message::News,
             vec![Item::Range { range: Range::whole(), hash: 0xd4d3_d2d1 }],
             "01 06 7e20674f13b94059 f1f2f3f4f5f6f7f8 05 8877665544332211 0201 01 10 06 00 00 d1d2d3d4",
         ),

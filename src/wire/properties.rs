@@ -33,7 +33,7 @@ struct Parts {
     round: u64,
 }
 
-const KINDS: u8 = 12;
+const KINDS: u8 = 13;
 
 impl Parts {
     fn item(&self) -> Item<'_> {
@@ -64,6 +64,7 @@ impl Parts {
                 let base = Incarnation(incarnation.0 / 2);
                 Item::Change(ChangeRef { id, generation, incarnation, base, extra: &self.extra })
             }
+            11 => Item::SeenElsewhere,
             _ => Item::Page { next: self.next, round: self.round },
         }
     }

@@ -345,7 +345,7 @@ fn a_newer_release_is_read_as_far_as_it_is_known() {
         (200, vec![0xff; 300]),
         (2, body_of(&Item::Suspect(suspicion()))),
         (0, vec![]),
-        (7, vec![1, 2, 3]),
+        (8, vec![1, 2, 3]),
         (4, body_of(&Item::Left(DEPARTURE))),
         (255, vec![0xff; 3]),
     ];
