@@ -174,7 +174,8 @@ impl Whereabouts {
 
         self.is_lost_here = false;
         // A node that is reached has time. One that is not and may move asks on: too few have answered.
-        let is_urgent = !is_proved && !was_reached_lately && self.advertise == Advertise::AsSeen;
+        let is_reached = is_proved || (was_reached_lately && !own.ip().is_unspecified());
+        let is_urgent = !is_reached && self.advertise == Advertise::AsSeen;
         let longest = if is_urgent { URGENT_PAUSE_MAX } else { PAUSE_MAX };
         // Where no address has a majority, what we tell is as good as any.
         let is_found = is_proved && self.seen_by_most(others).is_some();

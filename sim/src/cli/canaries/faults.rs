@@ -98,6 +98,8 @@ pub(super) const CANARIES: &[Canary] = &[
         "suspended-past-tombstones",
         swarm("hearsay", "no-resurrection", 0, "what was so before a long sleep is told as if it were so"),
     ),
+    within("moved-half", swarm("seen_elsewhere", "silent-p", 11, "who moves hears of it with the next tick only")),
+    within("nat-each-100", swarm("way_out", "expect", 0, "each pair finds out by itself where a member sends from")),
     within("nat-each-answers-10", swarm("ways", "expect", 0, "who sends from elsewhere than it says is a guest")),
     within("over-the-cap", swarm("comparisons_in_vain", "expect", 55, "comparisons that change nothing go on and on")),
     within("isolated-rate-5", swarm("isolated_backoff", "expect", 0, "an isolated node probes as if it were heard")),
