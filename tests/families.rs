@@ -101,13 +101,18 @@ fn who_cannot_be_sent_to_is_listed_and_not_accused() {
 }
 
 #[test]
-fn who_cannot_be_sent_to_is_shown_as_the_others_say_and_never_dead() {
+fn who_cannot_be_sent_to_is_shown_as_the_others_say_and_dead_later() {
     let mut mixed = hosts(Told::Reach);
     run(&mut mixed, 0..30);
     let id = mixed.pop().unwrap().protocol.me().id();
-    run(&mut mixed, 30..60);
-    let seen: Vec<_> = mixed.iter().map(|host| host.protocol.member(id).map(|member| member.state())).collect();
-    assert_eq!(seen, [State::Suspect, State::Suspect, State::Dead, State::Dead].map(Some), "a1, a2, d, c1");
+    // P is 3 s: those that ask it know after P, and those that cannot three P after its silence began.
+    for (seconds, expected) in
+        [(30..37, [State::Suspect, State::Suspect, State::Dead, State::Dead]), (37..60, [State::Dead; 4])]
+    {
+        run(&mut mixed, seconds);
+        let seen: Vec<_> = mixed.iter().map(|host| host.protocol.member(id).map(|member| member.state())).collect();
+        assert_eq!(seen, expected.map(Some), "a1, a2, d, c1");
+    }
 }
 
 /// Real sockets: two of each family, and one of both between them.
