@@ -127,7 +127,7 @@ impl Checks {
             rows: Rows::new(lies),
             folds: Folds::default(),
             answered: Answered::new(configs.clone(), scenario.families.clone()),
-            isolation: Isolation::new(configs),
+            isolation: Isolation::new(configs, scenario.families.clone()),
             silence: Silence::new(configs, scenario),
             reach: Reach::new(scenario.families.clone()),
             bounds: Bounds::new(configs.clone()),

@@ -71,6 +71,10 @@ impl Answered {
         if *reason == DeadReason::Restarted || folds.present(host) <= 2 || self.is_one_of_two(host, protocol) {
             return None;
         }
+        if !self.families.speaks(host, Family::of(member.address())) {
+            // It rests on the word of those that could ask.
+            return None;
+        }
         let (suspected, _) = folds.opinion(host, member.id())?.suspected()?;
         let answered = self.at.get(host as usize).copied().unwrap_or(Instant::ORIGIN);
         // The suspicion counts from its round's first ping, and that round had to fail before anyone was told.

@@ -1,8 +1,8 @@
 //! Always, of isolation: nobody says `Isolated` while as many others as a verdict needs answer it.
 //!
 //! The world knows which echo answered which ping and when that was handled. What counts is a ping of the host's own that
-//! it sent within the last P, whose ack it has handled, by the start of a member that it holds Alive and that has no
-//! twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
+//! it sent within the last P, whose ack it has handled, by the start of a member that it holds Alive, to whose address
+//! it can send, and that has no twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
 //! nothing is said.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use tidings::{Event, Generation, Instant, Protocol, State};
 
 use crate::checks::truth::Truth;
 use crate::forge::{ACK, PING, PING_REQ, nonce_of};
-use crate::scenario::Configs;
+use crate::scenario::{Configs, Families, Family};
 use crate::violation::Violation;
 use crate::watch::{Moment, Passage};
 
@@ -26,6 +26,7 @@ pub(super) struct Isolation {
     hosts: Vec<Asked>,
     /// P, less what clocks may drift.
     within: Duration,
+    families: Families,
 }
 
 /// What a host asked, and of whom it has an answer.
@@ -40,9 +41,9 @@ struct Asked {
 }
 
 impl Isolation {
-    pub(super) fn new(configs: &Configs) -> Self {
+    pub(super) fn new(configs: &Configs, families: Families) -> Self {
         let tolerance = configs.least(|config| config.stall_tolerance);
-        Isolation { hosts: Vec::new(), within: tolerance - tolerance / 50 }
+        Isolation { hosts: Vec::new(), within: tolerance - tolerance / 50, families }
     }
 
     pub(super) fn started(&mut self, host: u32) {
@@ -100,7 +101,11 @@ impl Isolation {
         if impaired > Instant::ORIGIN && impaired + within >= moment.now {
             return None;
         }
-        let alive = |member: &tidings::Member| member.state() == State::Alive && member.id() != protocol.me().id();
+        let families = self.families.clone();
+        let in_reach = |member: &tidings::Member| families.speaks(host, Family::of(member.address()));
+        let alive = |member: &tidings::Member| {
+            member.state() == State::Alive && member.id() != protocol.me().id() && in_reach(member)
+        };
         let others_alive = protocol.members().filter(|member| alive(member)).count();
         let needed = others_alive.clamp(1, ANSWERS_NEEDED);
         let one = self.host(host);

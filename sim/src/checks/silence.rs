@@ -13,7 +13,7 @@ use tidings::event::DeadReason;
 use tidings::{Event, Instant};
 
 use crate::checks::truth::{Process, Truth};
-use crate::scenario::{Configs, Scenario};
+use crate::scenario::{Configs, Families, Scenario};
 use crate::violation::Violation;
 use crate::watch::Moment;
 
@@ -30,6 +30,7 @@ pub(super) struct Silence {
     has_liar: bool,
     /// How long before a verdict the last question is asked at most.
     last_word: Duration,
+    families: Families,
 }
 
 /// The share of P for which a member that loses its inbox must run without a stop. Accusers ping each eighth of P.
@@ -48,7 +49,8 @@ impl Silence {
         let promised = promised.saturating_sub(promised / 50 + scenario.latency.usual_max());
         let stretch = tolerance / STRETCH_SHARE;
         let has_liar = scenario.has_liar();
-        Silence { tolerance, promised, is_crowded: scenario.is_crowded(), stretch, has_liar, last_word }
+        let (is_crowded, families) = (scenario.is_crowded(), scenario.families.clone());
+        Silence { tolerance, promised, is_crowded, stretch, has_liar, last_word, families }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
@@ -94,6 +96,12 @@ impl Silence {
         !has_spilt || (!self.has_liar && process.is_some_and(ran))
     }
 
+    /// Whether a host can ask another to ask a member, by the families that each can send to.
+    fn leads_round(&self, host: u32, relay: u32, victim: u32) -> bool {
+        let can_send = |from: u32, to: u32| self.families.speaks(from, self.families.advertised(to));
+        can_send(host, relay) && can_send(relay, victim)
+    }
+
     /// Whether nothing between the member and anyone was lost since well before the suspicion, but for the cut of one
     /// link at most, around which any relay leads. Whoever is cut off from others too may have suspected the member for
     /// long, and its rumour is older than the member's silence.
@@ -124,7 +132,8 @@ impl Silence {
                 return false;
             }
             cuts += u32::from(is_cut);
-            relays += u32::from(!is_cut && other != host && process.started < since);
+            let is_relay = other != host && process.started < since && self.leads_round(host, other, victim);
+            relays += u32::from(!is_cut && is_relay);
         }
         cuts == 0 || (cuts == 1 && relays >= 2 && !self.is_crowded)
     }
