@@ -30,6 +30,8 @@ pub(crate) enum First {
     Accusation(Accusation),
     /// The address we see the receiver at.
     Seen(SocketAddr),
+    /// The same for a receiver that is recorded elsewhere: if the address does not fit, that alone.
+    SeenElsewhere(SocketAddr),
 }
 
 /// A datagram to make.

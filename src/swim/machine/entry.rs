@@ -139,7 +139,7 @@ impl Machine {
             // Our ping to where it is seen must say so, and has no room until the tick.
             Some(slot) if origin.path == Path::Unknown => self.notice_stranger(origin, slot),
             Some(_) | None => {
-                let first = Self::where_seen(origin);
+                let first = Self::where_asked(origin);
                 self.ask_for_proof(origin.address, origin.digest, Purpose::TellUs, origin.bytes, first);
             }
         }

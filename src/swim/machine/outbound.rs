@@ -183,7 +183,7 @@ impl Machine {
     pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce, asks_where: AsksWhere) {
         let is_stranger = origin.path == Path::Unknown;
         let is_seen_elsewhere = is_stranger || asks_where == AsksWhere::Yes;
-        let seen = First::Seen(origin.source);
+        let seen = Self::where_seen(origin);
         let first = if is_seen_elsewhere { seen } else { self.belief_about_sender(origin) };
         let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
@@ -202,11 +202,13 @@ impl Machine {
     /// answer there where its datagrams come from.
     fn other_address(&self, origin: Origin) -> Option<SocketAddr> {
         let member = self.members.member(origin.slot?);
-        match origin.path {
+        let other = match origin.path {
             Path::Unknown => Some(member.address()),
             Path::WayOut if member.state() != State::Alive => Some(origin.source),
             Path::Home | Path::WayOut => None,
-        }
+        };
+        // What it has just told may have made the two one.
+        other.filter(|other| *other != origin.address)
     }
 
     /// Pings a member that pinged us while its address was not proved, so that the news that could not ride on our ack
@@ -282,10 +284,11 @@ impl<'a> News<'a> {
                 other => other,
             }),
             First::Accusation(accusation) => Some(Item::Dead(accusation)),
-            First::Seen(address) => Some(Item::Seen(address)),
+            First::Seen(address) | First::SeenElsewhere(address) => Some(Item::Seen(address)),
         };
         let Some(item) = item else { return };
-        if !writer.item(&item) && matches!(first, First::Seen(_)) && !sabotage::is_off("seen_elsewhere") {
+        let is_said = writer.item(&item);
+        if !is_said && matches!(first, First::SeenElsewhere(_)) && !sabotage::is_off("seen_elsewhere") {
             writer.item(&Item::SeenElsewhere);
         }
     }

@@ -203,7 +203,7 @@ impl Machine {
         if !origin.is_proved {
             // It may be told more than it sent only after it has shown that it receives there; then it asks again.
             if heard.items().next().is_some() {
-                let first = Self::where_seen(origin);
+                let first = Self::where_asked(origin);
                 self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, first);
             }
             return;

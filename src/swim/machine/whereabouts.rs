@@ -51,11 +51,19 @@ impl Machine {
         (is_found || is_told()) && !sabotage::is_off("ways")
     }
 
+    /// Says where a datagram came from.
+    pub(super) fn where_seen(origin: Origin) -> First {
+        match (origin.path, origin.slot) {
+            (Path::Unknown | Path::WayOut, Some(_)) => First::SeenElsewhere(origin.source),
+            (Path::Home, _) | (_, None) => First::Seen(origin.source),
+        }
+    }
+
     /// What a ping to where a datagram came from says first: where that is, unless its sender is known to be there. Its
     /// coming shows no member that it is reached where it is recorded.
-    pub(super) fn where_seen(origin: Origin) -> First {
+    pub(super) fn where_asked(origin: Origin) -> First {
         match origin.path {
-            Path::Unknown => First::Seen(origin.source),
+            Path::Unknown => Self::where_seen(origin),
             Path::Home | Path::WayOut => First::Nothing,
         }
     }
