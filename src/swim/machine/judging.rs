@@ -130,12 +130,13 @@ impl Machine {
     }
 
     /// A suspect has sent us something, so it runs at this moment and may answer now what it did not before. Asked where
-    /// it is known to receive and once in a retry timeout, so that a forged sender gains nothing.
+    /// it is known to receive, once it has shown that it does, and once in a retry timeout: a forged sender gains nothing.
     ///
     /// That may be lost too. Whoever speaks while it is suspected hears little of what it is sent, and is pinged on.
     pub(super) fn ping_back(&mut self, slot: Slot) {
         let (now, rto) = (self.now, self.rules.rto_floor());
-        let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| self.leaving.is_none()) else { return };
+        let may_be_asked = self.leaving.is_none() && self.members.row(slot).is_proved();
+        let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| may_be_asked) else { return };
         let insists = suspicion.insists() || sabotage::is_off("insistence");
         if suspicion.may_ping_back(now, rto) && !sabotage::is_off("ping_back") {
             self.ping(slot, Errand::Look, First::Nothing);
