@@ -107,6 +107,16 @@ fn latency(profile: Profile, random: &mut Random) -> Delay {
     }
 }
 
+/// Knobs that count, and from where to where they are drawn.
+const COUNTS: [(&str, u64, u64); 6] = [
+    ("indirect_checks", 0, 6),
+    ("confirmations", 0, 3),
+    ("retransmit_mult", 1, 4),
+    ("forward_fanout", 1, 8),
+    ("forward_rate", 1, 50),
+    ("news_max", 16, 64),
+];
+
 /// Knobs that differ from the preset, each within what keeps the promises.
 fn knobs(scenario: &mut Scenario, random: &mut Random) {
     let mut set = |knob: &str, value: Value| scenario.config.insert(knob.to_owned(), value);
@@ -119,16 +129,7 @@ fn knobs(scenario: &mut Scenario, random: &mut Random) {
         let tolerance = Duration::from_millis(random.between(preset * 2 / 3, preset * 3 / 2));
         set("stall_tolerance", span::text(tolerance).into());
     }
-    let numbers = [
-        ("indirect_checks", 0, 6),
-        ("confirmations", 0, 3),
-        ("retransmit_mult", 1, 4),
-        ("forward_fanout", 1, 8),
-        ("forward_rate", 1, 50),
-        ("news_max", 16, 64),
-        ("datagram_bytes_max", 1_024, 1_400),
-    ];
-    for (knob, low, high) in numbers {
+    for (knob, low, high) in COUNTS.into_iter().chain([("datagram_bytes_max", 1_024, 1_400)]) {
         if random.permille(60) {
             set(knob, random.between(low, high).into());
         }

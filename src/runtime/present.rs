@@ -2,7 +2,7 @@
 //!
 //! The turns of a member that flaps show in the view and are told now and then. What was told last of such a member is
 //! kept beside the view while the two differ, so that a subscriber's own sum of events is never taken for the view, and
-//! nobody pays for it when nothing flaps.
+//! it costs nothing while no member flaps.
 
 use std::sync::Arc;
 

@@ -73,7 +73,7 @@ impl Reporter {
     }
 
     /// One line per change of state, given the view as it was before these changes. What is held back of a member that
-    /// flaps is for whoever looks at every line.
+    /// flaps is a line at DEBUG.
     pub(crate) fn changes(&mut self, now: Instant, changes: &[Change], before: &View, protocol: &Protocol) {
         let me = protocol.me();
         for (place, change) in changes.iter().enumerate() {

@@ -2,8 +2,8 @@
 //!
 //! A machine that was suspended for longer than the others remember a death wakes with members that they have declared
 //! dead and forgotten. Nothing would then hold its records of them down: to the others they would be new. So what it
-//! holds at waking is *hearsay*, which it tells nobody, until the member itself has answered or another, which has
-//! answered since, has told of it. Whom nobody confirms dies here like anyone who does not answer, and unheard.
+//! holds at waking is *hearsay*, which it does not tell, until the member itself has answered or another, which
+//! has answered since, has told of it. A member that is not confirmed dies here like any that does not answer, untold.
 
 use std::collections::BTreeSet;
 

@@ -20,6 +20,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/crash-local.toml"),
     include_str!("../../scenarios/crash-many.toml"),
     include_str!("../../scenarios/crash-of-three.toml"),
+    include_str!("../../scenarios/crash-three-of-five.toml"),
     include_str!("../../scenarios/crash-wan.toml"),
     include_str!("../../scenarios/crash.toml"),
     include_str!("../../scenarios/day-of-writing.toml"),

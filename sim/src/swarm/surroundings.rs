@@ -14,7 +14,7 @@ use crate::random::Random;
 use crate::scenario::{Differs, Scenario, Start};
 use crate::span;
 use crate::swarm::fault::MS;
-use crate::swarm::round;
+use crate::swarm::{COUNTS, round};
 
 /// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
 /// no other draw moves.
@@ -171,19 +171,10 @@ fn families(scenario: &mut Scenario, random: &mut Random, _: Duration) {
 /// Some hosts have a configuration of their own.
 fn differs(scenario: &mut Scenario, random: &mut Random, _: Duration) {
     let hosts = Hosts::These(some(scenario, random));
-    let numbers = [
-        ("indirect_checks", 0, 6),
-        ("confirmations", 0, 3),
-        ("retransmit_mult", 1, 4),
-        ("forward_fanout", 1, 8),
-        ("forward_rate", 1, 50),
-        ("news_max", 16, 64),
-        ("datagram_bytes_max", 1_024, 8_192),
-        ("metadata_bytes_per_second", 4_096, 65_536),
-        ("ghosts_max", 1, 16),
-    ];
+    let others =
+        [("datagram_bytes_max", 1_024, 8_192), ("metadata_bytes_per_second", 4_096, 65_536), ("ghosts_max", 1, 16)];
     let mut config: BTreeMap<String, Value> = BTreeMap::new();
-    for (knob, low, high) in numbers {
+    for (knob, low, high) in COUNTS.into_iter().chain(others) {
         if random.permille(250) {
             config.insert(knob.to_owned(), random.between(low, high).into());
         }

@@ -63,7 +63,7 @@ impl Machine {
     fn answers_changed(&mut self) {
         if let Some(since) = self.isolated {
             // As many as a verdict needs: those that are held for dead cannot be waited for.
-            if self.answers.since(since, |_| true) >= self.answers_needed().max(1) {
+            if self.answers.since(since, |_| true) >= self.answers_to_reconnect() {
                 self.reconnect();
             }
         }

@@ -1,6 +1,6 @@
 //! Isolation: too few answer us, so what we think of the others is provisional, and we ask them one after the other.
 //!
-//! A node that nobody hears would find out for hours, one round of the ring after another, that it hears none of the
+//! A node that no member hears would find out for hours, one round of the ring after another, that it hears none of the
 //! others: each with retries, relays and self-tests that are as futile as the ping itself. Instead each member that has
 //! not answered since is pinged once, a batch an interval; who stays silent is Suspect here and, at 3 P, provisionally
 //! dead. Nothing of that is ever published, for it says something about us and not about them. Counted in a batch a
@@ -15,7 +15,7 @@ use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
 use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicion, unite};
+use crate::swim::suspicion::{Publicity, Suspicion, answers_needed, unite};
 use crate::time::Instant;
 use crate::why::Cause;
 
@@ -38,7 +38,7 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    /// A new isolation: nobody is asked until so long after it began, for it may be over soon.
+    /// A new isolation: no member is asked until so long after it began, for it may be over soon.
     fn begin(not_before: Instant) -> Self {
         Sweep { asked: Vec::new(), next: 0, not_before }
     }
@@ -107,6 +107,17 @@ impl Machine {
             }
             self.plan(slot);
         }
+    }
+
+    /// Answers that end an isolation: those that a verdict needs. A member that is suspected here alone counts as well, or
+    /// each new suspect would lower the number until one answer ends the isolation, and with it the suspicions.
+    pub(super) fn answers_to_reconnect(&self) -> usize {
+        let is_unheard = |slot: &Slot| {
+            let is_private = self.suspicions.get(*slot).is_some_and(|s| s.publicity == Publicity::Never);
+            is_private && !self.members.row(*slot).is_provisional() && !sabotage::is_off("unheard_count")
+        };
+        let unheard = self.suspicions.slots().filter(is_unheard).count();
+        answers_needed(self.present_in_reach(), self.others_alive() + unheard).max(1)
     }
 
     /// Whether we are isolated and a member has not answered since: there is no use in more than a ping now and then.

@@ -132,7 +132,7 @@ impl Machine {
     /// A suspect has sent us something, so it runs at this moment and may answer now what it did not before. Asked where
     /// it is known to receive, once it has shown that it does, and once in a retry timeout: a forged sender gains nothing.
     ///
-    /// That may be lost too. Whoever speaks while it is suspected hears little of what it is sent, and is pinged on.
+    /// That may be lost too. A member that speaks while it is suspected hears little of what it is sent, and is pinged on.
     pub(super) fn ping_back(&mut self, slot: Slot) {
         let (now, rto) = (self.now, self.rules.rto_floor());
         let may_be_asked = self.leaving.is_none() && self.members.row(slot).is_proved();

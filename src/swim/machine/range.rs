@@ -56,8 +56,8 @@ impl Machine {
     }
 
     /// A verdict rests on a last ping of our own, and here there can be none. What others suspect stays a suspect; what
-    /// one of them has called dead, and nobody refuted until 3 P are over, is dead here too. Otherwise the views of the
-    /// two families would differ for ever, and the one would raise whom the other has forgotten.
+    /// one of them has called dead, and that has not refuted it until 3 P are over, is dead here too. Otherwise the views
+    /// of the two families would differ for ever, and the one would raise whom the other has forgotten.
     pub(super) fn judge_beyond_reach(&mut self, slot: Slot) {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let hears_others = self.count_answers(suspicion.start) > 0 && !suspicion.provisional_only;

@@ -1,6 +1,6 @@
 //! What the application is told of suspicions, and what its view alone shows of members that flap.
 //!
-//! Every suspicion and every refutation is gossiped and counts towards verdicts, whoever flaps: this is about events.
+//! Every suspicion and every refutation is gossiped and counts towards verdicts, flapping or not: this is about events.
 
 use crate::event::Event;
 use crate::member::State;
@@ -61,7 +61,7 @@ impl Machine {
         self.push(Event::Updated(member), telling);
     }
 
-    /// A verdict falls. It is told whoever flaps, and after the suspicion that it ends: if that was held back, it is told
+    /// A verdict falls. It is told of a flapping member too, and after the suspicion that it ends: if that was held back, it is told
     /// now.
     pub(super) fn tell_before_verdict(&mut self, slot: Slot) {
         let telling = self.flapping.forget(slot);

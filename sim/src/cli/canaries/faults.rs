@@ -107,6 +107,10 @@ pub(super) const CANARIES: &[Canary] = &[
         "flapping-few-reach",
         swarm("flapping_accusers", "expect", 0, "whom one that flaps accuses is told at once"),
     ),
+    within(
+        "crash-three-of-five",
+        swarm("unheard_count", "expect", 3, "each member suspected in isolation lowers the answers that end it"),
+    ),
     within("isolated-rate-64", swarm("isolated_sweep", "expect", 0, "an isolated node asks the ring alone")),
     within(
         "ingress-loss-99",
