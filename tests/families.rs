@@ -7,7 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::time::{Duration, Instant as Wall};
 
-use support::{block_on, node, read_until, start, state, until, within};
+use support::{node, read_until, start, state, until, within};
 use tidings::config::Config;
 use tidings::event::Event;
 use tidings::member::{Generation, Identity, State};

@@ -15,7 +15,7 @@ pub(crate) struct Answers {
     heard: Heard,
 }
 
-/// How many pings to members held Alive were sent, and how many pings were answered, ever.
+/// How many pings to members held Alive, or suspected in isolation alone, were sent, and how many pings were answered, ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
     asked: u64,
@@ -41,7 +41,7 @@ impl Answers {
         self.recent.insert(0, (slot, latest));
     }
 
-    /// Notes a ping to a member that is held Alive.
+    /// Notes a ping to a member that is held Alive, or suspected in isolation alone.
     pub(crate) fn note_asked(&mut self) {
         self.heard.asked += 1;
     }

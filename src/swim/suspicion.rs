@@ -84,8 +84,8 @@ pub(crate) struct Suspicion {
     pub(crate) lacks: Option<Waiting>,
     /// When the last ping was last begun.
     pub(crate) asked_at: Instant,
-    /// How well this node was heard until then.
-    pub(crate) heard_by_then: Heard,
+    /// How much this node had asked and heard when the last ping was first begun.
+    pub(crate) heard_by_then: Option<Heard>,
     pub(crate) steps: Vec<Step>,
     pub(crate) steps_omitted: u32,
     /// The start, or the sending of the latest answered ping.
@@ -116,7 +116,7 @@ impl Suspicion {
             called_dead: false,
             lacks: None,
             asked_at: start,
-            heard_by_then: Heard::default(),
+            heard_by_then: None,
             steps: Vec::new(),
             steps_omitted: 0,
             base: start,
@@ -249,6 +249,7 @@ impl Suspicion {
     pub(crate) fn begin_again(&mut self, now: Instant) {
         self.heard = now;
         self.unanswered_verdicts = 0;
+        self.heard_by_then = None;
         self.lacks = None;
     }
 

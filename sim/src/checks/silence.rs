@@ -13,7 +13,7 @@ use tidings::event::DeadReason;
 use tidings::{Event, Instant};
 
 use crate::checks::truth::{Process, Truth};
-use crate::scenario::{Configs, Families, Scenario};
+use crate::scenario::{Configs, Families, Family, Scenario};
 use crate::violation::Violation;
 use crate::watch::Moment;
 
@@ -70,6 +70,10 @@ impl Silence {
             return None;
         }
         let silence = moment.now.since(process.heard.max(process.started));
+        if !self.families.speaks(host, Family::of(member.address())) {
+            // It rests on the word of those that could ask.
+            return None;
+        }
         if !self.may_have_heard(moment.now, victim, truth) {
             return None;
         }

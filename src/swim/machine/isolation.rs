@@ -112,12 +112,15 @@ impl Machine {
     /// Answers that end an isolation: those that a verdict needs. A member that is suspected here alone counts as well, or
     /// each new suspect would lower the number until one answer ends the isolation, and with it the suspicions.
     pub(super) fn answers_to_reconnect(&self) -> usize {
-        let is_unheard = |slot: &Slot| {
-            let is_private = self.suspicions.get(*slot).is_some_and(|s| s.publicity == Publicity::Never);
-            is_private && !self.members.row(*slot).is_provisional() && !sabotage::is_off("unheard_count")
-        };
-        let unheard = self.suspicions.slots().filter(is_unheard).count();
+        let counts = |slot: &Slot| self.is_unheard(*slot) && !sabotage::is_off("unheard_count");
+        let unheard = self.suspicions.slots().filter(counts).count();
         answers_needed(self.present_in_reach(), self.others_alive() + unheard).max(1)
+    }
+
+    /// Whether a member is suspected here alone, because we are isolated.
+    pub(super) fn is_unheard(&self, slot: Slot) -> bool {
+        let is_private = self.suspicions.get(slot).is_some_and(|s| s.publicity == Publicity::Never);
+        is_private && !self.members.row(slot).is_provisional()
     }
 
     /// Whether we are isolated and a member has not answered since: there is no use in more than a ping now and then.

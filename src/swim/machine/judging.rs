@@ -116,7 +116,8 @@ impl Machine {
         let (now, heard) = (self.now, self.answers.heard());
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
             if attempt == 1 {
-                (suspicion.asked_at, suspicion.heard_by_then) = (now, heard);
+                suspicion.asked_at = now;
+                suspicion.heard_by_then.get_or_insert(heard);
             }
             suspicion.log(now, Cause::LastPing { attempt });
         }
@@ -210,10 +211,11 @@ impl Machine {
         tested && self.count_answers(suspicion.start) >= needed
     }
 
-    /// Whether enough of what was asked since the last ping was answered for a verdict on this node's evidence alone.
+    /// Whether enough of what was asked since the first last ping was answered for a verdict on this node's evidence alone.
+    /// Since the latest one it would be too little to tell anything by.
     fn hears_well(&self, suspicion: &Suspicion) -> bool {
         let is_alone = self.others_alive() == 0 || self.present_in_reach() <= 2;
-        let well = self.answers.heard().is_well_since(suspicion.heard_by_then);
+        let well = suspicion.heard_by_then.is_none_or(|before| self.answers.heard().is_well_since(before));
         is_alone || well || sabotage::is_off("hears_well")
     }
 

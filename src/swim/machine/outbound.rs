@@ -147,7 +147,7 @@ impl Machine {
     pub(super) fn ping_carrying(&mut self, slot: Slot, errand: Errand, first: First, rides: Rides) -> Nonce {
         let row = self.members.row(slot);
         let (to, digest) = (row.member.address(), row.digest());
-        if row.member.state() == State::Alive {
+        if row.member.state() == State::Alive || self.is_unheard(slot) {
             self.answers.note_asked();
         }
         let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
