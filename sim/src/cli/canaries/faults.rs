@@ -75,7 +75,7 @@ pub(super) const CANARIES: &[Canary] = &[
     elected("promise", "lease-exclusive", 0, "a voter votes although it promised itself to a leader"),
     elected("waits_after_start", "lease-exclusive", 1_457, "a voter votes at once after a restart"),
     elected("drift_margin", "lease-exclusive", 6, "a voter keeps its promise no longer than the lease"),
-    elected("lease_from_asking", "lease-exclusive", 187, "a lease counts from when the answers came"),
+    elected("lease_from_asking", "lease-exclusive", 1_378, "a lease counts from when the answers came"),
     elected("check_quorum", "lease-exclusive", 11, "a leader renews its lease without a quorum"),
     elected("gate", "lease-exclusive", 0, "a successor does not wait for its predecessor's word"),
     elected("predecessor", "lease-exclusive", 0, "a successor forgets whose word it has to wait for"),
