@@ -18,7 +18,11 @@ use crate::swarm::{COUNTS, round};
 
 /// Features that are not drawn, each with what it waits for. To draw one, take it from here: nothing else changes, and
 /// no other draw moves.
-pub const NOT_YET: &[(&str, &str)] = &[];
+pub const NOT_YET: &[(&str, &str)] = &[(
+    "families",
+    "row 14: in 7 of 10,000 seeds members meet late across families, or accuse one whose family has changed (6131, 7090, \
+     7612, 8191, 8410, 8856, 9988)",
+)];
 
 type DrawsInto = fn(&mut Scenario, &mut Random, Duration);
 
