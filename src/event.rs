@@ -3,8 +3,10 @@
 //! Events of one member come in an order that a fold can trust: applying them to a list of members gives exactly the
 //! present list, but for suspicions that are held back: of a member that flaps ([`Member::is_flapping`]) one is told 10 s
 //! after the last told one began at the soonest, and one that flapping members alone accuse after 10 s or when another
-//! accuses it too. Meanwhile the list calls Alive what the view calls Suspect. No other SWIM library tells the application of a suspicion; here it is an event like the others, with
-//! who accuses, why, and until when the member may refute.
+//! accuses it too. Meanwhile the list calls Alive what the view calls Suspect.
+//!
+//! No other SWIM library tells the application of a suspicion; here it is an event like the others, with who accuses,
+//! why, and until when the member may refute.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -15,7 +15,8 @@ pub(crate) struct Answers {
     heard: Heard,
 }
 
-/// How many pings to members held Alive, or suspected in isolation alone, were sent, and how many pings were answered, ever.
+/// How many pings to members held Alive, or suspected in isolation alone, were sent, and how many pings were answered,
+/// since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
     asked: u64,
