@@ -1,8 +1,8 @@
 //! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--advertise ADDR] [--profile lan|wan|local]
 //! [--record FILE]`.
 //!
-//! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view. `t_ms` is Unix
-//! time, so that the output of several processes can be laid side by side. A recording can be gone through again with
+//! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view; warnings go to
+//! stderr. `t_ms` is Unix time, so that the output of several processes can be laid side by side. A recording can be gone through again with
 //! `tidings-sim replay FILE`.
 
 use std::error::Error;
@@ -23,6 +23,7 @@ const RECORDING_BYTES_MAX: u64 = 64 << 20;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
     let args = Args::read(std::env::args().skip(1))?;
     let mut builder = Node::builder(args.name).config(args.config).bind(args.bind).contacts(args.contacts);
     if let Some(address) = args.advertise {

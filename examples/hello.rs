@@ -3,6 +3,8 @@ use tidings::Node;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Changes of state are lines at INFO, mistakes of operation at WARN.
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
     let mut args = std::env::args().skip(1);
     let (name, bind) = (args.next().unwrap_or("n1".into()), args.next().unwrap_or("127.0.0.1:7340".into()));
     let node = Node::builder(name).cluster("hello").bind(bind).contacts(args).start().await?;

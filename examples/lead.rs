@@ -5,6 +5,7 @@ use tidings::{Node, Term};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let name = std::env::args().nth(1).ok_or("usage: lead db-1")?;
     let node = Node::builder(name)
         .cluster("orders")

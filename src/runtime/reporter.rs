@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tracing::field::{DisplayValue, display};
 use tracing::{debug, info, warn};
 
 use crate::event::{Change, Event};
@@ -107,13 +108,13 @@ impl Reporter {
         match event {
             Event::Suspect { member, by, reason, .. } => {
                 let (peer, generation) = (member.name(), member.generation().0);
-                let by = Names::of(by, protocol);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), %by, flapping = flapping(member), "suspect: {reason}");
+                let by = names(by, protocol);
+                info!(target: "tidings::member", node, peer, generation, address = %member.address(), by, flapping = flapping(member), "suspect: {reason}");
             }
             Event::Dead { member, by, reason, isolated } => {
                 let (peer, generation) = (member.name(), member.generation().0);
-                let by = Names::of(by, protocol);
-                warn!(target: "tidings::member", node, peer, generation, address = %member.address(), %by, provisional = *isolated, "dead: {reason}");
+                let by = names(by, protocol);
+                warn!(target: "tidings::member", node, peer, generation, address = %member.address(), by, provisional = *isolated, "dead: {reason}");
             }
             Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
                 let (peer, generation) = (member.name(), member.generation().0);
@@ -283,10 +284,10 @@ struct Names<'a> {
     protocol: &'a Protocol,
 }
 
-impl<'a> Names<'a> {
-    fn of(accusers: &Accusers, protocol: &'a Protocol) -> Self {
-        Names { ids: accusers.iter().collect(), protocol }
-    }
+/// A field of those who accuse a member, that is there only if there are any.
+fn names<'a>(accusers: &Accusers, protocol: &'a Protocol) -> Option<DisplayValue<Names<'a>>> {
+    let ids: Vec<NodeId> = accusers.iter().collect();
+    (!ids.is_empty()).then(|| display(Names { ids, protocol }))
 }
 
 impl fmt::Display for Names<'_> {
