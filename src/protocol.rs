@@ -95,6 +95,8 @@ impl Protocol {
     }
 
     /// Takes in a saved view for a warm restart: its members are pinged without proof of address and are no news.
+    /// One that has died and been forgotten meanwhile is raised until it is found dead once more: a view older than some
+    /// minutes is better used for contacts.
     pub fn preload(&mut self, now: Instant, records: &[Record]) {
         self.swim.preload(now, records);
         self.settle(now);

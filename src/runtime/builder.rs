@@ -32,7 +32,7 @@ use crate::runtime::office::Offices;
 use crate::runtime::reporter::{Reporter, span};
 use crate::runtime::request::Command;
 use crate::runtime::resolver::Resolver;
-use crate::runtime::snapshot::{self, Snapshot};
+use crate::runtime::snapshot;
 use crate::runtime::socket::{self, NodeSocket};
 use crate::runtime::tape::{self, Tape};
 use crate::runtime::view::View;
@@ -164,7 +164,9 @@ impl Builder {
         self
     }
 
-    /// Records saved from an earlier view: those members are pinged at once, without a contact.
+    /// Records saved from an earlier view: those members are pinged at once, without a contact. They should be no older
+    /// than some minutes: one of a member that has died and been forgotten raises it here and at the others, until it is
+    /// found dead once more.
     pub fn preload(mut self, records: Vec<Record>) -> Self {
         self.preload = records;
         self
@@ -191,9 +193,11 @@ impl Builder {
         self
     }
 
-    /// Saves the members that are seen to this file, at most every 3 s while they change and when the node stops, and
-    /// starts from it the next time: those members are pinged at once, so that a warm restart needs no contact. The file
-    /// is this node's own; it is replaced as a whole or not at all, by a thread of its own.
+    /// Saves the members that are seen to this file, at most every 3 s while they change, each minute otherwise, and when
+    /// the node stops, and starts from it the next time, so that a warm restart needs no contact. Members of a file that
+    /// is less than five minutes old are listed and pinged at once; of an older one, or if the clock stands before it, up
+    /// to 64 are contacts and listed as they answer, since others may have died and been forgotten. The file is this
+    /// node's own; it is replaced as a whole or not at all, by a thread of its own.
     ///
     /// It holds nothing that contacts would not tell, so a damaged file, a full disk or a folder that cannot be written
     /// is told as a warning and stops nothing. A file that is something else, or another cluster's, is left as it is, and
@@ -355,7 +359,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         socket,
         local,
         advertise,
-        contacts,
+        mut contacts,
         preload,
         faults,
         record,
@@ -368,14 +372,18 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         identity.address = found.map_err(|why| StartError::UnresolvedAdvertise { host: advertise.to_string(), why })?;
         identity.advertise = Advertise::AsGiven;
     }
-    let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
-    lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
-
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
     // Before the clock: a disk may be slow, and the time it takes is not the node's.
     let writer = record.map(start_recording).transpose()?;
-    let (saved, snapshot) = start_snapshot(snapshot).await?;
-    let preload = snapshot::merge(preload, saved, id);
+    let saved = start_snapshot(snapshot).await?;
+    let preload = snapshot::merge(preload, saved.members, id);
+    for further in saved.contacts.into_iter().map(Contact::Address) {
+        if !contacts.contains(&further) {
+            contacts.push(further);
+        }
+    }
+    let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
+    lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
     let (ballots, standings) = read_ballots(&config, &name, store).await?;
     let clock = Clock::start();
     let now = clock.now();
@@ -419,7 +427,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         lookups,
         faults,
         ballots,
-        snapshot,
+        snapshot: saved.snapshot,
         offices: offices.clone(),
         reporter,
     };
@@ -434,9 +442,9 @@ fn start_recording((path, bytes_max): (PathBuf, u64)) -> Result<Writer<Tape>, St
     Ok(Writer::new(tape, bytes_max))
 }
 
-/// Reads the members that were saved, and begins to save; on a thread that may wait for a disk.
-async fn start_snapshot(source: Option<snapshot::Source>) -> Result<(Vec<Record>, Option<Snapshot>), StartError> {
-    let Some(source) = source else { return Ok((Vec::new(), None)) };
+/// Reads what was saved, and begins to save; on a thread that may wait for a disk.
+async fn start_snapshot(source: Option<snapshot::Source>) -> Result<snapshot::Saved, StartError> {
+    let Some(source) = source else { return Ok(snapshot::Saved::default()) };
     let started = tokio::task::spawn_blocking(move || source.start()).await;
     started.map_err(|_| StartError::TaskEnded)?.map_err(StartError::Thread)
 }

@@ -3,10 +3,13 @@
 //! The node's task never touches the file: it leaves its newest view with a thread, which writes at most every few
 //! seconds, each time the whole file anew. A snapshot is only what contacts would tell as well, so whatever is wrong with
 //! it is told and is no reason not to run. A file that is whole but none of this cluster's is left as it is.
+//!
+//! A member that has died since is remembered by the others for ten minutes at least, so that what an older file says of
+//! it would be news to them. Of a file that may be older only the addresses are used, as contacts.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,14 +20,19 @@ use tracing::{info, warn};
 
 use crate::durable::{Kind, Place, RecordError, open};
 use crate::member::{NodeId, Record};
+use crate::runtime::clock::unix_ms;
+use crate::runtime::snapshot::body::Body;
 use crate::runtime::view::View;
+
+mod body;
+pub(crate) use body::merge;
 
 /// Between two saves at least.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
 /// How long a node that has stopped waits for its last save.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Members read of a file at most: as many as a table may hold.
-const MEMBERS_MAX: usize = 65_536;
+/// A view that does not change is saved again, so that the file tells that it is still so.
+const SAVE_AGAIN: Duration = Duration::from_secs(60);
 /// Why [`Place`] would not read a record; it is never asked to.
 const WAY_OUT: &str = "remove the file";
 
@@ -37,11 +45,22 @@ pub(crate) struct Source {
     pub(crate) id: NodeId,
 }
 
+/// What a start has from a snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Saved {
+    /// Members that can be taken for present.
+    pub(crate) members: Vec<Record>,
+    /// Where members were, longer ago.
+    pub(crate) contacts: Vec<SocketAddr>,
+    /// Where views are saved from now on.
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
 /// What a file held.
 #[derive(Debug)]
 enum Found {
     Nothing,
-    Records(Vec<Record>),
+    Body(Body),
     /// It cannot be used, but what is there is of no use to anybody, and is replaced.
     Damaged(String),
     /// It cannot be used, and is not ours to replace.
@@ -49,26 +68,32 @@ enum Found {
 }
 
 impl Source {
-    /// The members of the last view that was saved, and where views are saved from now on; nowhere if something else is
-    /// there. May take as long as the disk does.
+    /// What the last view that was saved is good for, and where views are saved from now on; nowhere if something else
+    /// is there. May take as long as the disk does.
     ///
     /// # Errors
     /// When there can be no thread to save with.
-    pub(crate) fn start(self) -> io::Result<(Vec<Record>, Option<Snapshot>)> {
+    pub(crate) fn start(self) -> io::Result<Saved> {
         let (node, path) = (self.node.as_str(), self.path.display());
-        let records = match self.read() {
-            Found::Nothing => Vec::new(),
-            Found::Records(records) => records,
+        let mut saved = Saved::default();
+        match self.read() {
+            Found::Nothing => {}
+            Found::Body(body) if body.is_fresh(unix_ms()) => saved.members = body.records,
+            Found::Body(body) => {
+                saved.contacts = body.addresses();
+                let contacts = saved.contacts.len();
+                info!(target: "tidings::node", node, contacts, "the snapshot {path} may be old: its members are contacts, and listed as they answer");
+            }
             Found::Damaged(why) => {
                 warn!(target: "tidings::node", node, "the snapshot {path} is not used: {why}; it is replaced, and the contacts are asked instead");
-                Vec::new()
             }
             Found::Foreign(why) => {
                 warn!(target: "tidings::node", node, "the snapshot {path} is not used and none is saved: {why}; give .snapshot(..) a file of this node's own");
-                return Ok((Vec::new(), None));
+                return Ok(saved);
             }
-        };
-        Ok((records, Some(Snapshot::start(self)?)))
+        }
+        saved.snapshot = Some(Snapshot::start(self)?);
+        Ok(saved)
     }
 
     fn read(&self) -> Found {
@@ -85,72 +110,25 @@ impl Source {
             Err(error @ (RecordError::Length | RecordError::Checksum)) => return Found::Damaged(error.to_string()),
             Err(error) => return Found::Foreign(error.to_string()),
         };
-        match records_of(body) {
+        match Body::read(body) {
             None => Found::Damaged(RecordError::Body.to_string()),
-            Some((cluster, _)) if cluster != self.cluster => {
+            Some(Body { cluster, .. }) if cluster != self.cluster => {
                 Found::Foreign(format!("it is of the cluster {cluster:?}, and this node is of {:?}", self.cluster))
             }
-            Some((_, records)) => Found::Records(records),
+            Some(body) => Found::Body(body),
         }
     }
 
     /// Saves a view, unless it names nobody else: the last one that did may still be of use.
     fn save(&self, view: &View) -> io::Result<()> {
-        let others: Vec<&Record> =
-            view.live().filter(|member| member.id() != self.id).map(|member| member.record()).collect();
-        if others.is_empty() {
+        let others = view.live().filter(|member| member.id() != self.id);
+        let records: Vec<Record> = others.map(|member| member.record().clone()).collect();
+        if records.is_empty() {
             return Ok(());
         }
-        Place::new(self.path.clone(), Kind::Snapshot, WAY_OUT).replace(&body_of(&self.cluster, &others))
+        let body = Body { cluster: self.cluster.clone(), records, saved_ms: unix_ms() };
+        Place::new(self.path.clone(), Kind::Snapshot, WAY_OUT).replace(&body.to_bytes())
     }
-}
-
-/// The cluster's name (its length in 1 byte), how many records (4 bytes, least significant first), and each with its
-/// length (2 bytes) before it.
-fn body_of(cluster: &str, records: &[&Record]) -> Vec<u8> {
-    let mut body = vec![cluster.len() as u8];
-    body.extend_from_slice(cluster.as_bytes());
-    let records = records.get(..MEMBERS_MAX).unwrap_or(records);
-    body.extend_from_slice(&(records.len() as u32).to_le_bytes());
-    for record in records {
-        let bytes = record.to_bytes();
-        body.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
-        body.extend_from_slice(&bytes);
-    }
-    body
-}
-
-/// Whose records, and they; none if this is no body. A record that a later release wrote otherwise is passed over.
-fn records_of(body: &[u8]) -> Option<(&str, Vec<Record>)> {
-    let (&length, rest) = body.split_first()?;
-    let (cluster, rest) = rest.split_at_checked(usize::from(length))?;
-    let (&count, mut rest) = rest.split_first_chunk()?;
-    let mut records = Vec::new();
-    for _ in 0..usize::try_from(u32::from_le_bytes(count)).ok()?.min(MEMBERS_MAX) {
-        let (&length, behind) = rest.split_first_chunk()?;
-        let (bytes, behind) = behind.split_at_checked(usize::from(u16::from_le_bytes(length)))?;
-        records.extend(Record::from_bytes(bytes));
-        rest = behind;
-    }
-    Some((std::str::from_utf8(cluster).ok()?, records))
-}
-
-/// The saved members and those given besides, each once: of two records of one member the later.
-pub(crate) fn merge(given: Vec<Record>, saved: Vec<Record>, me: NodeId) -> Vec<Record> {
-    let mut merged: Vec<Record> = Vec::new();
-    let mut places = BTreeMap::new();
-    for record in given.into_iter().chain(saved).filter(|record| record.id() != me) {
-        let age = |record: &Record| (record.generation(), record.incarnation());
-        match places.get(&record.id()).and_then(|place: &usize| merged.get_mut(*place)) {
-            Some(known) if age(known) < age(&record) => *known = record,
-            Some(_) => {}
-            None => {
-                places.insert(record.id(), merged.len());
-                merged.push(record);
-            }
-        }
-    }
-    merged
 }
 
 /// The node's end: the newest view goes in, and takes the place of one that waits.
@@ -212,16 +190,23 @@ impl Drop for Snapshot {
 }
 
 impl Desk {
-    /// The thread: saves the newest view, then lets some seconds pass, until the node's end is closed.
+    /// The thread: saves the newest view, or once more the last, then lets some seconds pass, until the node's end is
+    /// closed.
     fn save_all(&self, source: &Source) {
-        let mut is_failing = false;
+        let (mut is_failing, mut last) = (false, None);
         loop {
             let is_idle = |state: &mut State| state.waiting.is_none() && !state.is_closed;
-            let mut state = self.changed.wait_while(self.state(), is_idle).unwrap_or_else(PoisonError::into_inner);
-            let Some(view) = state.waiting.take() else { return };
+            let waited = self.changed.wait_timeout_while(self.state(), SAVE_AGAIN, is_idle);
+            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            let newest = state.waiting.take();
+            if newest.is_none() && state.is_closed {
+                return;
+            }
             drop(state);
-            is_failing = report(source, is_failing, source.save(&view));
-            drop(view);
+            last = newest.or(last);
+            if let Some(view) = &last {
+                is_failing = report(source, is_failing, source.save(view));
+            }
             let rest = self.changed.wait_timeout_while(self.state(), SAVE_EVERY, |state| !state.is_closed);
             drop(rest);
         }
@@ -271,6 +256,10 @@ mod tests {
         view
     }
 
+    fn body(cluster: &str, records: Vec<Record>, saved_ms: u64) -> Vec<u8> {
+        Body { cluster: cluster.to_owned(), records, saved_ms }.to_bytes()
+    }
+
     fn folder() -> PathBuf {
         let name = format!("tidings-snapshot-{}-{:?}", std::process::id(), std::thread::current().id());
         let folder = std::env::temp_dir().join(name);
@@ -285,9 +274,10 @@ mod tests {
         assert!(matches!(source.read(), Found::Nothing));
         source.save(&view(&[record(1, 0), record(2, 3), record(3, 0)])).unwrap();
         source.save(&view(&[record(1, 0)])).unwrap();
-        let Found::Records(mut records) = source.read() else { panic!("{:?}", source.read()) };
-        records.sort_by_key(Record::generation);
-        assert_eq!(records, [record(2, 3), record(3, 0)]);
+        let Found::Body(mut body) = source.read() else { panic!("{:?}", source.read()) };
+        body.records.sort_by_key(Record::generation);
+        assert_eq!(body.records, [record(2, 3), record(3, 0)]);
+        assert!(body.is_fresh(unix_ms()));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -296,7 +286,7 @@ mod tests {
         let folder = folder();
         let path = folder.join("view");
         let source = source(&path, "c");
-        let whole = crate::durable::seal(Kind::Snapshot, &body_of("c", &[&record(2, 0)]));
+        let whole = crate::durable::seal(Kind::Snapshot, &body("c", vec![record(2, 0)], 0));
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             assert!(matches!(source.read(), Found::Damaged(_)), "{length}: {:?}", source.read());
@@ -308,21 +298,27 @@ mod tests {
         let foreign = [
             b"my shopping list".to_vec(),
             crate::durable::seal(Kind::Ballot, b"x"),
-            crate::durable::seal(Kind::Snapshot, &body_of("other", &[])),
+            crate::durable::seal(Kind::Snapshot, &body("other", Vec::new(), 0)),
         ];
         for bytes in foreign {
             std::fs::write(&path, &bytes).unwrap();
             assert!(matches!(source.read(), Found::Foreign(_)), "{bytes:?}");
-            let (records, snapshot) = source.clone().start().unwrap();
-            assert!(records.is_empty() && snapshot.is_none(), "it would be overwritten");
+            let saved = source.clone().start().unwrap();
+            assert!(saved.members.is_empty() && saved.snapshot.is_none(), "it would be overwritten");
         }
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn of_two_records_of_one_member_the_later_is_taken() {
-        let merged =
-            merge(vec![record(2, 1), record(3, 5)], vec![record(1, 9), record(2, 2), record(3, 4)], record(1, 0).id());
-        assert_eq!(merged, [record(2, 2), record(3, 5)]);
+    fn what_may_be_old_gives_contacts_and_no_members() {
+        let folder = folder();
+        let path = folder.join("view");
+        for (ago, members, contacts) in [(0, 1, 0), (240_000, 1, 0), (360_000, 0, 1), (u64::MAX, 0, 1)] {
+            let bytes = body("c", vec![record(2, 0)], unix_ms().saturating_sub(ago));
+            std::fs::write(&path, crate::durable::seal(Kind::Snapshot, &bytes)).unwrap();
+            let saved = source(&path, "c").start().unwrap();
+            assert_eq!((saved.members.len(), saved.contacts.len()), (members, contacts), "{ago} ms ago");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }
