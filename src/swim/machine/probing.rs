@@ -8,7 +8,7 @@ use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::Origin;
+use crate::swim::machine::origin::{Origin, Path};
 use crate::swim::members::Members;
 use crate::swim::outbox::{First, Intent, Rides};
 use crate::swim::picks::Picks;
@@ -238,6 +238,9 @@ impl Machine {
     /// Somebody asks us to ping a member for it. Only members are served, and only about members.
     pub(super) fn receive_ping_req(&mut self, origin: Origin, nonce: Nonce, target: Digest) {
         let Some(asker) = origin.slot.filter(|slot| self.members.row(*slot).is_used()) else { return };
+        if origin.path == Path::Unknown && !sabotage::is_off("asker_elsewhere") {
+            self.notice_stranger(origin, asker);
+        }
         let is_third = |slot: &Slot| *slot != self.members.me() && *slot != asker && self.can_reach(*slot);
         let Some(slot) = self.members.find_digest(target).filter(is_third) else { return };
         let rto = self.rto(slot);

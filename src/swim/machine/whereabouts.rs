@@ -75,7 +75,7 @@ impl Machine {
         found.or_else(|| way_out_of(member.record().extra())).unwrap_or(member.address())
     }
 
-    /// Somebody pings us as a member we know, from an address that we do not know it by: its address may have changed or
+    /// Somebody pings us, or asks us to ping another, as a member we know, from an address that we do not know it by: its address may have changed or
     /// be rewritten, or this is another process of its name and start. The member is pinged where it is recorded, and
     /// with the next tick whoever is here.
     pub(super) fn notice_stranger(&mut self, origin: Origin, slot: Slot) {
@@ -191,6 +191,7 @@ impl Machine {
                 let extra = with_way_out(record.extra(), None);
                 record.set_extra(&extra);
             });
+            self.repair.note_missed(self.now);
             // Those that hold us for dead where we were would hear no news.
             self.ask_where_we_are();
         }
