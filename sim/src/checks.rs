@@ -26,6 +26,7 @@ pub use eventually::{Settling, put_off};
 pub use leader::unled;
 pub use sometimes::{MUST_HAPPEN, Sometimes};
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings::{Event, Instant, NodeId, Protocol};
@@ -186,7 +187,16 @@ impl Watch for Checks {
         self.note(violation);
     }
 
-    fn made(&mut self, now: Instant, from: u32, datagram: &[u8], urgent: &[NodeId], protocol: &Protocol) {
+    fn made(
+        &mut self,
+        now: Instant,
+        from: u32,
+        to: SocketAddr,
+        datagram: &[u8],
+        urgent: &[NodeId],
+        protocol: &Protocol,
+    ) {
+        self.isolation.made(from, to, datagram, protocol);
         let violation = overtake::overtaken(now, from, datagram, urgent, protocol);
         self.note(violation);
     }

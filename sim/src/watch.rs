@@ -2,6 +2,8 @@
 //!
 //! A watcher sees everything in the order in which it happens and in true time, and changes nothing.
 
+use std::net::SocketAddr;
+
 use tidings::election::Ballot;
 use tidings::{Event, Instant, NodeId, Protocol};
 
@@ -16,9 +18,17 @@ pub trait Watch {
         let _ = (now, from, to, datagram, fate);
     }
 
-    /// A host's protocol made a datagram while these members' urgent news waited to be told.
-    fn made(&mut self, now: Instant, from: u32, datagram: &[u8], urgent: &[NodeId], protocol: &Protocol) {
-        let _ = (now, from, datagram, urgent, protocol);
+    /// A host's protocol made a datagram for an address while these members' urgent news waited to be told.
+    fn made(
+        &mut self,
+        now: Instant,
+        from: u32,
+        to: SocketAddr,
+        datagram: &[u8],
+        urgent: &[NodeId],
+        protocol: &Protocol,
+    ) {
+        let _ = (now, from, to, datagram, urgent, protocol);
     }
 
     /// A datagram is about to be handled by a host.
@@ -158,9 +168,17 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
         self.1.sent(now, from, to, datagram, fate);
     }
 
-    fn made(&mut self, now: Instant, from: u32, datagram: &[u8], urgent: &[NodeId], protocol: &Protocol) {
-        self.0.made(now, from, datagram, urgent, protocol);
-        self.1.made(now, from, datagram, urgent, protocol);
+    fn made(
+        &mut self,
+        now: Instant,
+        from: u32,
+        to: SocketAddr,
+        datagram: &[u8],
+        urgent: &[NodeId],
+        protocol: &Protocol,
+    ) {
+        self.0.made(now, from, to, datagram, urgent, protocol);
+        self.1.made(now, from, to, datagram, urgent, protocol);
     }
 
     fn handled(&mut self, now: Instant, host: u32, passage: Passage, datagram: &[u8]) {

@@ -62,6 +62,8 @@ pub(crate) struct Joining {
     contacts: Vec<SocketAddr>,
     /// Whose turn it is among them.
     turn: usize,
+    /// The one that was dialled last beside living members, and when.
+    pub(crate) dialled: Option<(Instant, SocketAddr)>,
     pending: VecDeque<Pending>,
     serial: u32,
     pub(crate) twin: Option<Twin>,

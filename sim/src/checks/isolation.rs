@@ -1,11 +1,12 @@
 //! Always, of isolation: nobody says `Isolated` while as many others as a verdict needs answer it.
 //!
 //! The world knows which echo answered which ping and when that was handled. What counts is a ping of the host's own that
-//! it sent within the last P, whose ack it has handled, by the start of a member that it holds Alive, to whose address
-//! it can send, and that has no twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
+//! it sent within the last P to where it held a member, whose ack it has handled, by the start of a member that it holds
+//! Alive, to whose address it can send, and that has no twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
 //! nothing is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings::{Event, Generation, Instant, Protocol, State};
@@ -34,6 +35,8 @@ pub(super) struct Isolation {
 struct Asked {
     /// When each open ping was sent and to whom, by its nonce.
     pings: BTreeMap<u64, (u32, Instant)>,
+    /// Pings to where it held no member, by their nonces: what answers there proves nothing of one.
+    astray: BTreeSet<u64>,
     /// When the last ping that each other has answered was sent, and which start of its name answered.
     answered: BTreeMap<u32, (Instant, Generation)>,
     /// When it was last asked to be a relay: what it pings then it pings for another.
@@ -50,12 +53,23 @@ impl Isolation {
         *self.host(host) = Asked::default();
     }
 
+    pub(super) fn made(&mut self, from: u32, to: SocketAddr, datagram: &[u8], protocol: &Protocol) {
+        if datagram.get(1) != Some(&PING) || protocol.members().any(|member| member.address() == to) {
+            return;
+        }
+        let astray = &mut self.host(from).astray;
+        if astray.len() >= PINGS_MAX {
+            astray.pop_first();
+        }
+        astray.extend(nonce_of(datagram));
+    }
+
     pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8]) {
         let Some(to) = to.filter(|to| *to != from && datagram.get(1) == Some(&PING)) else { return };
         let Some(nonce) = nonce_of(datagram) else { return };
         let within = self.within;
         let one = self.host(from);
-        if one.relayed == now {
+        if one.astray.remove(&nonce) || one.relayed == now {
             return;
         }
         if one.pings.len() >= PINGS_MAX {

@@ -151,9 +151,7 @@ impl<A: App, W: Watch> World<A, W> {
             self.urgent.clear();
             self.urgent.extend(protocol.urgent_news());
             let Some(transmit) = protocol.poll_transmit(&mut buffer) else { break };
-            if !self.urgent.is_empty() {
-                self.watch.made(self.now, host, &buffer, &self.urgent, protocol);
-            }
+            self.watch.made(self.now, host, transmit.to, &buffer, &self.urgent, protocol);
             self.post(host, transmit.to, &buffer, Content::Datagram);
         }
         self.buffer = buffer;

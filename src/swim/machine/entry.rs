@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::event::Event;
 use crate::member::{Record, State, canonical};
+use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::ghosts::{Dial, Share};
 use crate::swim::joining::Purpose;
@@ -203,15 +204,18 @@ impl Machine {
         self.outbox.push_prepared(newcomer, datagram);
     }
 
-    /// Somebody we do not know pings us: while we are alone, that is a contact that we greeted. It may not receive where
-    /// it sends from, so what echoes its nonce goes where we greeted too.
+    /// A stranger pings us: mostly a contact that we greeted. It may not receive where it sends from, so what echoes its
+    /// nonce goes where we greeted too: to all that were dialled at once while we are alone, else to the one that was
+    /// dialled an interval ago at most.
     pub(super) fn echo_to_contacts(&mut self, nonce: Nonce) {
-        if !self.is_alone() {
-            return;
-        }
-        let latest = self.joining.contacts().len().saturating_sub(DIALS_AT_ONCE);
-        for place in latest..self.joining.contacts().len() {
-            let to = self.joining.contacts()[place];
+        let (contacts, since) = (self.joining.contacts(), self.now - self.rules.probe_interval);
+        let greeted: Vec<SocketAddr> = if self.is_alone() {
+            contacts.iter().rev().take(DIALS_AT_ONCE).rev().copied().collect()
+        } else {
+            let lately = self.joining.dialled.filter(|(at, _)| *at >= since && !sabotage::is_off("echo_to_contact"));
+            lately.map(|(_, contact)| contact).into_iter().collect()
+        };
+        for to in greeted {
             self.send(to, Message::Ack { nonce }, First::Nothing, Rides::Nothing);
         }
     }
@@ -254,6 +258,7 @@ impl Machine {
         }
         let contact = contacts[self.random.healing.index(contacts.len())];
         if !self.is_live_member(contact) {
+            self.joining.dialled = Some((self.now, contact));
             self.greet(contact);
         }
     }

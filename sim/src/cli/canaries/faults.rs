@@ -99,6 +99,18 @@ pub(super) const CANARIES: &[Canary] = &[
         swarm("hearsay", "no-resurrection", 0, "what was so before a long sleep is told as if it were so"),
     ),
     within("moved-half", swarm("seen_elsewhere", "silent-p", 11, "who moves hears of it with the next tick only")),
+    within(
+        "moved-quarter",
+        swarm("missed", "silent-p", 81, "who was elsewhere waits for news as if it had all of them"),
+    ),
+    within(
+        "moved-quarter",
+        swarm("asker_elsewhere", "silent-p", 202, "a relay does not notice that the asker has moved"),
+    ),
+    within(
+        "nat-formed-apart",
+        swarm("echo_to_contact", "finds", 0, "who is not alone answers a contact where it sends from"),
+    ),
     within("nat-each-100", swarm("way_out", "expect", 0, "each pair finds out by itself where a member sends from")),
     within("nat-each-answers-10", swarm("ways", "expect", 0, "who sends from elsewhere than it says is a guest")),
     within("over-the-cap", swarm("comparisons_in_vain", "expect", 55, "comparisons that change nothing go on and on")),

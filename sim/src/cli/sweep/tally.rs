@@ -8,7 +8,7 @@ use twox_hash::XxHash3_64;
 use crate::cli::sweep::pool::Ran;
 
 /// Failing seeds kept; how many there were is counted.
-const FAILURES_MAX: usize = 10;
+const FAILURES_MAX: usize = 100;
 
 /// The sums of a sweep so far.
 #[derive(Debug)]
