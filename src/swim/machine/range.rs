@@ -47,10 +47,12 @@ impl Machine {
         }
     }
 
-    /// Plans when a suspect that cannot be asked is judged.
+    /// Plans when a suspect that cannot be asked is judged. Another may call it dead after that moment: a timer that is
+    /// set in the past would look as if this node had not run since.
     pub(super) fn plan_beyond_reach(&mut self, slot: Slot) {
+        let now = self.now;
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
-            let due = if suspicion.called_dead { suspicion.hard_deadline() } else { Instant::NEVER };
+            let due = if suspicion.called_dead { suspicion.hard_deadline().max(now) } else { Instant::NEVER };
             suspicion.wait_until(due);
         }
     }
@@ -60,7 +62,7 @@ impl Machine {
     /// of the two families would differ for ever, and the one would raise whom the other has forgotten.
     pub(super) fn judge_beyond_reach(&mut self, slot: Slot) {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
-        let hears_others = self.count_answers(suspicion.start) > 0 && !suspicion.provisional_only;
+        let hears_others = self.hears_others_since(suspicion.start) && !suspicion.provisional_only;
         match rule_beyond_reach(suspicion.called_dead, suspicion.hard_deadline() <= self.now, hears_others) {
             Beyond::Wait => self.plan_beyond_reach(slot),
             Beyond::Dead => self.convict(slot, DeadReason::SilentUnconfirmed),
@@ -72,6 +74,21 @@ impl Machine {
                 self.plan_beyond_reach(slot);
             }
         }
+    }
+
+    /// A member that cannot be sent to at its own address has answered where it sends from. The others look for it
+    /// elsewhere, so their suspicions are untouched; but it is there, and this node is heard, who may have no other member
+    /// to tell it so.
+    pub(super) fn note_answer_beyond_reach(&mut self, slot: Slot, sent: Instant) {
+        if !self.can_reach(slot) && !sabotage::is_off("answers_beyond_reach") {
+            self.answered_beyond_reach = self.answered_beyond_reach.max(sent);
+            self.hearsay.confirm(slot);
+        }
+    }
+
+    /// Whether a member has answered a ping sent since a moment: one in reach that is no suspect, or one beyond it.
+    fn hears_others_since(&self, since: Instant) -> bool {
+        self.count_answers(since) > 0 || self.answered_beyond_reach >= since
     }
 
     /// Whether a member can be sent to at its own address.
