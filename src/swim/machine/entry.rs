@@ -184,7 +184,10 @@ impl Machine {
             Purpose::TakeIn(record) => {
                 self.tell_of_predecessor(address, &record);
                 self.hear_alive(proved, &RecordRef::of(&record), Source::Owner);
-                self.introduce_beyond_reach(Origin { slot: self.members.find_digest(origin.digest), ..proved });
+                if let Some(slot) = self.members.find_digest(origin.digest) {
+                    self.note_answer_beyond_reach(slot, sent);
+                    self.introduce_beyond_reach(Origin { slot: Some(slot), ..proved });
+                }
             }
             Purpose::TellUs => self.send_news(address, First::Me),
             Purpose::Serve => {}

@@ -83,6 +83,7 @@ impl Machine {
         if !self.can_reach(slot) && !sabotage::is_off("answers_beyond_reach") {
             self.answered_beyond_reach = self.answered_beyond_reach.max(sent);
             self.hearsay.confirm(slot);
+            self.note_start(slot);
         }
     }
 
@@ -94,6 +95,17 @@ impl Machine {
     /// Whether a member can be sent to at its own address.
     pub(super) fn can_reach(&self, slot: Slot) -> bool {
         self.reach == Reach::Both || self.reach.covers(self.members.member(slot).address())
+    }
+
+    /// How many others of this node's own family are Alive or Suspect. By the other one its datagrams come from elsewhere
+    /// than it receives, so only these can say where it is seen; all can while it knows no address.
+    pub(super) fn others_of_family(&self) -> usize {
+        let own = self.me().address();
+        if own.ip().is_unspecified() || sabotage::is_off("voices_of_family") {
+            return self.others();
+        }
+        let family = if own.is_ipv4() { Reach::V4 } else { Reach::V6 };
+        self.members.counts_in(family).live().saturating_sub(usize::from(self.me().state().is_live()))
     }
 
     /// How many members in reach are present, this node included.
