@@ -130,7 +130,7 @@ impl Checks {
             answered: Answered::new(configs.clone(), scenario.families.clone()),
             isolation: Isolation::new(configs, scenario.families.clone()),
             silence: Silence::new(configs, scenario),
-            reach: Reach::new(scenario.families.clone()),
+            reach: Reach::new(scenario),
             bounds: Bounds::new(configs.clone()),
             elections: Elections::new(scenario),
             turns: 0,

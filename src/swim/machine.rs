@@ -114,6 +114,8 @@ pub(crate) struct Machine {
     stranger: Option<(Digest, SocketAddr)>,
     /// Whom the socket can send to.
     reach: Reach,
+    /// When the latest ping was sent that a member out of reach has answered from where it sends.
+    answered_beyond_reach: Instant,
     outbox: Outbox,
     events: Events,
     flapping: Flapping,
@@ -183,6 +185,7 @@ impl Machine {
             unmet: None,
             stranger: None,
             reach: Reach::default(),
+            answered_beyond_reach: Instant::ORIGIN,
             outbox: Outbox::default(),
             events: Events::default(),
             flapping: Flapping::default(),

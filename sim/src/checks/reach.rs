@@ -1,29 +1,36 @@
 //! Always, of families: nobody accuses a member that it cannot send to.
 
-use tidings::event::DeadReason;
+use tidings::event::{DeadReason, SuspectReason};
+use tidings::member::Accusers;
 use tidings::{Event, Protocol};
 
-use crate::scenario::{Families, Family};
+use crate::scenario::{Families, Family, Scenario};
 use crate::violation::Violation;
 use crate::watch::Moment;
 
 #[derive(Debug)]
 pub(super) struct Reach {
     families: Families,
+    /// The hosts in whose names accusations are invented, which come back to them.
+    liars: Vec<u32>,
 }
 
 impl Reach {
-    pub(super) fn new(families: Families) -> Self {
-        Reach { families }
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let liars = (0..scenario.host_limit()).filter(|host| scenario.is_liar(*host)).collect();
+        Reach { families: scenario.families.clone(), liars }
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, protocol: &Protocol, event: &Event) -> Option<Violation> {
         let me = protocol.me().id();
+        let is_named = |by: &Accusers| by.contains(me) && !self.liars.contains(&host);
         let (member, accuses) = match event {
-            Event::Suspect { member, by, .. } => (member, by.contains(me)),
+            Event::Suspect { member, by, reason, .. } => {
+                (member, is_named(by) || *reason == SuspectReason::ProbeFailed)
+            }
             // With the word of others alone it waits for 3 P, and is certain of it or says nothing.
             Event::Dead { member, by, reason, isolated } => {
-                (member, by.contains(me) || *isolated || *reason == DeadReason::Silent)
+                (member, is_named(by) || *isolated || *reason == DeadReason::Silent)
             }
             _ => return None,
         };

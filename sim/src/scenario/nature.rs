@@ -1,6 +1,6 @@
 //! What kind of scenario it is, for checks that do not hold in every kind.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Planned};
 use crate::scenario::Scenario;
 
 impl Scenario {
@@ -8,6 +8,13 @@ impl Scenario {
     #[must_use]
     pub fn has_liar(&self) -> bool {
         self.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { .. }))
+    }
+
+    /// Whether a host lies at some time.
+    #[must_use]
+    pub fn is_liar(&self, host: u32) -> bool {
+        let lies = |planned: &Planned| matches!(&planned.what, Fault::Lie { hosts, .. } if hosts.contain(host));
+        self.faults.iter().any(lies)
     }
 
     /// Why nobody can say what must hold when the faults are over; none when it can be said.
@@ -50,12 +57,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::fault::{Links, Planned};
+    use crate::fault::{Hosts, Lie, Links};
 
     #[test]
     fn a_scenario_knows_what_kind_it_is() {
         let quiet = Scenario::new("t", 3, Duration::from_secs(9));
         assert!(!quiet.has_liar() && !quiet.is_crowded() && !quiet.has_random_loss());
+        let every = Duration::from_secs(1);
+        let lie = Fault::Lie { hosts: Hosts::These(vec![1]), about: Hosts::All, what: Lie::Suspect, every };
+        let lying = quiet.clone().with(Planned::at(Duration::ZERO, lie));
+        assert_eq!((lying.has_liar(), [0, 1, 2].map(|host| lying.is_liar(host))), (true, [false, true, false]));
         let mut crowded = quiet.clone();
         crowded.config.insert("members_max".to_owned(), 3.into());
         assert!(!crowded.is_crowded());

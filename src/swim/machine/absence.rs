@@ -15,7 +15,7 @@ impl Machine {
     /// says of ghosts: when nobody has answered us for that long, others may have died and been forgotten, and so may
     /// we, whose next words must outrank what was said of us.
     pub(super) fn wake_among_strangers(&mut self) {
-        let answered = self.answers.latest().unwrap_or(self.started).max(self.started);
+        let answered = self.answers.latest().unwrap_or(self.started).max(self.started).max(self.answered_beyond_reach);
         if self.now.since(answered) < TOMBSTONE_RETENTION || self.leaving.is_some() || sabotage::is_off("hearsay") {
             return;
         }

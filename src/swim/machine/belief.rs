@@ -42,14 +42,14 @@ impl Machine {
         }
         let known = self.members.find(record.id);
         if source != Source::Owner && self.leaps(known, record.generation, record.incarnation) {
-            self.ask_owner(record);
+            self.ask_owner(origin, record);
             return;
         }
         match known {
             None => match self.ghosts.buried(self.now, record.id, record.generation, record.incarnation) {
                 // Somebody holds it alive whom we compare views with: no old rumour, so it is looked for. Two that
                 // forgot each other would else stay apart for as long as tombstones last.
-                Some(_) if source == Source::Sync => self.ask_owner(record),
+                Some(_) if source == Source::Sync => self.ask_owner(origin, record),
                 Some(buried) => self.answer_the_buried(origin, record, buried),
                 None => self.take_in(record.to_record(), source),
             },
@@ -88,7 +88,7 @@ impl Machine {
                 self.send_news(origin.address, First::Record(slot));
             }
         } else if !self.joining.is_guest(digest, record.address) {
-            self.ask_owner(record);
+            self.ask_owner(origin, record);
         }
     }
 
@@ -404,14 +404,20 @@ impl Machine {
     }
 
     /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word. One datagram can
-    /// hold many such records, so the bucket bounds what is asked.
-    fn ask_owner(&mut self, record: &RecordRef<'_>) {
+    /// hold many such records, so the bucket bounds what is asked. An owner beyond reach can be asked only where its own
+    /// datagram came from.
+    fn ask_owner(&mut self, origin: Origin, record: &RecordRef<'_>) {
+        let target = Digest::of(record.id, record.generation);
+        let address = match self.reach.covers(record.address) || sabotage::is_off("owner_beyond_reach") {
+            true => record.address,
+            false if origin.digest == target => origin.source,
+            false => return,
+        };
         if !self.bucket.take(self.now) {
             return;
         }
         let purpose = Purpose::TakeIn(record.to_record());
-        let target = Digest::of(record.id, record.generation);
-        self.ask_for_proof(record.address, target, purpose, self.rules.datagram_bytes_max, First::Nothing);
+        self.ask_for_proof(address, target, purpose, self.rules.datagram_bytes_max, First::Nothing);
     }
 
     /// Somebody believes what we know to be old: the better news goes to whoever said it, and to its owner.

@@ -107,6 +107,7 @@ impl Machine {
             }
             self.hear(origin, heard.pulse);
             self.ack(origin, nonce, AsksWhere::No);
+            self.introduce_beyond_reach(origin);
             return Ok(());
         }
         let record = record.ok_or(Rejected::Misdirected)?;
@@ -118,10 +119,23 @@ impl Machine {
             self.send_limited(origin, First::Seen(origin.source));
             return Ok(());
         }
+        // A node that speaks both families tells one address, which may be of the family that we do not speak. It proves
+        // what can be proved here, that it receives where it sends from.
+        let is_reached = self.reach.covers(record.address) || sabotage::is_off("greeted_beyond_reach");
+        let address = if is_reached { record.address } else { origin.source };
         let purpose = Purpose::TakeIn(record.to_record());
         let first = First::Seen(origin.source);
-        self.ask_for_proof(record.address, origin.digest, purpose, origin.bytes, first);
+        self.ask_for_proof(address, origin.digest, purpose, origin.bytes, first);
         Ok(())
+    }
+
+    /// A member greets us, so it does not know us. One that we can send to is pinged in its turn and learns it from that;
+    /// one that we can answer, and not ask, is told at once.
+    fn introduce_beyond_reach(&mut self, origin: Origin) {
+        let is_beyond = origin.slot.is_some_and(|slot| !self.can_reach(slot));
+        if is_beyond && !sabotage::is_off("greeted_beyond_reach") {
+            self.send_news(origin.address, First::Me);
+        }
     }
 
     /// Whether a member behind a gateway tells another address than we have of it: its datagrams come from where they
@@ -170,6 +184,10 @@ impl Machine {
             Purpose::TakeIn(record) => {
                 self.tell_of_predecessor(address, &record);
                 self.hear_alive(proved, &RecordRef::of(&record), Source::Owner);
+                if let Some(slot) = self.members.find_digest(origin.digest) {
+                    self.note_answer_beyond_reach(slot, sent);
+                    self.introduce_beyond_reach(Origin { slot: Some(slot), ..proved });
+                }
             }
             Purpose::TellUs => self.send_news(address, First::Me),
             Purpose::Serve => {}

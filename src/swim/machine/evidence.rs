@@ -51,7 +51,7 @@ impl Machine {
     }
 
     /// A member that answers has truly started when it says, whatever our own clock said at our start.
-    fn note_start(&mut self, slot: Slot) {
+    pub(super) fn note_start(&mut self, slot: Slot) {
         let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
         let started = self.members.member(slot).generation().0.saturating_sub(running);
         if !sabotage::is_off("true_starts") {

@@ -141,6 +141,8 @@ impl Machine {
                 }
                 self.note_way(slot, attempt.to, origin.source);
                 self.note_evidence(slot, attempt.sent, attempt.errand);
+            } else if attempt.to == origin.source {
+                self.note_answer_beyond_reach(slot, attempt.sent);
             }
         }
         let was_proved = origin.is_proved;

@@ -43,9 +43,19 @@ impl Machine {
         self.ask_stranger();
         self.dial_when_alone();
         self.ask_about_hearsay();
-        if let Some(target) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
+        if let Some(turn) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
+            let target = self.in_reach_or_another(turn);
             self.begin_round(target, Occasion::Scheduled);
         }
+    }
+
+    /// Whose turn it is; for one beyond reach another is probed. Or a node among many of the other family would probe nobody
+    /// for longer than P, and neither find a crash nor hear that it has moved.
+    fn in_reach_or_another(&mut self, turn: Slot) -> Slot {
+        if self.can_reach(turn) || sabotage::is_off("turn_in_reach") {
+            return turn;
+        }
+        self.pick_others(1, None).iter().next().unwrap_or(turn)
     }
 
     /// The retry timeout for one member.
@@ -124,6 +134,13 @@ impl Machine {
     /// Others to ask: at random, those that are Alive before those that are not.
     pub(super) fn pick_others(&mut self, wanted: usize, except: Option<Slot>) -> Picks {
         self.pick(wanted, |_, slot| Some(slot) != except)
+    }
+
+    /// Others of this node's own family, or any while it knows no address.
+    pub(super) fn pick_of_family(&mut self, wanted: usize) -> Picks {
+        let own = self.me().address();
+        let is_any = own.ip().is_unspecified() || sabotage::is_off("voices_of_family");
+        self.pick(wanted, |members, slot| is_any || members.member(slot).address().is_ipv4() == own.is_ipv4())
     }
 
     fn pick(&mut self, wanted: usize, fits: impl Fn(&Members, Slot) -> bool) -> Picks {

@@ -6,6 +6,7 @@
 use crate::event::DeadReason;
 use crate::member::State;
 use crate::sabotage;
+use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::reach::Reach;
 use crate::swim::slot::Slot;
@@ -15,6 +16,8 @@ use crate::time::Instant;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Beyond {
     Wait,
+    /// Those that can ask may know of no suspicion: its accusers restarted. They are told, and look.
+    TellAgain,
     Dead,
     /// A refutation may have been missed: the wait begins anew.
     Again,
@@ -22,7 +25,9 @@ enum Beyond {
 
 fn rule_beyond_reach(called_dead: bool, is_over: bool, hears_others: bool) -> Beyond {
     match (called_dead, is_over, hears_others) {
-        (false, ..) | (_, false, _) => Beyond::Wait,
+        (_, false, _) => Beyond::Wait,
+        (false, true, _) if sabotage::is_off("suspicion_told_again") => Beyond::Wait,
+        (false, true, _) => Beyond::TellAgain,
         (true, true, true) => Beyond::Dead,
         (true, true, false) => Beyond::Again,
     }
@@ -47,22 +52,30 @@ impl Machine {
         }
     }
 
-    /// Plans when a suspect that cannot be asked is judged.
+    /// Plans when a suspect that cannot be asked is judged, or told of again. Another may call it dead after that moment: a
+    /// timer that is set in the past would look as if this node had not run since.
     pub(super) fn plan_beyond_reach(&mut self, slot: Slot) {
+        let (now, again) = (self.now, self.rules.stall_tolerance * 3);
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
-            let due = if suspicion.called_dead { suspicion.hard_deadline() } else { Instant::NEVER };
-            suspicion.wait_until(due);
+            let hard = suspicion.hard_deadline();
+            let is_late = hard <= now && !suspicion.called_dead;
+            suspicion.wait_until(if is_late { now + again } else { hard.max(now) });
         }
     }
 
-    /// A verdict rests on a last ping of our own, and here there can be none. What others suspect stays a suspect; what
-    /// one of them has called dead, and that has not refuted it until 3 P are over, is dead here too. Otherwise the views
-    /// of the two families would differ for ever, and the one would raise whom the other has forgotten.
+    /// A verdict rests on a last ping of our own, and here there can be none. What others suspect stays a suspect, and is
+    /// told of again after 3 P, so that those who can ask it do, and it refutes. What one of them has called dead, and
+    /// that has not refuted it until 3 P are over, is dead here too. Otherwise the views of the two families would differ
+    /// for ever, and the one would raise whom the other has forgotten.
     pub(super) fn judge_beyond_reach(&mut self, slot: Slot) {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
-        let hears_others = self.count_answers(suspicion.start) > 0 && !suspicion.provisional_only;
+        let hears_others = self.hears_others_since(suspicion.start) && !suspicion.provisional_only;
         match rule_beyond_reach(suspicion.called_dead, suspicion.hard_deadline() <= self.now, hears_others) {
             Beyond::Wait => self.plan_beyond_reach(slot),
+            Beyond::TellAgain => {
+                self.tell(slot, Urgency::Suspect);
+                self.plan_beyond_reach(slot);
+            }
             Beyond::Dead => self.convict(slot, DeadReason::SilentUnconfirmed),
             Beyond::Again => {
                 let now = self.now;
@@ -74,9 +87,36 @@ impl Machine {
         }
     }
 
+    /// A member that cannot be sent to at its own address has answered where it sends from. The others look for it
+    /// elsewhere, so their suspicions are untouched; but it is there, and this node is heard, who may have no other member
+    /// to tell it so.
+    pub(super) fn note_answer_beyond_reach(&mut self, slot: Slot, sent: Instant) {
+        if !self.can_reach(slot) && !sabotage::is_off("answers_beyond_reach") {
+            self.answered_beyond_reach = self.answered_beyond_reach.max(sent);
+            self.hearsay.confirm(slot);
+            self.note_start(slot);
+        }
+    }
+
+    /// Whether a member has answered a ping sent since a moment: one in reach that is no suspect, or one beyond it.
+    fn hears_others_since(&self, since: Instant) -> bool {
+        self.count_answers(since) > 0 || self.answered_beyond_reach >= since
+    }
+
     /// Whether a member can be sent to at its own address.
     pub(super) fn can_reach(&self, slot: Slot) -> bool {
         self.reach == Reach::Both || self.reach.covers(self.members.member(slot).address())
+    }
+
+    /// How many others of this node's own family are Alive or Suspect. By the other one its datagrams come from elsewhere
+    /// than it receives, so only these can say where it is seen; all can while it knows no address.
+    pub(super) fn others_of_family(&self) -> usize {
+        let own = self.me().address();
+        if own.ip().is_unspecified() || sabotage::is_off("voices_of_family") {
+            return self.others();
+        }
+        let family = if own.is_ipv4() { Reach::V4 } else { Reach::V6 };
+        self.members.counts_in(family).live().saturating_sub(usize::from(self.me().state().is_live()))
     }
 
     /// How many members in reach are present, this node included.
@@ -101,7 +141,9 @@ mod tests {
     #[test]
     fn who_cannot_be_asked_is_dead_by_anothers_word_alone_and_late() {
         let rows = [
-            ("it is suspected, however long", (false, true, true), Beyond::Wait),
+            ("it is suspected, and 3 P are not over", (false, false, true), Beyond::Wait),
+            ("they are, and its accusers may have forgotten it", (false, true, true), Beyond::TellAgain),
+            ("the same, and we hear nobody", (false, true, false), Beyond::TellAgain),
             ("it was called dead, and 3 P are not over", (true, false, true), Beyond::Wait),
             ("they are, and we hear others, who would have told us otherwise", (true, true, true), Beyond::Dead),
             ("they are, and we hear nobody", (true, true, false), Beyond::Again),

@@ -94,7 +94,11 @@ impl Machine {
         let is_due = !origin.is_proved || self.rounding.round() % STRANGER_ROUNDS == 0;
         if origin.path == Path::Unknown && is_due {
             let bytes_max = self.rules.datagram_bytes_max;
-            self.ask_for_proof(source, digest, Purpose::Serve, bytes_max, First::Seen(source));
+            // One beyond reach is never asked where we are, but here.
+            let is_beyond = origin.slot.is_some_and(|slot| !self.can_reach(slot));
+            let asks = is_beyond && !self.is_address_known() && !sabotage::is_off("asks_beyond_reach");
+            let first = if asks { First::Me } else { First::Seen(source) };
+            self.ask_for_proof(source, digest, Purpose::Serve, bytes_max, first);
         }
     }
 
@@ -158,7 +162,7 @@ impl Machine {
     }
 
     pub(super) fn run_whereabouts(&mut self) {
-        let (own, others) = (self.me().address(), self.others());
+        let (own, others) = (self.me().address(), self.others_of_family());
         match self.whereabouts.rule(self.now, own, others) {
             Ruling::Rest => {}
             Ruling::Ask => self.ask_where_we_are(),
@@ -170,7 +174,7 @@ impl Machine {
 
     /// Tells several members our own record, so that each says where it sees us and pings us where it has us.
     fn ask_where_we_are(&mut self) {
-        for slot in self.pick_others(ASKED_MAX, None).iter() {
+        for slot in self.pick_of_family(ASKED_MAX).iter() {
             self.ping(slot, Errand::Look, First::Me);
         }
     }
@@ -211,7 +215,7 @@ impl Machine {
 
     /// The address that most others see this node at, when they do not reach it at its own.
     pub(crate) fn seen_elsewhere(&self) -> Option<SocketAddr> {
-        self.whereabouts.unreached(self.me().address(), self.others())
+        self.whereabouts.unreached(self.me().address(), self.others_of_family())
     }
 
     /// Whether this node knows an address to tell the others.
