@@ -179,12 +179,21 @@ impl Machine {
         }
     }
 
+    /// What an echo says first: what is held against whoever pinged, else the newer words of a member that the ping
+    /// accuses at an older standing.
+    fn first_of_ack(&self, origin: Origin) -> First {
+        match (self.belief_about_sender(origin), self.outdated) {
+            (First::Nothing, Some(slot)) if !sabotage::is_off("outdated") => First::About(slot),
+            (belief, _) => belief,
+        }
+    }
+
     /// Echoes a ping's nonce: to where its sender receives, if that is known, else to where it came from.
     pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce, asks_where: AsksWhere) {
         let is_stranger = origin.path == Path::Unknown;
         let is_seen_elsewhere = is_stranger || asks_where == AsksWhere::Yes;
         let seen = Self::where_seen(origin);
-        let first = if is_seen_elsewhere { seen } else { self.belief_about_sender(origin) };
+        let first = if is_seen_elsewhere { seen } else { self.first_of_ack(origin) };
         let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
         if let Some(to) = self.other_address(origin).filter(|_| !sabotage::is_off("ways")) {
