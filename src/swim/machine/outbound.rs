@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::member::State;
+use crate::member::{Accusers, State};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{Changes, Urgency, sends_in_all};
@@ -238,6 +238,15 @@ impl Machine {
     }
 }
 
+/// The same accusation in fewer bytes: who is accused need not know by whom in order to refute.
+fn without_accusers<'a>(item: &Item<'a>) -> Item<'a> {
+    match item {
+        Item::Suspect(accusation) => Item::Suspect(Accusation { accusers: Accusers::default(), ..*accusation }),
+        Item::Dead(accusation) => Item::Dead(Accusation { accusers: Accusers::default(), ..*accusation }),
+        other => *other,
+    }
+}
+
 /// What there is to tell of each member, read from the tables at the moment of telling.
 #[derive(Clone, Copy)]
 pub(super) struct News<'a> {
@@ -296,7 +305,7 @@ impl<'a> News<'a> {
             First::Seen(address) | First::SeenElsewhere(address) => Some(Item::Seen(address)),
         };
         let Some(item) = item else { return };
-        let is_said = writer.item(&item);
+        let is_said = writer.item(&item) || writer.item(&without_accusers(&item));
         if !is_said && matches!(first, First::SeenElsewhere(_)) && !sabotage::is_off("seen_elsewhere") {
             writer.item(&Item::SeenElsewhere);
         }
