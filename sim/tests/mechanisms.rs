@@ -127,6 +127,34 @@ fn last_ping_a_lost_refutation_kills_nobody() {
     }
 }
 
+/// The last question: whoever is the only one that a refutation has not reached asks others with its last ping, and is
+/// told, though the suspect itself does not get through to it.
+#[test]
+fn last_question_who_alone_missed_a_refutation_is_told_before_its_verdict() {
+    for seed in 0..4 {
+        let mut net = cluster(&lan(), seed, 24);
+        let since = net.now();
+        net.fail(alone(23));
+        assert!(net.until(secs(5), |net| net.state(0, 23) == Some(State::Suspect)));
+        net.run(secs(1));
+        let bystander = (0..23).find(|n| net.state(*n, 23) == Some(State::Suspect)).unwrap();
+        net.heal();
+        // The member is back and its refutation spreads, but nothing of it gets to the bystander,
+        net.stop(move |from, to, datagram| to == bystander && (from == 23 || mentions(datagram, 23)));
+        assert!(net.until(secs(5), |net| last_pings(net, bystander, 23) > 0), "seed {seed}");
+        // nor any news that nothing asked for, until its verdict is due.
+        net.stop(move |from, to, datagram| {
+            to == bystander && (from == 23 || (datagram[1] != forge::ACK && mentions(datagram, 23)))
+        });
+        net.run(secs(1));
+        assert_eq!(net.false_dead(since), 0, "seed {seed}");
+        assert_eq!(net.state(bystander, 23), Some(State::Alive), "seed {seed}");
+        net.heal();
+        net.run(secs(10));
+        assert!(net.all_agree(), "seed {seed}");
+    }
+}
+
 /// The self-tests: a node that hears nobody takes it for its own fault and accuses nobody aloud.
 #[test]
 fn self_tests_a_deaf_node_accuses_nobody_aloud() {

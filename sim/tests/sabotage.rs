@@ -26,11 +26,13 @@ use tidings_sim::scenario::Scenario;
 use tidings_sim::world::World;
 
 /// Each fault and the test that must notice it.
-const FAULTS: [(&str, &str); 13] = [
+const FAULTS: [(&str, &str); 15] = [
     ("late_wake", "mechanisms::late_wake_a_driver_that_stops_for_ten_seconds_declares_nobody_dead"),
     ("stall_tolerance", "mechanisms::stall_tolerance_a_stall_below_p_is_never_a_death"),
     ("accusers", "mechanisms::accusers_one_observer_alone_waits_for_three_p"),
     ("last_ping", "mechanisms::last_ping_a_lost_refutation_kills_nobody"),
+    ("last_question", "mechanisms::last_question_who_alone_missed_a_refutation_is_told_before_its_verdict"),
+    ("outdated", "mechanisms::last_question_who_alone_missed_a_refutation_is_told_before_its_verdict"),
     ("self_tests", "mechanisms::self_tests_a_deaf_node_accuses_nobody_aloud"),
     ("isolated", "mechanisms::isolated_verdicts_are_provisional_and_undone"),
     ("ghosts", "mechanisms::ghosts_a_ten_minute_partition_heals"),

@@ -110,6 +110,8 @@ pub(crate) struct Machine {
     pooled: Rtt,
     /// A member that pinged us from an address that is not proved while there was news for it.
     unmet: Option<Slot>,
+    /// A member that the ping at hand accuses at a standing which it has left since.
+    outdated: Option<Slot>,
     /// Who pinged us last as a member that we know by another address, and from where.
     stranger: Option<(Digest, SocketAddr)>,
     /// Whom the socket can send to.
@@ -183,6 +185,7 @@ impl Machine {
             ways: Ways::default(),
             pooled: Rtt::default(),
             unmet: None,
+            outdated: None,
             stranger: None,
             reach: Reach::default(),
             answered_beyond_reach: Instant::ORIGIN,

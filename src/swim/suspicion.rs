@@ -97,6 +97,8 @@ pub(crate) struct Suspicion {
     standing: Option<Instant>,
     /// The next ping to a suspect that speaks, and how far they are apart.
     insisting: Option<(Instant, Duration)>,
+    /// Since when it is pinged for that it speaks.
+    insists_since: Option<Instant>,
     pinged_back: Option<Instant>,
     stage: Stage,
     next: Instant,
@@ -125,6 +127,7 @@ impl Suspicion {
             shift: Duration::ZERO,
             standing: None,
             insisting: None,
+            insists_since: None,
             pinged_back: None,
             stage: Stage::Waiting,
             next: Instant::NEVER,
@@ -155,7 +158,16 @@ impl Suspicion {
     pub(crate) fn soft_deadline(&self) -> Instant {
         let after_hearing = self.heard + HEARD_MIN.max(self.pace.rto * 3);
         let tolerance = if sabotage::is_off("stall_tolerance") { Duration::ZERO } else { self.pace.tolerance };
-        (self.base + tolerance).max(after_hearing) + self.shift
+        (self.base + tolerance).max(after_hearing).max(self.insisted_until()) + self.shift
+    }
+
+    /// Until when a suspect that speaks is asked before it may be convicted: for P from its first word, as long as that
+    /// is no later than 3 P after the silence began. Who hears one datagram in a hundred and speaks once a second would
+    /// else be asked for as little as half of P, in which each hundredth such suspicion ends in a wrong death.
+    fn insisted_until(&self) -> Instant {
+        let since = self.insists_since.filter(|_| !sabotage::is_off("insists_for_p"));
+        let latest = self.base + self.pace.tolerance * 3;
+        since.map_or(self.base, |since| (since + self.pace.tolerance).min(latest))
     }
 
     /// When it falls without them.
@@ -202,6 +214,7 @@ impl Suspicion {
     /// The suspect has spoken: it is pinged from `first` on, so far apart, until it is acquitted or convicted.
     pub(crate) fn insist(&mut self, first: Instant, every: Duration) {
         self.insisting = Some((first, every));
+        self.insists_since.get_or_insert(first);
     }
 
     pub(crate) fn insists(&self) -> bool {
@@ -245,17 +258,21 @@ impl Suspicion {
         self.log(now, Cause::Published);
     }
 
-    /// Judgement begins anew, because this node was isolated until now.
+    /// Judgement begins anew, because this node was isolated until now. How well it hears is still told by all that it
+    /// asked since its first last ping: the few answers that ended the isolation say little.
     pub(crate) fn begin_again(&mut self, now: Instant) {
         self.heard = now;
         self.unanswered_verdicts = 0;
-        self.heard_by_then = None;
+        if sabotage::is_off("heard_in_isolation") {
+            self.heard_by_then = None;
+        }
         self.lacks = None;
     }
 
     /// Judgement begins anew, because our own stalls forbade a certain verdict.
     pub(crate) fn renew(&mut self, now: Instant) {
         self.begin_again(now);
+        self.heard_by_then = None;
         self.base = now;
         self.shift = Duration::ZERO;
         self.provisional_only = false;
@@ -451,6 +468,22 @@ mod tests {
         suspicion.stand(at(1_000));
         suspicion.plan(at(1_000), at(4_000), PACE.rto, Duration::ZERO);
         assert_eq!(transcript(suspicion, 2_200), ["1375 Standing", "1750 Standing", "2125 Standing"]);
+    }
+
+    #[test]
+    fn who_speaks_is_asked_for_p_before_the_verdict_and_no_longer_than_three_p() {
+        // The silence began at 1 s. First word, soft deadline, hard deadline.
+        for (word, soft, hard) in [(1_000, 4_000, 10_000), (2_500, 5_500, 10_000), (9_000, 10_000, 10_000)] {
+            let mut suspicion = heard(1_000, 1_000);
+            suspicion.insist(at(word), Duration::from_millis(20));
+            assert_eq!((suspicion.soft_deadline(), suspicion.hard_deadline()), (at(soft), at(hard)), "word at {word}");
+            suspicion.insist(at(word + 500), Duration::from_millis(20));
+            assert_eq!(suspicion.soft_deadline(), at(soft), "a later word is not the first");
+        }
+        let mut suspicion = heard(1_000, 1_000);
+        suspicion.insist(at(2_500), Duration::from_millis(20));
+        assert!(suspicion.answered(at(3_100), at(3_000)));
+        assert_eq!(suspicion.soft_deadline(), at(6_000), "it has been asked for longer than the new silence lasts");
     }
 
     #[test]

@@ -89,6 +89,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/lossy-burst.toml"),
     include_str!("../../scenarios/lost-inbox-16ms.toml"),
     include_str!("../../scenarios/lost-inboxes-26.toml"),
+    include_str!("../../scenarios/lost-inbox-unproved.toml"),
     include_str!("../../scenarios/mass-restart.toml"),
     include_str!("../../scenarios/metadata-forget.toml"),
     include_str!("../../scenarios/mixed-limits.toml"),

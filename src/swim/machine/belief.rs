@@ -307,7 +307,11 @@ impl Machine {
     fn current(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
         let slot = self.members.find(id)?;
         let member = self.members.member(slot);
-        if member.generation() != generation || incarnation < member.incarnation() {
+        if (generation, incarnation) < (member.generation(), member.incarnation()) {
+            self.outdated.get_or_insert(slot);
+            return None;
+        }
+        if member.generation() != generation {
             return None;
         }
         if incarnation.0 - member.incarnation().0 > INCARNATION_LEAP {

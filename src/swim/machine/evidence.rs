@@ -153,7 +153,17 @@ impl Machine {
         self.wake_among_strangers();
         if wake.is_new && self.members.counts().present() > 1 {
             self.events.push(Event::SelfStalled { gap: wake.growth });
-            self.self_test(None);
+            self.self_test_after_stall();
+        }
+    }
+
+    /// Tells itself with the self-test: who does not know our address to be proved answers with no more bytes than the
+    /// ping has, and must be able to say that it suspects us before we stop again.
+    fn self_test_after_stall(&mut self) {
+        for slot in self.pick_others(SELF_TEST_PINGS, None).iter() {
+            let is_alive = self.members.member(slot).state() == State::Alive;
+            let first = if is_alive && !sabotage::is_off("tells_itself") { First::Me } else { First::Nothing };
+            self.ping(slot, Errand::Look, first);
         }
     }
 

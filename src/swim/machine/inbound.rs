@@ -101,6 +101,7 @@ impl Machine {
             self.introduce_ourselves(origin);
             return Ok(());
         }
+        self.outdated = None;
         self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
         let asks_where = self.hear_whereabouts(origin, heard);

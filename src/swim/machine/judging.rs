@@ -126,8 +126,17 @@ impl Machine {
             return;
         }
         for other in self.pick_others(LAST_PING_SELF_TESTS, Some(slot)).iter() {
-            self.ping(other, Errand::Look, First::Nothing);
+            let first = self.question_about(slot, other);
+            self.ping(other, Errand::Look, first);
         }
+    }
+
+    /// What a self-test says of the suspect that it is for: who knows newer words of it answers with them. News are sent
+    /// a few times only, so that a refutation may have reached all but this node.
+    fn question_about(&self, suspect: Slot, other: Slot) -> First {
+        let row = self.members.row(other);
+        let may_hear = row.is_proved() && row.member.state() == State::Alive;
+        if may_hear && !sabotage::is_off("last_question") { First::About(suspect) } else { First::Nothing }
     }
 
     /// A suspect has sent us something, so it runs at this moment and may answer now what it did not before. Asked where

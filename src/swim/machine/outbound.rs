@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::member::State;
+use crate::member::{Accusers, State};
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{Changes, Urgency, sends_in_all};
@@ -179,12 +179,21 @@ impl Machine {
         }
     }
 
+    /// What an echo says first: what is held against whoever pinged, else the newer words of a member that the ping
+    /// accuses at an older standing.
+    fn first_of_ack(&self, origin: Origin) -> First {
+        match (self.belief_about_sender(origin), self.outdated) {
+            (First::Nothing, Some(slot)) if !sabotage::is_off("outdated") => First::About(slot),
+            (belief, _) => belief,
+        }
+    }
+
     /// Echoes a ping's nonce: to where its sender receives, if that is known, else to where it came from.
     pub(super) fn ack(&mut self, origin: Origin, nonce: Nonce, asks_where: AsksWhere) {
         let is_stranger = origin.path == Path::Unknown;
         let is_seen_elsewhere = is_stranger || asks_where == AsksWhere::Yes;
         let seen = Self::where_seen(origin);
-        let first = if is_seen_elsewhere { seen } else { self.belief_about_sender(origin) };
+        let first = if is_seen_elsewhere { seen } else { self.first_of_ack(origin) };
         let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
         if let Some(to) = self.other_address(origin).filter(|_| !sabotage::is_off("ways")) {
@@ -226,6 +235,15 @@ impl Machine {
         if self.gossip.len() > 0 {
             self.send_news(origin.address, First::Nothing);
         }
+    }
+}
+
+/// The same accusation in fewer bytes: who is accused need not know by whom in order to refute.
+fn without_accusers<'a>(item: &Item<'a>) -> Item<'a> {
+    match item {
+        Item::Suspect(accusation) => Item::Suspect(Accusation { accusers: Accusers::default(), ..*accusation }),
+        Item::Dead(accusation) => Item::Dead(Accusation { accusers: Accusers::default(), ..*accusation }),
+        other => *other,
     }
 }
 
@@ -287,7 +305,7 @@ impl<'a> News<'a> {
             First::Seen(address) | First::SeenElsewhere(address) => Some(Item::Seen(address)),
         };
         let Some(item) = item else { return };
-        let is_said = writer.item(&item);
+        let is_said = writer.item(&item) || writer.item(&without_accusers(&item));
         if !is_said && matches!(first, First::SeenElsewhere(_)) && !sabotage::is_off("seen_elsewhere") {
             writer.item(&Item::SeenElsewhere);
         }

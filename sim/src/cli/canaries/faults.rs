@@ -145,6 +145,18 @@ pub(super) const CANARIES: &[Canary] = &[
     ),
     within(
         "ingress-loss-99",
+        swarm("insists_for_p", "expect", 105, "a suspect that speaks late is asked for what is left of P alone"),
+    ),
+    within(
+        "ingress-loss-99",
+        swarm("heard_in_isolation", "expect", 3, "who was isolated just now convicts on the answers of a moment"),
+    ),
+    within(
+        "lost-inbox-unproved",
+        swarm("tells_itself", "expect", 4, "a ping after a stall leaves no room to say that its sender is suspected"),
+    ),
+    within(
+        "ingress-loss-99",
         swarm("hears_well", "expect", 0, "who hears one answer of a hundred convicts on its own"),
     ),
     within("lost-inboxes-26", swarm("ping_back", "expect", 0, "what a suspect sends is not answered by a ping")),
