@@ -15,6 +15,8 @@ use crate::watch::Moment;
 #[derive(Debug, Default)]
 pub(super) struct Folds {
     hosts: Vec<BTreeMap<NodeId, Opinion>>,
+    /// The latest that each host's clock has said to its process, which takes no time for going back.
+    clocks: Vec<Instant>,
     healed: bool,
 }
 
@@ -61,12 +63,11 @@ impl Opinion {
     }
 
     /// A suspicion is told, that has perhaps run for a while.
-    fn suspect(&mut self, moment: Moment, before: Option<Opinion>, dead_after: Instant) {
+    fn suspect(&mut self, now: Instant, local: Instant, before: Option<Opinion>, dead_after: Instant) {
         self.state = State::Suspect;
-        let since = before.and_then(|before| before.held_since).unwrap_or(moment.now);
+        let since = before.and_then(|before| before.held_since).unwrap_or(now);
         self.suspected = Some((since, dead_after));
-        let last = self.told_at.replace(moment.local());
-        let apart = last.map(|last| moment.local().since(last));
+        let apart = self.told_at.replace(local).map(|last| local.since(last));
         self.hurried = apart.filter(|apart| self.is_flapping && *apart < PAIRS_APART);
     }
 
@@ -81,8 +82,18 @@ impl Folds {
         let place = host as usize;
         if self.hosts.len() <= place {
             self.hosts.resize_with(place + 1, BTreeMap::new);
+            self.clocks.resize(place + 1, Instant::ORIGIN);
         }
         self.hosts[place].clear();
+        self.clocks[place] = Instant::ORIGIN;
+    }
+
+    /// What a host's clock says, as its process counts: the protocol, too, takes a clock that goes back for one that
+    /// stands still until it is where it was.
+    pub(super) fn read(&mut self, moment: Moment, host: u32) -> Instant {
+        let Some(latest) = self.clocks.get_mut(host as usize) else { return moment.local() };
+        *latest = moment.local().max(*latest);
+        *latest
     }
 
     pub(super) fn opinion(&self, host: u32, id: NodeId) -> Option<&Opinion> {
@@ -103,6 +114,7 @@ impl Folds {
     /// Takes an event in.
     pub(super) fn told(&mut self, moment: Moment, host: u32, event: &Event) -> Option<Violation> {
         let member = event.member()?;
+        let local = self.read(moment, host);
         let fold = self.hosts.get_mut(host as usize)?;
         let before = fold.get(&member.id()).copied();
         let place = (member.generation(), member.incarnation());
@@ -116,7 +128,7 @@ impl Folds {
                 is_up.then(|| ("fold", "Up of who was up".to_owned())).or_else(|| raised(before, place))
             }
             Event::Suspect { dead_after, .. } => {
-                opinion.suspect(moment, before, *dead_after);
+                opinion.suspect(moment.now, local, before, *dead_after);
                 let follows = before.is_some_and(|before| before.state == State::Alive);
                 (!follows)
                     .then(|| ("fold", "Suspect of who was not Alive".to_owned()))
@@ -136,7 +148,7 @@ impl Folds {
                 opinion.was_dead = !*isolated;
                 opinion.suspected = before.and_then(|before| before.suspected);
                 let is_verdict = *reason != tidings::event::DeadReason::Restarted;
-                buried(moment, before, place.0, is_verdict)
+                buried(local, before, place.0, is_verdict)
             }
             Event::Left(_) => {
                 opinion.state = State::Left;
@@ -223,7 +235,7 @@ fn raised(before: Option<Opinion>, place: (Generation, Incarnation)) -> Option<(
 
 /// A death must not follow a departure, nor come before its time.
 fn buried(
-    moment: Moment,
+    local: Instant,
     before: Option<Opinion>,
     generation: Generation,
     is_verdict: bool,
@@ -238,6 +250,32 @@ fn buried(
     let Some((_, dead_after)) = before.suspected else {
         return Some(("fold", format!("Dead who was {:?}, not Suspect", before.state)));
     };
-    let early = dead_after.since(moment.local());
+    let early = dead_after.since(local);
     (early > Duration::ZERO).then(|| ("dead-after", format!("dead {} before the moment named", super::span(early))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    fn at(secs: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(100 + secs)
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stands_still_for_its_process_and_begins_anew_for_the_next() {
+        let (mut folds, mut clock) = (Folds::default(), Clock::new(at(0), at(50)));
+        folds.started(1);
+        let mut reads = |folds: &mut Folds, secs: u64, back: u64| {
+            clock.step_back(at(secs), Duration::from_secs(back));
+            folds.read(Moment { now: at(secs), clock }, 1)
+        };
+        let read = [(0, 0), (5, 3), (6, 0), (9, 0)].map(|(secs, back)| reads(&mut folds, secs, back));
+        assert_eq!(read, [at(50), at(52), at(53), at(56)]);
+        let read = [(10, 2), (11, 0), (13, 0)].map(|(secs, back)| reads(&mut folds, secs, back));
+        assert_eq!(read, [at(56), at(56), at(58)]);
+        folds.started(1);
+        assert_eq!(reads(&mut folds, 13, 4), at(54));
+    }
 }
