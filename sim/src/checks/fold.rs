@@ -34,6 +34,8 @@ pub(super) struct Opinion {
     suspected: Option<(Instant, Instant)>,
     was_dead: bool,
     is_flapping: bool,
+    /// When it was last told that it flaps no more, or is gone, dead or another process.
+    calmed: Option<Instant>,
     /// Since when its table has had a suspicion that was not told.
     held_since: Option<Instant>,
     /// When it was last told of a suspicion, by the host's own clock.
@@ -56,6 +58,7 @@ impl Opinion {
             suspected: None,
             was_dead: false,
             is_flapping: member.is_flapping(),
+            calmed: None,
             held_since: None,
             told_at: None,
             hurried: None,
@@ -120,6 +123,8 @@ impl Folds {
         let place = (member.generation(), member.incarnation());
         let mut opinion = Opinion::of(member, member.state());
         opinion.told_at = before.and_then(|before| before.told_at);
+        let is_calmed = before.is_some_and(|before| before.is_flapping && !opinion.is_flapping);
+        opinion.calmed = if is_calmed { Some(moment.now) } else { before.and_then(|before| before.calmed) };
         let wrong = match event {
             Event::Up(_) => {
                 opinion.state = State::Alive;
@@ -177,11 +182,9 @@ impl Folds {
     /// that flaps, or by such alone, may not have been told yet.
     pub(super) fn compare(&mut self, moment: Moment, host: u32, protocol: &Protocol, id: NodeId) -> Option<Violation> {
         let held = protocol.member(id);
-        let folded = self.hosts.get_mut(host as usize).and_then(|fold| fold.get_mut(&id));
-        let folded = folded.filter(|opinion| opinion.state != State::Left);
-        let is_held = folded.as_ref().is_some_and(|folded| folded.state == State::Alive)
-            && held.is_some_and(|held| held.state() == State::Suspect)
-            && (folded.as_ref().is_some_and(|folded| folded.held_since.is_some()) || may_be_held(protocol, id));
+        let fold = self.hosts.get_mut(host as usize);
+        let is_held = fold.as_deref().is_some_and(|fold| may_be_held(moment.now, fold, protocol, id));
+        let folded = fold.and_then(|fold| fold.get_mut(&id)).filter(|opinion| opinion.state != State::Left);
         let folded = folded.map(|folded| {
             folded.held_since = folded.held_since.or(Some(moment.now)).filter(|_| is_held);
             &*folded
@@ -211,15 +214,19 @@ impl Folds {
     }
 }
 
-/// Whether a suspicion may be held back when it begins: the suspect flaps, or all who accuse it do.
-fn may_be_held(protocol: &Protocol, id: NodeId) -> bool {
+/// Whether a suspicion may be held back: it is so already, or the suspect flaps, or all who accuse it do. One that has
+/// calmed at this very moment may have flapped when the suspicion began: one datagram tells of both, in either order.
+fn may_be_held(now: Instant, fold: &BTreeMap<NodeId, Opinion>, protocol: &Protocol, id: NodeId) -> bool {
+    let is_suspect = protocol.member(id).is_some_and(|member| member.state() == State::Suspect);
+    let Some(folded) = fold.get(&id).filter(|folded| is_suspect && folded.state == State::Alive) else { return false };
+    let calms = |id: NodeId| fold.get(&id).is_some_and(|accuser| accuser.calmed == Some(now));
     let flaps = |id: NodeId| protocol.member(id).is_some_and(Member::is_flapping);
     let Some(why) = protocol.why(id) else { return false };
     let mut accusers = why.steps.iter().filter_map(|step| match step.what {
         Cause::Accused(accuser) => Some(accuser),
         _ => None,
     });
-    flaps(id) || accusers.all(flaps)
+    folded.held_since.is_some() || flaps(id) || accusers.all(|accuser| flaps(accuser) || calms(accuser))
 }
 
 /// Who is certainly Dead or Left comes back only at a higher place.
