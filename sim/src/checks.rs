@@ -230,6 +230,7 @@ impl Watch for Checks {
     }
 
     fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) {
+        self.folds.read(moment, host);
         let violation = self.elections.turned(moment, host, protocol, &mut self.sometimes);
         self.note(violation);
         let changed = self.rows.changed(host, protocol);

@@ -437,3 +437,26 @@ fn a_claimed_silence_begins_no_earlier_than_our_own_last_answer() {
     let start = net.why(0, id(2)).unwrap().start;
     assert!(start + secs(5) > heard, "silent since {start} at {heard}, but it answers every other second");
 }
+
+/// A farewell ends it that a member flaps, our own too: it is counted no more, and whom we accuse is told at once.
+#[test]
+fn one_that_flaps_and_leaves_flaps_no_more() {
+    let mut net = cluster(&lan(), 1, 4);
+    let teller = net.who(1);
+    for _ in 0..3 {
+        let accused = net.who(0).accused(SUSPECT, 100, &[id(1)]);
+        net.hand(0, 1, teller.says("c", NEWS, &[], &[accused]));
+    }
+    assert_eq!((net.protocol(0).me().is_flapping(), net.protocol(0).metrics().members_flapping), (true, 1));
+
+    let since = net.now();
+    net.leave(0);
+    assert_eq!((net.protocol(0).me().is_flapping(), net.protocol(0).metrics().members_flapping), (false, 0));
+    let accused = net.who(2).accused(SUSPECT, 100, &[id(0)]);
+    net.hand(0, 1, teller.says("c", NEWS, &[], &[accused]));
+    assert_eq!(net.state(0, 2), Some(State::Suspect));
+    let told: Vec<_> = net.told_to(0, since).map(|(_, event)| event).collect();
+    let left = told.iter().find_map(|event| if let Event::Left(member) = event { Some(member) } else { None });
+    assert_eq!(left.map(Member::is_flapping), Some(false), "{told:?}");
+    assert!(told.iter().any(|event| matches!(event, Event::Suspect { .. })), "{told:?}");
+}

@@ -15,6 +15,8 @@ use crate::watch::Moment;
 #[derive(Debug, Default)]
 pub(super) struct Folds {
     hosts: Vec<BTreeMap<NodeId, Opinion>>,
+    /// The latest that each host's clock has said to its process, which takes no time for going back.
+    clocks: Vec<Instant>,
     healed: bool,
 }
 
@@ -32,6 +34,8 @@ pub(super) struct Opinion {
     suspected: Option<(Instant, Instant)>,
     was_dead: bool,
     is_flapping: bool,
+    /// When it was last told that it flaps no more, or is gone, dead or another process.
+    calmed: Option<Instant>,
     /// Since when its table has had a suspicion that was not told.
     held_since: Option<Instant>,
     /// When it was last told of a suspicion, by the host's own clock.
@@ -54,6 +58,7 @@ impl Opinion {
             suspected: None,
             was_dead: false,
             is_flapping: member.is_flapping(),
+            calmed: None,
             held_since: None,
             told_at: None,
             hurried: None,
@@ -61,12 +66,11 @@ impl Opinion {
     }
 
     /// A suspicion is told, that has perhaps run for a while.
-    fn suspect(&mut self, moment: Moment, before: Option<Opinion>, dead_after: Instant) {
+    fn suspect(&mut self, now: Instant, local: Instant, before: Option<Opinion>, dead_after: Instant) {
         self.state = State::Suspect;
-        let since = before.and_then(|before| before.held_since).unwrap_or(moment.now);
+        let since = before.and_then(|before| before.held_since).unwrap_or(now);
         self.suspected = Some((since, dead_after));
-        let last = self.told_at.replace(moment.local());
-        let apart = last.map(|last| moment.local().since(last));
+        let apart = self.told_at.replace(local).map(|last| local.since(last));
         self.hurried = apart.filter(|apart| self.is_flapping && *apart < PAIRS_APART);
     }
 
@@ -81,8 +85,18 @@ impl Folds {
         let place = host as usize;
         if self.hosts.len() <= place {
             self.hosts.resize_with(place + 1, BTreeMap::new);
+            self.clocks.resize(place + 1, Instant::ORIGIN);
         }
         self.hosts[place].clear();
+        self.clocks[place] = Instant::ORIGIN;
+    }
+
+    /// What a host's clock says, as its process counts: the protocol, too, takes a clock that goes back for one that
+    /// stands still until it is where it was.
+    pub(super) fn read(&mut self, moment: Moment, host: u32) -> Instant {
+        let Some(latest) = self.clocks.get_mut(host as usize) else { return moment.local() };
+        *latest = moment.local().max(*latest);
+        *latest
     }
 
     pub(super) fn opinion(&self, host: u32, id: NodeId) -> Option<&Opinion> {
@@ -103,11 +117,14 @@ impl Folds {
     /// Takes an event in.
     pub(super) fn told(&mut self, moment: Moment, host: u32, event: &Event) -> Option<Violation> {
         let member = event.member()?;
+        let local = self.read(moment, host);
         let fold = self.hosts.get_mut(host as usize)?;
         let before = fold.get(&member.id()).copied();
         let place = (member.generation(), member.incarnation());
         let mut opinion = Opinion::of(member, member.state());
         opinion.told_at = before.and_then(|before| before.told_at);
+        let is_calmed = before.is_some_and(|before| before.is_flapping && !opinion.is_flapping);
+        opinion.calmed = if is_calmed { Some(moment.now) } else { before.and_then(|before| before.calmed) };
         let wrong = match event {
             Event::Up(_) => {
                 opinion.state = State::Alive;
@@ -116,7 +133,7 @@ impl Folds {
                 is_up.then(|| ("fold", "Up of who was up".to_owned())).or_else(|| raised(before, place))
             }
             Event::Suspect { dead_after, .. } => {
-                opinion.suspect(moment, before, *dead_after);
+                opinion.suspect(moment.now, local, before, *dead_after);
                 let follows = before.is_some_and(|before| before.state == State::Alive);
                 (!follows)
                     .then(|| ("fold", "Suspect of who was not Alive".to_owned()))
@@ -136,7 +153,7 @@ impl Folds {
                 opinion.was_dead = !*isolated;
                 opinion.suspected = before.and_then(|before| before.suspected);
                 let is_verdict = *reason != tidings::event::DeadReason::Restarted;
-                buried(moment, before, place.0, is_verdict)
+                buried(local, before, place.0, is_verdict)
             }
             Event::Left(_) => {
                 opinion.state = State::Left;
@@ -165,11 +182,9 @@ impl Folds {
     /// that flaps, or by such alone, may not have been told yet.
     pub(super) fn compare(&mut self, moment: Moment, host: u32, protocol: &Protocol, id: NodeId) -> Option<Violation> {
         let held = protocol.member(id);
-        let folded = self.hosts.get_mut(host as usize).and_then(|fold| fold.get_mut(&id));
-        let folded = folded.filter(|opinion| opinion.state != State::Left);
-        let is_held = folded.as_ref().is_some_and(|folded| folded.state == State::Alive)
-            && held.is_some_and(|held| held.state() == State::Suspect)
-            && (folded.as_ref().is_some_and(|folded| folded.held_since.is_some()) || may_be_held(protocol, id));
+        let fold = self.hosts.get_mut(host as usize);
+        let is_held = fold.as_deref().is_some_and(|fold| may_be_held(moment.now, fold, protocol, id));
+        let folded = fold.and_then(|fold| fold.get_mut(&id)).filter(|opinion| opinion.state != State::Left);
         let folded = folded.map(|folded| {
             folded.held_since = folded.held_since.or(Some(moment.now)).filter(|_| is_held);
             &*folded
@@ -199,15 +214,19 @@ impl Folds {
     }
 }
 
-/// Whether a suspicion may be held back when it begins: the suspect flaps, or all who accuse it do.
-fn may_be_held(protocol: &Protocol, id: NodeId) -> bool {
+/// Whether a suspicion may be held back: it is so already, or the suspect flaps, or all who accuse it do. One that has
+/// calmed at this very moment may have flapped when the suspicion began: one datagram tells of both, in either order.
+fn may_be_held(now: Instant, fold: &BTreeMap<NodeId, Opinion>, protocol: &Protocol, id: NodeId) -> bool {
+    let is_suspect = protocol.member(id).is_some_and(|member| member.state() == State::Suspect);
+    let Some(folded) = fold.get(&id).filter(|folded| is_suspect && folded.state == State::Alive) else { return false };
+    let calms = |id: NodeId| fold.get(&id).is_some_and(|accuser| accuser.calmed == Some(now));
     let flaps = |id: NodeId| protocol.member(id).is_some_and(Member::is_flapping);
     let Some(why) = protocol.why(id) else { return false };
     let mut accusers = why.steps.iter().filter_map(|step| match step.what {
         Cause::Accused(accuser) => Some(accuser),
         _ => None,
     });
-    flaps(id) || accusers.all(flaps)
+    folded.held_since.is_some() || flaps(id) || accusers.all(|accuser| flaps(accuser) || calms(accuser))
 }
 
 /// Who is certainly Dead or Left comes back only at a higher place.
@@ -223,7 +242,7 @@ fn raised(before: Option<Opinion>, place: (Generation, Incarnation)) -> Option<(
 
 /// A death must not follow a departure, nor come before its time.
 fn buried(
-    moment: Moment,
+    local: Instant,
     before: Option<Opinion>,
     generation: Generation,
     is_verdict: bool,
@@ -238,6 +257,32 @@ fn buried(
     let Some((_, dead_after)) = before.suspected else {
         return Some(("fold", format!("Dead who was {:?}, not Suspect", before.state)));
     };
-    let early = dead_after.since(moment.local());
+    let early = dead_after.since(local);
     (early > Duration::ZERO).then(|| ("dead-after", format!("dead {} before the moment named", super::span(early))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    fn at(secs: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(100 + secs)
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stands_still_for_its_process_and_begins_anew_for_the_next() {
+        let (mut folds, mut clock) = (Folds::default(), Clock::new(at(0), at(50)));
+        folds.started(1);
+        let mut reads = |folds: &mut Folds, secs: u64, back: u64| {
+            clock.step_back(at(secs), Duration::from_secs(back));
+            folds.read(Moment { now: at(secs), clock }, 1)
+        };
+        let read = [(0, 0), (5, 3), (6, 0), (9, 0)].map(|(secs, back)| reads(&mut folds, secs, back));
+        assert_eq!(read, [at(50), at(52), at(53), at(56)]);
+        let read = [(10, 2), (11, 0), (13, 0)].map(|(secs, back)| reads(&mut folds, secs, back));
+        assert_eq!(read, [at(56), at(56), at(58)]);
+        folds.started(1);
+        assert_eq!(reads(&mut folds, 13, 4), at(54));
+    }
 }

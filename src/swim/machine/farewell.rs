@@ -83,6 +83,7 @@ impl Machine {
         }
         self.enter(now);
         let me = self.members.me();
+        self.forget_flapping(me);
         self.members.set_state(me, State::Left);
         self.raise(self.me().incarnation().next(), |_| {});
         let wanted = self.members.ring_len().min(FAREWELLS_MAX);
