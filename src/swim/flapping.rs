@@ -105,6 +105,11 @@ impl Turns {
 }
 
 impl Flapping {
+    /// Whether a suspicion of the member was refuted within a minute, told or not.
+    pub(crate) fn has_refuted_lately(&self, slot: Slot) -> bool {
+        self.by_slot.get(&slot).is_some_and(|turns| turns.refuted[REFUTATIONS - 1].is_some())
+    }
+
     /// A suspicion begins: whether it is told now.
     pub(crate) fn suspected(&mut self, now: Instant, slot: Slot, accused: Accused) -> Telling {
         let mut turns = self.turns(slot);

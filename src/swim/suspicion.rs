@@ -20,7 +20,7 @@ use crate::why::{Cause, STEPS_MAX, Step, Waiting};
 const HEARD_MIN: Duration = Duration::from_millis(300);
 /// Tries of the last ping.
 const LAST_PINGS: u8 = 3;
-/// Pings that a suspect which speaks gets in P, from all others together. Chosen: of who hears one datagram in a hundred
+/// Pings that a suspect which speaks gets before its verdict, from all others together. Chosen: of who hears one datagram in a hundred
 /// among ten, two of three suspicions less than one in a thousand end in a wrong death.
 const INSISTENT_PINGS: u32 = 1_200;
 
@@ -98,7 +98,7 @@ pub(crate) struct Suspicion {
     /// The next ping to a suspect that speaks, and how far they are apart.
     insisting: Option<(Instant, Duration)>,
     /// Since when it is pinged for that it speaks.
-    insists_since: Option<Instant>,
+    insists_until: Option<Instant>,
     pinged_back: Option<Instant>,
     stage: Stage,
     next: Instant,
@@ -127,7 +127,7 @@ impl Suspicion {
             shift: Duration::ZERO,
             standing: None,
             insisting: None,
-            insists_since: None,
+            insists_until: None,
             pinged_back: None,
             stage: Stage::Waiting,
             next: Instant::NEVER,
@@ -161,13 +161,19 @@ impl Suspicion {
         (self.base + tolerance).max(after_hearing).max(self.insisted_until()) + self.shift
     }
 
-    /// Until when a suspect that speaks is asked before it may be convicted: for P from its first word, as long as that
-    /// is no later than 3 P after the silence began. Who hears one datagram in a hundred and speaks once a second would
-    /// else be asked for as little as half of P, in which each hundredth such suspicion ends in a wrong death.
+    /// Until when a suspect that speaks is asked before it may be convicted, at most until 3 P after the silence began.
     fn insisted_until(&self) -> Instant {
-        let since = self.insists_since.filter(|_| !sabotage::is_off("insists_for_p"));
         let latest = self.base + self.pace.tolerance * 3;
-        since.map_or(self.base, |since| (since + self.pace.tolerance).min(latest))
+        let until = self.insists_until.filter(|_| !sabotage::is_off("insists_on"));
+        until.map_or(self.base, |until| until.min(latest))
+    }
+
+    /// How long a suspect is pinged that speaks for the first time now: until its verdict, and for P at least if it has
+    /// refuted others lately. One that hears a datagram now and then, and speaks once a second, may have a moment left of
+    /// P, in which none of the pings that it is owed would reach it; who has not refuted lately is more likely deaf.
+    pub(crate) fn left_to_insist(&self, now: Instant, has_refuted: bool) -> Duration {
+        let least = if has_refuted { self.pace.tolerance } else { Duration::ZERO };
+        self.soft_deadline().since(now).max(least)
     }
 
     /// When it falls without them.
@@ -211,10 +217,11 @@ impl Suspicion {
         self.insisting = None;
     }
 
-    /// The suspect has spoken: it is pinged from `first` on, so far apart, until it is acquitted or convicted.
-    pub(crate) fn insist(&mut self, first: Instant, every: Duration) {
+    /// The suspect has spoken: it is pinged from `first` on, so far apart, until it is acquitted or convicted, which is
+    /// not before `until`.
+    pub(crate) fn insist(&mut self, first: Instant, every: Duration, until: Instant) {
         self.insisting = Some((first, every));
-        self.insists_since.get_or_insert(first);
+        self.insists_until.get_or_insert(until - self.shift);
     }
 
     pub(crate) fn insists(&self) -> bool {
@@ -320,10 +327,11 @@ pub(crate) fn answers_needed(present: usize, others_alive: usize) -> usize {
     if present <= 2 { 0 } else { others_alive.clamp(1, 2) }
 }
 
-/// How far apart one of `others` pings a suspect that speaks, so that all together send it [`INSISTENT_PINGS`] in P.
-pub(crate) fn insist_every(tolerance: Duration, others: usize, least: Duration) -> Duration {
+/// How far apart one of `others` pings a suspect that speaks, so that all together send it [`INSISTENT_PINGS`] in the time
+/// that is left.
+pub(crate) fn insist_every(left: Duration, others: usize, least: Duration) -> Duration {
     let others = u32::try_from(others).unwrap_or(u32::MAX).max(1);
-    (tolerance.saturating_mul(others) / INSISTENT_PINGS).max(least)
+    (left.saturating_mul(others) / INSISTENT_PINGS).max(least)
 }
 
 /// All suspicions by the suspect's slot.
@@ -471,17 +479,25 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_is_asked_for_p_before_the_verdict_and_no_longer_than_three_p() {
-        // The silence began at 1 s. First word, soft deadline, hard deadline.
-        for (word, soft, hard) in [(1_000, 4_000, 10_000), (2_500, 5_500, 10_000), (9_000, 10_000, 10_000)] {
+    fn who_speaks_and_has_refuted_lately_is_asked_for_p_before_the_verdict_and_no_longer_than_three_p() {
+        // The silence began at 1 s. First word, refuted lately, for how long it is asked, soft deadline, hard deadline.
+        for (word, has_refuted, left, soft, hard) in [
+            (1_000, true, 3_000, 4_000, 10_000),
+            (2_500, true, 3_000, 5_500, 10_000),
+            (2_500, false, 1_500, 4_000, 10_000),
+            (9_000, true, 3_000, 10_000, 10_000),
+            (9_000, false, 0, 9_000, 10_000),
+        ] {
             let mut suspicion = heard(1_000, 1_000);
-            suspicion.insist(at(word), Duration::from_millis(20));
+            let asked = suspicion.left_to_insist(at(word), has_refuted);
+            assert_eq!(asked, Duration::from_millis(left), "word at {word}");
+            suspicion.insist(at(word), Duration::from_millis(20), at(word) + asked);
             assert_eq!((suspicion.soft_deadline(), suspicion.hard_deadline()), (at(soft), at(hard)), "word at {word}");
-            suspicion.insist(at(word + 500), Duration::from_millis(20));
+            suspicion.insist(at(word + 500), Duration::from_millis(20), at(word + 3_500));
             assert_eq!(suspicion.soft_deadline(), at(soft), "a later word is not the first");
         }
         let mut suspicion = heard(1_000, 1_000);
-        suspicion.insist(at(2_500), Duration::from_millis(20));
+        suspicion.insist(at(2_500), Duration::from_millis(20), at(5_500));
         assert!(suspicion.answered(at(3_100), at(3_000)));
         assert_eq!(suspicion.soft_deadline(), at(6_000), "it has been asked for longer than the new silence lasts");
     }

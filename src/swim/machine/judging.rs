@@ -148,6 +148,7 @@ impl Machine {
         let may_be_asked = self.leaving.is_none() && self.members.row(slot).is_proved();
         let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| may_be_asked) else { return };
         let insists = suspicion.insists() || sabotage::is_off("insistence");
+        let left = suspicion.left_to_insist(now, self.flapping.has_refuted_lately(slot));
         if suspicion.may_ping_back(now, rto) && !sabotage::is_off("ping_back") {
             self.ping(slot, Errand::Look, First::Nothing);
         }
@@ -155,10 +156,10 @@ impl Machine {
             return;
         }
         let others = self.present_in_reach().saturating_sub(1);
-        let every = insist_every(self.rules.stall_tolerance, others, rto / INSISTS_PER_RTO);
+        let every = insist_every(left.max(self.rules.stall_tolerance / 4), others, rto / INSISTS_PER_RTO);
         let first = now + self.random.probing.fraction_of(every);
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
-            suspicion.insist(first, every);
+            suspicion.insist(first, every, now + left);
         }
     }
 

@@ -145,7 +145,7 @@ pub(super) const CANARIES: &[Canary] = &[
     ),
     within(
         "ingress-loss-99",
-        swarm("insists_for_p", "expect", 105, "a suspect that speaks late is asked for what is left of P alone"),
+        swarm("insists_on", "expect", 105, "a suspect that speaks late is asked for what is left of P alone"),
     ),
     within(
         "ingress-loss-99",
