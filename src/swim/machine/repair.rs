@@ -26,8 +26,6 @@ pub(super) struct Repair {
     session: Option<Session>,
     news_at: Instant,
     differ_since: Option<Instant>,
-    /// What was sent to this node for a while is lost, so that news that flow will not make up for a difference.
-    has_missed: bool,
     /// Comparisons in a row after which our view was as before it, though it still differs from others'.
     in_vain: u32,
     /// After one in vain the next waits until then.
@@ -48,7 +46,6 @@ impl Repair {
             session: None,
             news_at: now,
             differ_since: None,
-            has_missed: false,
             in_vain: 0,
             not_before: now,
             began_at: 0,
@@ -62,12 +59,6 @@ impl Repair {
     pub(super) fn note_news(&mut self, now: Instant) {
         self.news_at = now;
         self.agreed = 0;
-        self.forgive(now);
-    }
-
-    /// What was sent to this node was lost for a while: it compares views with the first member whose view differs.
-    pub(super) fn note_missed(&mut self, now: Instant) {
-        self.has_missed = !sabotage::is_off("missed");
         self.forgive(now);
     }
 
@@ -87,8 +78,7 @@ impl Repair {
         }
     }
 
-    /// Whether a difference seen now has lasted: a second of quiet, or two of continued difference. After news were missed
-    /// it need not.
+    /// Whether a difference seen now has lasted: a second of quiet, or two of continued difference.
     fn is_due(&mut self, now: Instant, differs: bool, quiet: Duration, patience: Duration) -> bool {
         if !differs {
             self.differ_since = None;
@@ -100,7 +90,7 @@ impl Repair {
         }
         self.agreed = 0;
         let since = *self.differ_since.get_or_insert(now);
-        let is_due = self.has_missed || now.since(self.news_at) >= quiet || now.since(since) >= patience;
+        let is_due = now.since(self.news_at) >= quiet || now.since(since) >= patience;
         is_due && (self.not_before <= now || sabotage::is_off("comparisons_in_vain"))
     }
 
@@ -158,7 +148,6 @@ impl Machine {
     pub(super) fn begin_session(&mut self, peer: SocketAddr, aim: Aim) {
         self.metrics.syncs += 1;
         self.repair.differ_since = None;
-        self.repair.has_missed = false;
         self.repair.began_at = self.members.view_hash();
         let random = self.random.nonces.draw();
         self.repair.session = Some(Session::new(peer, aim, random, &self.members));
@@ -309,22 +298,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_must_last_unless_news_were_missed() {
+    fn a_difference_must_last() {
         let (quiet, patience) = (Duration::from_secs(1), Duration::from_secs(2));
         let at = |ms: u64| Instant::ORIGIN + Duration::from_millis(ms);
-        for (news_at, differs_from, missed, now, is_due) in [
-            (0, 500, false, 900, false),
-            (0, 500, false, 1_000, true),
-            (2_000, 500, false, 2_400, false),
-            (2_000, 500, false, 2_500, true),
-            (2_000, 2_100, true, 2_100, true),
-        ] {
+        for (news_at, differs_from, now, is_due) in
+            [(0, 500, 900, false), (0, 500, 1_000, true), (2_000, 500, 2_400, false), (2_000, 500, 2_500, true)]
+        {
             let mut repair = Repair::new(at(0));
             repair.note_news(at(news_at));
             repair.is_due(at(differs_from), true, quiet, patience);
-            if missed {
-                repair.note_missed(at(differs_from));
-            }
             let said = repair.is_due(at(now), true, quiet, patience);
             assert_eq!(said, is_due, "news at {news_at}, differs from {differs_from}, at {now}");
             assert!(!repair.is_due(at(now), false, quiet, patience), "the views agree");

@@ -195,7 +195,6 @@ impl Machine {
                 let extra = with_way_out(record.extra(), None);
                 record.set_extra(&extra);
             });
-            self.repair.note_missed(self.now);
             // Those that hold us for dead where we were would hear no news.
             self.ask_where_we_are();
         }

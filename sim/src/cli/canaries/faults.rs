@@ -119,10 +119,6 @@ pub(super) const CANARIES: &[Canary] = &[
     within("moved-half", swarm("seen_elsewhere", "silent-p", 11, "who moves hears of it with the next tick only")),
     within(
         "moved-quarter",
-        swarm("missed", "silent-p", 81, "who was elsewhere waits for news as if it had all of them"),
-    ),
-    within(
-        "moved-quarter",
         swarm("asker_elsewhere", "silent-p", 202, "a relay does not notice that the asker has moved"),
     ),
     within(
@@ -148,7 +144,7 @@ pub(super) const CANARIES: &[Canary] = &[
     ),
     within(
         "ingress-loss-99",
-        swarm("insists_on", "expect", 105, "a suspect that speaks late is asked for what is left of P alone"),
+        swarm("insists_on", "expect", 499, "a suspect that speaks late is asked for what is left of P alone"),
     ),
     within(
         "ingress-loss-99",
