@@ -23,6 +23,9 @@ const LAST_PINGS: u8 = 3;
 /// Pings that a suspect which speaks gets before its verdict, from all others together. Chosen: of who hears one datagram in a hundred
 /// among ten, two of three suspicions less than one in a thousand end in a wrong death.
 const INSISTENT_PINGS: u32 = 1_200;
+/// Others that hear a suspect speak in P, at most: its turns, its retries and its relays. Measured: of 80 runs of 100 s in
+/// which one of 64 loses 99 of 100 datagrams 7 had a death when all 63 counted, 2 with 16, none with 8.
+const HEAR_IT: u32 = 8;
 
 /// The quantities that a suspicion's deadlines follow from, as they were when it was heard of: a moment that was told
 /// once must not come sooner because the retry timeout has shrunk since.
@@ -327,10 +330,10 @@ pub(crate) fn answers_needed(present: usize, others_alive: usize) -> usize {
     if present <= 2 { 0 } else { others_alive.clamp(1, 2) }
 }
 
-/// How far apart one of `others` pings a suspect that speaks, so that all together send it [`INSISTENT_PINGS`] in the time
-/// that is left.
+/// How far apart one of `others` pings a suspect that speaks, so that those that hear it send it [`INSISTENT_PINGS`] in
+/// the time that is left. A suspect speaks to few of many before that is over, so that no more than [`HEAR_IT`] count.
 pub(crate) fn insist_every(left: Duration, others: usize, least: Duration) -> Duration {
-    let others = u32::try_from(others).unwrap_or(u32::MAX).max(1);
+    let others = u32::try_from(others).unwrap_or(u32::MAX).clamp(1, HEAR_IT);
     (left.saturating_mul(others) / INSISTENT_PINGS).max(least)
 }
 
