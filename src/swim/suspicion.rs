@@ -506,6 +506,23 @@ mod tests {
     }
 
     #[test]
+    fn those_that_hear_a_suspect_share_its_pings() {
+        // Milliseconds left, others, the least microseconds apart, microseconds apart.
+        for (left, others, least, apart) in [
+            (3_000, 0, 0, 2_500),
+            (3_000, 1, 0, 2_500),
+            (3_000, 1, 10_000, 10_000),
+            (3_000, 4, 0, 10_000),
+            (3_000, 8, 0, 20_000),
+            (3_000, 63, 0, 20_000),
+            (1_500, usize::MAX, 0, 10_000),
+        ] {
+            let every = insist_every(Duration::from_millis(left), others, Duration::from_micros(least));
+            assert_eq!(every, Duration::from_micros(apart), "{left} ms, {others} others");
+        }
+    }
+
+    #[test]
     fn answers_and_stalls_move_the_deadlines() {
         let mut suspicion = heard(1_000, 1_000);
         assert!(!suspicion.answered(at(1_100), at(900)), "a ping from before the silence proves nothing");
