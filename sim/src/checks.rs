@@ -9,6 +9,7 @@ mod bounds;
 mod elections;
 mod eventually;
 mod fold;
+mod idle;
 mod isolation;
 mod leader;
 mod leases;

@@ -66,6 +66,11 @@ impl Delay {
         }
     }
 
+    /// How long those take that are unusually late, where some are.
+    pub fn spike(&self) -> Duration {
+        if let Delay::Spikes { of, .. } = self { *of } else { Duration::ZERO }
+    }
+
     /// Draws one.
     pub fn draw(&self, random: &mut Random) -> Duration {
         match self {

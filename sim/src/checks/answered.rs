@@ -68,7 +68,9 @@ impl Answered {
         event: &Event,
     ) -> Option<Violation> {
         let Event::Dead { member, reason, isolated: false, .. } = event else { return None };
-        if *reason == DeadReason::Restarted || folds.present(host) <= 2 || self.is_one_of_two(host, protocol) {
+        // A host that leaves is not counted as present any more, and is one of them.
+        let present = folds.present(host) + usize::from(!protocol.me().state().is_live());
+        if *reason == DeadReason::Restarted || present <= 2 || self.is_one_of_two(host, protocol) {
             return None;
         }
         if !self.families.speaks(host, Family::of(member.address())) {

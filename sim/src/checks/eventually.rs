@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidings::config::ElectionConfig;
-use tidings::{Config, Instant, Member, NodeId, Protocol, State};
+use tidings::{Instant, Member, NodeId, Protocol, State};
 
 use crate::app::App;
+use crate::checks::idle::Offices;
 use crate::checks::sight::Sight;
 use crate::fault::{Fault, Planned};
 use crate::scenario::{Configs, Scenario};
@@ -26,7 +26,7 @@ const IDLE_BYTES_PER_INTERVAL: u64 = 512;
 const LETTER_BYTES: u64 = 96;
 
 /// Watches a cluster settle after its faults.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settling {
     /// When the faults were over.
     pub since: Instant,
@@ -36,13 +36,16 @@ pub struct Settling {
     pub settled: Option<Instant>,
     /// A moment, and how many datagrams and bytes had been sent then.
     mark: (Instant, u64, u64),
+    /// What its elections had come to then.
+    offices: Offices,
 }
 
 impl Settling {
     /// Begins to watch when the faults are over.
     #[must_use]
     pub fn new(since: Instant, scenario: &Scenario, configs: &Configs) -> Self {
-        Settling { since, bound: bound(scenario, configs), settled: None, mark: (since, 0, 0) }
+        let (settled, mark) = (None, (since, 0, 0));
+        Settling { since, bound: bound(scenario, configs), settled, mark, offices: Offices::default() }
     }
 
     /// Looks whether everything is in order; the first thing that is not, if something is not.
@@ -67,6 +70,7 @@ impl Settling {
     /// Begins to measure the datagram rate.
     pub fn begin_idle<A: App, W: Watch>(&mut self, world: &World<A, W>) {
         self.mark = (world.now(), world.trace().datagrams(), world.trace().bytes());
+        self.offices = Offices::of(world);
     }
 
     /// Whether the datagram rate since then is that of an idle cluster.
@@ -76,17 +80,18 @@ impl Settling {
         if world.hosts().iter().any(Host::is_isolated) {
             return None;
         }
-        let (since, datagrams, bytes) = self.mark;
+        let (since, datagrams_before, bytes_before) = self.mark;
         let running = world.hosts().iter().filter(|host| host.runs()).count() as u64;
-        let sent = (world.trace().datagrams() - datagrams, world.trace().bytes() - bytes);
+        let sent = (world.trace().datagrams() - datagrams_before, world.trace().bytes() - bytes_before);
         let interval = world.configs().least(|config| config.probe_interval);
         let spent = crate::random::nanos(world.now().since(since)) / crate::random::nanos(interval);
         let share = running * (spent + 1);
         // Whoever greets a contact sends its whole record.
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
         let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
-        let letters = letters(world.scenario(), world.config(), world.now().since(since));
-        let most = (share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + letters, share * bytes_each + letters * LETTER_BYTES);
+        let due = self.offices.due(world, world.now().since(since));
+        let datagrams = share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + due.letters + due.news;
+        let most = (datagrams, (share + due.news) * bytes_each + due.letters * LETTER_BYTES);
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
             at: world.now(),
@@ -123,18 +128,6 @@ pub fn put_off<A: App, W: Watch>(world: &World<A, W>) -> Duration {
     let bytes_in_all = members as u64 * record as u64 * sends;
     let all_once = Duration::from_nanos(bytes_in_all.saturating_mul(1_000_000_000) / u64::from(budget));
     all_once * 4 / 3 * 3 / 2 + all_once + world.configs().most(|config| config.probe_interval) * sends as u32
-}
-
-/// Letters between voters: a heartbeat and its answer on each of a leader's links, and where some may not be able to vote
-/// for long, as many again of each of a minority that asks whether it might lead.
-fn letters(scenario: &Scenario, config: &Config, span: Duration) -> u64 {
-    let rounds = |heartbeat: Duration| crate::random::nanos(span) / crate::random::nanos(heartbeat).max(1) + 2;
-    let each = |voters: u64| if scenario.promises_leaders() { 2 } else { 2 + 2 * (voters / 2).max(1) };
-    let of = |election: &ElectionConfig| {
-        let voters = election.voters.len() as u64;
-        each(voters) * (voters - 1) * rounds(election.heartbeat)
-    };
-    config.elections.iter().map(of).sum()
 }
 
 /// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,

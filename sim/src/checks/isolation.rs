@@ -1,15 +1,15 @@
 //! Always, of isolation: nobody says `Isolated` while as many others as a verdict needs answer it.
 //!
 //! The world knows which echo answered which ping and when that was handled. What counts is a ping of the host's own that
-//! it sent within the last P to where it held a member, whose ack it has handled, by the start of a member that it holds
-//! Alive, to whose address it can send, and that has no twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
+//! it sent within the last P to where it held a member, whose ack it has handled, by that very member, at the start that it
+//! holds Alive, to whose address it can send, and that has no twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
 //! nothing is said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tidings::{Event, Generation, Instant, Protocol, State};
+use tidings::{Event, Generation, Instant, Member, NodeId, Protocol, State};
 
 use crate::checks::truth::Truth;
 use crate::forge::{ACK, PING, PING_REQ, nonce_of};
@@ -33,10 +33,10 @@ pub(super) struct Isolation {
 /// What a host asked, and of whom it has an answer.
 #[derive(Clone, Debug, Default)]
 struct Asked {
-    /// When each open ping was sent and to whom, by its nonce.
-    pings: BTreeMap<u64, (u32, Instant)>,
-    /// Pings to where it held no member, by their nonces: what answers there proves nothing of one.
-    astray: BTreeSet<u64>,
+    /// When each open ping was sent and to whom, by its nonce, and whom the host held to be there.
+    pings: BTreeMap<u64, (u32, Instant, Vec<NodeId>)>,
+    /// Whom it held to be where it sends a ping, by its nonce: what another answers from there proves nothing of a member.
+    held: BTreeMap<u64, Vec<NodeId>>,
     /// When the last ping that each other has answered was sent, and which start of its name answered.
     answered: BTreeMap<u32, (Instant, Generation)>,
     /// When it was last asked to be a relay: what it pings then it pings for another.
@@ -54,14 +54,16 @@ impl Isolation {
     }
 
     pub(super) fn made(&mut self, from: u32, to: SocketAddr, datagram: &[u8], protocol: &Protocol) {
-        if datagram.get(1) != Some(&PING) || protocol.members().any(|member| member.address() == to) {
+        let Some(nonce) = nonce_of(datagram).filter(|_| datagram.get(1) == Some(&PING)) else { return };
+        let there: Vec<NodeId> = protocol.members().filter(|one| one.address() == to).map(Member::id).collect();
+        if there.is_empty() {
             return;
         }
-        let astray = &mut self.host(from).astray;
-        if astray.len() >= PINGS_MAX {
-            astray.pop_first();
+        let held = &mut self.host(from).held;
+        if held.len() >= PINGS_MAX {
+            held.pop_first();
         }
-        astray.extend(nonce_of(datagram));
+        held.insert(nonce, there);
     }
 
     pub(super) fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8]) {
@@ -69,13 +71,11 @@ impl Isolation {
         let Some(nonce) = nonce_of(datagram) else { return };
         let within = self.within;
         let one = self.host(from);
-        if one.astray.remove(&nonce) || one.relayed == now {
-            return;
-        }
+        let Some(held) = one.held.remove(&nonce).filter(|_| one.relayed != now) else { return };
         if one.pings.len() >= PINGS_MAX {
-            one.pings.retain(|_, (_, sent)| now.since(*sent) < within);
+            one.pings.retain(|_, (_, sent, _)| now.since(*sent) < within);
         }
-        one.pings.insert(nonce, (to, now));
+        one.pings.insert(nonce, (to, now, held));
     }
 
     pub(super) fn handled(&mut self, now: Instant, host: u32, passage: Passage, truth: &Truth, datagram: &[u8]) {
@@ -92,7 +92,8 @@ impl Isolation {
             return;
         }
         let one = self.host(host);
-        if let Some((to, sent)) = one.pings.get(&nonce).copied().filter(|(to, _)| *to == passage.from) {
+        let is_its = |(to, _, held): &&(u32, Instant, Vec<NodeId>)| *to == passage.from && held.contains(&process.id);
+        if let Some((to, sent, _)) = one.pings.get(&nonce).filter(is_its).cloned() {
             one.pings.remove(&nonce);
             let answered = one.answered.entry(to).or_insert((sent, process.generation));
             *answered = (sent.max(answered.0), process.generation);
@@ -116,10 +117,9 @@ impl Isolation {
             return None;
         }
         let families = self.families.clone();
-        let in_reach = |member: &tidings::Member| families.speaks(host, Family::of(member.address()));
-        let alive = |member: &tidings::Member| {
-            member.state() == State::Alive && member.id() != protocol.me().id() && in_reach(member)
-        };
+        let in_reach = |member: &Member| families.speaks(host, Family::of(member.address()));
+        let alive =
+            |member: &Member| member.state() == State::Alive && member.id() != protocol.me().id() && in_reach(member);
         let others_alive = protocol.members().filter(|member| alive(member)).count();
         let needed = others_alive.clamp(1, ANSWERS_NEEDED);
         let one = self.host(host);

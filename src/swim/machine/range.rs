@@ -119,10 +119,11 @@ impl Machine {
         self.members.counts_in(family).live().saturating_sub(usize::from(self.me().state().is_live()))
     }
 
-    /// How many members in reach are present, this node included.
+    /// How many members in reach are present, this node included: one that leaves needs the answers of two others still.
     pub(super) fn present_in_reach(&self) -> usize {
         let me = self.members.me();
-        let uncounted = self.members.row(me).is_present() && !self.can_reach(me);
+        let is_present = self.members.row(me).is_present();
+        let uncounted = !(is_present && self.can_reach(me)) && (is_present || !sabotage::is_off("leaver_counted"));
         self.members.counts_in(self.reach).present() + usize::from(uncounted)
     }
 

@@ -54,6 +54,7 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("whole_p", "dead-after", 2, "the wait for a verdict is halved"),
     swarm("named_moment", "dead-after", 2, "the event names the hard deadline as the soft one"),
     swarm("isolated", "answered", 13, "a node that nobody answers convicts all the same"),
+    swarm("leaver_counted", "answered", 82_550, "a node that leaves takes itself for none of those present"),
     within("swarm-large", swarm("self_tests", "answered", 60, "an accuser does not test itself")),
     swarm("counted_isolation", "isolated-truly", 65, "a node is isolated at its second miss, whoever answers it"),
     swarm("stall_tolerance", "silent-p", 6, "P is taken for zero"),
