@@ -13,6 +13,7 @@ use tidings::event::DeadReason;
 use tidings::{Event, Instant};
 
 use crate::checks::truth::{Process, Truth};
+use crate::fault::Fault;
 use crate::scenario::{Configs, Families, Family, Scenario};
 use crate::violation::Violation;
 use crate::watch::Moment;
@@ -39,14 +40,22 @@ const STRETCH_SHARE: u32 = 4;
 /// No observer convicts sooner than this after it heard of a suspicion.
 const HEARD_MIN: Duration = Duration::from_millis(300);
 
+/// By how much less than a time the fastest clock may have counted it for.
+fn drifted(time: Duration, scenario: &Scenario) -> Duration {
+    let ahead = |fault: &Fault| if let Fault::Drift { ppm, .. } = fault { u32::try_from(*ppm).unwrap_or(0) } else { 0 };
+    let ppm = scenario.faults.iter().map(|planned| ahead(&planned.what)).fold(0, u32::saturating_add);
+    time * (ppm / 1_000) / (1_000 + ppm / 1_000) + time / 1_000 * u32::from(ppm > 0)
+}
+
 impl Silence {
     pub(super) fn new(configs: &Configs, scenario: &Scenario) -> Self {
         let last_word = configs.most(|config| config.probe_timeout);
         let tolerance = configs.most(|config| config.stall_tolerance);
         let promised = if scenario.has_liar() { HEARD_MIN } else { configs.least(|config| config.stall_tolerance) };
-        // Clocks may drift by a hundredth; more is not promised. And silence counts from the question: what was under
-        // way by then is heard later.
-        let promised = promised.saturating_sub(promised / 50 + scenario.latency.usual_max());
+        // Clocks may drift by a hundredth, or as much as is planned: P counts by the observer's. And silence counts from
+        // the question: what was under way by then is heard later.
+        let drift = drifted(promised, scenario).max(promised / 50);
+        let promised = promised.saturating_sub(drift + scenario.latency.usual_max());
         let stretch = tolerance / STRETCH_SHARE;
         let has_liar = scenario.has_liar();
         let (is_crowded, families) = (scenario.is_crowded(), scenario.families.clone());
@@ -140,5 +149,27 @@ impl Silence {
             relays += u32::from(!is_cut && is_relay);
         }
         cuts == 0 || (cuts == 1 && relays >= 2 && !self.is_crowded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Hosts, Planned};
+
+    #[test]
+    fn a_planned_drift_shortens_what_is_promised() {
+        let second = Duration::from_secs(1);
+        // (ppm of each fault): by how many milliseconds less
+        let rows: [(&[i64], u64); 5] =
+            [(&[], 0), (&[-70_000], 0), (&[10_000], 10), (&[100_000], 91), (&[60_000, 40_000], 91)];
+        for (faults, least) in rows {
+            let mut scenario = Scenario::new("drift", 3, second);
+            let drift = |ppm: &i64| Planned::at(Duration::ZERO, Fault::Drift { hosts: Hosts::All, ppm: *ppm });
+            scenario.faults = faults.iter().map(drift).collect();
+            let less = drifted(second, &scenario);
+            let least = Duration::from_millis(least);
+            assert!((least..=least + Duration::from_millis(2)).contains(&less), "{faults:?}: {less:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fault::{Back, Fault, Gateway, Hosts, Inbox, MovesTo, Planned, WallClock};
+use crate::fault::{Back, Fault, Gateway, Hosts, Inbox, Lie, MovesTo, Planned, WallClock};
 use crate::random::Random;
 use crate::scenario::{Differs, Families, Family, Scenario, Start};
 use crate::span;
@@ -69,9 +69,10 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     let gateway = if random.permille(500) { Gateway::Each } else { Gateway::One };
     // A host that learns its address behind a translation needs one that leads back.
     let knows = scenario.wildcard == Hosts::These(Vec::new());
-    // And who has no room for a member cannot know where it receives.
+    // And who has no room for a member cannot know where it receives. Nor does it ping it, so that where answers alone
+    // come back its own pings never reach that member.
     let has_room = !is_capped(scenario);
-    let ways = match (knows, is_drawn("nat-lost") && has_room) {
+    let ways = match (knows && has_room, is_drawn("nat-lost")) {
         (true, true) => &[Back::Lost, Back::Answers, Back::All][..],
         (true, false) => &[Back::Answers, Back::All],
         (false, _) => &[Back::All],
@@ -103,10 +104,22 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     let at = round(random.span(MS * 500, until), MS);
     // Of those that move while they are stopped, each learns of the others' addresses later than its verdict on them may
     // fall: once in 500 seeds of 20 hosts and more.
+    // And one that is stopped before the others have learnt where it is was asked in vain since before it was stopped.
+    let (interval, tolerance) = pace(scenario);
     let stops = |what: &Fault| matches!(what, Fault::Pause { .. } | Fault::Suspend { .. } | Fault::Block { .. });
     let runs_on = |planned: &Planned| planned.lasts.is_some_and(|lasts| planned.at + lasts < at);
-    let is_stopped = |planned: &Planned| stops(&planned.what) && planned.at <= at && !runs_on(planned);
+    let is_stopped = |planned: &Planned| stops(&planned.what) && planned.at <= at + tolerance && !runs_on(planned);
     if scenario.faults.iter().any(is_stopped) {
+        return;
+    }
+    // Behind a gateway its datagrams come from where they came from before, so that it asks only when it has not been
+    // pinged for nine quarters of an interval, and twice: a P below the profile's may be over by then.
+    if is_behind && tolerance < interval * 11 / 4 + MS * 200 {
+        return;
+    }
+    // Two that a liar has made hold each other for gone ping each other no more, so that neither tells the other where it
+    // is seen; and when they have forgotten each other, one that dials its contacts tells them where it was.
+    if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { what: Lie::Left, .. })) {
         return;
     }
     // In a preloaded view stands an address that they have not learnt yet.
@@ -170,14 +183,21 @@ fn families(scenario: &mut Scenario, random: &mut Random, _: Duration) {
     order.truncate(random.between(1, u64::from(scenario.hosts / 2)) as usize);
     let drawn = Families { v6: order, both };
     // Only members of its own family see where a host has moved to, and most of them must have stayed where they were, as
-    // most of a cluster of one family must: a host that is alone in its family would find nobody to tell it.
-    let moved = |host: u32| {
-        let moves = |planned: &Planned| matches!(&planned.what, Fault::Move { hosts, .. } if hosts.contain(host));
-        scenario.faults.iter().any(moves)
+    // most of a cluster of one family must: a host that is alone in its family would find nobody to tell it. Who has gone
+    // for a while tells nothing either.
+    let is_hit = |by: &dyn Fn(&Fault) -> bool| scenario.faults.iter().any(|planned| by(&planned.what));
+    let moved = |host: u32| is_hit(&|what| matches!(what, Fault::Move { hosts, .. } if hosts.contain(host)));
+    let goes = |host: u32| {
+        is_hit(&|what| matches!(what, Fault::Crash { hosts, .. } | Fault::Leave { hosts } if hosts.contain(host)))
     };
+    let asks = |host: u32| scenario.wildcard.contain(host) || moved(host);
     let is_told = |family: Family| {
         let members = || (0..scenario.hosts).filter(|host| drawn.advertised(*host) == family);
-        members().filter(|host| moved(*host)).count() * 2 <= members().count()
+        let settled = |host: &u32| !moved(*host) && !goes(*host);
+        let others = |one: u32| members().filter(move |host| *host != one).filter(settled).count();
+        // And of the members that one pings in turn they must be so many that it comes to one of them within P.
+        let finds = |one: u32| !moved(one) || others(one) * 2 >= scenario.hosts as usize - 1;
+        members().filter(|host| asks(*host)).all(|one| others(one) > 0 && finds(one))
     };
     if is_told(Family::V4) && is_told(Family::V6) {
         scenario.families = drawn;
@@ -210,6 +230,14 @@ fn differs(scenario: &mut Scenario, random: &mut Random, _: Duration) {
     if !config.is_empty() {
         scenario.differs.push(Differs { hosts, config });
     }
+}
+
+/// The interval of probes and P.
+fn pace(scenario: &Scenario) -> (Duration, Duration) {
+    let config = scenario.config();
+    config.map_or((Duration::from_secs(1), Duration::from_secs(3)), |config| {
+        (config.probe_interval, config.stall_tolerance)
+    })
 }
 
 /// Whether some hosts have no room for all.

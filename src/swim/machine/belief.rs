@@ -63,6 +63,12 @@ impl Machine {
         if record.generation > generation || (sabotage::is_off("old_starts") && record.generation < generation) {
             self.restarted(slot, record.to_record(), source);
         } else if record.generation < generation {
+            let is_gone = !member.state().is_live();
+            let is_owner = origin.digest == Digest::of(record.id, record.generation);
+            if is_gone && is_owner && !origin.is_proved && !sabotage::is_off("tells_outlived") {
+                // Where no other member remembers that start, no news of it reaches this one.
+                self.answer_the_buried(origin, record, (generation, incarnation));
+            }
             self.tell_newer(origin, slot, source);
         } else if record.incarnation > incarnation || (sabotage::is_off("strictly_newer") && !member.state().is_live())
         {

@@ -35,6 +35,7 @@ const fn within(scenario: &'static str, canary: Canary) -> Canary {
 pub(super) const CANARIES: &[Canary] = &[
     swarm("highest_heard", "row-monotone", 40, "an older record lowers the incarnation that was heard of"),
     swarm("old_starts", "no-resurrection", 4, "the record of an earlier start is taken for a restart"),
+    swarm("tells_outlived", "finds", 77_863, "who speaks for a start before the one that is held dead is told nothing"),
     swarm("strictly_newer", "no-resurrection", 26, "an Alive of the same incarnation revives the dead"),
     swarm("tombstones", "no-resurrection", 57, "what was forgotten leaves no tombstone"),
     swarm("owner_refutes", "owner-raises", 0, "an observer refutes on behalf of whoever answers it"),
