@@ -183,7 +183,7 @@ impl Watch for Checks {
         self.expect.sent(now, from, to, datagram, fate);
         let violation = self.bounds.sent(now, from, datagram.len());
         self.note(violation);
-        let violation = self.elections.sent(now, from, to, datagram, &mut self.sometimes);
+        let violation = self.elections.sent(now, from, datagram, &mut self.sometimes);
         self.note(violation);
     }
 
