@@ -23,7 +23,7 @@ mod truth;
 mod votes;
 
 pub use eventually::{Settling, put_off};
-pub use leader::unled;
+pub use leader::{is_estranged, unled};
 pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::net::SocketAddr;
