@@ -24,7 +24,7 @@ mod truth;
 mod votes;
 
 pub use eventually::{Settling, put_off};
-pub use leader::unled;
+pub use leader::{is_estranged, unled};
 pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::net::SocketAddr;
@@ -184,7 +184,7 @@ impl Watch for Checks {
         self.expect.sent(now, from, to, datagram, fate);
         let violation = self.bounds.sent(now, from, datagram.len());
         self.note(violation);
-        let violation = self.elections.sent(now, from, to, datagram, &mut self.sometimes);
+        let violation = self.elections.sent(now, from, datagram, &mut self.sometimes);
         self.note(violation);
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings::Instant;
 
 use crate::app::App;
-use crate::checks::{Checks, Settling, Sometimes, put_off, unled};
+use crate::checks::{Checks, Settling, Sometimes, is_estranged, put_off, unled};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::Trace;
 use crate::violation::Violation;
@@ -283,13 +283,19 @@ impl<A: App> Run<'_, A> {
         None
     }
 
-    /// Runs until the faults have been over for as long as an election may take, and asks for leaders.
+    /// Runs until the faults have been over for as long as an election may take, from when a quorum knows where to
+    /// write or must have come to know it, and asks for leaders.
     fn elect(&mut self) {
         let scenario = self.world.scenario();
         let over = scenario.faults_end().filter(|_| scenario.promises_leaders());
         let Some(over) = over.map(|over| Instant::ORIGIN + over) else { return };
-        let by = over + scenario.election_bound(self.world.config());
-        self.until(by);
+        let bound = scenario.election_bound(self.world.config());
+        let settling = Settling::new(over, scenario, self.world.configs());
+        self.until(over);
+        while self.broken.is_empty() && is_estranged(&self.world) && !settling.is_overdue(self.world.now()) {
+            self.until(self.world.now() + LOOK_EVERY);
+        }
+        self.until(self.world.now() + bound);
         if self.broken.is_empty() {
             self.broken.extend(unled(&self.world));
         }

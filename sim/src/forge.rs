@@ -136,6 +136,8 @@ impl Who {
 /// A letter between voters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LetterRead {
+    /// Whom it is for, by its digest.
+    pub to: u64,
     /// The hash of the election's name.
     pub election: u64,
     /// What kind of letter it is.
@@ -155,16 +157,17 @@ impl LetterRead {
         if datagram.get(1) != Some(&ELECTION) {
             return None;
         }
-        let mut rest = datagram.get(LETTER_AT - 16..LETTER_AT - 8)?;
+        let mut rest = datagram.get(LETTER_AT - 24..LETTER_AT - 8)?;
+        let to = u64::from_le_bytes(take(&mut rest)?);
         let election = u64::from_le_bytes(take(&mut rest)?);
         let mut rest = datagram.get(LETTER_AT..)?;
-        LetterRead::take(election, &mut rest)
+        LetterRead::take((to, election), &mut rest)
     }
 
-    fn take(election: u64, rest: &mut &[u8]) -> Option<Self> {
+    fn take((to, election): (u64, u64), rest: &mut &[u8]) -> Option<Self> {
         let [kind] = take(rest)?;
         let mut number = || take_varint(rest);
-        Some(LetterRead { election, kind, term: number()?, round: number()?, detail: number()? })
+        Some(LetterRead { to, election, kind, term: number()?, round: number()?, detail: number()? })
     }
 
     /// What it is called.
@@ -270,8 +273,8 @@ pub fn read(datagram: &[u8]) -> Option<Read<'_>> {
     if kind == RELAYED || kind == SYNC_REPLY {
         take_varint(&mut rest)?;
     }
-    let letter = match (kind, words.get(1)) {
-        (ELECTION, Some(election)) => Some(LetterRead::take(*election, &mut rest)?),
+    let letter = match (kind, &words[..]) {
+        (ELECTION, [to, election, ..]) => Some(LetterRead::take((*to, *election), &mut rest)?),
         _ => None,
     };
     take_varint(&mut rest)?;

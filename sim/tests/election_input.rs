@@ -71,7 +71,7 @@ fn letters(net: &mut Net) -> Vec<Tapped> {
 }
 
 fn letter(who: Who, words: &[u64], kind: u8, (term, round, detail): (u64, u64, u64)) -> Vec<u8> {
-    let letter = LetterRead { election: 0, kind, term, round, detail };
+    let letter = LetterRead { to: 0, election: 0, kind, term, round, detail };
     who.says("sim", ELECTION, &[forge::fields(words), letter.bytes()].concat(), &[])
 }
 

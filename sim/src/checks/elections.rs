@@ -40,11 +40,10 @@ impl Elections {
         &mut self,
         now: Instant,
         from: u32,
-        to: Option<u32>,
         datagram: &[u8],
         sometimes: &mut Sometimes,
     ) -> Option<Violation> {
-        if self.is_any { self.votes.sent(now, from, to, datagram, sometimes) } else { None }
+        if self.is_any { self.votes.sent(now, from, datagram, sometimes) } else { None }
     }
 
     pub(super) fn handled(&mut self, host: u32, passage: Passage, datagram: &[u8]) {
@@ -63,6 +62,7 @@ impl Elections {
         if !self.is_any {
             return None;
         }
+        self.votes.turned(host, protocol.me());
         let fenced = self.register.advance(moment.now, sometimes);
         let (began, mut found) = self.leases.turned(moment, host, protocol, sometimes);
         for (election, term) in began {
@@ -109,7 +109,7 @@ impl Elections {
     pub(super) fn lives(&mut self, host: u32, life: Life, protocol: Option<&Protocol>) {
         self.leases.lives(host, life);
         if let (Life::Started, Some(protocol)) = (life, protocol) {
-            self.votes.started(host, protocol.me().id());
+            self.votes.started(host, protocol.me());
         }
     }
 }

@@ -74,6 +74,13 @@ struct Issued {
     said: BTreeMap<Incarnation, Said>,
 }
 
+impl Issued {
+    fn is_as_said(&self, incarnation: Incarnation, hash: u64) -> bool {
+        let is_disputed = || self.said.range(..=incarnation).any(|(_, said)| said.hash == 0);
+        self.said.get(&incarnation).is_none_or(|said| said.hash == hash || is_disputed())
+    }
+}
+
 /// What was said at an incarnation, and by which process.
 #[derive(Clone, Copy, Debug)]
 struct Said {
@@ -190,11 +197,15 @@ impl Truth {
     }
 
     /// Whether a record is as its owner said it.
+    ///
+    /// Two processes of one name that start in the same millisecond have one generation, until one gives way. A change
+    /// of the further fields alone, said by the one, then meets what the other said before it, at the same incarnation
+    /// as its base, and no receiver can tell: it holds the address of the one with the fields of the other. So from the
+    /// first incarnation on at which two processes said different things no record of that generation is asked about.
     pub(super) fn is_as_said(&self, member: &Member) -> bool {
         let record = member.record();
         let issued = self.issued.get(&record.id()).and_then(|starts| starts.get(&record.generation()));
-        let said = issued.and_then(|issued| issued.said.get(&record.incarnation()));
-        said.is_none_or(|said| said.hash == 0 || said.hash == hash(member))
+        issued.is_none_or(|issued| issued.is_as_said(record.incarnation(), hash(member)))
     }
 
     /// When something between two hosts was last lost or late, cuts apart.
@@ -366,4 +377,29 @@ pub(super) fn hash(member: &Member) -> u64 {
     let mut bytes = member.address().to_string().into_bytes();
     bytes.extend_from_slice(member.metadata());
     XxHash3_64::oneshot(&bytes).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_processes_said_binds_no_record_that_may_build_on_it() {
+        // What was said at incarnations 0, 1, 2, a 0 where two processes said different things; the record's incarnation
+        // and hash; whether it is taken.
+        let rows = [
+            ([5, 6, 7], 2, 7, true),
+            ([5, 6, 7], 2, 6, false),
+            ([5, 6, 7], 3, 6, true),
+            ([5, 0, 7], 2, 6, true),
+            ([5, 0, 7], 1, 9, true),
+            ([5, 0, 7], 0, 7, false),
+            ([5, 6, 0], 1, 7, false),
+        ];
+        for (said, incarnation, hash, is_taken) in rows {
+            let said = (0..).map(Incarnation).zip(said.map(|hash| Said { hash, host: 0, start: 1 })).collect();
+            let issued = Issued { highest: Incarnation(2), said };
+            assert_eq!(issued.is_as_said(Incarnation(incarnation), hash), is_taken, "{issued:?} {incarnation} {hash}");
+        }
+    }
 }

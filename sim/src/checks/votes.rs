@@ -1,15 +1,16 @@
 //! Always, of votes: one for each voter and term, over all its processes, and a quorum of them behind every lease.
 //!
 //! A vote is what left its voter as a letter, or what stands on its disk: the one may be counted, the other may be told
-//! by the next process.
+//! by the next process. It is for the member that the letter names, whoever receives at the address it was sent to: a
+//! candidate may have moved, and another host have taken its address.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidings::election::{Ballot, Rules};
-use tidings::{Instant, NodeId, Term};
+use tidings::{Generation, Instant, Member, NodeId, Term};
 
 use crate::checks::Sometimes;
-use crate::forge::{ASKED_VOTE, GRANTED, LetterRead, REFUSED, VOTE};
+use crate::forge::{ASKED_VOTE, GRANTED, LetterRead, REFUSED, VOTE, Who};
 use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::{Disk, Passage};
@@ -21,6 +22,10 @@ pub(super) struct Votes {
     ids: Vec<Option<NodeId>>,
     /// How often each host's process has started.
     starts: Vec<u32>,
+    /// The generation of each host's process when it was last looked at.
+    generations: Vec<Generation>,
+    /// Whom each digest names, over all starts.
+    digests: BTreeMap<u64, NodeId>,
     /// Whom each voter voted for.
     cast: BTreeMap<(usize, Term, NodeId), NodeId>,
     /// Whose votes reached a host.
@@ -38,20 +43,38 @@ impl Votes {
             elections,
             ids: Vec::new(),
             starts: Vec::new(),
+            generations: Vec::new(),
+            digests: BTreeMap::new(),
             cast: BTreeMap::new(),
             heard: BTreeMap::new(),
             is_promised: scenario.promises_one_leader(),
         }
     }
 
-    pub(super) fn started(&mut self, host: u32, id: NodeId) {
+    pub(super) fn started(&mut self, host: u32, me: &Member) {
         let place = host as usize;
         if self.ids.len() <= place {
             self.ids.resize(place + 1, None);
             self.starts.resize(place + 1, 0);
+            self.generations.resize(place + 1, Generation(0));
         }
-        self.ids[place] = Some(id);
+        self.ids[place] = Some(me.id());
         self.starts[place] += 1;
+        self.name(host, me);
+    }
+
+    /// A host's process is looked at, which may have taken a later generation, and another digest with it.
+    pub(super) fn turned(&mut self, host: u32, me: &Member) {
+        if self.generations.get(host as usize) != Some(&me.generation()) {
+            self.name(host, me);
+        }
+    }
+
+    fn name(&mut self, host: u32, me: &Member) {
+        if let Some(generation) = self.generations.get_mut(host as usize) {
+            *generation = me.generation();
+            self.digests.insert(Who::is(me).digest(), me.id());
+        }
     }
 
     /// How often a host's process has started.
@@ -71,7 +94,6 @@ impl Votes {
         &mut self,
         now: Instant,
         from: u32,
-        to: Option<u32>,
         datagram: &[u8],
         sometimes: &mut Sometimes,
     ) -> Option<Violation> {
@@ -90,7 +112,7 @@ impl Votes {
         if letter.kind != GRANTED + ASKED_VOTE {
             return None;
         }
-        let (voter, candidate) = (self.id(from)?, self.id(to?)?);
+        let (voter, candidate) = (self.id(from)?, *self.digests.get(&letter.to)?);
         self.cast(now, from, (place, term, voter), candidate)
     }
 
@@ -119,6 +141,9 @@ impl Votes {
     pub(super) fn handled(&mut self, host: u32, passage: Passage, datagram: &[u8]) {
         let Some(letter) = LetterRead::of(datagram).filter(|_| passage.is_whole) else { return };
         if letter.kind != GRANTED + ASKED_VOTE {
+            return;
+        }
+        if self.digests.get(&letter.to).copied() != self.id(host) {
             return;
         }
         let (Some(place), Some(voter)) = (self.place_of(&letter), self.id(passage.from)) else { return };

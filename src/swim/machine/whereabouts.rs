@@ -122,8 +122,10 @@ impl Machine {
     /// Somebody tells at which address it sees us.
     pub(super) fn hear_seen(&mut self, origin: Origin, seen: SocketAddr) {
         let own = self.me().address();
-        // Whoever knows no address takes any word; one that is known moves by the words of members alone.
-        let may_say = own.ip().is_unspecified() || (self.is_near(origin) && seen.is_ipv4() == own.is_ipv4());
+        // Whoever knows no address takes any word; one that is known moves by the words of members alone, or of contacts
+        // while no member is known: they are all that a node hears that moved before it was let in.
+        let is_near = self.is_near(origin) || self.is_contact_of_one_alone(origin);
+        let may_say = own.ip().is_unspecified() || (is_near && seen.is_ipv4() == own.is_ipv4());
         if !seen.ip().is_unspecified() && may_say {
             self.whereabouts.note(self.now, origin.digest, seen, own);
             self.run_whereabouts();
@@ -154,6 +156,12 @@ impl Machine {
         origin.slot.is_some() && origin.is_proved && same_family
     }
 
+    /// Whether a datagram came from a contact while this node knows nobody, by its own address's family.
+    fn is_contact_of_one_alone(&self, origin: Origin) -> bool {
+        let same_family = origin.source.is_ipv4() == self.me().address().is_ipv4();
+        self.is_alone() && same_family && self.joining.contacts().contains(&origin.source)
+    }
+
     /// Whoever does not know its address asks as soon as there is somebody to ask.
     pub(super) fn wonder_where(&mut self) {
         if self.me().address().ip().is_unspecified() && self.others() > 0 {
@@ -172,8 +180,10 @@ impl Machine {
         self.wonder_where();
     }
 
-    /// Tells several members our own record, so that each says where it sees us and pings us where it has us.
+    /// Tells several members our own record, so that each says where it sees us and pings us where it has us; the
+    /// contacts, if no member is known.
     fn ask_where_we_are(&mut self) {
+        self.dial_contacts();
         for slot in self.pick_of_family(ASKED_MAX).iter() {
             self.ping(slot, Errand::Look, First::Me);
         }
