@@ -45,10 +45,11 @@ const FAULTS: [(&str, &str); 15] = [
 ];
 
 /// Each fault and the scenario of the catalogue that must not show what it expects.
-const SCENARIOS: [(&str, &str); 7] = [
+const SCENARIOS: [(&str, &str); 8] = [
     ("adopts_address", "moved-under-way"),
     ("death_by_word", "families-crash"),
     ("flapping", "flapping-few-reach"),
+    ("greeter_moved", "moved-while-joining"),
     ("hearsay", "suspended-past-tombstones"),
     ("reach", "families-apart"),
     ("true_starts", "join-1970"),

@@ -97,6 +97,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/moved-half.toml"),
     include_str!("../../scenarios/moved-quarter.toml"),
     include_str!("../../scenarios/moved-under-way.toml"),
+    include_str!("../../scenarios/moved-while-joining.toml"),
     include_str!("../../scenarios/mtu-black-hole.toml"),
     include_str!("../../scenarios/mute.toml"),
     include_str!("../../scenarios/names-moved.toml"),

@@ -65,6 +65,7 @@ impl Machine {
         if !self.is_alone() || self.leaving.is_some() {
             return;
         }
+        self.weigh_word_of_contact();
         self.joining.dials = self.joining.dials.saturating_add(1);
         for _ in 0..self.joining.contacts().len().min(DIALS_AT_ONCE) {
             if let Some(contact) = self.joining.next_contact() {
@@ -123,6 +124,10 @@ impl Machine {
         // what can be proved here, that it receives where it sends from.
         let is_reached = self.reach.covers(record.address) || sabotage::is_off("greeted_beyond_reach");
         let address = if is_reached { record.address } else { origin.source };
+        // It may have moved since it learned its address. Then that proves nothing, and no member could tell it so.
+        if origin.path == Path::Unknown && address != origin.source && !sabotage::is_off("greeter_moved") {
+            self.send_limited(origin, First::Seen(origin.source));
+        }
         let purpose = Purpose::TakeIn(record.to_record());
         let first = First::Seen(origin.source);
         self.ask_for_proof(address, origin.digest, purpose, origin.bytes, first);

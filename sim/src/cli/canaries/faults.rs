@@ -92,6 +92,10 @@ pub(super) const CANARIES: &[Canary] = &[
     swarm("first_receipt", "idles", 0, "known words are forwarded as if they were news"),
     swarm("news_ends", "idles", 179, "news ride for ever"),
     within("moved-under-way", swarm("adopts_address", "expect", 0, "an address that changed is told on as it was")),
+    within(
+        "moved-while-joining",
+        swarm("greeter_moved", "finds", 0, "who greets is answered only at the address that it had before it moved"),
+    ),
     within("families-apart", swarm("reach", "in-reach", 0, "a node takes any address for one that it can send to")),
     within("families-crash", swarm("death_by_word", "calms", 0, "who cannot be asked is never dead")),
     within(
