@@ -71,6 +71,8 @@ pub(crate) struct Joining {
     pub(crate) predecessor: Option<Generation>,
     /// How often the contacts were dialled since somebody was known.
     pub(crate) dials: u32,
+    /// Which contact sees us where, by the last that said so while nobody was known and nothing reached us.
+    pub(crate) seen: Option<(Digest, SocketAddr)>,
 }
 
 impl Joining {

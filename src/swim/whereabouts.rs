@@ -88,6 +88,11 @@ impl Whereabouts {
         }
     }
 
+    /// Whether answers to a question are under way.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.is_asking
+    }
+
     /// When [`Whereabouts::rule`] is next worth asking.
     pub(crate) fn next_at(&self) -> Instant {
         self.next.min(self.on_trial.map_or(Instant::NEVER, |(since, _)| since + self.lately * TRIAL_LATELYS))

@@ -65,6 +65,7 @@ impl Machine {
         if !self.is_alone() || self.leaving.is_some() {
             return;
         }
+        self.weigh_word_of_contact();
         self.joining.dials = self.joining.dials.saturating_add(1);
         for _ in 0..self.joining.contacts().len().min(DIALS_AT_ONCE) {
             if let Some(contact) = self.joining.next_contact() {

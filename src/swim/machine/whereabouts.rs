@@ -122,6 +122,10 @@ impl Machine {
     /// Somebody tells at which address it sees us.
     pub(super) fn hear_seen(&mut self, origin: Origin, seen: SocketAddr) {
         let own = self.me().address();
+        if self.is_contact_of_one_alone(origin) && !self.whereabouts.is_asking() && self.is_address_known() {
+            self.joining.seen = Some((origin.digest, seen));
+            return;
+        }
         // Whoever knows no address takes any word; one that is known moves by the words of members alone, or of contacts
         // while no member is known: they are all that a node hears that moved before it was let in.
         let is_near = self.is_near(origin) || self.is_contact_of_one_alone(origin);
@@ -132,13 +136,27 @@ impl Machine {
         }
     }
 
+    /// The contacts are to be dialled once more. If one said that it sees us elsewhere, and no ping has reached us since,
+    /// this dial asks where we are. Not before: a contact that says so has pinged us at our own address as well.
+    pub(super) fn weigh_word_of_contact(&mut self) {
+        let own = self.me().address();
+        if let Some((by, seen)) = self.joining.seen.take().filter(|(_, seen)| !seen.ip().is_unspecified()) {
+            self.whereabouts.note(self.now, by, seen, own);
+            self.run_whereabouts();
+        }
+    }
+
     /// A ping says where it was sent: if that is where we are recorded, we are reached there, and else we are seen there.
     pub(super) fn hear_sent_to(&mut self, origin: Origin, address: SocketAddr) {
-        if address != self.me().address() {
+        if address == self.me().address() {
+            if origin.slot.is_some() {
+                self.whereabouts.proved(self.now);
+            }
+        } else if !self.is_alone() || !self.is_address_known() {
             self.hear_seen(origin, address);
-        } else if origin.slot.is_some() {
-            self.whereabouts.proved(self.now);
         }
+        // It has come to where we greet from.
+        self.joining.seen = None;
     }
 
     /// A member sees us at another address than it has of us, and had no room to say at which.
@@ -180,10 +198,8 @@ impl Machine {
         self.wonder_where();
     }
 
-    /// Tells several members our own record, so that each says where it sees us and pings us where it has us; the
-    /// contacts, if no member is known.
+    /// Tells several members our own record, so that each says where it sees us and pings us where it has us.
     fn ask_where_we_are(&mut self) {
-        self.dial_contacts();
         for slot in self.pick_of_family(ASKED_MAX).iter() {
             self.ping(slot, Errand::Look, First::Me);
         }
@@ -207,6 +223,7 @@ impl Machine {
             });
             // Those that hold us for dead where we were would hear no news.
             self.ask_where_we_are();
+            self.dial_contacts();
         }
     }
 
