@@ -75,9 +75,9 @@ impl Machine {
         found.or_else(|| way_out_of(member.record().extra())).unwrap_or(member.address())
     }
 
-    /// Somebody pings us, or asks us to ping another, as a member we know, from an address that we do not know it by: its address may have changed or
-    /// be rewritten, or this is another process of its name and start. The member is pinged where it is recorded, and
-    /// with the next tick whoever is here.
+    /// Somebody pings us, or asks us to ping another, as a member we know, from an address that we do not know it by: its
+    /// address may have changed or be rewritten, or this is another process of its name and start. The member is pinged
+    /// where it is recorded, and with the next tick whoever is here.
     pub(super) fn notice_stranger(&mut self, origin: Origin, slot: Slot) {
         self.stranger = Some((origin.digest, origin.source));
         if self.members.row(slot).is_present() && self.bucket.take(self.now) {
