@@ -36,6 +36,7 @@ use crate::runtime::snapshot;
 use crate::runtime::socket::{self, NodeSocket};
 use crate::runtime::tape::{self, Tape};
 use crate::runtime::view::View;
+use crate::time::Instant;
 
 /// The UDP port of a node that is not told another.
 pub const DEFAULT_PORT: u16 = 7340;
@@ -377,11 +378,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let writer = record.map(start_recording).transpose()?;
     let saved = start_snapshot(snapshot).await?;
     let preload = snapshot::merge(preload, saved.members, id);
-    for further in saved.contacts.into_iter().map(Contact::Address) {
-        if !contacts.contains(&further) {
-            contacts.push(further);
-        }
-    }
+    add_contacts(&mut contacts, saved.contacts);
     let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
     lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
     let (ballots, standings) = read_ballots(&config, &name, store).await?;
@@ -398,16 +395,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         }
     };
     protocol.set_reach(now, Reach::of(local));
-    if !preload.is_empty() {
-        protocol.preload(now, &preload);
-    }
-    protocol.join(now, &addresses_of(&lookups));
-
-    for (election, standing) in standings {
-        // Only elections of the configuration were read.
-        let _ = protocol.stand(now, &election, standing);
-    }
-
+    begin(&mut protocol, now, &preload, &lookups, standings);
     let reporter = Reporter::new(&name, local);
     for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
         reporter.even_voters(election.rules().name(), election.rules().voters().len());
@@ -416,14 +404,13 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     reporter.started(protocol.me(), contacts.len());
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
-    let names = watch_names(&name, Resolver { contacts, local, seed, clock });
     let parts = Parts {
         socket,
         clock,
         hub: Arc::clone(&hub),
         commands: requests,
         local,
-        names,
+        names: watch_names(&name, Resolver { contacts, local, seed, clock }),
         lookups,
         faults,
         ballots,
@@ -434,6 +421,27 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let driver = Driver::new(protocol, parts);
     let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, offices }), commands);
     Ok((node, driver))
+}
+
+/// Adds the addresses of an old snapshot to the contacts that were given, each once.
+fn add_contacts(contacts: &mut Vec<Contact>, further: Vec<SocketAddr>) {
+    for contact in further.into_iter().map(Contact::Address) {
+        if !contacts.contains(&contact) {
+            contacts.push(contact);
+        }
+    }
+}
+
+/// Tells a new protocol whom it knows, whom it may ask, and what this voter has voted.
+fn begin(protocol: &mut Recorder<Tape>, now: Instant, preload: &[Record], lookups: &[Lookup], standings: Standings) {
+    if !preload.is_empty() {
+        protocol.preload(now, preload);
+    }
+    protocol.join(now, &addresses_of(lookups));
+    for (election, standing) in standings {
+        // Only elections of the configuration were read.
+        let _ = protocol.stand(now, &election, standing);
+    }
 }
 
 fn start_recording((path, bytes_max): (PathBuf, u64)) -> Result<Writer<Tape>, StartError> {

@@ -28,6 +28,11 @@ impl Reach {
         }
     }
 
+    /// The family of an address, in canonical form.
+    pub(crate) fn family_of(address: SocketAddr) -> Self {
+        if address.is_ipv4() { Reach::V4 } else { Reach::V6 }
+    }
+
     /// Whether an address, in canonical form, is of a family that can be sent to.
     #[must_use]
     pub fn covers(self, address: SocketAddr) -> bool {

@@ -136,11 +136,10 @@ impl Machine {
         self.pick(wanted, |_, slot| Some(slot) != except)
     }
 
-    /// Others of this node's own family, or any while it knows no address.
+    /// Others that can say where this node is seen.
     pub(super) fn pick_of_family(&mut self, wanted: usize) -> Picks {
-        let own = self.me().address();
-        let is_any = own.ip().is_unspecified() || sabotage::is_off("voices_of_family");
-        self.pick(wanted, |members, slot| is_any || members.member(slot).address().is_ipv4() == own.is_ipv4())
+        let family = self.who_sees_us();
+        self.pick(wanted, |members, slot| family.covers(members.member(slot).address()))
     }
 
     fn pick(&mut self, wanted: usize, fits: impl Fn(&Members, Slot) -> bool) -> Picks {

@@ -108,15 +108,20 @@ impl Machine {
         self.reach == Reach::Both || self.reach.covers(self.members.member(slot).address())
     }
 
-    /// How many others of this node's own family are Alive or Suspect. By the other one its datagrams come from elsewhere
-    /// than it receives, so only these can say where it is seen; all can while it knows no address.
-    pub(super) fn others_of_family(&self) -> usize {
+    /// Whose word counts of where this node is seen: members of its own family, for by the other one its datagrams come
+    /// from elsewhere than it receives; all while it knows no address.
+    pub(super) fn who_sees_us(&self) -> Reach {
         let own = self.me().address();
-        if own.ip().is_unspecified() || sabotage::is_off("voices_of_family") {
-            return self.others();
+        let is_any = own.ip().is_unspecified() || sabotage::is_off("voices_of_family");
+        if is_any { Reach::Both } else { Reach::family_of(own) }
+    }
+
+    /// How many others that can say where it is seen are Alive or Suspect.
+    pub(super) fn others_of_family(&self) -> usize {
+        match self.who_sees_us() {
+            Reach::Both => self.others(),
+            family => self.members.counts_in(family).live().saturating_sub(usize::from(self.me().state().is_live())),
         }
-        let family = if own.is_ipv4() { Reach::V4 } else { Reach::V6 };
-        self.members.counts_in(family).live().saturating_sub(usize::from(self.me().state().is_live()))
     }
 
     /// How many members in reach are present, this node included: one that leaves needs the answers of two others still.

@@ -61,8 +61,8 @@ impl Machine {
         self.push(Event::Updated(member), telling);
     }
 
-    /// A verdict falls. It is told of a flapping member too, and after the suspicion that it ends: if that was held back, it is told
-    /// now.
+    /// A verdict falls. It is told of a flapping member too, and after the suspicion that it ends: if that was held back,
+    /// it is told now.
     pub(super) fn tell_before_verdict(&mut self, slot: Slot) {
         let telling = self.flapping.forget(slot);
         if telling == Some(Telling::Held) && !sabotage::is_off("suspect_first") {
