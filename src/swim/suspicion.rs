@@ -83,6 +83,8 @@ pub(crate) struct Suspicion {
     pub(crate) unanswered_verdicts: u8,
     /// Whether another has called it dead; what that counts for is for the machine to say.
     pub(crate) called_dead: bool,
+    /// Whether whoever can send to it and pings us next is told, so that it looks.
+    pub(crate) told_to_next: bool,
     /// What held the verdict back when it was last due.
     pub(crate) lacks: Option<Waiting>,
     /// When the last ping was last begun.
@@ -119,6 +121,7 @@ impl Suspicion {
             provisional_only: false,
             unanswered_verdicts: 0,
             called_dead: false,
+            told_to_next: false,
             lacks: None,
             asked_at: start,
             heard_by_then: None,
@@ -367,6 +370,13 @@ impl Suspicions {
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.by_slot.keys().copied()
+    }
+
+    /// A suspect of whom whoever can send to it is to be told; it is taken to be told now.
+    pub(crate) fn take_told_to_next(&mut self) -> Option<Slot> {
+        let (slot, suspicion) = self.by_slot.iter_mut().find(|(_, suspicion)| suspicion.told_to_next)?;
+        suspicion.told_to_next = false;
+        Some(*slot)
     }
 
     /// The suspects for which something is due.

@@ -106,6 +106,7 @@ impl Machine {
         self.hear(origin, heard.pulse);
         let asks_where = self.hear_whereabouts(origin, heard);
         self.ack(origin, nonce, asks_where);
+        self.tell_who_can_ask(origin);
         if origin.slot.is_none() {
             self.echo_to_contacts(nonce);
             self.pull_from_contact(origin.address);

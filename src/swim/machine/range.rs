@@ -8,6 +8,8 @@ use crate::member::State;
 use crate::sabotage;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
+use crate::swim::machine::origin::Origin;
+use crate::swim::outbox::First;
 use crate::swim::reach::Reach;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
@@ -74,6 +76,9 @@ impl Machine {
             Beyond::Wait => self.plan_beyond_reach(slot),
             Beyond::TellAgain => {
                 self.tell(slot, Urgency::Suspect);
+                if let Some(suspicion) = self.suspicions.get_mut(slot) {
+                    suspicion.told_to_next = !sabotage::is_off("told_to_next");
+                }
                 self.plan_beyond_reach(slot);
             }
             Beyond::Dead => self.convict(slot, DeadReason::SilentUnconfirmed),
@@ -83,6 +88,16 @@ impl Machine {
                     suspicion.renew(now);
                 }
                 self.plan_beyond_reach(slot);
+            }
+        }
+    }
+
+    /// A member that cannot be sent to at its own address has pinged us: it can send by both families. News reach it only
+    /// on answers to its pings, and may have gone to the others by then; so what was told again is told to it as well.
+    pub(super) fn tell_who_can_ask(&mut self, origin: Origin) {
+        if origin.is_proved && origin.slot.is_some_and(|slot| !self.can_reach(slot)) {
+            if let Some(suspect) = self.suspicions.take_told_to_next() {
+                self.send_news(origin.address, First::About(suspect));
             }
         }
     }
