@@ -1,7 +1,7 @@
 //! The checks bite: each fault that is planted in the protocol is found by the check named for it.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg tidings_sabotage" cargo test -p tidings-sim --target-dir target/sabotage --test canaries
+//! RUSTFLAGS="--cfg tidings_sabotage" cargo test --release -p tidings-sim --target-dir target/sabotage --test canaries
 //! ```
 //!
 //! That is the short form, from the seeds where each is known to be found; `tidings-sim canaries` is the long one. An

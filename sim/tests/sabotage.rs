@@ -1,7 +1,7 @@
 //! Switches each mechanism off, one at a time, and demands that the test named for it then fails.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg tidings_sabotage" cargo test -p tidings-sim --target-dir target/sabotage --test sabotage each_fault
+//! RUSTFLAGS="--cfg tidings_sabotage" cargo test --release -p tidings-sim --target-dir target/sabotage --test sabotage each_fault
 //! ```
 //!
 //! A target directory of its own keeps the ordinary build. Each named test runs twice as a child process: untouched,
