@@ -44,7 +44,9 @@ pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration)
         return;
     }
     let leases = [100, 150, 250, 250, 500, 500, 500, 1_000, 3_000].map(|lease| MS * lease);
-    let borne: Vec<Duration> = leases.into_iter().filter(|lease| *lease >= scenario.latency.usual_max() * 12).collect();
+    let latency = &scenario.latency;
+    let is_borne = |lease: &Duration| *lease >= latency.usual_max() * 12 && *lease >= latency.spike() * 2;
+    let borne: Vec<Duration> = leases.into_iter().filter(is_borne).collect();
     let lease = random.pick(&borne).copied().unwrap_or(MS * 3_000);
     let voters = random.pick(&[1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 9]).copied().unwrap_or(3).min(scenario.hosts);
     let mut election = election("default", voters, lease, &mut random);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fault::{Back, Fault, Gateway, Hosts, Inbox, Lie, MovesTo, Planned, WallClock};
+use crate::fault::{Back, Fault, Gateway, Hosts, Inbox, MovesTo, Planned, WallClock};
 use crate::random::Random;
 use crate::scenario::{Differs, Families, Family, Scenario, Start};
 use crate::span;
@@ -115,11 +115,6 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     // Behind a gateway its datagrams come from where they came from before, so that it asks only when it has not been
     // pinged for nine quarters of an interval, and twice: a P below the profile's may be over by then.
     if is_behind && tolerance < interval * 11 / 4 + MS * 200 {
-        return;
-    }
-    // Two that a liar has made hold each other for gone ping each other no more, so that neither tells the other where it
-    // is seen; and when they have forgotten each other, one that dials its contacts tells them where it was.
-    if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { what: Lie::Left, .. })) {
         return;
     }
     // In a preloaded view stands an address that they have not learnt yet.

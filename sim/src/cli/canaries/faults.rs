@@ -114,6 +114,11 @@ pub(super) const CANARIES: &[Canary] = &[
         swarm("suspicion_told_again", "calms", 0, "a suspicion that its accuser forgot stays where nobody can ask"),
     ),
     within(
+        "families-accuser-restarts",
+        swarm("told_to_next", "calms", 15, "a suspicion told again has ridden to all but the one that can ask"),
+    ),
+    within("families-few", swarm("turn_in_reach", "expect", 0, "a turn beyond reach is no turn of another")),
+    within(
         "families-moved",
         swarm("voices_of_family", "silent-p", 0, "members that cannot see a node vote where it is"),
     ),
@@ -143,6 +148,10 @@ pub(super) const CANARIES: &[Canary] = &[
         "crash-three-of-five",
         swarm("unheard_count", "expect", 3, "each member suspected in isolation lowers the answers that end it"),
     ),
+    within(
+        "isolated-under-loss-4",
+        swarm("repeated_self_test", "expect", 803, "a last ping tests who sends it with its first try alone"),
+    ),
     within("isolated-rate-64", swarm("isolated_sweep", "expect", 0, "an isolated node asks the ring alone")),
     within(
         "ingress-loss-99",
@@ -164,6 +173,11 @@ pub(super) const CANARIES: &[Canary] = &[
         "ingress-loss-99",
         swarm("hears_well", "expect", 0, "who hears one answer of a hundred convicts on its own"),
     ),
+    within(
+        "lost-inbox-unproved",
+        swarm("ack_to_suspect", "expect", 2, "an ack does not say that who is acknowledged is suspected"),
+    ),
+    within("leave-among-suspects", swarm("left_behind", "expect", 0, "who leaves waits for suspects to confirm")),
     within("lost-inboxes-26", swarm("ping_back", "expect", 82, "what a suspect sends is not answered by a ping")),
     within("pause-long", swarm("late_wake", "expect", 0, "a node that did not run notices nothing")),
     within("pause-short", swarm("forwarding", "expect", 0, "news only ride, nothing is forwarded at once")),
