@@ -14,6 +14,7 @@ mod isolation;
 mod judging;
 mod letters;
 mod metadata;
+mod news;
 mod origin;
 mod outbound;
 mod probing;
