@@ -8,6 +8,8 @@ mod belief;
 mod entry;
 mod evidence;
 mod farewell;
+#[cfg(test)]
+mod fixture;
 mod further;
 mod inbound;
 mod isolation;
@@ -17,6 +19,7 @@ mod metadata;
 mod news;
 mod origin;
 mod outbound;
+mod own_address;
 mod probing;
 mod range;
 mod repair;
