@@ -376,12 +376,14 @@ mod tests {
     use crate::swim::machine::fixture;
     use crate::swim::reach::Reach;
 
+    type Other = (&'static str, State);
+
     #[test]
     fn a_turn_beyond_reach_goes_to_another_in_reach() {
         let (v4, v6) = ("10.0.0.2:7", "[2001:db8::2]:7");
         let suspect = ("10.0.0.3:7", State::Suspect);
         // (the others beside it, whose turn it is): who is probed
-        let rows: [(&str, Reach, &[(&str, State)], &str, &str); 6] = [
+        let rows: [(&str, Reach, &[Other], &str, &str); 6] = [
             ("one in reach is probed itself", Reach::V4, &[suspect], v4, v4),
             ("even as a suspect, with others alive", Reach::V4, &[(v4, State::Alive)], suspect.0, suspect.0),
             ("for one beyond reach another is", Reach::V4, &[(v4, State::Alive), suspect], v6, v4),
