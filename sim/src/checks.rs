@@ -13,6 +13,7 @@ mod idle;
 mod isolation;
 mod leader;
 mod leases;
+mod opinion;
 mod overtake;
 mod reach;
 mod register;

@@ -8,14 +8,18 @@ mod belief;
 mod entry;
 mod evidence;
 mod farewell;
+#[cfg(test)]
+mod fixture;
 mod further;
 mod inbound;
 mod isolation;
 mod judging;
 mod letters;
 mod metadata;
+mod news;
 mod origin;
 mod outbound;
+mod own_address;
 mod probing;
 mod range;
 mod repair;

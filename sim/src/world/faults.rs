@@ -1,15 +1,16 @@
 //! How faults of processes and clocks begin and end; those of the network it hands to the network.
 
+use std::time::Duration;
+
 use tidings::{Instant, NodeId};
 
 use crate::app::App;
 use crate::fault::{Fault, Hosts, Planned, Towards, WallClock};
 use crate::random::nanos;
-use crate::scenario::Sleep;
 use crate::trace::{Kind, What as Happened};
-use crate::watch::{Life, Moment, Phase, Watch};
+use crate::watch::{Life, Phase, Watch};
 use crate::world::World;
-use crate::world::host::Ailment;
+use crate::world::ailments::ailment;
 use crate::world::queue::What;
 
 impl<A: App, W: Watch> World<A, W> {
@@ -67,6 +68,9 @@ impl<A: App, W: Watch> World<A, W> {
 
     /// Does what a fault of processes or clocks does when it begins.
     fn strike(&mut self, id: u32, planned: &Planned, ends: Option<Instant>) {
+        if let Some((hosts, ailment)) = ailment(&planned.what) {
+            return self.each(hosts, |world, host| world.ail(id, host, ailment));
+        }
         match &planned.what {
             Fault::Crash { hosts, .. } => self.each(hosts, |world, host| {
                 world.hold_down(id, host);
@@ -76,38 +80,7 @@ impl<A: App, W: Watch> World<A, W> {
                 world.hold_down(id, host);
                 world.leave(host);
             }),
-            Fault::Pause { hosts, inbox } => {
-                self.each(hosts, |world, host| world.ail(id, host, Ailment::Paused(*inbox)))
-            }
-            Fault::Suspend { hosts, inbox } => {
-                self.each(hosts, |world, host| world.ail(id, host, Ailment::Suspended(*inbox)))
-            }
-            Fault::Block { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::Blocked)),
-            Fault::Slow { hosts, service } => {
-                self.each(hosts, |world, host| world.ail(id, host, Ailment::Slow(*service)))
-            }
-            Fault::Drift { hosts, ppm } => self.each(hosts, |world, host| {
-                world.ail(id, host, Ailment::Drifts(*ppm));
-                world.reset_drift(host);
-            }),
-            Fault::Step { hosts, by, towards } => self.each(hosts, |world, host| {
-                let (now, clock) = (world.now, &mut world.hosts[host as usize].clock);
-                match towards {
-                    Towards::Future => clock.step_ahead(now, *by),
-                    Towards::Past => clock.step_back(now, *by),
-                }
-                world.rewind(host);
-            }),
-            Fault::DiskSlow { hosts, latency } => {
-                self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskSlow(*latency)))
-            }
-            Fault::DiskFull { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskFull)),
-            Fault::DiskTorn { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskTorn)),
-            Fault::DiskLost { hosts } => self.each(hosts, |world, host| world.ail(id, host, Ailment::DiskLost)),
-            Fault::Resign { hosts, to } => {
-                let to = to.and_then(|to| self.hosts.get(to as usize)).map(|to| to.id);
-                self.each(hosts, |world, host| world.resign(host, to));
-            }
+            Fault::Step { hosts, by, towards } => self.each(hosts, |world, host| world.step_clock(host, *by, *towards)),
             Fault::Join { count, clock } => self.join_storm(*count, *clock, planned),
             Fault::Twin { of } => self.start_twin(id, *of),
             Fault::Lie { .. } => self.lie(id),
@@ -116,25 +89,15 @@ impl<A: App, W: Watch> World<A, W> {
                 self.each(hosts, |world, host| world.translate(id, host, *gateway, *back))
             }
             Fault::Move { hosts, to } => self.relocate(hosts, *to),
-            Fault::Metadata { hosts, bytes } => self.each(hosts, |world, host| {
-                let metadata = vec![(nanos(world.now.since(Instant::ORIGIN)) >> 20) as u8; *bytes];
-                world.command(host, &metadata, |protocol, now| {
-                    let _ = protocol.set_metadata(now, &metadata);
-                });
-            }),
+            Fault::Resign { hosts, to } => {
+                let to = to.and_then(|to| self.hosts.get(to as usize)).map(|to| to.id);
+                self.each(hosts, |world, host| world.resign(host, to));
+            }
+            Fault::Metadata { hosts, bytes } => self.each(hosts, |world, host| world.write_metadata(host, *bytes)),
             Fault::Forget { hosts, whom } => {
-                let ids: Vec<_> = whom
-                    .numbers(self.hosts.len() as u32)
-                    .into_iter()
-                    .map(|host| self.hosts[host as usize].id)
-                    .collect();
-                self.each(hosts, |world, host| {
-                    for id in &ids {
-                        world.command(host, &id.to_bytes(), |protocol, now| {
-                            let _ = protocol.forget(now, *id);
-                        });
-                    }
-                });
+                let whom = whom.numbers(self.hosts.len() as u32);
+                let whom: Vec<NodeId> = whom.into_iter().map(|host| self.hosts[host as usize].id).collect();
+                self.each(hosts, |world, host| world.forget(host, &whom));
             }
             _ => debug_assert!(ends.is_none_or(|end| end >= self.now), "a fault of the network is no business here"),
         }
@@ -175,81 +138,6 @@ impl<A: App, W: Watch> World<A, W> {
         }
     }
 
-    pub(super) fn ail(&mut self, id: u32, host: u32, ailment: Ailment) {
-        let now = self.now;
-        let one = &mut self.hosts[host as usize];
-        let was_stopped = one.is_stopped();
-        one.ailments.push((id, ailment));
-        if one.is_asleep() && one.slept.is_none() {
-            one.slept = Some(now);
-        }
-        if one.is_stopped() && !was_stopped && one.is_up() {
-            self.trace.line(now, host, || Happened::Life(Life::Stopped.word()));
-            self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
-        }
-    }
-
-    /// A fault is over for a host: it runs again, sends what waited and handles what came.
-    fn cure(&mut self, id: u32, host: u32) {
-        let now = self.now;
-        let one = &mut self.hosts[host as usize];
-        let (was_stopped, count) = (one.is_stopped(), one.ailments.len());
-        one.ailments.retain(|(fault, _)| *fault != id);
-        if one.ailments.len() == count {
-            return;
-        }
-        if !one.is_asleep() {
-            if let Some(since) = one.slept.take().filter(|_| self.scenario.clock == Sleep::Stands) {
-                one.clock.stood_still(now, now.since(since));
-            }
-        }
-        self.reset_drift(host);
-        let one = &mut self.hosts[host as usize];
-        one.busy_until = one.busy_until.min(now + one.service());
-        self.queue.push(one.busy_until.max(now), What::Ready(host));
-        let one = &mut self.hosts[host as usize];
-        if one.is_stopped() || !one.is_up() {
-            return;
-        }
-        if was_stopped {
-            self.trace.line(now, host, || Happened::Life(Life::Resumed.word()));
-            self.watch.lives(now, host, Life::Resumed, self.hosts[host as usize].protocol());
-            self.start_app(host);
-            self.aim_timers(host);
-            self.hear_of_writes(host);
-        }
-        if !self.hosts[host as usize].is_blocked() {
-            for (to, bytes, content) in std::mem::take(&mut self.hosts[host as usize].outbox) {
-                self.send(host, to, &bytes, content);
-            }
-        }
-        self.read_inbox(host);
-    }
-
-    fn reset_drift(&mut self, host: u32) {
-        let now = self.now;
-        let one = &mut self.hosts[host as usize];
-        let ppm = one.drift();
-        if one.clock.ppm() != ppm {
-            one.clock.drift(now, ppm);
-            self.rewind(host);
-        }
-    }
-
-    /// The host's clock has changed, so its wake is due at another moment.
-    fn rewind(&mut self, host: u32) {
-        let one = &mut self.hosts[host as usize];
-        one.wakes_at = Instant::NEVER;
-        self.aim_timers(host);
-        let one = &self.hosts[host as usize];
-        match one.protocol() {
-            Some(protocol) if one.is_stopped() => {
-                self.watch.turned(Moment { now: self.now, clock: one.clock }, host, protocol);
-            }
-            _ => self.drain(host),
-        }
-    }
-
     /// A fault ends a host's process and holds it down; one that never started is not due yet.
     fn hold_down(&mut self, id: u32, host: u32) {
         let one = &mut self.hosts[host as usize];
@@ -283,12 +171,39 @@ impl<A: App, W: Watch> World<A, W> {
         });
     }
 
+    /// A host's clock jumps.
+    fn step_clock(&mut self, host: u32, by: Duration, towards: Towards) {
+        let (now, clock) = (self.now, &mut self.hosts[host as usize].clock);
+        match towards {
+            Towards::Future => clock.step_ahead(now, by),
+            Towards::Past => clock.step_back(now, by),
+        }
+        self.rewind(host);
+    }
+
+    /// A host's application writes metadata of so many bytes, other ones from moment to moment.
+    fn write_metadata(&mut self, host: u32, bytes: usize) {
+        let metadata = vec![(nanos(self.now.since(Instant::ORIGIN)) >> 20) as u8; bytes];
+        self.command(host, &metadata, |protocol, now| {
+            let _ = protocol.set_metadata(now, &metadata);
+        });
+    }
+
+    /// The application of a host forgets members.
+    fn forget(&mut self, host: u32, whom: &[NodeId]) {
+        for id in whom {
+            self.command(host, &id.to_bytes(), |protocol, now| {
+                let _ = protocol.forget(now, *id);
+            });
+        }
+    }
+
     fn join_storm(&mut self, count: u32, clock: WallClock, planned: &Planned) {
         let spread = nanos(planned.lasts.unwrap_or_default());
         for _ in 0..count {
             let host = self.add_host(format!("n{}", self.hosts.len()));
             self.hosts[host as usize].first_clock = clock;
-            let at = self.now + std::time::Duration::from_nanos(self.random.below(spread));
+            let at = self.now + Duration::from_nanos(self.random.below(spread));
             self.queue.push(at, What::Start(host));
         }
     }

@@ -63,10 +63,7 @@ impl Machine {
         if record.generation > generation || (sabotage::is_off("old_starts") && record.generation < generation) {
             self.restarted(slot, record.to_record(), source);
         } else if record.generation < generation {
-            let is_gone = !member.state().is_live();
-            let is_owner = origin.digest == Digest::of(record.id, record.generation);
-            if is_gone && is_owner && !origin.is_proved && !sabotage::is_off("tells_outlived") {
-                // Where no other member remembers that start, no news of it reaches this one.
+            if must_hear_outlived(member.state(), &origin, Digest::of(record.id, record.generation)) {
                 self.answer_the_buried(origin, record, (generation, incarnation));
             }
             self.tell_newer(origin, slot, source);
@@ -492,6 +489,14 @@ impl Machine {
     }
 }
 
+/// Whether the sender of words of a start before the one that is held must hear at once that it is outlived: it speaks for
+/// itself, the later start is gone, and its address is not proved, so that the newer record is not sent there. Where no
+/// other member remembers the later start, no news of it reaches this process.
+fn must_hear_outlived(held: State, origin: &Origin, speaks_for: Digest) -> bool {
+    let is_owner = origin.digest == speaks_for;
+    !held.is_live() && is_owner && !origin.is_proved && !sabotage::is_off("tells_outlived")
+}
+
 /// Whether a record differs in what the application is told of it.
 fn has_new_words(before: &Record, after: &Record) -> bool {
     after.address() != before.address() || after.metadata() != before.metadata()
@@ -506,5 +511,34 @@ fn what_changed(before: &Record, after: &Record) -> Urgency {
         Urgency::Changed
     } else {
         Urgency::Refutation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::swim::machine::origin::Path;
+
+    #[test]
+    fn a_process_hears_that_a_later_start_of_its_name_is_gone() {
+        let source = SocketAddr::from(([10, 0, 0, 2], 7));
+        let (its, anothers) = (Digest(1), Digest(2));
+        let from = |digest, is_proved| {
+            let (path, slot, bytes) = (Path::Unknown, None, 100);
+            Origin { source, address: source, path, digest, slot, is_proved, bytes }
+        };
+        let rows = [
+            ("the later start is dead", State::Dead, from(its, false), true),
+            ("it left", State::Left, from(its, false), true),
+            ("it lives, and says so itself", State::Alive, from(its, false), false),
+            ("it may live", State::Suspect, from(its, false), false),
+            ("a third party tells of the earlier start", State::Dead, from(anothers, false), false),
+            ("its address is proved: the newer record goes there", State::Dead, from(its, true), false),
+        ];
+        for (what, held, origin, must_hear) in rows {
+            assert_eq!(must_hear_outlived(held, &origin, its), must_hear, "{what}");
+        }
     }
 }

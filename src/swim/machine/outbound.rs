@@ -1,22 +1,16 @@
 //! What goes out: intents become datagrams when the driver asks, with the freshest news on them.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use crate::member::{Accusers, State};
+use crate::member::State;
 use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::gossip::{Changes, Urgency, sends_in_all};
-use crate::swim::hearsay::Hearsay;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path};
-use crate::swim::members::Members;
 use crate::swim::outbox::{First, Intent, Outgoing, Rides};
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicions, Verdict};
-use crate::time::Instant;
-use crate::wire::{Accusation, ChangeRef, Departure, Digest, Item, Message, Nonce, Pulse, RecordRef, Writer};
+use crate::wire::{ChangeRef, Digest, Item, Message, Nonce, Pulse};
 
 /// The least bytes that a news takes; with less room there is no use in trying.
 const ITEM_BYTES_MIN: usize = 20;
@@ -53,14 +47,7 @@ impl Machine {
         batch.clear();
         let (from, pulse) = (self.my_digest(), self.pulse());
         let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message);
-        let news = News {
-            members: &self.members,
-            suspicions: &self.suspicions,
-            verdicts: &self.verdicts,
-            hearsay: &self.hearsay,
-            now: self.now,
-        };
-        news.write_first(intent.first, &mut writer);
+        self.news().write_first(intent.first, &mut writer);
         if intent.rides == Rides::News && self.gossip.len() > 0 {
             let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);
             let changes = if self.change_meter.has_any(self.now) { Changes::Go } else { Changes::Wait };
@@ -71,7 +58,7 @@ impl Machine {
                 if is_change && !self.change_meter.has_any(self.now) {
                     break;
                 }
-                let Some(item) = news.of(*slot) else {
+                let Some(item) = self.news().of(*slot) else {
                     self.gossip.hush(*slot);
                     continue;
                 };
@@ -100,17 +87,6 @@ impl Machine {
             incarnation: self.me().incarnation(),
             view_hash: self.members.view_hash(),
             round: self.rounding.round() as u16,
-        }
-    }
-
-    /// What this node would tell of a member now.
-    pub(super) fn news(&self) -> News<'_> {
-        News {
-            members: &self.members,
-            suspicions: &self.suspicions,
-            verdicts: &self.verdicts,
-            hearsay: &self.hearsay,
-            now: self.now,
         }
     }
 
@@ -234,106 +210,6 @@ impl Machine {
     pub(super) fn tell_what_could_not_ride(&mut self, origin: Origin) {
         if self.gossip.len() > 0 {
             self.send_news(origin.address, First::Nothing);
-        }
-    }
-}
-
-/// The same accusation in fewer bytes: who is accused need not know by whom in order to refute.
-fn without_accusers<'a>(item: &Item<'a>) -> Item<'a> {
-    match item {
-        Item::Suspect(accusation) => Item::Suspect(Accusation { accusers: Accusers::default(), ..*accusation }),
-        Item::Dead(accusation) => Item::Dead(Accusation { accusers: Accusers::default(), ..*accusation }),
-        other => *other,
-    }
-}
-
-/// What there is to tell of each member, read from the tables at the moment of telling.
-#[derive(Clone, Copy)]
-pub(super) struct News<'a> {
-    members: &'a Members,
-    suspicions: &'a Suspicions,
-    verdicts: &'a BTreeMap<Slot, Verdict>,
-    hearsay: &'a Hearsay,
-    now: Instant,
-}
-
-impl<'a> News<'a> {
-    /// The item that says what we believe of a member; none if there is nothing that others may hear.
-    pub(super) fn of(&self, slot: Slot) -> Option<Item<'a>> {
-        let row = self.members.row(slot);
-        if !row.is_used() {
-            return None;
-        }
-        match row.member.state() {
-            State::Alive if self.hearsay.contains(slot) => None,
-            State::Alive if row.member.record.incarnation() == row.member.incarnation() => {
-                Some(Item::Alive(RecordRef::of(&row.member.record)))
-            }
-            State::Alive => None,
-            State::Suspect => self.suspicion(slot),
-            State::Dead if row.is_provisional() => None,
-            State::Dead => Some(Item::Dead(self.verdict(slot))),
-            State::Left => Some(Item::Left(Departure {
-                id: row.member.id(),
-                generation: row.member.generation(),
-                incarnation: row.member.incarnation(),
-            })),
-        }
-    }
-
-    /// The owner's words, whatever is believed of it: what a comparison of views exchanges, and what a start is told
-    /// that another outranks.
-    pub(super) fn record(&self, slot: Slot) -> Option<Item<'a>> {
-        let row = self.members.row(slot);
-        if self.hearsay.contains(slot) && row.is_present() {
-            return None;
-        }
-        if row.is_present() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
-    }
-
-    fn write_first(&self, first: First, writer: &mut Writer<'_>) {
-        let item = match first {
-            First::Nothing => None,
-            First::Me => self.of(self.members.me()),
-            First::About(slot) => self.of(slot),
-            First::Record(slot) => self.record(slot),
-            First::ProbeThis(slot) => self.suspicion(slot).map(|item| match item {
-                Item::Suspect(accusation) => Item::Suspect(Accusation { probe: true, ..accusation }),
-                other => other,
-            }),
-            First::Accusation(accusation) => Some(Item::Dead(accusation)),
-            First::Seen(address) | First::SeenElsewhere(address) => Some(Item::Seen(address)),
-        };
-        let Some(item) = item else { return };
-        let is_said = writer.item(&item) || writer.item(&without_accusers(&item));
-        if !is_said && matches!(first, First::SeenElsewhere(_)) && !sabotage::is_off("seen_elsewhere") {
-            writer.item(&Item::SeenElsewhere);
-        }
-    }
-
-    fn suspicion(&self, slot: Slot) -> Option<Item<'a>> {
-        let suspicion = self.suspicions.get(slot).filter(|s| s.publicity == Publicity::Published)?;
-        let member = self.members.member(slot);
-        Some(Item::Suspect(Accusation {
-            id: member.id(),
-            generation: member.generation(),
-            incarnation: member.incarnation(),
-            age: self.now.since(suspicion.start),
-            probe: false,
-            accusers: suspicion.accusers,
-        }))
-    }
-
-    fn verdict(&self, slot: Slot) -> Accusation {
-        let member = self.members.member(slot);
-        let verdict = self.verdicts.get(&slot);
-        Accusation {
-            id: member.id(),
-            generation: member.generation(),
-            incarnation: member.incarnation(),
-            age: verdict.map_or(Duration::ZERO, |verdict| self.now.since(verdict.start)),
-            probe: false,
-            accusers: verdict.map(|verdict| verdict.accusers).unwrap_or_default(),
         }
     }
 }

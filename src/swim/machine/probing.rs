@@ -369,3 +369,40 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swim::machine::fixture;
+    use crate::swim::reach::Reach;
+
+    type Other = (&'static str, State);
+
+    #[test]
+    fn a_turn_beyond_reach_goes_to_another_in_reach() {
+        let (v4, v6) = ("10.0.0.2:7", "[2001:db8::2]:7");
+        let suspect = ("10.0.0.3:7", State::Suspect);
+        // (the others beside it, whose turn it is): who is probed
+        let rows: [(&str, Reach, &[Other], &str, &str); 6] = [
+            ("one in reach is probed itself", Reach::V4, &[suspect], v4, v4),
+            ("even as a suspect, with others alive", Reach::V4, &[(v4, State::Alive)], suspect.0, suspect.0),
+            ("for one beyond reach another is", Reach::V4, &[(v4, State::Alive), suspect], v6, v4),
+            ("a suspect if none else is in reach", Reach::V4, &[suspect], v6, suspect.0),
+            ("without any in reach it keeps its turn", Reach::V4, &[("[2001:db8::3]:7", State::Alive)], v6, v6),
+            ("a socket for both families reaches it", Reach::Both, &[(v4, State::Alive)], v6, v6),
+        ];
+        for (what, reach, others, turn, probed) in rows {
+            let mut machine = fixture::machine("10.0.0.1:7");
+            machine.reach = reach;
+            for (address, state) in others {
+                fixture::add(&mut machine, address, *state);
+            }
+            let state = if turn == suspect.0 { suspect.1 } else { State::Alive };
+            let turn = fixture::add(&mut machine, turn, state);
+            for _ in 0..16 {
+                let target = machine.in_reach_or_another(turn);
+                assert_eq!(machine.members.member(target).name(), probed, "{what}");
+            }
+        }
+    }
+}

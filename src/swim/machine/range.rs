@@ -3,6 +3,8 @@
 //! All members count for what the cluster does together; only those in reach count for what their silence would mean.
 //! With a socket for both families these are the same.
 
+use std::net::SocketAddr;
+
 use crate::event::DeadReason;
 use crate::member::State;
 use crate::sabotage;
@@ -33,6 +35,13 @@ fn rule_beyond_reach(called_dead: bool, is_over: bool, hears_others: bool) -> Be
         (true, true, true) => Beyond::Dead,
         (true, true, false) => Beyond::Again,
     }
+}
+
+/// Whose word counts of where a node with this address is seen: members of its own family, for by the other one its
+/// datagrams come from elsewhere than it receives; all while it knows no address.
+fn who_sees(own: SocketAddr) -> Reach {
+    let is_any = own.ip().is_unspecified() || sabotage::is_off("voices_of_family");
+    if is_any { Reach::Both } else { Reach::family_of(own) }
 }
 
 impl Machine {
@@ -123,20 +132,15 @@ impl Machine {
         self.reach == Reach::Both || self.reach.covers(self.members.member(slot).address())
     }
 
-    /// Whose word counts of where this node is seen: members of its own family, for by the other one its datagrams come
-    /// from elsewhere than it receives; all while it knows no address.
+    /// Whose word counts of where this node is seen.
     pub(super) fn who_sees_us(&self) -> Reach {
-        let own = self.me().address();
-        let is_any = own.ip().is_unspecified() || sabotage::is_off("voices_of_family");
-        if is_any { Reach::Both } else { Reach::family_of(own) }
+        who_sees(self.me().address())
     }
 
-    /// How many others that can say where it is seen are Alive or Suspect.
+    /// How many others that can say where it is seen are Alive or Suspect; a node that leaves is not counted itself.
     pub(super) fn others_of_family(&self) -> usize {
-        match self.who_sees_us() {
-            Reach::Both => self.others(),
-            family => self.members.counts_in(family).live().saturating_sub(usize::from(self.me().state().is_live())),
-        }
+        let live = self.members.counts_in(self.who_sees_us()).live();
+        live.saturating_sub(usize::from(self.me().state().is_live()))
     }
 
     /// How many members in reach are present, this node included: one that leaves needs the answers of two others still.
@@ -158,6 +162,7 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::swim::machine::fixture;
 
     #[test]
     fn who_cannot_be_asked_is_dead_by_anothers_word_alone_and_late() {
@@ -171,6 +176,36 @@ mod tests {
         ];
         for (what, (called_dead, is_over, hears_others), ruling) in rows {
             assert_eq!(rule_beyond_reach(called_dead, is_over, hears_others), ruling, "{what}");
+        }
+    }
+
+    #[test]
+    fn where_a_node_is_seen_is_told_by_live_members_of_its_family() {
+        let known = [
+            ("10.0.0.2:7", State::Alive),
+            ("10.0.0.3:7", State::Suspect),
+            ("10.0.0.4:7", State::Dead),
+            ("10.0.0.5:7", State::Left),
+            ("[2001:db8::2]:7", State::Alive),
+            ("[2001:db8::3]:7", State::Alive),
+            ("[2001:db8::4]:7", State::Suspect),
+            ("[2001:db8::5]:7", State::Dead),
+        ];
+        let rows = [
+            ("10.0.0.1:7", Reach::V4, 2),
+            ("127.0.0.1:7", Reach::V4, 2),
+            ("[2001:db8::1]:7", Reach::V6, 3),
+            ("0.0.0.0:7", Reach::Both, 5),
+            ("[::]:7", Reach::Both, 5),
+        ];
+        for (own, family, others) in rows {
+            let mut machine = fixture::machine(own);
+            for (address, state) in known {
+                fixture::add(&mut machine, address, state);
+            }
+            assert_eq!((machine.who_sees_us(), machine.others_of_family()), (family, others), "{own}");
+            machine.members.set_state(machine.members.me(), State::Left);
+            assert_eq!(machine.others_of_family(), others, "{own}, which leaves");
         }
     }
 }

@@ -1,0 +1,107 @@
+//! What ails a host while a fault lasts: which fault brings it, how it begins and how it ends.
+
+use tidings::Instant;
+
+use crate::app::App;
+use crate::fault::{Fault, Hosts};
+use crate::scenario::Sleep;
+use crate::trace::What as Happened;
+use crate::watch::{Life, Moment, Watch};
+use crate::world::World;
+use crate::world::host::Ailment;
+use crate::world::queue::What;
+
+/// What a fault does to its hosts for as long as it lasts, if that is all it does.
+pub(super) fn ailment(fault: &Fault) -> Option<(&Hosts, Ailment)> {
+    Some(match fault {
+        Fault::Pause { hosts, inbox } => (hosts, Ailment::Paused(*inbox)),
+        Fault::Suspend { hosts, inbox } => (hosts, Ailment::Suspended(*inbox)),
+        Fault::Block { hosts } => (hosts, Ailment::Blocked),
+        Fault::Slow { hosts, service } => (hosts, Ailment::Slow(*service)),
+        Fault::Drift { hosts, ppm } => (hosts, Ailment::Drifts(*ppm)),
+        Fault::DiskSlow { hosts, latency } => (hosts, Ailment::DiskSlow(*latency)),
+        Fault::DiskFull { hosts } => (hosts, Ailment::DiskFull),
+        Fault::DiskTorn { hosts } => (hosts, Ailment::DiskTorn),
+        Fault::DiskLost { hosts } => (hosts, Ailment::DiskLost),
+        _ => return None,
+    })
+}
+
+impl<A: App, W: Watch> World<A, W> {
+    /// A fault begins for a host, which may stop it.
+    pub(super) fn ail(&mut self, id: u32, host: u32, ailment: Ailment) {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let was_stopped = one.is_stopped();
+        one.ailments.push((id, ailment));
+        if one.is_asleep() && one.slept.is_none() {
+            one.slept = Some(now);
+        }
+        if one.is_stopped() && !was_stopped && one.is_up() {
+            self.trace.line(now, host, || Happened::Life(Life::Stopped.word()));
+            self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
+        }
+        self.reset_drift(host);
+    }
+
+    /// A fault is over for a host: it runs again, sends what waited and handles what came.
+    pub(super) fn cure(&mut self, id: u32, host: u32) {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let (was_stopped, count) = (one.is_stopped(), one.ailments.len());
+        one.ailments.retain(|(fault, _)| *fault != id);
+        if one.ailments.len() == count {
+            return;
+        }
+        if !one.is_asleep() {
+            if let Some(since) = one.slept.take().filter(|_| self.scenario.clock == Sleep::Stands) {
+                one.clock.stood_still(now, now.since(since));
+            }
+        }
+        self.reset_drift(host);
+        let one = &mut self.hosts[host as usize];
+        one.busy_until = one.busy_until.min(now + one.service());
+        self.queue.push(one.busy_until.max(now), What::Ready(host));
+        let one = &mut self.hosts[host as usize];
+        if one.is_stopped() || !one.is_up() {
+            return;
+        }
+        if was_stopped {
+            self.trace.line(now, host, || Happened::Life(Life::Resumed.word()));
+            self.watch.lives(now, host, Life::Resumed, self.hosts[host as usize].protocol());
+            self.start_app(host);
+            self.aim_timers(host);
+            self.hear_of_writes(host);
+        }
+        if !self.hosts[host as usize].is_blocked() {
+            for (to, bytes, content) in std::mem::take(&mut self.hosts[host as usize].outbox) {
+                self.send(host, to, &bytes, content);
+            }
+        }
+        self.read_inbox(host);
+    }
+
+    fn reset_drift(&mut self, host: u32) {
+        let now = self.now;
+        let one = &mut self.hosts[host as usize];
+        let ppm = one.drift();
+        if one.clock.ppm() != ppm {
+            one.clock.drift(now, ppm);
+            self.rewind(host);
+        }
+    }
+
+    /// The host's clock has changed, so its wake is due at another moment.
+    pub(super) fn rewind(&mut self, host: u32) {
+        let one = &mut self.hosts[host as usize];
+        one.wakes_at = Instant::NEVER;
+        self.aim_timers(host);
+        let one = &self.hosts[host as usize];
+        match one.protocol() {
+            Some(protocol) if one.is_stopped() => {
+                self.watch.turned(Moment { now: self.now, clock: one.clock }, host, protocol);
+            }
+            _ => self.drain(host),
+        }
+    }
+}
