@@ -334,6 +334,14 @@ impl Protocol {
         self.swim.seen_elsewhere()
     }
 
+    /// Two of the addresses that others see this node at, when each of at least three (or all, of fewer) sees it at
+    /// another: a gateway gives each of its destinations a port of its own. Then only the member that saw the address
+    /// which this node tells reaches it there, and the operator has to give one that the gateway forwards.
+    #[must_use]
+    pub fn seen_apart(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.swim.seen_apart()
+    }
+
     /// Every call that changed something ends here.
     fn settle(&mut self, now: Instant) {
         self.elections.settle(now, &mut self.swim);

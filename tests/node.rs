@@ -279,6 +279,18 @@ fn of_two_processes_of_one_name_the_older_stops() {
 }
 
 #[test]
+fn the_older_stops_too_where_it_dials_the_newer() {
+    for bind in ["127.0.0.1", "0.0.0.0"] {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let older = start(node("n1").contacts([free]));
+        let later = older.view().me().unwrap().generation().next();
+        let _newer = start(node("n1").generation(later).bind((bind, free.port())));
+        let Stopped::Superseded { by } = block_on(older.stopped()) else { panic!("stopped otherwise") };
+        assert_eq!(by, free);
+    }
+}
+
+#[test]
 fn a_wildcard_bind_learns_its_address_from_a_contact() {
     let first = start(node("n1"));
     let port = |node: &Node| node.local_address().port();

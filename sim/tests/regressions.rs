@@ -12,6 +12,8 @@ use tidings::protocol::Protocol;
 use tidings::time::Instant;
 use tidings::why::{Cause, Waiting};
 use tidings_sim::forge::{self, ACK, NEWS, PING, PING_REQ, SEEN, SUSPECT, SYNC_REQUEST, Who, fields};
+use tidings_sim::scenario::Scenario;
+use tidings_sim::world::World;
 
 fn causes(net: &Net, n: u32, m: u32) -> Vec<Cause> {
     net.why(n, id(m)).map_or(vec![], |why| why.steps.iter().map(|step| step.what).collect())
@@ -459,4 +461,33 @@ fn one_that_flaps_and_leaves_flaps_no_more() {
     let left = told.iter().find_map(|event| if let Event::Left(member) = event { Some(member) } else { None });
     assert_eq!(left.map(Member::is_flapping), Some(false), "{told:?}");
     assert!(told.iter().any(|event| matches!(event, Event::Suspect { .. })), "{told:?}");
+}
+
+/// A gateway that gives each destination a port of its own leaves no address by which all reach a member: those behind
+/// it know so, and say so, and no other does.
+#[test]
+fn who_is_seen_elsewhere_by_each_says_so() {
+    let text = r#"
+        name = "each-destination"
+        about = "Three of 13 are behind a gateway that gives each destination a port of its own."
+        hosts = 13
+        for = "60s"
+        wildcard = "all"
+        [[fault]]
+        at = "0s"
+        what = { nat = { hosts = [10, 11, 12], gateway = "each-destination", back = "answers" } }
+    "#;
+    let scenario = Scenario::from_toml(text).unwrap();
+    for seed in 0..5 {
+        let mut world: World<(), ()> = World::new(&scenario, seed, |_| (), ()).unwrap();
+        let mut said = [false; 13];
+        for _ in 0..600 {
+            world.run(ms(100));
+            for (host, said) in world.hosts().iter().zip(&mut said) {
+                *said |= host.protocol().is_some_and(|protocol| protocol.seen_apart().is_some());
+            }
+        }
+        let behind: Vec<bool> = (0..13).map(|host| host >= 10).collect();
+        assert_eq!(said.to_vec(), behind, "seed {seed}");
+    }
 }

@@ -302,6 +302,7 @@ impl Driver {
         self.protocol.handle_timeout(now);
         self.flush(now);
         self.reporter.seen_elsewhere(now, self.protocol.seen_elsewhere(), self.protocol.me().address());
+        self.reporter.seen_apart(now, self.protocol.seen_apart(), self.protocol.me().address());
     }
 
     /// Tells those who wait for it whether there is another member, and the operator what looks like a mistake.

@@ -40,6 +40,7 @@ pub(crate) struct Reporter {
     rejected: u64,
     rejected_told: Option<Instant>,
     seen: Backoff,
+    seen_apart: Backoff,
     saves_failed: u64,
     saves: Backoff,
     mistakes: Mistakes,
@@ -56,6 +57,7 @@ impl Reporter {
             rejected: 0,
             rejected_told: None,
             seen: Backoff::default(),
+            seen_apart: Backoff::default(),
             saves_failed: 0,
             saves: Backoff::default(),
             mistakes: Mistakes::default(),
@@ -274,6 +276,14 @@ impl Reporter {
         let Some(seen_at) = seen_at else { return };
         if self.seen.takes_turn(now) {
             warn!(target: "tidings::node", node = self.node.as_str(), %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
+        }
+    }
+
+    /// Warns when each of the others sees this node elsewhere.
+    pub(crate) fn seen_apart(&mut self, now: Instant, seen: Option<(SocketAddr, SocketAddr)>, own: SocketAddr) {
+        let Some((one, other)) = seen else { return };
+        if self.seen_apart.takes_turn(now) {
+            warn!(target: "tidings::node", node = self.node.as_str(), %own, %one, %other, "each member sees this node at another address, such as {one} and {other}: a gateway gives each destination a port of its own, so that hardly any member reaches {own} and healthy members may be declared dead; let the gateway forward one address to this node and call .advertise(..) with it");
         }
     }
 }

@@ -30,6 +30,9 @@ const URGENT_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// half of a small cluster may move at once.
 const ASKED_PER_VOICE: usize = 3;
 
+/// So many members that each see us elsewhere are no chance, or all of them if they are fewer.
+const APART_VOICES: usize = 3;
+
 /// What is to be done now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ruling {
@@ -210,6 +213,18 @@ impl Whereabouts {
     /// The address that most report, when it is not `own` and nobody has reached us there since we last asked.
     pub(crate) fn unreached(&self, own: SocketAddr, others: usize) -> Option<SocketAddr> {
         self.elsewhere(own, others).filter(|_| self.reached < self.asked && !self.is_asking)
+    }
+
+    /// Two addresses that members see us at, when no two of enough members report the same: whoever rewrites our source
+    /// gives each destination another, so that what one of them sees leads back to that one alone.
+    pub(crate) fn apart(&self, others: usize) -> Option<(SocketAddr, SocketAddr)> {
+        let enough = others.clamp(2, APART_VOICES);
+        if self.advertise != Advertise::AsSeen || self.is_asking || self.sightings.len() < enough {
+            return None;
+        }
+        let is_apart = |at: &SocketAddr| self.sightings.iter().filter(|(_, seen)| seen == at).count() == 1;
+        let [(_, first), .., (_, last)] = self.sightings.as_slice() else { return None };
+        self.sightings.iter().all(|(_, at)| is_apart(at)).then_some((*first, *last))
     }
 
     /// The address that most report, if it is another than `own`.
@@ -408,6 +423,27 @@ mod tests {
         let mut reached = taken();
         reached.reached(at(11_000));
         assert_eq!((reached.rule(at(over), seen, 5), reached.next_at()), (Ruling::Rest, Instant::NEVER));
+    }
+
+    #[test]
+    fn members_that_each_see_us_elsewhere_are_told_from_a_few_that_err() {
+        let (one, two, three) = ("10.0.0.9:1", "10.0.0.9:2", "10.0.0.9:3");
+        let rows: [(&str, Advertise, usize, &[&str], bool); 7] = [
+            ("each sees another port", Advertise::AsSeen, 5, &[one, two, three], true),
+            ("all that there are do", Advertise::AsSeen, 2, &[one, two], true),
+            ("two of five are too few to tell", Advertise::AsSeen, 5, &[one, two], false),
+            ("two agree", Advertise::AsSeen, 5, &[one, two, two], false),
+            ("one alone is no pair", Advertise::AsSeen, 1, &[one], false),
+            ("nobody said anything", Advertise::AsSeen, 5, &[], false),
+            ("an address was given", Advertise::AsGiven, 5, &[one, two, three], false),
+        ];
+        let own = address("10.0.0.1:7");
+        for (what, advertise, others, seen, is_apart) in rows {
+            let mut whereabouts = told(advertise, own, others, seen);
+            assert_eq!(whereabouts.apart(others), None, "{what}: answers are under way");
+            let _ = whereabouts.rule(at(10_300), own, others);
+            assert_eq!(whereabouts.apart(others).is_some(), is_apart, "{what}");
+        }
     }
 
     #[test]

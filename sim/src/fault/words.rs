@@ -66,6 +66,9 @@ pub enum Gateway {
     Each,
     /// One address for all of the fault's hosts, and a port for each.
     One,
+    /// An address for each host, and a port of its own for each of its destinations: where one member sees a host, no
+    /// other reaches it.
+    EachDestination,
 }
 
 /// What becomes of datagrams that are sent to an address which a translation gave.

@@ -47,20 +47,24 @@ fn place_of(address: SocketAddr) -> Option<usize> {
     }
 }
 
-/// The source that a host's datagrams have behind a translation; a gateway has the number of its fault.
-fn translated(host: u32, gateway: Gateway, fault: u32) -> SocketAddr {
+/// The source that a host's datagrams to a destination have behind a translation; a gateway has the number of its fault.
+fn translated(host: u32, gateway: Gateway, fault: u32, to: SocketAddr) -> SocketAddr {
     let [_, b, c, d] = host.to_be_bytes();
     let [_, _, x, y] = fault.to_be_bytes();
     match gateway {
         Gateway::Each => SocketAddr::from(([11, b, c, d], PORT)),
         Gateway::One => SocketAddr::from(([12, 0, x, y], GATEWAY_PORTS.saturating_add(host as u16))),
+        Gateway::EachDestination => {
+            let destination = place_of(to).or_else(|| host_behind(to)).unwrap_or_default();
+            SocketAddr::from(([13, b, c, d], GATEWAY_PORTS.saturating_add(destination as u16)))
+        }
     }
 }
 
 /// The host that a translated source stands for, if it is one.
 fn host_behind(address: SocketAddr) -> Option<usize> {
     match address.ip() {
-        IpAddr::V4(ip) if ip.octets()[0] == 11 => Some((u32::from(ip) & 0x00ff_ffff) as usize),
+        IpAddr::V4(ip) if matches!(ip.octets()[0], 11 | 13) => Some((u32::from(ip) & 0x00ff_ffff) as usize),
         IpAddr::V4(ip) if ip.octets()[0] == 12 => address.port().checked_sub(GATEWAY_PORTS).map(usize::from),
         _ => None,
     }
@@ -69,13 +73,19 @@ fn host_behind(address: SocketAddr) -> Option<usize> {
 /// A translation as it does to one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Translation {
-    pub(super) source: SocketAddr,
-    pub(super) back: Back,
+    host: u32,
+    gateway: Gateway,
+    fault: u32,
+    back: Back,
 }
 
 impl Translation {
     pub(super) fn new(host: u32, gateway: Gateway, back: Back, fault: u32) -> Self {
-        Translation { source: translated(host, gateway, fault), back }
+        Translation { host, gateway, fault, back }
+    }
+
+    fn source(self, to: SocketAddr) -> SocketAddr {
+        translated(self.host, self.gateway, self.fault, to)
     }
 }
 
@@ -92,14 +102,15 @@ impl<A: App, W: Watch> World<A, W> {
     #[must_use]
     pub fn reach(&self, from: u32, to: SocketAddr) -> Option<u32> {
         let one = self.hosts.get(from as usize)?;
-        let source = one.translation().map_or_else(|| address(one.place, Family::of(to)), |found| found.source);
+        let source = one.translation().map_or_else(|| address(one.place, Family::of(to)), |found| found.source(to));
         self.receiver(source, to).filter(|_| self.has_route(from, to))
     }
 
     /// The host that receives what comes from this source; a translated address leads back to some senders only.
     pub(super) fn receiver(&self, source: SocketAddr, to: SocketAddr) -> Option<u32> {
         let Some(behind) = host_behind(to) else { return self.host_at(to) };
-        let translation = self.hosts.get(behind)?.translation().filter(|translation| translation.source == to)?;
+        let translation =
+            self.hosts.get(behind)?.translation().filter(|translation| translation.source(source) == to)?;
         let is_open = match translation.back {
             Back::Lost => false,
             Back::Answers => {
@@ -127,7 +138,7 @@ impl<A: App, W: Watch> World<A, W> {
                 if translation.back == Back::Answers {
                     one.flows.insert(to, now);
                 }
-                translation.source
+                translation.source(to)
             }
             None => address(one.place, Family::of(to)),
         }
@@ -170,12 +181,18 @@ mod tests {
                 assert_eq!(Family::of(address), family);
             }
         }
-        for (host, gateway) in [(3, Gateway::Each), (3, Gateway::One), (9_000, Gateway::One)] {
-            let source = translated(host, gateway, 5);
+        let to = |place| address(place, Family::V4);
+        for (host, gateway) in
+            [(3, Gateway::Each), (3, Gateway::One), (9_000, Gateway::One), (70_000, Gateway::EachDestination)]
+        {
+            let source = translated(host, gateway, 5, to(7));
             assert_eq!((place_of(source), host_behind(source)), (None, Some(host as usize)), "{source}");
         }
         assert_eq!(place_of(unspecified(Family::V4)), None);
-        assert_ne!(translated(1, Gateway::One, 5).port(), translated(2, Gateway::One, 5).port());
-        assert_eq!(translated(1, Gateway::One, 5).ip(), translated(2, Gateway::One, 5).ip());
+        let seen = |host, gateway, by| translated(host, gateway, 5, to(by));
+        assert_ne!(seen(1, Gateway::One, 7).port(), seen(2, Gateway::One, 7).port());
+        assert_eq!(seen(1, Gateway::One, 7).ip(), seen(2, Gateway::One, 7).ip());
+        assert_eq!(seen(1, Gateway::One, 7), seen(1, Gateway::One, 8));
+        assert_ne!(seen(1, Gateway::EachDestination, 7), seen(1, Gateway::EachDestination, 8));
     }
 }

@@ -114,6 +114,11 @@ impl Machine {
         let record = record.ok_or(Rejected::Misdirected)?;
         if record.id == self.me().id() {
             self.hear_my_name(&with_address(record, origin.source));
+            if record.generation < self.me().generation() {
+                // An earlier process that still runs may know no member but us, and none else would stop it.
+                let first = First::Seen(origin.source);
+                self.ask_for_proof(origin.source, origin.digest, Purpose::TellUs, origin.bytes, first);
+            }
             return Ok(());
         }
         if record.address.ip().is_unspecified() {

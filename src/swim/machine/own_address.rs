@@ -181,6 +181,11 @@ impl Machine {
         self.whereabouts.unreached(self.me().address(), self.others_of_family())
     }
 
+    /// Two of the addresses that others see this node at, when each sees it at another.
+    pub(crate) fn seen_apart(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.whereabouts.apart(self.others_of_family())
+    }
+
     /// Whether this node knows an address to tell the others.
     pub(crate) fn is_address_known(&self) -> bool {
         !self.me().address().ip().is_unspecified()
