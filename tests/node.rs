@@ -284,7 +284,7 @@ fn the_older_stops_too_where_it_dials_the_newer() {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let older = start(node("n1").contacts([free]));
         let later = older.view().me().unwrap().generation().next();
-        let _newer = start(node("n1").generation(later).bind((bind, free.port())));
+        let _newer = start(node("n1").generation(later).bind(format!("{bind}:{}", free.port())));
         let Stopped::Superseded { by } = block_on(older.stopped()) else { panic!("stopped otherwise") };
         assert_eq!(by, free);
     }
