@@ -4,12 +4,14 @@
 //! believed of it, what is probed, who is judged, who is let in, what goes out.
 
 mod absence;
+mod accusing;
 mod belief;
 mod entry;
 mod evidence;
 mod farewell;
 #[cfg(test)]
 mod fixture;
+mod forwarding;
 mod further;
 mod inbound;
 mod isolation;

@@ -1,0 +1,151 @@
+//! What others hold against a member: a received Suspect or Dead makes this node look and starts its own clock; it never
+//! adopts another's verdict.
+
+use std::time::Duration;
+
+use crate::event::{DeadReason, SuspectReason};
+use crate::member::{Accusers, Generation, Incarnation, NodeId, State};
+use crate::sabotage;
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
+use crate::swim::machine::Machine;
+use crate::swim::machine::belief::INCARNATION_LEAP;
+use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::outbox::First;
+use crate::swim::probe::Occasion;
+use crate::swim::slot::Slot;
+use crate::swim::suspicion::{Publicity, Suspicion, unite};
+use crate::time::Instant;
+use crate::wire::Accusation;
+
+impl Machine {
+    pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
+        if accusation.id == self.me().id() && !sabotage::is_off("own_name") {
+            // A later start of our name that is suspected may yet be a living twin: its record or its death will tell.
+            if accusation.generation <= self.me().generation() {
+                self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            }
+            return;
+        }
+        let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
+        self.accuse(slot, accusation, SuspectReason::Accused);
+        if accusation.probe {
+            self.begin_round(slot, Occasion::Solicited);
+        }
+    }
+
+    pub(super) fn hear_dead(&mut self, origin: Origin, accusation: &Accusation, source: Source) {
+        if accusation.id == self.me().id() {
+            self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
+            return;
+        }
+        let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
+        let is_alive = self.members.member(slot).state() == State::Alive;
+        if is_alive && source != Source::Gossip && self.can_reach(slot) {
+            // A view from the other side of a partition: the member is told, and looked at; nothing is suspected here.
+            let accused = Accusation { accusers: accusation.accusers, probe: false, ..*accusation };
+            self.ping(slot, Errand::Look, First::Accusation(accused));
+            if let Some(serial) = self.begin_round(slot, Occasion::Look) {
+                if let Some(round) = self.rounds.get_mut(serial) {
+                    round.nackers = accusation.accusers;
+                }
+            }
+            return;
+        }
+        self.accuse(slot, accusation, SuspectReason::CalledDead);
+        self.note_called_dead(slot);
+        if sabotage::is_off("own_verdict") {
+            self.convict(slot, DeadReason::Silent);
+        }
+        if is_alive {
+            self.begin_round(slot, Occasion::Look);
+        }
+    }
+
+    /// The row that an accusation at this standing is about, with the incarnation raised to it; none if it is old or
+    /// absurd.
+    fn current(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
+        let slot = self.members.find(id)?;
+        let member = self.members.member(slot);
+        if (generation, incarnation) < (member.generation(), member.incarnation()) {
+            self.outdated.get_or_insert(slot);
+            return None;
+        }
+        if member.generation() != generation {
+            return None;
+        }
+        if incarnation.0 - member.incarnation().0 > INCARNATION_LEAP {
+            self.begin_round(slot, Occasion::Look);
+            return None;
+        }
+        if incarnation > member.incarnation() {
+            if !self.may_be_live(slot) {
+                return None;
+            }
+            let member = self.members.member(slot);
+            let was_well = member.state() == State::Alive;
+            self.members.raise_incarnation(slot, incarnation);
+            if !was_well {
+                // It has spoken since it was suspected, convicted or gone: what is held against it now has a clock of
+                // its own.
+                self.revive(slot);
+            }
+        }
+        Some(slot)
+    }
+
+    /// Takes an accusation of a row at its present standing.
+    fn accuse(&mut self, slot: Slot, accusation: &Accusation, reason: SuspectReason) {
+        let row = self.members.row(slot);
+        if row.is_provisional() || row.member.state() == State::Suspect {
+            self.unite(slot, accusation.accusers);
+        } else if row.member.state() == State::Alive {
+            // Its answer to a later ping of ours is better known than what is claimed.
+            let start = (self.now - accusation.age.min(self.age_max())).max(row.alive_at);
+            let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published, self.pace(slot));
+            unite(&mut suspicion, self.now, accusation.accusers.iter());
+            self.suspect(slot, suspicion);
+        }
+    }
+
+    /// An age beyond which a silence is no longer told apart.
+    fn age_max(&self) -> Duration {
+        self.rules.stall_tolerance * 3
+    }
+
+    /// Adds accusers to a suspicion; what is new is news.
+    pub(super) fn unite(&mut self, slot: Slot, accusers: Accusers) {
+        let now = self.now;
+        let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
+        let added = unite(suspicion, now, accusers.iter());
+        let was_private = suspicion.publicity != Publicity::Published;
+        suspicion.publicity = Publicity::Published;
+        if added > 0 {
+            self.tell_accusers(slot);
+        }
+        if added > 0 || was_private {
+            self.tell(slot, Urgency::Suspect);
+            self.reconsider(slot);
+        }
+    }
+
+    /// Begins a suspicion of a live member.
+    pub(super) fn suspect(&mut self, slot: Slot, mut suspicion: Suspicion) {
+        let alive_at = self.members.row(slot).alive_at;
+        if alive_at > Instant::ORIGIN {
+            suspicion.answered(self.now, alive_at);
+        }
+        let is_published = suspicion.publicity == Publicity::Published;
+        self.members.set_state(slot, State::Suspect);
+        self.metrics.suspicions += 1;
+        self.suspicions.insert(slot, suspicion);
+        self.plan(slot);
+        self.tell_suspicion(slot);
+        self.repair.note_news(self.now);
+        if is_published {
+            self.tell(slot, Urgency::Suspect);
+        } else {
+            self.gossip.hush(slot);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! News that do not wait for a probe to ride on: to a few random members at once, as far as the budget allows.
+
+use crate::sabotage;
+use crate::swim::attempts::Errand;
+use crate::swim::gossip::Urgency;
+use crate::swim::machine::Machine;
+use crate::swim::outbox::First;
+use crate::swim::picks::Picks;
+use crate::swim::slot::Slot;
+use crate::swim::timers::Timer;
+use crate::time::Instant;
+
+impl Machine {
+    /// There is something new to tell of a member, forwarded at once unless it may ride.
+    pub(super) fn tell(&mut self, slot: Slot, urgency: Urgency) {
+        self.gossip.tell(slot, urgency, self.rules.forward_fanout);
+    }
+
+    /// Forwards what is new to a few random members, as far as the bucket allows.
+    pub(super) fn forward(&mut self) {
+        if sabotage::is_off("forwarding") {
+            return;
+        }
+        while self.gossip.carriers_due() > 0 {
+            if self.is_alone() {
+                return;
+            }
+            let targets = self.pick_for_news(self.gossip.carriers_due());
+            if targets.len() == 0 {
+                return;
+            }
+            for target in targets.iter() {
+                if !self.bucket.take(self.now) {
+                    self.timers.set(Timer::Forward, self.bucket.next_at().max(self.now));
+                    return;
+                }
+                self.gossip.carried(1);
+                self.carry_news(target);
+            }
+        }
+        self.timers.set(Timer::Forward, Instant::NEVER);
+        self.forward_changes();
+    }
+
+    /// The same for changes alone: no more datagrams than their bytes a second would fill, so that nothing more urgent
+    /// waits for them.
+    fn forward_changes(&mut self) {
+        while self.gossip.change_carriers_due() > 0 {
+            let targets = self.pick_for_news(self.gossip.change_carriers_due());
+            for target in targets.iter() {
+                if !self.change_meter.has_any(self.now) || !self.change_bucket.take(self.now) {
+                    let next = self.change_bucket.next_at().max(self.change_meter.next_at()).max(self.now);
+                    self.timers.set(Timer::Forward, next);
+                    return;
+                }
+                self.gossip.carried(1);
+                self.carry_news(target);
+            }
+            if self.is_alone() || targets.len() == 0 {
+                return;
+            }
+        }
+    }
+
+    fn pick_for_news(&mut self, wanted: usize) -> Picks {
+        let (members, reach) = (&self.members, self.reach);
+        let in_reach = |slot: Slot| reach.covers(members.member(slot).address());
+        let fits = |slot: Slot| slot != members.me() && members.row(slot).is_live() && in_reach(slot);
+        let count = members.ring_len();
+        Picks::choose(&mut self.random.gossip, wanted, count, |place| members.ring_at(place), fits)
+    }
+
+    /// One datagram of news; an unproved address first gets a ping, and the news with its answer.
+    fn carry_news(&mut self, target: Slot) {
+        if self.members.row(target).is_proved() {
+            self.send_news(self.members.member(target).address(), First::Nothing);
+        } else {
+            self.ping(target, Errand::Introduction, First::Nothing);
+        }
+    }
+}
