@@ -35,6 +35,7 @@ mod snapshot;
 mod socket;
 mod strangers;
 mod tape;
+mod unanswered;
 mod view;
 
 pub use builder::{Builder, DEFAULT_PORT};

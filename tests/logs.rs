@@ -191,6 +191,49 @@ fn mistakes_are_told_with_the_next_step() {
 }
 
 #[test]
+fn contacts_that_let_no_node_in_are_told_by_what_is_known_of_them() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (own, wild) = (free(), free());
+    let log = Log::of(|log| async move {
+        let nowhere = start(node("n1").contacts(["nowhere.invalid"])).await;
+        let host = start(node("n2").contacts(["192.0.2.1:7340"])).await;
+        let first = start(node("n3").bind(own).contacts([own])).await;
+        let wildcard = start(node("n4").bind(format_args!("0.0.0.0:{}", wild.port())).contacts([wild])).await;
+        let hidden = start(node("n5").advertise(silent).contacts([first.local_address()])).await;
+        log.until(&["node=\"n1\"", "no contact has answered", "check the name in nowhere.invalid:7340"]).await;
+        log.until(&["node=\"n2\"", "no contact has answered", "bind 0.0.0.0:"]).await;
+        log.until(&["node=\"n3\"", "no contact but itself"]).await;
+        log.until(&["node=\"n4\"", "no contact but itself"]).await;
+        log.until(&["node=\"n5\"", "has not let this node in"]).await;
+        let (contact, seen) = (first.local_address(), hidden.local_address());
+        let told = format!(
+            "contact {contact} answers but has not let this node in for 10s or more: it cannot reach it at {silent}, and sees it at {seen}"
+        );
+        log.expect(Level::WARN, &["node=\"n5\"", &told, ".advertise(..)"]);
+        drop((nowhere, host, wildcard));
+    });
+    log.expect(
+        Level::WARN,
+        &[
+            "node=\"n2\"",
+            "message=a socket bound to 127.0.0.1 cannot send to another host, as to 192.0.2.1:7340: bind 0.0.0.0:",
+        ],
+    );
+    log.expect(Level::INFO, &["node=\"n3\"", &format!("{own} (this node itself)")]);
+    log.expect(Level::INFO, &["node=\"n4\"", &format!("{wild} (this node itself)")]);
+    for (node, unsaid) in [("n1", "UDP passes"), ("n2", "UDP passes"), ("n5", "no contact has answered")] {
+        let told = log.all(Level::WARN, &[&format!("node={node:?}"), unsaid]);
+        assert!(told.is_empty(), "{told:#?}");
+    }
+    for node in ["n3", "n4"] {
+        let told = log.all(Level::WARN, &[&format!("node={node:?}"), "no contact"]);
+        assert!(told.is_empty(), "{told:#?}");
+    }
+}
+
+#[test]
 fn another_p_is_told_once_by_each_node_and_the_same_p_by_none() {
     let log = Log::of(|_| async {
         let patient = Config { stall_tolerance: Duration::from_secs(2), ..Config::local("test") };

@@ -396,12 +396,13 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     };
     protocol.set_reach(now, Reach::of(local));
     begin(&mut protocol, now, &preload, &lookups, standings);
-    let reporter = Reporter::new(&name, local);
+    let mut reporter = Reporter::new(&name, local);
     for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
         reporter.even_voters(election.rules().name(), election.rules().voters().len());
     }
     let offices = Offices::new(&protocol);
     reporter.started(protocol.me(), contacts.len());
+    reporter.look_at_contacts(&lookups);
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
     let parts = Parts {

@@ -20,7 +20,8 @@ use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::{Lookup, listed};
 use crate::runtime::error::remedy;
-use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes, UNANSWERED_AFTER};
+use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes};
+use crate::runtime::unanswered::{self, Contacts, Outside, beyond_loopback, cannot_leave};
 use crate::runtime::view::View;
 use crate::time::{Instant, Utc};
 use crate::wire::Rejected;
@@ -45,6 +46,7 @@ pub(crate) struct Reporter {
     mistakes: Mistakes,
     /// Where the socket is bound.
     local: SocketAddr,
+    loopback_told: bool,
     /// Members that it cannot send to.
     unreachable: Backoffs<NodeId>,
 }
@@ -60,6 +62,7 @@ impl Reporter {
             saves: Backoff::default(),
             mistakes: Mistakes::default(),
             local,
+            loopback_told: false,
             unreachable: Backoffs::default(),
         }
     }
@@ -199,28 +202,41 @@ impl Reporter {
         }
     }
 
-    /// Says what looks like a mistake of operation, if it is time to.
-    pub(crate) fn look(&mut self, now: Instant, facts: Facts, contacts: &[Lookup]) {
-        let due: Vec<Mistake> = self.mistakes.due(now, facts).collect();
-        for mistake in due {
-            self.mistake(mistake, facts, contacts);
+    /// Says once when the socket is bound to a loopback address and a contact is on another host.
+    pub(crate) fn look_at_contacts(&mut self, lookups: &[Lookup]) {
+        let beyond = beyond_loopback(self.local, lookups);
+        if !beyond.is_empty() && !std::mem::replace(&mut self.loopback_told, true) {
+            warn!(target: "tidings::node", node = self.node.as_str(), "{}", cannot_leave(self.local, &beyond));
         }
     }
 
-    fn mistake(&self, mistake: Mistake, facts: Facts, contacts: &[Lookup]) {
+    /// Says what looks like a mistake of operation, if it is time to.
+    pub(crate) fn look(&mut self, now: Instant, facts: Facts, contacts: &Contacts, protocol: &Protocol) {
+        let due: Vec<Mistake> = self.mistakes.due(now, facts).collect();
+        for mistake in due {
+            let outside = Outside {
+                local: self.local,
+                own: protocol.me().address(),
+                seen_at: protocol.seen_elsewhere(),
+                answering: contacts.answering(now),
+                lookups: contacts.lookups(),
+                strangers: &self.mistakes.strangers,
+            };
+            self.mistake(mistake, facts, &outside);
+        }
+    }
+
+    fn mistake(&self, mistake: Mistake, facts: Facts, outside: &Outside<'_>) {
         let (node, local) = (self.node.as_str(), self.local);
         match mistake {
             Mistake::Unanswered => {
-                let (contacts, strangers) = (listed(contacts), &self.mistakes.strangers);
-                if strangers.total() == 0 {
-                    warn!(target: "tidings::node", node, "no contact has answered for {UNANSWERED_AFTER:?} or more: \
-                        {contacts}; check that they run under the same cluster name, and that UDP passes both ways");
-                } else {
-                    let rejected = strangers.total();
-                    warn!(target: "tidings::node", node, rejected, "no contact has answered for {UNANSWERED_AFTER:?} or \
-                        more: {contacts}; {rejected} datagrams of another cluster or damaged came from {strangers}: give \
-                        all members the same cluster name and release");
-                }
+                let rejected = Some(outside.strangers.total()).filter(|rejected| *rejected > 0);
+                warn!(target: "tidings::node", node, rejected, "{}", unanswered::words(outside));
+            }
+            Mistake::OwnContact => {
+                let contacts = listed(outside.lookups);
+                info!(target: "tidings::node", node, "this node has no contact but itself: {contacts}; it waits until \
+                    others join through it, and to join them itself it needs one of them as a contact");
             }
             Mistake::AddressUnknown => warn!(target: "tidings::node", node, "this node does not know its own address \
                 {ADDRESS_AFTER:?} after it was bound to {local}, so no other can list it: call .advertise(..) with the \
