@@ -18,7 +18,7 @@ use crate::election::TermStore;
 use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
 use crate::protocol::Reach;
 use crate::recording::{Header, Recorder, Writer};
-use crate::runtime::address::{can_reach, fault};
+use crate::runtime::address::{can_reach, fault, scoped};
 use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
 use crate::runtime::clock::{Clock, generation_now};
 use crate::runtime::contacts::{Contact, Lookup, addresses_of};
@@ -489,7 +489,9 @@ fn parse_bind(text: &str) -> Result<SocketAddr, StartError> {
     let without_port = || text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let address = parsed.or_else(|| without_port().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)));
     let why = match address {
-        None => "no socket address; write 0.0.0.0:7340, or [::]:7340 for both families",
+        None => scoped(text)
+            .and_then(fault)
+            .unwrap_or("no socket address; write 0.0.0.0:7340, or [::]:7340 for both families"),
         Some(address) => match fault(address.ip()) {
             None => return Ok(address),
             Some(why) => why,

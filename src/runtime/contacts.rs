@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::member::canonical;
-use crate::runtime::address::{can_reach, fault};
+use crate::runtime::address::{can_reach, fault, scoped};
 use crate::runtime::error::StartError;
 
 /// How long one name may take to resolve.
@@ -91,11 +91,6 @@ impl fmt::Display for Contact {
 fn is_host_name(host: &str) -> bool {
     let fits = (1..=253).contains(&host.len()) && !host.starts_with(['.', '-']);
     fits && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-}
-
-/// The address of a text such as `[fe80::1%eth0]:7340`, whose interface the standard library does not read.
-fn scoped(text: &str) -> Option<IpAddr> {
-    text.split_once('%').and_then(|(ip, _interface)| ip.trim_start_matches('[').parse().ok())
 }
 
 /// A contact, and what came of looking it up last.
@@ -266,7 +261,7 @@ mod tests {
             ("fe80::1", "link-local"),
             ("[fe80::1]:7340", "link-local"),
             ("[fe80::1%2]:7340", "link-local"),
-            ("[fe80::1%eth0]:7340", "link-local"),
+            ("[fe80::1%eth0]:7340", "link-local addresses are not supported, with or without"),
             ("fe80::1%eth0", "link-local"),
         ] {
             let error = parsed(text).unwrap_err();
