@@ -89,6 +89,8 @@ pub(crate) struct Driver {
     sent: Vec<u8>,
     fresh: Vec<Change>,
     superseded_by: Option<SocketAddr>,
+    /// When the last turn ended.
+    rests_since: Instant,
     /// Last, so that a panic closes the socket before it tells.
     _alarm: Alarm,
 }
@@ -158,6 +160,7 @@ impl Driver {
             sent: Vec::new(),
             fresh: Vec::new(),
             superseded_by: None,
+            rests_since: clock.now(),
             _alarm: alarm,
         };
         let now = driver.clock.now();
@@ -176,6 +179,7 @@ impl Driver {
                 faults.thawed().await;
             }
             let now = self.clock.now();
+            self.reporter.woke_after(now.since(self.rests_since));
             self.read_socket(now);
             self.take_saved(now);
             self.take_commands(now);
@@ -197,6 +201,7 @@ impl Driver {
                 armed_for = deadline;
                 timer.set(tokio::time::sleep_until(self.clock.timer(deadline, self.clock.now())));
             }
+            self.rests_since = self.clock.now();
             self.rest(timer.as_mut()).await;
         }
     }

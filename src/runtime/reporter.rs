@@ -47,6 +47,8 @@ pub(crate) struct Reporter {
     /// Where the socket is bound.
     local: SocketAddr,
     loopback_told: bool,
+    /// How long the latest wait of the node's task took.
+    rested_for: Duration,
     /// Members that it cannot send to.
     unreachable: Backoffs<NodeId>,
 }
@@ -63,6 +65,7 @@ impl Reporter {
             mistakes: Mistakes::default(),
             local,
             loopback_told: false,
+            rested_for: Duration::ZERO,
             unreachable: Backoffs::default(),
         }
     }
@@ -74,6 +77,11 @@ impl Reporter {
 
     pub(crate) fn stopped(&self, reason: &dyn std::fmt::Display) {
         info!(target: "tidings::node", node = self.node.as_str(), "stopped: {reason}");
+    }
+
+    /// The node's task waited so long for its next turn.
+    pub(crate) fn woke_after(&mut self, rested: Duration) {
+        self.rested_for = rested;
     }
 
     /// One line per change of state, given the view as it was before these changes. What is held back of a member that
@@ -124,7 +132,8 @@ impl Reporter {
                 info!(target: "tidings::member", node, peer, generation, address = %member.address(), flapping = flapping(member), "{}", event.kind());
             }
             Event::SelfStalled { gap } => {
-                warn!(target: "tidings::node", node, ?gap, "this node did not run; it judges nobody until others answered");
+                let ran_not = not_run_for(*gap, self.rested_for);
+                warn!(target: "tidings::node", node, ?gap, "this node did not run for {ran_not}; it judges no member until others answered");
             }
             Event::Isolated { reachable, known } => {
                 warn!(target: "tidings::node", node, reachable, known, "too few members answer this node; its verdicts are provisional");
@@ -319,6 +328,17 @@ impl fmt::Display for Names<'_> {
     }
 }
 
+/// How long a node did not run: at least as long as it is late, and no longer than it waited.
+fn not_run_for(late: Duration, rested: Duration) -> String {
+    let ms = |ms: u128| Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX));
+    let least = ms(late.as_millis());
+    if rested > late {
+        format!("{least:?} at least and {:?} at most", ms(rested.as_micros().div_ceil(1_000)))
+    } else {
+        format!("{least:?} at least")
+    }
+}
+
 /// A field that is there only if the member flaps.
 fn flapping(member: &Member) -> Option<bool> {
     member.is_flapping().then_some(true)
@@ -416,6 +436,18 @@ mod tests {
         let error = io::Error::from(io::ErrorKind::StorageFull);
         let lines = lines_of_ten_minutes(|reporter, now, _| reporter.save_failed(now, "default", &error));
         assert_eq!(lines, 4);
+    }
+
+    #[test]
+    fn a_stall_is_told_by_its_bounds() {
+        let us = Duration::from_micros;
+        for (late, rested, text) in [
+            (us(460_123), us(1_020_999), "460ms at least and 1.021s at most"),
+            (us(460_123), us(460_123), "460ms at least"),
+            (us(460_123), us(0), "460ms at least"),
+        ] {
+            assert_eq!(not_run_for(late, rested), text);
+        }
     }
 
     #[test]
