@@ -33,7 +33,8 @@ struct Line {
 
 impl Line {
     fn has(&self, parts: &[&str]) -> bool {
-        parts.iter().all(|part| self.text.contains(part))
+        let span = self.span.as_deref().unwrap_or_default();
+        parts.iter().all(|part| self.text.contains(part) || span.contains(part))
     }
 }
 
@@ -163,6 +164,8 @@ fn a_death_is_told_by_names_and_every_line_bears_the_nodes_own() {
         .filter(|line| !["n1", "n2", "n3"].iter().any(|n| line.span.as_deref() == Some(&format!("node=\"{n}\" "))))
         .collect();
     assert!(nameless.is_empty(), "{nameless:#?}");
+    let twice: Vec<_> = lines.iter().filter(|line| line.text.contains("node=")).collect();
+    assert!(twice.is_empty(), "the span bears the name, and the line it stands in does not: {twice:#?}");
     assert!(lines.iter().any(|line| line.text.contains("probe")), "the core's own lines are among them");
 }
 

@@ -396,7 +396,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     };
     protocol.set_reach(now, Reach::of(local));
     begin(&mut protocol, now, &preload, &lookups, standings);
-    let mut reporter = Reporter::new(&name, local);
+    let mut reporter = Reporter::new(local);
     for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
         reporter.even_voters(election.rules().name(), election.rules().voters().len());
     }

@@ -37,7 +37,6 @@ pub(crate) fn span(node: &str) -> tracing::Span {
 /// Remembers what was told, and when.
 #[derive(Debug)]
 pub(crate) struct Reporter {
-    node: String,
     rejected: u64,
     rejected_told: Option<Instant>,
     seen: Backoff,
@@ -54,9 +53,8 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(node: &str, local: SocketAddr) -> Self {
+    pub(crate) fn new(local: SocketAddr) -> Self {
         Reporter {
-            node: node.to_owned(),
             rejected: 0,
             rejected_told: None,
             seen: Backoff::default(),
@@ -71,12 +69,12 @@ impl Reporter {
     }
 
     pub(crate) fn started(&self, me: &Member, contacts: usize) {
-        let (node, local) = (self.node.as_str(), self.local);
-        info!(target: "tidings::node", node, generation = me.generation().0, %local, address = %me.address(), contacts, "started");
+        let local = self.local;
+        info!(target: "tidings::node", generation = me.generation().0, %local, address = %me.address(), contacts, "started");
     }
 
     pub(crate) fn stopped(&self, reason: &dyn std::fmt::Display) {
-        info!(target: "tidings::node", node = self.node.as_str(), "stopped: {reason}");
+        info!(target: "tidings::node", "stopped: {reason}");
     }
 
     /// The node's task waited so long for its next turn.
@@ -93,7 +91,7 @@ impl Reporter {
                 Change::Told(event) => event,
                 Change::Held(event) => {
                     let peer = event.member().map_or("", Member::name);
-                    debug!(target: "tidings::member", node = self.node.as_str(), peer, "{} once more: it flaps", event.kind());
+                    debug!(target: "tidings::member", peer, "{} once more: it flaps", event.kind());
                     continue;
                 }
             };
@@ -115,57 +113,56 @@ impl Reporter {
     }
 
     fn event(&self, event: &Event, protocol: &Protocol) {
-        let node = self.node.as_str();
         match event {
             Event::Suspect { member, by, reason, .. } => {
                 let (peer, generation) = (member.name(), member.generation().0);
                 let by = names(by, protocol);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), by, flapping = flapping(member), "suspect: {reason}");
+                info!(target: "tidings::member", peer, generation, address = %member.address(), by, flapping = flapping(member), "suspect: {reason}");
             }
             Event::Dead { member, by, reason, isolated } => {
                 let (peer, generation) = (member.name(), member.generation().0);
                 let by = names(by, protocol);
-                warn!(target: "tidings::member", node, peer, generation, address = %member.address(), by, provisional = *isolated, "dead: {reason}");
+                warn!(target: "tidings::member", peer, generation, address = %member.address(), by, provisional = *isolated, "dead: {reason}");
             }
             Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
                 let (peer, generation) = (member.name(), member.generation().0);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), flapping = flapping(member), "{}", event.kind());
+                info!(target: "tidings::member", peer, generation, address = %member.address(), flapping = flapping(member), "{}", event.kind());
             }
             Event::SelfStalled { gap } => {
                 let ran_not = not_run_for(*gap, self.rested_for);
-                warn!(target: "tidings::node", node, ?gap, "this node did not run for {ran_not}; it judges no member until others answered");
+                warn!(target: "tidings::node", ?gap, "this node did not run for {ran_not}; it judges no member until others answered");
             }
             Event::Isolated { reachable, known } => {
-                warn!(target: "tidings::node", node, reachable, known, "too few members answer this node; its verdicts are provisional");
+                warn!(target: "tidings::node", reachable, known, "too few members answer this node; its verdicts are provisional");
             }
-            Event::Reconnected => info!(target: "tidings::node", node, "enough members answer again"),
+            Event::Reconnected => info!(target: "tidings::node", "enough members answer again"),
             Event::Superseded { by } => tracing::error!(
-                target: "tidings::node", node, %by,
+                target: "tidings::node", %by,
                 "a later start of this name is alive at {by}: this node stops; stop one of the two, or give one another name"
             ),
             Event::Leader { leader, trigger } => {
                 let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
-                info!(target: "tidings::election", node, election, term, peer, "leader: {trigger}");
+                info!(target: "tidings::election", election, term, peer, "leader: {trigger}");
             }
             Event::LeaderLost { leader, reason } => {
                 let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
-                info!(target: "tidings::election", node, election, term, peer, "leader lost: {reason}");
+                info!(target: "tidings::election", election, term, peer, "leader lost: {reason}");
             }
             Event::VotersDiffer { election, members } => {
                 let members = Names { ids: members.clone(), protocol };
-                warn!(target: "tidings::election", node, election = &**election, %members, "these members have another configuration of the election: give all the same voters, lease and drift");
+                warn!(target: "tidings::election", election = &**election, %members, "these members have another configuration of the election: give all the same voters, lease and drift");
             }
             Event::Full { members_max } => {
-                warn!(target: "tidings::node", node, members_max, "the table is full, a new member was refused; raise members_max");
+                warn!(target: "tidings::node", members_max, "the table is full, a new member was refused; raise members_max");
             }
         }
     }
 
     /// Says what of its record a member has changed; of its metadata only the lengths.
     fn updated(&self, was: Option<&Member>, member: &Member) {
-        let (node, peer, generation) = (self.node.as_str(), member.name(), member.generation().0);
+        let (peer, generation) = (member.name(), member.generation().0);
         let changes = was.map_or_else(String::new, |was| changes(was, member));
-        info!(target: "tidings::member", node, peer, generation, address = %member.address(), "updated{changes}");
+        info!(target: "tidings::member", peer, generation, address = %member.address(), "updated{changes}");
     }
 
     /// Says what about another member looks like a mistake; `ours` is this node's fingerprint.
@@ -175,8 +172,8 @@ impl Reporter {
             self.look_at_configuration(now, member, theirs, ours);
         }
         if !can_reach(self.local, member.address()) && self.unreachable.takes_turn(now, member.id()) {
-            let (node, peer, address, local) = (self.node.as_str(), member.name(), member.address(), self.local);
-            warn!(target: "tidings::node", node, peer, %address, "a socket bound to {local} cannot send to {peer} at \
+            let (peer, address, local) = (member.name(), member.address(), self.local);
+            warn!(target: "tidings::node", peer, %address, "a socket bound to {local} cannot send to {peer} at \
                 {address}: this node does not probe it, and shows of it what others say; bind [::]:{} for both families",
                 local.port());
         }
@@ -186,9 +183,9 @@ impl Reporter {
     fn look_at_clock(&mut self, now: Instant, member: &Member) {
         let unix_ms = unix_ms();
         let Some(ahead) = self.mistakes.ahead(now, member.id(), member.generation(), unix_ms) else { return };
-        let (node, peer, ahead) = (self.node.as_str(), member.name(), Duration::from_millis(ahead));
+        let (peer, ahead) = (member.name(), Duration::from_millis(ahead));
         let (theirs, ours) = (Utc::from_unix_ms(member.generation().0), Utc::from_unix_ms(unix_ms));
-        warn!(target: "tidings::node", node, peer, ?ahead, "the start of {peer} is dated {theirs}, but it is {ours} here: \
+        warn!(target: "tidings::node", peer, ?ahead, "the start of {peer} is dated {theirs}, but it is {ours} here: \
             one of the two clocks is wrong, and after it is set right a restart may be taken for an earlier one; set both \
             by NTP");
     }
@@ -196,17 +193,17 @@ impl Reporter {
     /// Says when a member is configured otherwise than this node. A release that differs by its patch alone, or from 1.0
     /// on by its minor version, is no mistake: every upgrade of one member at a time goes through that.
     fn look_at_configuration(&mut self, now: Instant, member: &Member, theirs: Fingerprint, ours: Fingerprint) {
-        let (node, peer) = (self.node.as_str(), member.name());
+        let peer = member.name();
         match self.mistakes.differs(now, theirs, ours) {
             None => {}
             Some(Differs::Matters(what)) => {
-                warn!(target: "tidings::node", node, peer, "{peer} is configured otherwise \
+                warn!(target: "tidings::node", peer, "{peer} is configured otherwise \
                 than this node: {what}; the cluster tolerates what its least tolerant member does, at the pace of each: \
                 give all members the same probe_interval, stall_tolerance and release (others that say the same are not \
                 named)")
             }
             Some(Differs::Release(what)) => {
-                info!(target: "tidings::node", node, peer, "{peer} runs another release: {what}");
+                info!(target: "tidings::node", peer, "{peer} runs another release: {what}");
             }
         }
     }
@@ -215,7 +212,7 @@ impl Reporter {
     pub(crate) fn look_at_contacts(&mut self, lookups: &[Lookup]) {
         let beyond = beyond_loopback(self.local, lookups);
         if !beyond.is_empty() && !std::mem::replace(&mut self.loopback_told, true) {
-            warn!(target: "tidings::node", node = self.node.as_str(), "{}", cannot_leave(self.local, &beyond));
+            warn!(target: "tidings::node", "{}", cannot_leave(self.local, &beyond));
         }
     }
 
@@ -236,23 +233,23 @@ impl Reporter {
     }
 
     fn mistake(&self, mistake: Mistake, facts: Facts, outside: &Outside<'_>) {
-        let (node, local) = (self.node.as_str(), self.local);
+        let local = self.local;
         match mistake {
             Mistake::Unanswered => {
                 let rejected = Some(outside.strangers.total()).filter(|rejected| *rejected > 0);
-                warn!(target: "tidings::node", node, rejected, "{}", unanswered::words(outside));
+                warn!(target: "tidings::node", rejected, "{}", unanswered::words(outside));
             }
             Mistake::OwnContact => {
                 let contacts = listed(outside.lookups);
-                info!(target: "tidings::node", node, "this node has no contact but itself: {contacts}; it waits until \
+                info!(target: "tidings::node", "this node has no contact but itself: {contacts}; it waits until \
                     others join through it, and to join them itself it needs one of them as a contact");
             }
-            Mistake::AddressUnknown => warn!(target: "tidings::node", node, "this node does not know its own address \
+            Mistake::AddressUnknown => warn!(target: "tidings::node", "this node does not know its own address \
                 {ADDRESS_AFTER:?} after it was bound to {local}, so no other can list it: call .advertise(..) with the \
                 address that others reach it at, or give it a contact that answers"),
             Mistake::Clock => {
                 let ours = Utc::from_unix_ms(facts.unix_ms);
-                warn!(target: "tidings::node", node, "the wall clock says {ours}: it was never set, and a restart may be \
+                warn!(target: "tidings::node", "the wall clock says {ours}: it was never set, and a restart may be \
                     taken for an earlier start; set it before the node starts, by NTP");
             }
         }
@@ -265,12 +262,12 @@ impl Reporter {
 
     /// The recording has ended before the node: told once, for there is one recording.
     pub(crate) fn recording_ended(&self, why: &RecordError, bytes: u64) {
-        warn!(target: "tidings::node", node = self.node.as_str(), bytes, "the recording has ended, the node goes on: {why}");
+        warn!(target: "tidings::node", bytes, "the recording has ended, the node goes on: {why}");
     }
 
     /// An even number of voters bears the loss of no more of them than one fewer does.
     pub(crate) fn even_voters(&self, election: &str, voters: usize) {
-        warn!(target: "tidings::election", node = self.node.as_str(), election, voters, "an even number of voters bears no more losses than one fewer: configure an odd one");
+        warn!(target: "tidings::election", election, voters, "an even number of voters bears no more losses than one fewer: configure an odd one");
     }
 
     /// Counts a ballot that could not be saved, and tells of it unless that was done a while ago.
@@ -278,7 +275,7 @@ impl Reporter {
         self.saves_failed += 1;
         if self.saves.takes_turn(now) {
             let remedy = remedy(error).unwrap_or("see to the folder of its term store");
-            warn!(target: "tidings::election", node = self.node.as_str(), election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}; {remedy}");
+            warn!(target: "tidings::election", election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}; {remedy}");
             self.saves_failed = 0;
         }
     }
@@ -288,7 +285,7 @@ impl Reporter {
         self.rejected += 1;
         self.mistakes.strangers.note(from, reason);
         if self.rejected_told.is_none_or(|told| now.since(told) >= REJECTED_EVERY) {
-            debug!(target: "tidings::node", node = self.node.as_str(), %from, count = self.rejected, "rejected datagrams; the last was {reason}");
+            debug!(target: "tidings::node", %from, count = self.rejected, "rejected datagrams; the last was {reason}");
             self.rejected = 0;
             self.rejected_told = Some(now);
         }
@@ -298,7 +295,7 @@ impl Reporter {
     pub(crate) fn seen_elsewhere(&mut self, now: Instant, seen_at: Option<SocketAddr>, own: SocketAddr) {
         let Some(seen_at) = seen_at else { return };
         if self.seen.takes_turn(now) {
-            warn!(target: "tidings::node", node = self.node.as_str(), %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
+            warn!(target: "tidings::node", %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
         }
     }
 }
@@ -403,7 +400,7 @@ mod tests {
     }
 
     fn lines(level: Level, tell: impl FnOnce(&mut Reporter)) -> usize {
-        let (lines, mut reporter) = (Lines(Arc::default(), level), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
+        let (lines, mut reporter) = (Lines(Arc::default(), level), Reporter::new("10.0.0.1:1".parse().unwrap()));
         tracing::subscriber::with_default(lines.clone(), || tell(&mut reporter));
         lines.0.load(Ordering::SeqCst)
     }
