@@ -129,7 +129,10 @@ fn what_is_wrong_at_the_start_says_what_to_do() {
     let port = taken.local_address().port();
     assert_eq!(
         refused(node("n2").bind(taken.local_address())),
-        format!("{port}/udp is in use on 127.0.0.1; try port 0")
+        format!(
+            "{port}/udp is in use on 127.0.0.1: another process, perhaps this node itself, runs there already; stop that \
+             one, or choose another port (0 takes any)"
+        )
     );
     for (builder, hints) in [
         (Node::builder("n2").bind("127.0.0.1:0"), ["cluster name is required", ".cluster("]),
