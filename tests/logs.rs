@@ -237,6 +237,24 @@ fn contacts_that_let_no_node_in_are_told_by_what_is_known_of_them() {
 }
 
 #[test]
+fn a_joined_node_tells_of_garbage_that_goes_on_and_of_no_single_datagram() {
+    let log = Log::of(|log| async move {
+        let first = start(node("n1")).await;
+        let second = start(node("n2").contacts([first.local_address()])).await;
+        until_alive(&first, 2).await;
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(b"once", second.local_address()).unwrap();
+        for _ in 0..100 {
+            sender.send_to(b"again and again", first.local_address()).unwrap();
+        }
+        log.until(&["node=\"n1\"", "datagrams of another cluster or damaged came within 10s"]).await;
+        let from = sender.local_addr().unwrap().to_string();
+        log.expect(Level::WARN, &["node=\"n1\"", "rejected=100", &from, "same cluster name and release"]);
+    });
+    assert_eq!(log.all(Level::WARN, &["damaged"]).len(), 1, "{:#?}", log.lines.lock().unwrap());
+}
+
+#[test]
 fn another_p_is_told_once_by_each_node_and_the_same_p_by_none() {
     let log = Log::of(|_| async {
         let patient = Config { stall_tolerance: Duration::from_secs(2), ..Config::local("test") };

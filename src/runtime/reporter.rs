@@ -21,6 +21,7 @@ use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::{Lookup, listed};
 use crate::runtime::error::remedy;
 use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes};
+use crate::runtime::strangers::{Intruders, WINDOW};
 use crate::runtime::unanswered::{self, Contacts, Outside, beyond_loopback, cannot_leave};
 use crate::runtime::view::View;
 use crate::time::{Instant, Utc};
@@ -43,6 +44,7 @@ pub(crate) struct Reporter {
     saves_failed: u64,
     saves: Backoff,
     mistakes: Mistakes,
+    intruders: Intruders,
     /// Where the socket is bound.
     local: SocketAddr,
     loopback_told: bool,
@@ -61,6 +63,7 @@ impl Reporter {
             saves_failed: 0,
             saves: Backoff::default(),
             mistakes: Mistakes::default(),
+            intruders: Intruders::default(),
             local,
             loopback_told: false,
             rested_for: Duration::ZERO,
@@ -230,6 +233,16 @@ impl Reporter {
             };
             self.mistake(mistake, facts, &outside);
         }
+        // While contacts are silent, the line about them tells of it.
+        if facts.is_alone && facts.has_contacts {
+            self.intruders.forget();
+        }
+        if let Some(intruders) = self.intruders.due(now) {
+            let rejected = intruders.total();
+            warn!(target: "tidings::node", rejected, "{rejected} datagrams of another cluster or damaged came within \
+                {WINDOW:?}, from {intruders}: a node that belongs here needs the same cluster name and release, and any \
+                other should not send to this port");
+        }
     }
 
     fn mistake(&self, mistake: Mistake, facts: Facts, outside: &Outside<'_>) {
@@ -257,7 +270,7 @@ impl Reporter {
 
     /// When [`Reporter::look`] may have something to say.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        self.mistakes.next_at()
+        [self.mistakes.next_at(), self.intruders.next_at()].into_iter().flatten().min()
     }
 
     /// The recording has ended before the node: told once, for there is one recording.
@@ -284,6 +297,7 @@ impl Reporter {
     pub(crate) fn rejected(&mut self, now: Instant, from: SocketAddr, reason: Rejected) {
         self.rejected += 1;
         self.mistakes.strangers.note(from, reason);
+        self.intruders.note(now, from, reason);
         if self.rejected_told.is_none_or(|told| now.since(told) >= REJECTED_EVERY) {
             debug!(target: "tidings::node", %from, count = self.rejected, "rejected datagrams; the last was {reason}");
             self.rejected = 0;
