@@ -20,6 +20,7 @@ mod faults;
 mod hub;
 mod joiners;
 mod judgement;
+mod leaderless;
 mod leaders;
 mod lease;
 mod mistakes;

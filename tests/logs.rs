@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::node;
-use tidings::config::Config;
+use tidings::config::{Config, ElectionConfig};
+use tidings::election::MemoryStore;
 use tidings::event::Event;
 use tidings::member::Generation;
 use tidings::runtime::{Builder, Node};
@@ -252,6 +253,27 @@ fn a_joined_node_tells_of_garbage_that_goes_on_and_of_no_single_datagram() {
         log.expect(Level::WARN, &["node=\"n1\"", "rejected=100", &from, "same cluster name and release"]);
     });
     assert_eq!(log.all(Level::WARN, &["damaged"]).len(), 1, "{:#?}", log.lines.lock().unwrap());
+}
+
+#[test]
+fn an_election_without_a_quorum_is_told_with_the_voters_that_do_not_answer() {
+    let names = ["n1", "n2", "n3"];
+    let voter = |name: &str| node(name).election(ElectionConfig::local("orders", names)).term_store(MemoryStore);
+    let log = Log::of(|log| async move {
+        let alone = start(voter("n3").cluster("another")).await;
+        let first = start(voter("n1")).await;
+        let second = start(voter("n2").contacts([first.local_address()])).await;
+        let third = start(voter("n3").contacts([first.local_address()])).await;
+        until_alive(&first, 3).await;
+        let led = first.wait_until(|view| view.leader("orders").is_some());
+        tokio::time::timeout(PATIENCE, led).await.expect("no leader in time").unwrap();
+        drop((second, third));
+        log.until(&["node=\"n1\"", "no leader for election \"orders\"", "1 of 3 voters answer, not ", "n2"]).await;
+        log.until(&["node=\"n3\"", "no leader for election \"orders\"", "1 of 3 voters answer, not "]).await;
+        drop(alone);
+    });
+    let told = log.all(Level::WARN, &["no leader for election", "a quorum is 2"]);
+    assert_eq!(told.len(), 2, "once each: {told:#?}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::{Lookup, listed};
 use crate::runtime::error::remedy;
+use crate::runtime::leaderless::Leaderless;
 use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes};
 use crate::runtime::strangers::{Intruders, WINDOW};
 use crate::runtime::unanswered::{self, Contacts, Outside, beyond_loopback, cannot_leave};
@@ -45,6 +46,7 @@ pub(crate) struct Reporter {
     saves: Backoff,
     mistakes: Mistakes,
     intruders: Intruders,
+    leaderless: Leaderless,
     /// Where the socket is bound.
     local: SocketAddr,
     loopback_told: bool,
@@ -64,6 +66,7 @@ impl Reporter {
             saves: Backoff::default(),
             mistakes: Mistakes::default(),
             intruders: Intruders::default(),
+            leaderless: Leaderless::default(),
             local,
             loopback_told: false,
             rested_for: Duration::ZERO,
@@ -233,6 +236,9 @@ impl Reporter {
             };
             self.mistake(mistake, facts, &outside);
         }
+        for words in self.leaderless.due(now, protocol) {
+            warn!(target: "tidings::election", "{words}");
+        }
         // While contacts are silent, the line about them tells of it.
         if facts.is_alone && facts.has_contacts {
             self.intruders.forget();
@@ -270,7 +276,8 @@ impl Reporter {
 
     /// When [`Reporter::look`] may have something to say.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        [self.mistakes.next_at(), self.intruders.next_at()].into_iter().flatten().min()
+        let all = [self.mistakes.next_at(), self.intruders.next_at(), self.leaderless.next_at()];
+        all.into_iter().flatten().min()
     }
 
     /// The recording has ended before the node: told once, for there is one recording.
