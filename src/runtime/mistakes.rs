@@ -201,7 +201,7 @@ mod tests {
         for (second, facts, said, next) in [
             (100, itself, 0, Some(110)),
             (110, itself, 1, None),
-            (111, Facts { is_own_contact: false, has_contacts: true, ..itself }, 0, Some(127)),
+            (111, Facts { is_own_contact: false, has_contacts: true, ..itself }, 1, Some(231)),
             (112, itself, 0, None),
         ] {
             assert_eq!(mistakes.due(at(second), facts).count(), said, "{second}");
