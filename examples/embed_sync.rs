@@ -24,6 +24,9 @@ struct Node {
 fn main() -> Result<(), Box<dyn Error>> {
     let clock = Clock::start();
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|name| name.starts_with('-')) || args.len() == 1 {
+        return Err("usage: embed_sync [NAME BIND [CONTACT..]]".into());
+    }
     let mut nodes = Vec::new();
     if let [name, bind, contacts @ ..] = args.as_slice() {
         let contacts = contacts.iter().map(|contact| contact.parse()).collect::<Result<Vec<_>, _>>()?;

@@ -7,6 +7,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
     let mut args = std::env::args().skip(1);
     let (name, bind) = (args.next().unwrap_or("n1".into()), args.next().unwrap_or("127.0.0.1:7340".into()));
+    if name.starts_with('-') {
+        return Err("usage: hello NAME BIND [CONTACT..]".into());
+    }
     let node = Node::builder(name).cluster("hello").bind(bind).contacts(args).start().await?;
     let mut events = node.events(); // the present members first, then every change
     while let Some(notice) = events.next().await {

@@ -6,7 +6,7 @@ use tidings::{Node, Term};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let name = std::env::args().nth(1).ok_or("usage: lead db-1")?;
+    let name = std::env::args().nth(1).filter(|name| !name.starts_with('-')).ok_or("usage: lead db-1")?;
     let node = Node::builder(name)
         .cluster("orders")
         .contacts(["db-1.internal:7340", "db-2.internal:7340", "db-3.internal:7340"]) // its own may be among them

@@ -26,7 +26,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.as_slice() {
-        [name, folder, bind, contacts @ ..] => serve(name, folder, bind, contacts),
+        [name, folder, bind, contacts @ ..] if !name.starts_with('-') => serve(name, folder, bind, contacts),
         [] => show::show(),
         _ => Err("usage: leader [NAME FOLDER BIND [CONTACT..]]".into()),
     };

@@ -58,9 +58,10 @@ pub enum Event {
     /// The member changed its address or metadata, or flaps no more; of this node itself also its incarnation or generation,
     /// when it refuted or outlived what was said of it. Refutations of its own are told like another's.
     Updated(Member),
-    /// This node did not run for so long; it judges nobody until others have answered it.
+    /// This node did not run for so long at least; it judges no member until others have answered it.
     SelfStalled {
-        /// How much later than asked the driver woke the protocol.
+        /// How much later than asked the driver woke the protocol: the node did not run for longer, by up to the time that
+        /// it would have waited for its next deadline.
         gap: Duration,
     },
     /// Too few members answer this node: its verdicts are provisional from now on.

@@ -20,6 +20,7 @@ mod faults;
 mod hub;
 mod joiners;
 mod judgement;
+mod leaderless;
 mod leaders;
 mod lease;
 mod mistakes;
@@ -35,6 +36,7 @@ mod snapshot;
 mod socket;
 mod strangers;
 mod tape;
+mod unanswered;
 mod view;
 
 pub use builder::{Builder, DEFAULT_PORT};

@@ -109,6 +109,14 @@ impl Drop for Folder {
 }
 
 #[test]
+fn an_option_is_no_name() {
+    for name in ["hello", "lead", "leader", "embed_sync", "events"] {
+        let (status, lines) = Run::start(name, &["--help"]).finish();
+        assert!(!status.success() && lines.is_empty(), "{name}: {status} {lines:#?}");
+    }
+}
+
+#[test]
 fn three_processes_lose_their_leader_twice() {
     let (status, lines) = Run::start("leader", &[]).finish();
     assert!(status.success(), "{lines:#?}");

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::node;
-use tidings::config::Config;
+use tidings::config::{Config, ElectionConfig};
+use tidings::election::MemoryStore;
 use tidings::event::Event;
 use tidings::member::Generation;
 use tidings::runtime::{Builder, Node};
@@ -33,7 +34,8 @@ struct Line {
 
 impl Line {
     fn has(&self, parts: &[&str]) -> bool {
-        parts.iter().all(|part| self.text.contains(part))
+        let span = self.span.as_deref().unwrap_or_default();
+        parts.iter().all(|part| self.text.contains(part) || span.contains(part))
     }
 }
 
@@ -163,6 +165,8 @@ fn a_death_is_told_by_names_and_every_line_bears_the_nodes_own() {
         .filter(|line| !["n1", "n2", "n3"].iter().any(|n| line.span.as_deref() == Some(&format!("node=\"{n}\" "))))
         .collect();
     assert!(nameless.is_empty(), "{nameless:#?}");
+    let twice: Vec<_> = lines.iter().filter(|line| line.text.contains("node=")).collect();
+    assert!(twice.is_empty(), "the span bears the name, and the line it stands in does not: {twice:#?}");
     assert!(lines.iter().any(|line| line.text.contains("probe")), "the core's own lines are among them");
 }
 
@@ -188,6 +192,88 @@ fn mistakes_are_told_with_the_next_step() {
     });
     log.expect(Level::WARN, &["node=\"n2\"", "bound to 0.0.0.0:", ".advertise(..)"]);
     log.expect(Level::WARN, &["node=\"n4\"", "peer=\"n3\"", "dated 2100-01-01T00:00:00.000Z", "NTP"]);
+}
+
+#[test]
+fn contacts_that_let_no_node_in_are_told_by_what_is_known_of_them() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (own, wild) = (free(), free());
+    let log = Log::of(|log| async move {
+        let nowhere = start(node("n1").contacts(["nowhere.invalid"])).await;
+        let host = start(node("n2").contacts(["192.0.2.1:7340"])).await;
+        let first = start(node("n3").bind(own).contacts([own])).await;
+        let wildcard = start(node("n4").bind(format_args!("0.0.0.0:{}", wild.port())).contacts([wild])).await;
+        let hidden = start(node("n5").advertise(silent).contacts([first.local_address()])).await;
+        log.until(&["node=\"n1\"", "no contact has answered", "check the name in nowhere.invalid:7340"]).await;
+        log.until(&["node=\"n2\"", "no contact has answered", "bind 0.0.0.0:"]).await;
+        log.until(&["node=\"n3\"", "no contact but itself"]).await;
+        log.until(&["node=\"n4\"", "no contact but itself"]).await;
+        log.until(&["node=\"n5\"", "has not let this node in"]).await;
+        let (contact, seen) = (first.local_address(), hidden.local_address());
+        let told = format!(
+            "contact {contact} answers but has not let this node in for 10s or more: it cannot reach it at {silent}, and sees it at {seen}"
+        );
+        log.expect(Level::WARN, &["node=\"n5\"", &told, ".advertise(..)"]);
+        drop((nowhere, host, wildcard));
+    });
+    log.expect(
+        Level::WARN,
+        &[
+            "node=\"n2\"",
+            "message=a socket bound to 127.0.0.1 cannot send to another host, as to 192.0.2.1:7340: bind 0.0.0.0:",
+        ],
+    );
+    log.expect(Level::INFO, &["node=\"n3\"", &format!("{own} (this node itself)")]);
+    log.expect(Level::INFO, &["node=\"n4\"", &format!("{wild} (this node itself)")]);
+    for (node, unsaid) in [("n1", "UDP passes"), ("n2", "UDP passes"), ("n5", "no contact has answered")] {
+        let told = log.all(Level::WARN, &[&format!("node={node:?}"), unsaid]);
+        assert!(told.is_empty(), "{told:#?}");
+    }
+    for node in ["n3", "n4"] {
+        let told = log.all(Level::WARN, &[&format!("node={node:?}"), "no contact"]);
+        assert!(told.is_empty(), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_joined_node_tells_of_garbage_that_goes_on_and_of_no_single_datagram() {
+    let log = Log::of(|log| async move {
+        let first = start(node("n1")).await;
+        let second = start(node("n2").contacts([first.local_address()])).await;
+        until_alive(&first, 2).await;
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(b"once", second.local_address()).unwrap();
+        for _ in 0..100 {
+            sender.send_to(b"again and again", first.local_address()).unwrap();
+        }
+        log.until(&["node=\"n1\"", "datagrams of another cluster or damaged came within 10s"]).await;
+        let from = sender.local_addr().unwrap().to_string();
+        log.expect(Level::WARN, &["node=\"n1\"", "rejected=100", &from, "same cluster name and release"]);
+    });
+    assert_eq!(log.all(Level::WARN, &["damaged"]).len(), 1, "{:#?}", log.lines.lock().unwrap());
+}
+
+#[test]
+fn an_election_without_a_quorum_is_told_with_the_voters_that_do_not_answer() {
+    let names = ["n1", "n2", "n3"];
+    let voter = |name: &str| node(name).election(ElectionConfig::local("orders", names)).term_store(MemoryStore);
+    let log = Log::of(|log| async move {
+        let alone = start(voter("n3").cluster("another")).await;
+        let first = start(voter("n1")).await;
+        let second = start(voter("n2").contacts([first.local_address()])).await;
+        let third = start(voter("n3").contacts([first.local_address()])).await;
+        until_alive(&first, 3).await;
+        let led = first.wait_until(|view| view.leader("orders").is_some());
+        tokio::time::timeout(PATIENCE, led).await.expect("no leader in time").unwrap();
+        drop((second, third));
+        log.until(&["node=\"n1\"", "no leader for election \"orders\"", "1 of 3 voters answer, not ", "n2"]).await;
+        log.until(&["node=\"n3\"", "no leader for election \"orders\"", "1 of 3 voters answer, not "]).await;
+        drop(alone);
+    });
+    let told = log.all(Level::WARN, &["no leader for election", "a quorum is 2"]);
+    assert_eq!(told.len(), 2, "once each: {told:#?}");
 }
 
 #[test]

@@ -129,7 +129,10 @@ fn what_is_wrong_at_the_start_says_what_to_do() {
     let port = taken.local_address().port();
     assert_eq!(
         refused(node("n2").bind(taken.local_address())),
-        format!("{port}/udp is in use on 127.0.0.1; try port 0")
+        format!(
+            "{port}/udp is in use on 127.0.0.1: another process, perhaps this node itself, runs there already; stop that \
+             one, or choose another port (0 takes any)"
+        )
     );
     for (builder, hints) in [
         (Node::builder("n2").bind("127.0.0.1:0"), ["cluster name is required", ".cluster("]),
@@ -150,6 +153,7 @@ fn what_is_wrong_at_the_start_says_what_to_do() {
         (node("n2").contacts(["[fe80::1%1]:7340"]), ["contact \"[fe80::1%1]:7340\"", "link-local"]),
         (node("n2").contacts(["224.0.0.251:7340"]), ["contact \"224.0.0.251:7340\"", "multicast"]),
         (node("n2").bind("[fe80::1%1]:0"), ["bind \"[fe80::1%1]:0\"", "link-local"]),
+        (node("n2").bind("[fe80::1%h1v]:0"), ["bind \"[fe80::1%h1v]:0\"", "link-local addresses are not supported"]),
         (node("n2").bind("239.1.1.1:0"), ["bind \"239.1.1.1:0\"", "multicast"]),
         (node("n2").advertise("no-such-host.invalid"), ["no-such-host.invalid", "check the name"]),
         (node("n2").on_this_runtime(), ["no tokio runtime", ".on_this_runtime()"]),

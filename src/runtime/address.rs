@@ -14,11 +14,16 @@ pub(crate) fn fault(ip: IpAddr) -> Option<&'static str> {
         IpAddr::V4(Ipv4Addr::BROADCAST) => Some("the broadcast address is no single node's; give one node's address"),
         ip if ip.is_multicast() => Some("a multicast address is no single node's; give one node's address"),
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(
-            "an IPv6 link-local address means nothing without its interface, which members cannot tell each other; \
-             give a global, unique local (fd00::/8) or IPv4 address",
+            "IPv6 link-local addresses are not supported, with or without an interface, which members cannot tell each \
+             other; give a global, unique local (fd00::/8) or IPv4 address",
         ),
         IpAddr::V4(_) | IpAddr::V6(_) => None,
     }
+}
+
+/// The address of a text such as `[fe80::1%eth0]:7340`, whose interface the standard library does not read.
+pub(crate) fn scoped(text: &str) -> Option<IpAddr> {
+    text.split_once('%').and_then(|(ip, _interface)| ip.trim_start_matches('[').parse().ok())
 }
 
 /// Whether a socket bound to `local` can send to `peer` at all.

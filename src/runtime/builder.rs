@@ -18,7 +18,7 @@ use crate::election::TermStore;
 use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
 use crate::protocol::Reach;
 use crate::recording::{Header, Recorder, Writer};
-use crate::runtime::address::{can_reach, fault};
+use crate::runtime::address::{can_reach, fault, scoped};
 use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
 use crate::runtime::clock::{Clock, generation_now};
 use crate::runtime::contacts::{Contact, Lookup, addresses_of};
@@ -396,12 +396,13 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     };
     protocol.set_reach(now, Reach::of(local));
     begin(&mut protocol, now, &preload, &lookups, standings);
-    let reporter = Reporter::new(&name, local);
+    let mut reporter = Reporter::new(local);
     for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
         reporter.even_voters(election.rules().name(), election.rules().voters().len());
     }
     let offices = Offices::new(&protocol);
     reporter.started(protocol.me(), contacts.len());
+    reporter.look_at_contacts(&lookups);
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
     let parts = Parts {
@@ -488,7 +489,9 @@ fn parse_bind(text: &str) -> Result<SocketAddr, StartError> {
     let without_port = || text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let address = parsed.or_else(|| without_port().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)));
     let why = match address {
-        None => "no socket address; write 0.0.0.0:7340, or [::]:7340 for both families",
+        None => scoped(text)
+            .and_then(fault)
+            .unwrap_or("no socket address; write 0.0.0.0:7340, or [::]:7340 for both families"),
         Some(address) => match fault(address.ip()) {
             None => return Ok(address),
             Some(why) => why,

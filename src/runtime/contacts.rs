@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::member::canonical;
-use crate::runtime::address::{can_reach, fault};
+use crate::runtime::address::{can_reach, fault, scoped};
 use crate::runtime::error::StartError;
 
 /// How long one name may take to resolve.
@@ -93,11 +93,6 @@ fn is_host_name(host: &str) -> bool {
     fits && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// The address of a text such as `[fe80::1%eth0]:7340`, whose interface the standard library does not read.
-fn scoped(text: &str) -> Option<IpAddr> {
-    text.split_once('%').and_then(|(ip, _interface)| ip.trim_start_matches('[').parse().ok())
-}
-
 /// A contact, and what came of looking it up last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lookup {
@@ -107,6 +102,8 @@ pub(crate) struct Lookup {
     addresses: Vec<SocketAddr>,
     /// Why some or all of what was found is of no use.
     fault: Option<String>,
+    /// Whether it is a name that no address is known of.
+    is_unresolved: bool,
 }
 
 impl Lookup {
@@ -116,23 +113,26 @@ impl Lookup {
             Contact::Address(_) => Lookup::literal(contact),
             Contact::Name(..) => {
                 let fault = Some("not resolved yet".to_owned());
-                Lookup { contact: contact.to_string(), addresses: Vec::new(), fault }
+                Lookup { contact: contact.to_string(), addresses: Vec::new(), fault, is_unresolved: true }
             }
         }
     }
 
     fn literal(contact: &Contact) -> Self {
         let addresses = if let Contact::Address(address) = contact { vec![*address] } else { Vec::new() };
-        Lookup { contact: contact.to_string(), addresses, fault: None }
+        Lookup { contact: contact.to_string(), addresses, fault: None, is_unresolved: false }
     }
 
     /// What a resolver's answer is worth to a socket bound to `local`.
-    fn of(contact: &Contact, local: SocketAddr, found: Result<Vec<SocketAddr>, String>) -> Self {
+    pub(crate) fn of(contact: &Contact, local: SocketAddr, found: Result<Vec<SocketAddr>, String>) -> Self {
         let contact = contact.to_string();
         let found = match found {
             Ok(found) => found,
-            Err(error) => return Lookup { contact, addresses: Vec::new(), fault: Some(error) },
+            Err(error) => {
+                return Lookup { contact, addresses: Vec::new(), fault: Some(error), is_unresolved: true };
+            }
         };
+        let is_unresolved = found.is_empty();
         let why_not = |peer: &SocketAddr| match fault(peer.ip()) {
             Some(why) => Some(format!("{}: {why}", peer.ip())),
             None if peer.ip().is_unspecified() => Some(format!("{}: the unspecified address", peer.ip())),
@@ -149,14 +149,19 @@ impl Lookup {
             [] if addresses.is_empty() => Some("it has no address".to_owned()),
             faults => is_fault.then(|| faults.join(", ")),
         };
-        Lookup { contact, addresses, fault }
+        Lookup { contact, addresses, fault, is_unresolved }
     }
 
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Whether it leads, or may yet lead, to somebody else.
+    /// Whether it is a name that no address is known of: the resolver failed, or knows none.
+    pub(crate) fn is_unresolved(&self) -> bool {
+        self.is_unresolved
+    }
+
+    /// Whether it leads, or may yet lead, to another node than this one.
     pub(crate) fn is_of_use(&self) -> bool {
         !self.addresses.is_empty() || self.fault.is_some()
     }
@@ -183,12 +188,14 @@ impl Lookup {
     }
 }
 
-/// `db-2:7340 (10.0.0.2:7340)`, or what is wrong with it; a contact given as an address is that address.
+/// `db-2:7340 (10.0.0.2:7340)`, or what is wrong with it, or that it is this node itself; a contact given as an address is
+/// that address.
 impl fmt::Display for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.contact)?;
         match (self.addresses.as_slice(), &self.fault) {
             ([], Some(fault)) => write!(f, " ({fault})"),
+            ([], None) => f.write_str(" (this node itself)"),
             ([address], _) if address.to_string() == self.contact => Ok(()),
             (addresses, _) => write!(f, " ({})", listed(addresses)),
         }
@@ -254,7 +261,7 @@ mod tests {
             ("fe80::1", "link-local"),
             ("[fe80::1]:7340", "link-local"),
             ("[fe80::1%2]:7340", "link-local"),
-            ("[fe80::1%eth0]:7340", "link-local"),
+            ("[fe80::1%eth0]:7340", "link-local addresses are not supported, with or without"),
             ("fe80::1%eth0", "link-local"),
         ] {
             let error = parsed(text).unwrap_err();

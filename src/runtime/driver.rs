@@ -36,8 +36,10 @@ use crate::runtime::request::{Command, Resignation};
 use crate::runtime::snapshot::Snapshot;
 use crate::runtime::socket::NodeSocket;
 use crate::runtime::tape::Tape;
+use crate::runtime::unanswered::Contacts;
 use crate::time::Instant;
 use crate::why::Why;
+use crate::wire::Rejected;
 
 /// Datagrams read in one turn at most, so that timers and requests have their turn in a flood.
 const DATAGRAMS_MAX: usize = 1_024;
@@ -67,8 +69,7 @@ pub(crate) struct Driver {
     /// Where the socket is bound.
     local: SocketAddr,
     names: Option<Names>,
-    /// The contacts as they were looked up last.
-    lookups: Vec<Lookup>,
+    contacts: Contacts,
     /// Look-ups that ended the last wait.
     found: Option<Vec<Lookup>>,
     joiners: Joiners,
@@ -88,6 +89,8 @@ pub(crate) struct Driver {
     sent: Vec<u8>,
     fresh: Vec<Change>,
     superseded_by: Option<SocketAddr>,
+    /// When the last turn ended.
+    rests_since: Instant,
     /// Last, so that a panic closes the socket before it tells.
     _alarm: Alarm,
 }
@@ -141,7 +144,7 @@ impl Driver {
             abandoned: false,
             local,
             names,
-            lookups,
+            contacts: Contacts::new(lookups),
             found: None,
             joiners: Joiners::default(),
             faults,
@@ -157,6 +160,7 @@ impl Driver {
             sent: Vec::new(),
             fresh: Vec::new(),
             superseded_by: None,
+            rests_since: clock.now(),
             _alarm: alarm,
         };
         let now = driver.clock.now();
@@ -175,6 +179,7 @@ impl Driver {
                 faults.thawed().await;
             }
             let now = self.clock.now();
+            self.reporter.woke_after(now.since(self.rests_since));
             self.read_socket(now);
             self.take_saved(now);
             self.take_commands(now);
@@ -196,6 +201,7 @@ impl Driver {
                 armed_for = deadline;
                 timer.set(tokio::time::sleep_until(self.clock.timer(deadline, self.clock.now())));
             }
+            self.rests_since = self.clock.now();
             self.rest(timer.as_mut()).await;
         }
     }
@@ -212,8 +218,15 @@ impl Driver {
             // Read anew, and after the datagram was: a voter's promise runs from its receipt, and a process that is
             // stopped between its waking and here would promise for a time that is over.
             let now = self.clock.now();
-            if let Err(reason) = self.protocol.handle_datagram(now, from, datagram) {
-                self.reporter.rejected(now, from, reason);
+            match self.protocol.handle_datagram(now, from, datagram) {
+                Ok(()) if self.protocol.is_alone() => self.contacts.accepted(now, from),
+                Ok(()) => {}
+                Err(reason) => {
+                    if reason == Rejected::FromSelf && self.protocol.is_alone() {
+                        self.contacts.came_back(from);
+                    }
+                    self.reporter.rejected(now, from, reason);
+                }
             }
             self.flush(now);
         }
@@ -244,7 +257,8 @@ impl Driver {
             let own = [self.protocol.me().address(), self.local];
             found.iter_mut().for_each(|lookup| lookup.leave_out(&own));
             self.protocol.join(now, &addresses_of(&found));
-            self.lookups = found;
+            self.reporter.look_at_contacts(&found);
+            self.contacts.replace(found);
             self.flush(now);
         }
     }
@@ -311,14 +325,18 @@ impl Driver {
         if let Some(names) = &self.names {
             names.alone.send_if_modified(|known| std::mem::replace(known, is_alone) != is_alone);
         }
-        self.joiners.settle(now, is_alone, &self.lookups);
+        if !is_alone {
+            self.contacts.met();
+        }
+        self.joiners.settle(now, is_alone, self.contacts.lookups());
         let facts = Facts {
-            has_contacts: self.lookups.iter().any(Lookup::is_of_use),
+            has_contacts: self.contacts.lookups().iter().any(Lookup::is_of_use),
+            is_own_contact: self.contacts.is_only_itself(),
             is_alone,
             knows_address: self.protocol.is_address_known(),
             unix_ms: unix_ms(),
         };
-        self.reporter.look(now, facts, &self.lookups);
+        self.reporter.look(now, facts, &self.contacts, &self.protocol);
     }
 
     /// When the next turn is wanted, if nothing else happens.

@@ -122,7 +122,8 @@ impl Node {
     {
         let office = self.office(election)?;
         if !office.is_voter {
-            return Err(ElectionError::NotAVoter);
+            let voters = office.rules.voters().iter().map(|(_, name)| Arc::clone(name)).collect();
+            return Err(ElectionError::NotAVoter { election: election.to_owned(), voters });
         }
         loop {
             let lease = self.next_lease(office).await?;

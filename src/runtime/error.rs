@@ -4,10 +4,12 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::ConfigError;
 use crate::member::{IdentityError, shown};
 use crate::protocol::{ForgetError, ResignError};
+use crate::runtime::contacts::listed;
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
 #[non_exhaustive]
@@ -71,7 +73,12 @@ impl fmt::Display for StartError {
             StartError::Identity(error) => error.fmt(f),
             StartError::Address { given_as, text, why } => write!(f, "{given_as} {text:?}: {why}"),
             StartError::PortInUse(address) => {
-                write!(f, "{}/udp is in use on {}; try port 0", address.port(), address.ip())
+                let (port, ip) = (address.port(), address.ip());
+                write!(
+                    f,
+                    "{port}/udp is in use on {ip}: another process, perhaps this node itself, runs there already; stop \
+                     that one, or choose another port (0 takes any)"
+                )
             }
             StartError::Bind(address, error) => {
                 let remedy = match error.kind() {
@@ -219,19 +226,31 @@ impl fmt::Display for RequestError {
 impl std::error::Error for RequestError {}
 
 /// Why something asked of an election was not done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElectionError {
     /// No election of this name is configured here.
     Unknown(String),
     /// This node is no voter of the election, so it never leads.
-    NotAVoter,
+    NotAVoter {
+        /// The election.
+        election: String,
+        /// The names of its voters, in the order of their ids.
+        voters: Vec<Arc<str>>,
+    },
     /// This node does not lead.
     NotLeading,
     /// The successor that was named is no other voter.
     NoSuchVoter,
     /// The node has stopped.
     Stopped(Stopped),
+}
+
+/// In words too, as of [`StartError`].
+impl fmt::Debug for ElectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ElectionError {
@@ -244,8 +263,13 @@ impl fmt::Display for ElectionError {
                     "no election {election} is configured here; give the builder .election(..), or see node.elections()"
                 );
             }
-            ElectionError::NotAVoter => {
-                "this node is no voter of the election and never leads; add its name to the voters, on all of them"
+            ElectionError::NotAVoter { election, voters } => {
+                let (election, voters) = (shown(election), listed(voters));
+                return write!(
+                    f,
+                    "this node is no voter of election {election} and never leads; its voters are {voters}: add the name \
+                     of this node to them, on all of them"
+                );
             }
             ElectionError::NotLeading => "this node does not lead the election; ask the leader, see node.leader(..)",
             ElectionError::NoSuchVoter => "the successor is no other voter of the election; see node.election(..)",
@@ -289,6 +313,14 @@ mod tests {
             let text = error.to_string();
             assert!(hints.iter().all(|hint| text.contains(hint)), "{text}");
         }
+    }
+
+    #[test]
+    fn whoever_is_no_voter_is_told_who_is() {
+        let error = ElectionError::NotAVoter { election: "e".into(), voters: vec!["db-1".into(), "db-2".into()] };
+        let text = error.to_string();
+        assert!(text.contains("election \"e\"") && text.contains("its voters are db-1, db-2:"), "{text}");
+        assert_eq!(format!("{error:?}"), text, "as main prints it");
     }
 
     #[cfg(unix)]

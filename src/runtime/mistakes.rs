@@ -25,6 +25,8 @@ const AHEAD_MS: u64 = 3_600_000;
 pub(crate) struct Facts {
     /// Whether it has contacts besides itself.
     pub(crate) has_contacts: bool,
+    /// Whether it has contacts, and each is this node itself.
+    pub(crate) is_own_contact: bool,
     /// Whether no other member is live.
     pub(crate) is_alone: bool,
     /// Whether it knows the address that others reach it at.
@@ -36,8 +38,10 @@ pub(crate) struct Facts {
 /// A mistake that is to be said now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// No contact has answered.
+    /// No contact has answered, or none has let this node in.
     Unanswered,
+    /// The only contact of this node is itself. A first node may be meant to be so: no more than a remark, said once.
+    OwnContact,
     /// This node does not know its own address.
     AddressUnknown,
     /// The wall clock was never set.
@@ -59,6 +63,9 @@ pub(crate) enum Differs {
 pub(crate) struct Mistakes {
     alone_since: Option<Instant>,
     unanswered: Backoff,
+    /// Whether the only contact of this node is itself, and whether that was said.
+    is_own_contact: bool,
+    own_contact_told: bool,
     unknown_since: Option<Instant>,
     unknown: Backoff,
     clock: Backoff,
@@ -72,13 +79,16 @@ pub(crate) struct Mistakes {
 impl Mistakes {
     /// What is to be said now; asked again by [`Mistakes::next_at`] at the latest.
     pub(crate) fn due(&mut self, now: Instant, facts: Facts) -> impl Iterator<Item = Mistake> {
-        if !facts.is_alone || !facts.has_contacts {
-            self.alone_since = None;
-            self.strangers = Strangers::default();
-        } else {
+        if facts.is_alone && (facts.has_contacts || facts.is_own_contact) {
             self.alone_since.get_or_insert(now);
+        } else {
+            (self.alone_since, self.own_contact_told) = (None, false);
+            self.strangers = Strangers::default();
         }
-        let unanswered = is_over(self.alone_since, UNANSWERED_AFTER, now) && self.unanswered.takes_turn(now);
+        self.is_own_contact = facts.is_own_contact;
+        let is_alone_long = is_over(self.alone_since, UNANSWERED_AFTER, now);
+        let unanswered = is_alone_long && facts.has_contacts && self.unanswered.takes_turn(now);
+        let own_contact = is_alone_long && facts.is_own_contact && !std::mem::replace(&mut self.own_contact_told, true);
 
         if facts.knows_address {
             self.unknown_since = None;
@@ -91,6 +101,7 @@ impl Mistakes {
 
         let said = [
             unanswered.then_some(Mistake::Unanswered),
+            own_contact.then_some(Mistake::OwnContact),
             unknown.then_some(Mistake::AddressUnknown),
             clock.then_some(Mistake::Clock),
         ];
@@ -99,7 +110,9 @@ impl Mistakes {
 
     /// When something that stands may have to be said.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        let unanswered = self.alone_since.map(|since| (since + UNANSWERED_AFTER).max(self.unanswered.next_at()));
+        let alone = self.alone_since.filter(|_| !self.is_own_contact || !self.own_contact_told);
+        let rest = if self.is_own_contact { Instant::ORIGIN } else { self.unanswered.next_at() };
+        let unanswered = alone.map(|since| (since + UNANSWERED_AFTER).max(rest));
         let unknown = self.unknown_since.map(|since| (since + ADDRESS_AFTER).max(self.unknown.next_at()));
         [unanswered, unknown].into_iter().flatten().min()
     }
@@ -136,8 +149,13 @@ fn is_over(since: Option<Instant>, tolerated: Duration, now: Instant) -> bool {
 mod tests {
     use super::*;
 
-    const HEALTHY: Facts =
-        Facts { has_contacts: true, is_alone: false, knows_address: true, unix_ms: EARLIEST_UNIX_MS };
+    const HEALTHY: Facts = Facts {
+        has_contacts: true,
+        is_own_contact: false,
+        is_alone: false,
+        knows_address: true,
+        unix_ms: EARLIEST_UNIX_MS,
+    };
 
     fn at(seconds: u64) -> Instant {
         Instant::ORIGIN + Duration::from_secs(seconds)
@@ -158,6 +176,8 @@ mod tests {
             (HEALTHY, vec![]),
             (alone, vec![(10, Mistake::Unanswered), (70, Mistake::Unanswered)]),
             (Facts { has_contacts: false, ..alone }, vec![]),
+            (Facts { has_contacts: false, is_own_contact: true, ..alone }, vec![(10, Mistake::OwnContact)]),
+            (Facts { has_contacts: false, is_own_contact: true, ..HEALTHY }, vec![]),
             (nowhere, vec![(5, Mistake::AddressUnknown), (65, Mistake::AddressUnknown)]),
             (Facts { unix_ms: EARLIEST_UNIX_MS - 1, ..HEALTHY }, vec![(0, Mistake::Clock), (60, Mistake::Clock)]),
         ];
@@ -176,6 +196,17 @@ mod tests {
         }
         assert_eq!(mistakes.due(at(68), HEALTHY).count(), 0);
         assert_eq!(mistakes.next_at(), None);
+
+        let itself = Facts { has_contacts: false, is_own_contact: true, knows_address: true, ..facts };
+        for (second, facts, said, next) in [
+            (100, itself, 0, Some(110)),
+            (110, itself, 1, None),
+            (111, Facts { is_own_contact: false, has_contacts: true, ..itself }, 1, Some(231)),
+            (112, itself, 0, None),
+        ] {
+            assert_eq!(mistakes.due(at(second), facts).count(), said, "{second}");
+            assert_eq!(mistakes.next_at(), next.map(at), "{second}");
+        }
     }
 
     #[test]

@@ -20,7 +20,10 @@ use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::{Lookup, listed};
 use crate::runtime::error::remedy;
-use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes, UNANSWERED_AFTER};
+use crate::runtime::leaderless::Leaderless;
+use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes};
+use crate::runtime::strangers::{Intruders, WINDOW};
+use crate::runtime::unanswered::{self, Contacts, Outside, beyond_loopback, cannot_leave};
 use crate::runtime::view::View;
 use crate::time::{Instant, Utc};
 use crate::wire::Rejected;
@@ -36,7 +39,6 @@ pub(crate) fn span(node: &str) -> tracing::Span {
 /// Remembers what was told, and when.
 #[derive(Debug)]
 pub(crate) struct Reporter {
-    node: String,
     rejected: u64,
     rejected_told: Option<Instant>,
     seen: Backoff,
@@ -44,16 +46,20 @@ pub(crate) struct Reporter {
     saves_failed: u64,
     saves: Backoff,
     mistakes: Mistakes,
+    intruders: Intruders,
+    leaderless: Leaderless,
     /// Where the socket is bound.
     local: SocketAddr,
+    loopback_told: bool,
+    /// How long the latest wait of the node's task took.
+    rested_for: Duration,
     /// Members that it cannot send to.
     unreachable: Backoffs<NodeId>,
 }
 
 impl Reporter {
-    pub(crate) fn new(node: &str, local: SocketAddr) -> Self {
+    pub(crate) fn new(local: SocketAddr) -> Self {
         Reporter {
-            node: node.to_owned(),
             rejected: 0,
             rejected_told: None,
             seen: Backoff::default(),
@@ -61,18 +67,27 @@ impl Reporter {
             saves_failed: 0,
             saves: Backoff::default(),
             mistakes: Mistakes::default(),
+            intruders: Intruders::default(),
+            leaderless: Leaderless::default(),
             local,
+            loopback_told: false,
+            rested_for: Duration::ZERO,
             unreachable: Backoffs::default(),
         }
     }
 
     pub(crate) fn started(&self, me: &Member, contacts: usize) {
-        let (node, local) = (self.node.as_str(), self.local);
-        info!(target: "tidings::node", node, generation = me.generation().0, %local, address = %me.address(), contacts, "started");
+        let local = self.local;
+        info!(target: "tidings::node", generation = me.generation().0, %local, address = %me.address(), contacts, "started");
     }
 
     pub(crate) fn stopped(&self, reason: &dyn std::fmt::Display) {
-        info!(target: "tidings::node", node = self.node.as_str(), "stopped: {reason}");
+        info!(target: "tidings::node", "stopped: {reason}");
+    }
+
+    /// The node's task waited so long for its next turn.
+    pub(crate) fn woke_after(&mut self, rested: Duration) {
+        self.rested_for = rested;
     }
 
     /// One line per change of state, given the view as it was before these changes. What is held back of a member that
@@ -84,7 +99,7 @@ impl Reporter {
                 Change::Told(event) => event,
                 Change::Held(event) => {
                     let peer = event.member().map_or("", Member::name);
-                    debug!(target: "tidings::member", node = self.node.as_str(), peer, "{} once more: it flaps", event.kind());
+                    debug!(target: "tidings::member", peer, "{} once more: it flaps", event.kind());
                     continue;
                 }
             };
@@ -106,56 +121,56 @@ impl Reporter {
     }
 
     fn event(&self, event: &Event, protocol: &Protocol) {
-        let node = self.node.as_str();
         match event {
             Event::Suspect { member, by, reason, .. } => {
                 let (peer, generation) = (member.name(), member.generation().0);
                 let by = names(by, protocol);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), by, flapping = flapping(member), "suspect: {reason}");
+                info!(target: "tidings::member", peer, generation, address = %member.address(), by, flapping = flapping(member), "suspect: {reason}");
             }
             Event::Dead { member, by, reason, isolated } => {
                 let (peer, generation) = (member.name(), member.generation().0);
                 let by = names(by, protocol);
-                warn!(target: "tidings::member", node, peer, generation, address = %member.address(), by, provisional = *isolated, "dead: {reason}");
+                warn!(target: "tidings::member", peer, generation, address = %member.address(), by, provisional = *isolated, "dead: {reason}");
             }
             Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
                 let (peer, generation) = (member.name(), member.generation().0);
-                info!(target: "tidings::member", node, peer, generation, address = %member.address(), flapping = flapping(member), "{}", event.kind());
+                info!(target: "tidings::member", peer, generation, address = %member.address(), flapping = flapping(member), "{}", event.kind());
             }
             Event::SelfStalled { gap } => {
-                warn!(target: "tidings::node", node, ?gap, "this node did not run; it judges nobody until others answered");
+                let ran_not = not_run_for(*gap, self.rested_for);
+                warn!(target: "tidings::node", ?gap, "this node did not run for {ran_not}; it judges no member until others answered");
             }
             Event::Isolated { reachable, known } => {
-                warn!(target: "tidings::node", node, reachable, known, "too few members answer this node; its verdicts are provisional");
+                warn!(target: "tidings::node", reachable, known, "too few members answer this node; its verdicts are provisional");
             }
-            Event::Reconnected => info!(target: "tidings::node", node, "enough members answer again"),
+            Event::Reconnected => info!(target: "tidings::node", "enough members answer again"),
             Event::Superseded { by } => tracing::error!(
-                target: "tidings::node", node, %by,
+                target: "tidings::node", %by,
                 "a later start of this name is alive at {by}: this node stops; stop one of the two, or give one another name"
             ),
             Event::Leader { leader, trigger } => {
                 let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
-                info!(target: "tidings::election", node, election, term, peer, "leader: {trigger}");
+                info!(target: "tidings::election", election, term, peer, "leader: {trigger}");
             }
             Event::LeaderLost { leader, reason } => {
                 let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
-                info!(target: "tidings::election", node, election, term, peer, "leader lost: {reason}");
+                info!(target: "tidings::election", election, term, peer, "leader lost: {reason}");
             }
             Event::VotersDiffer { election, members } => {
                 let members = Names { ids: members.clone(), protocol };
-                warn!(target: "tidings::election", node, election = &**election, %members, "these members have another configuration of the election: give all the same voters, lease and drift");
+                warn!(target: "tidings::election", election = &**election, %members, "these members have another configuration of the election: give all the same voters, lease and drift");
             }
             Event::Full { members_max } => {
-                warn!(target: "tidings::node", node, members_max, "the table is full, a new member was refused; raise members_max");
+                warn!(target: "tidings::node", members_max, "the table is full, a new member was refused; raise members_max");
             }
         }
     }
 
     /// Says what of its record a member has changed; of its metadata only the lengths.
     fn updated(&self, was: Option<&Member>, member: &Member) {
-        let (node, peer, generation) = (self.node.as_str(), member.name(), member.generation().0);
+        let (peer, generation) = (member.name(), member.generation().0);
         let changes = was.map_or_else(String::new, |was| changes(was, member));
-        info!(target: "tidings::member", node, peer, generation, address = %member.address(), "updated{changes}");
+        info!(target: "tidings::member", peer, generation, address = %member.address(), "updated{changes}");
     }
 
     /// Says what about another member looks like a mistake; `ours` is this node's fingerprint.
@@ -165,8 +180,8 @@ impl Reporter {
             self.look_at_configuration(now, member, theirs, ours);
         }
         if !can_reach(self.local, member.address()) && self.unreachable.takes_turn(now, member.id()) {
-            let (node, peer, address, local) = (self.node.as_str(), member.name(), member.address(), self.local);
-            warn!(target: "tidings::node", node, peer, %address, "a socket bound to {local} cannot send to {peer} at \
+            let (peer, address, local) = (member.name(), member.address(), self.local);
+            warn!(target: "tidings::node", peer, %address, "a socket bound to {local} cannot send to {peer} at \
                 {address}: this node does not probe it, and shows of it what others say; bind [::]:{} for both families",
                 local.port());
         }
@@ -176,9 +191,9 @@ impl Reporter {
     fn look_at_clock(&mut self, now: Instant, member: &Member) {
         let unix_ms = unix_ms();
         let Some(ahead) = self.mistakes.ahead(now, member.id(), member.generation(), unix_ms) else { return };
-        let (node, peer, ahead) = (self.node.as_str(), member.name(), Duration::from_millis(ahead));
+        let (peer, ahead) = (member.name(), Duration::from_millis(ahead));
         let (theirs, ours) = (Utc::from_unix_ms(member.generation().0), Utc::from_unix_ms(unix_ms));
-        warn!(target: "tidings::node", node, peer, ?ahead, "the start of {peer} is dated {theirs}, but it is {ours} here: \
+        warn!(target: "tidings::node", peer, ?ahead, "the start of {peer} is dated {theirs}, but it is {ours} here: \
             one of the two clocks is wrong, and after it is set right a restart may be taken for an earlier one; set both \
             by NTP");
     }
@@ -186,50 +201,76 @@ impl Reporter {
     /// Says when a member is configured otherwise than this node. A release that differs by its patch alone, or from 1.0
     /// on by its minor version, is no mistake: every upgrade of one member at a time goes through that.
     fn look_at_configuration(&mut self, now: Instant, member: &Member, theirs: Fingerprint, ours: Fingerprint) {
-        let (node, peer) = (self.node.as_str(), member.name());
+        let peer = member.name();
         match self.mistakes.differs(now, theirs, ours) {
             None => {}
             Some(Differs::Matters(what)) => {
-                warn!(target: "tidings::node", node, peer, "{peer} is configured otherwise \
+                warn!(target: "tidings::node", peer, "{peer} is configured otherwise \
                 than this node: {what}; the cluster tolerates what its least tolerant member does, at the pace of each: \
                 give all members the same probe_interval, stall_tolerance and release (others that say the same are not \
                 named)")
             }
             Some(Differs::Release(what)) => {
-                info!(target: "tidings::node", node, peer, "{peer} runs another release: {what}");
+                info!(target: "tidings::node", peer, "{peer} runs another release: {what}");
             }
+        }
+    }
+
+    /// Says once when the socket is bound to a loopback address and a contact is on another host.
+    pub(crate) fn look_at_contacts(&mut self, lookups: &[Lookup]) {
+        let beyond = beyond_loopback(self.local, lookups);
+        if !beyond.is_empty() && !std::mem::replace(&mut self.loopback_told, true) {
+            warn!(target: "tidings::node", "{}", cannot_leave(self.local, &beyond));
         }
     }
 
     /// Says what looks like a mistake of operation, if it is time to.
-    pub(crate) fn look(&mut self, now: Instant, facts: Facts, contacts: &[Lookup]) {
+    pub(crate) fn look(&mut self, now: Instant, facts: Facts, contacts: &Contacts, protocol: &Protocol) {
         let due: Vec<Mistake> = self.mistakes.due(now, facts).collect();
         for mistake in due {
-            self.mistake(mistake, facts, contacts);
+            let outside = Outside {
+                local: self.local,
+                own: protocol.me().address(),
+                seen_at: protocol.seen_elsewhere(),
+                answering: contacts.answering(now),
+                lookups: contacts.lookups(),
+                strangers: &self.mistakes.strangers,
+            };
+            self.mistake(mistake, facts, &outside);
+        }
+        for words in self.leaderless.due(now, protocol) {
+            warn!(target: "tidings::election", "{words}");
+        }
+        // While contacts are silent, the line about them tells of it.
+        if facts.is_alone && facts.has_contacts {
+            self.intruders.forget();
+        }
+        if let Some(intruders) = self.intruders.due(now) {
+            let rejected = intruders.total();
+            warn!(target: "tidings::node", rejected, "{rejected} datagrams of another cluster or damaged came within \
+                {WINDOW:?}, from {intruders}: a node that belongs here needs the same cluster name and release, and any \
+                other should not send to this port");
         }
     }
 
-    fn mistake(&self, mistake: Mistake, facts: Facts, contacts: &[Lookup]) {
-        let (node, local) = (self.node.as_str(), self.local);
+    fn mistake(&self, mistake: Mistake, facts: Facts, outside: &Outside<'_>) {
+        let local = self.local;
         match mistake {
             Mistake::Unanswered => {
-                let (contacts, strangers) = (listed(contacts), &self.mistakes.strangers);
-                if strangers.total() == 0 {
-                    warn!(target: "tidings::node", node, "no contact has answered for {UNANSWERED_AFTER:?} or more: \
-                        {contacts}; check that they run under the same cluster name, and that UDP passes both ways");
-                } else {
-                    let rejected = strangers.total();
-                    warn!(target: "tidings::node", node, rejected, "no contact has answered for {UNANSWERED_AFTER:?} or \
-                        more: {contacts}; {rejected} datagrams of another cluster or damaged came from {strangers}: give \
-                        all members the same cluster name and release");
-                }
+                let rejected = Some(outside.strangers.total()).filter(|rejected| *rejected > 0);
+                warn!(target: "tidings::node", rejected, "{}", unanswered::words(outside));
             }
-            Mistake::AddressUnknown => warn!(target: "tidings::node", node, "this node does not know its own address \
+            Mistake::OwnContact => {
+                let contacts = listed(outside.lookups);
+                info!(target: "tidings::node", "this node has no contact but itself: {contacts}; it waits until \
+                    others join through it, and to join them itself it needs one of them as a contact");
+            }
+            Mistake::AddressUnknown => warn!(target: "tidings::node", "this node does not know its own address \
                 {ADDRESS_AFTER:?} after it was bound to {local}, so no other can list it: call .advertise(..) with the \
                 address that others reach it at, or give it a contact that answers"),
             Mistake::Clock => {
                 let ours = Utc::from_unix_ms(facts.unix_ms);
-                warn!(target: "tidings::node", node, "the wall clock says {ours}: it was never set, and a restart may be \
+                warn!(target: "tidings::node", "the wall clock says {ours}: it was never set, and a restart may be \
                     taken for an earlier start; set it before the node starts, by NTP");
             }
         }
@@ -237,17 +278,18 @@ impl Reporter {
 
     /// When [`Reporter::look`] may have something to say.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        self.mistakes.next_at()
+        let all = [self.mistakes.next_at(), self.intruders.next_at(), self.leaderless.next_at()];
+        all.into_iter().flatten().min()
     }
 
     /// The recording has ended before the node: told once, for there is one recording.
     pub(crate) fn recording_ended(&self, why: &RecordError, bytes: u64) {
-        warn!(target: "tidings::node", node = self.node.as_str(), bytes, "the recording has ended, the node goes on: {why}");
+        warn!(target: "tidings::node", bytes, "the recording has ended, the node goes on: {why}");
     }
 
     /// An even number of voters bears the loss of no more of them than one fewer does.
     pub(crate) fn even_voters(&self, election: &str, voters: usize) {
-        warn!(target: "tidings::election", node = self.node.as_str(), election, voters, "an even number of voters bears no more losses than one fewer: configure an odd one");
+        warn!(target: "tidings::election", election, voters, "an even number of voters bears no more losses than one fewer: configure an odd one");
     }
 
     /// Counts a ballot that could not be saved, and tells of it unless that was done a while ago.
@@ -255,7 +297,7 @@ impl Reporter {
         self.saves_failed += 1;
         if self.saves.takes_turn(now) {
             let remedy = remedy(error).unwrap_or("see to the folder of its term store");
-            warn!(target: "tidings::election", node = self.node.as_str(), election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}; {remedy}");
+            warn!(target: "tidings::election", election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}; {remedy}");
             self.saves_failed = 0;
         }
     }
@@ -264,8 +306,9 @@ impl Reporter {
     pub(crate) fn rejected(&mut self, now: Instant, from: SocketAddr, reason: Rejected) {
         self.rejected += 1;
         self.mistakes.strangers.note(from, reason);
+        self.intruders.note(now, from, reason);
         if self.rejected_told.is_none_or(|told| now.since(told) >= REJECTED_EVERY) {
-            debug!(target: "tidings::node", node = self.node.as_str(), %from, count = self.rejected, "rejected datagrams; the last was {reason}");
+            debug!(target: "tidings::node", %from, count = self.rejected, "rejected datagrams; the last was {reason}");
             self.rejected = 0;
             self.rejected_told = Some(now);
         }
@@ -275,7 +318,7 @@ impl Reporter {
     pub(crate) fn seen_elsewhere(&mut self, now: Instant, seen_at: Option<SocketAddr>, own: SocketAddr) {
         let Some(seen_at) = seen_at else { return };
         if self.seen.takes_turn(now) {
-            warn!(target: "tidings::node", node = self.node.as_str(), %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
+            warn!(target: "tidings::node", %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
         }
     }
 
@@ -310,6 +353,17 @@ impl fmt::Display for Names<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// How long a node did not run: at least as long as it is late, and no longer than it waited.
+fn not_run_for(late: Duration, rested: Duration) -> String {
+    let ms = |ms: u128| Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX));
+    let least = ms(late.as_millis());
+    if rested > late {
+        format!("{least:?} at least and {:?} at most", ms(rested.as_micros().div_ceil(1_000)))
+    } else {
+        format!("{least:?} at least")
     }
 }
 
@@ -377,7 +431,7 @@ mod tests {
     }
 
     fn lines(level: Level, tell: impl FnOnce(&mut Reporter)) -> usize {
-        let (lines, mut reporter) = (Lines(Arc::default(), level), Reporter::new("n1", "10.0.0.1:1".parse().unwrap()));
+        let (lines, mut reporter) = (Lines(Arc::default(), level), Reporter::new("10.0.0.1:1".parse().unwrap()));
         tracing::subscriber::with_default(lines.clone(), || tell(&mut reporter));
         lines.0.load(Ordering::SeqCst)
     }
@@ -410,6 +464,18 @@ mod tests {
         let error = io::Error::from(io::ErrorKind::StorageFull);
         let lines = lines_of_ten_minutes(|reporter, now, _| reporter.save_failed(now, "default", &error));
         assert_eq!(lines, 4);
+    }
+
+    #[test]
+    fn a_stall_is_told_by_its_bounds() {
+        let us = Duration::from_micros;
+        for (late, rested, text) in [
+            (us(460_123), us(1_020_999), "460ms at least and 1.021s at most"),
+            (us(460_123), us(460_123), "460ms at least"),
+            (us(460_123), us(0), "460ms at least"),
+        ] {
+            assert_eq!(not_run_for(late, rested), text);
+        }
     }
 
     #[test]
