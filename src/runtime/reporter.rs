@@ -326,7 +326,7 @@ impl Reporter {
     pub(crate) fn seen_apart(&mut self, now: Instant, seen: Option<(SocketAddr, SocketAddr)>, own: SocketAddr) {
         let Some((one, other)) = seen else { return };
         if self.seen_apart.takes_turn(now) {
-            warn!(target: "tidings::node", node = self.node.as_str(), %own, %one, %other, "each member sees this node at another address, such as {one} and {other}: a gateway gives each destination a port of its own, so that hardly any member reaches {own} and healthy members may be declared dead; let the gateway forward one address to this node and call .advertise(..) with it");
+            warn!(target: "tidings::node", %own, %one, %other, "each member sees this node at another address, such as {one} and {other}: a gateway gives each destination a port of its own, so that hardly any member reaches {own} and healthy members may be declared dead; let the gateway forward one address to this node and call .advertise(..) with it");
         }
     }
 }
