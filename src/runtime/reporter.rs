@@ -30,6 +30,8 @@ use crate::wire::Rejected;
 
 /// Rejected datagrams are told at most this often, for whoever looks at every line.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
+/// Where members saw this node so lately they see it still: surveys are seconds apart while none reaches it.
+const SEEN_LATELY: Duration = Duration::from_secs(60);
 
 /// What every line of a node is written in, its core's too. No span of the caller's is kept open for it.
 pub(crate) fn span(node: &str) -> tracing::Span {
@@ -43,6 +45,8 @@ pub(crate) struct Reporter {
     rejected_told: Option<Instant>,
     seen: Backoff,
     seen_apart: Backoff,
+    /// Where most members last saw this node, when that was not where it says, and when they did.
+    seen_last: Option<(Instant, SocketAddr)>,
     saves_failed: u64,
     saves: Backoff,
     mistakes: Mistakes,
@@ -64,6 +68,7 @@ impl Reporter {
             rejected_told: None,
             seen: Backoff::default(),
             seen_apart: Backoff::default(),
+            seen_last: None,
             saves_failed: 0,
             saves: Backoff::default(),
             mistakes: Mistakes::default(),
@@ -231,7 +236,7 @@ impl Reporter {
             let outside = Outside {
                 local: self.local,
                 own: protocol.me().address(),
-                seen_at: protocol.seen_elsewhere(),
+                seen_at: self.seen_lately(now),
                 answering: contacts.answering(now),
                 lookups: contacts.lookups(),
                 strangers: &self.mistakes.strangers,
@@ -317,9 +322,15 @@ impl Reporter {
     /// Warns when most others see this node elsewhere than it says.
     pub(crate) fn seen_elsewhere(&mut self, now: Instant, seen_at: Option<SocketAddr>, own: SocketAddr) {
         let Some(seen_at) = seen_at else { return };
+        self.seen_last = Some((now, seen_at));
         if self.seen.takes_turn(now) {
             warn!(target: "tidings::node", %own, %seen_at, "most members see this node at {seen_at}, it says {own}; call .advertise(..) with the address they should use");
         }
+    }
+
+    /// Where most members see this node instead of where it says. While they are asked anew it is not known for a moment.
+    fn seen_lately(&self, now: Instant) -> Option<SocketAddr> {
+        self.seen_last.filter(|(at, _)| now.since(*at) < SEEN_LATELY).map(|(_, seen_at)| seen_at)
     }
 
     /// Warns when each of the others sees this node elsewhere.
