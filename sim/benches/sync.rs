@@ -18,7 +18,7 @@ use tidings::protocol::Protocol;
 use tidings::time::Instant;
 use tidings_sim::Scenario;
 use tidings_sim::fault::Fault;
-use tidings_sim::forge::{SYNC_REPLY, SYNC_REQUEST};
+use tidings_sim::forge::{NEWS, SUSPECT, SYNC_REPLY, SYNC_REQUEST, Who};
 use tidings_sim::network::Fate;
 use tidings_sim::watch::Watch;
 use tidings_sim::world::World;
@@ -155,12 +155,17 @@ fn repair(members: usize, different: usize, how: Difference) -> Result<Option<Re
     cluster.run(Duration::from_secs(5));
     let (before, syncs, begun) = (*cluster.watch(), sessions(&cluster), cluster.now());
     let other = cluster.hosts()[1].address();
+    let teller = cluster.hosts()[1].protocol().map(|protocol| Who::is(protocol.me())).ok_or("a node has stopped")?;
+    let absurd = Who { incarnation: teller.incarnation + (1 << 20), ..teller };
+    let rumour = teller.says(&cluster.config().cluster, NEWS, &[], &[absurd.accused(SUSPECT, 0, &[])]);
     while !agree(&cluster) {
         if cluster.now().since(begun) > PATIENCE {
             return Ok(None);
         }
-        // A greeting and its ack tell the view hashes, as the pings of a running cluster do every second.
-        cluster.call(0, |protocol, now| protocol.join(now, &[other]));
+        // A ping and its ack tell the view hashes, as those of a running cluster do every second. The one node looks at
+        // the other for a rumour that is too absurd to believe.
+        let mut rumour = rumour.clone();
+        cluster.call(0, |protocol, now| protocol.handle_datagram(now, other, &mut rumour).map(|_| ()));
         cluster.run(Duration::from_secs(3));
     }
     let sent = cluster.watch().since(before);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::delay::Delay;
-use crate::fault::Fault;
+use crate::fault::{Fault, Place, Planned};
 use crate::random::{Random, nanos};
 use crate::scenario::{Profile, Scenario, Start};
 use crate::span;
@@ -78,6 +78,14 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
     if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. })) {
         // Two sides that forgot each other find back by their contacts alone, and who is preloaded has none.
         scenario.start = Start::Joining;
+    }
+    let all_at_new = |planned: &Planned| match &planned.what {
+        Fault::Crash { hosts: whom, address: Place::New, .. } => whom.numbers(hosts).len() == hosts as usize,
+        _ => false,
+    };
+    if scenario.faults.iter().any(all_at_new) {
+        // No contact is where a twin was told to look, and none of the others was told of the twin.
+        scenario.faults.retain(|planned| !matches!(planned.what, Fault::Twin { .. }));
     }
     if random.permille(20) {
         let cap = random.between(2, u64::from(scenario.host_limit()).saturating_sub(1).max(2));

@@ -79,6 +79,14 @@ impl Planned {
         self.lasts.map(|lasts| self.at.saturating_add(lasts))
     }
 
+    /// When it begins for the last time: again and again, and at one of so many hosts after the other.
+    #[must_use]
+    pub fn begins_last(&self, hosts: u32) -> Duration {
+        let again = self.again.map_or(Duration::ZERO, |again| again.every * again.times.saturating_sub(1));
+        let apart = self.stagger.map_or(Duration::ZERO, |apart| apart * hosts.saturating_sub(1));
+        self.at + again + apart
+    }
+
     /// The single faults this stands for: repetitions, staggered hosts and chance resolved.
     pub(crate) fn resolve(&self, random: &mut Random, hosts: u32) -> Vec<Planned> {
         let (every, times) = self.again.map_or((Duration::ZERO, 1), |again| (again.every, again.times));

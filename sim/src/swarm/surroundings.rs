@@ -84,8 +84,13 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
         // other faults such a host took the gateway's address once in 8,000 seeds. The scenarios of `nat` do without.
         scenario.given = hosts.clone();
     }
-    let planned = Planned::at(Duration::ZERO, Fault::Nat { hosts, gateway, back });
+    let behind = hosts.numbers(scenario.hosts).len() as u32;
+    let planned = Planned::at(Duration::ZERO, Fault::Nat { hosts: hosts.clone(), gateway, back });
     let for_a_while = knows && random.permille(300);
+    if for_a_while && behind > movable(scenario.hosts) {
+        // Cut off from each other they may take the gateway's addresses, and when it goes they have moved at once.
+        scenario.given = hosts;
+    }
     let (at, lasts) = spell(random, until);
     scenario.faults.push(if for_a_while { Planned { at, lasts: Some(lasts), ..planned } } else { planned });
 }
@@ -96,7 +101,7 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     if is_capped(scenario) {
         return;
     }
-    let hosts = some(scenario, random);
+    let hosts = some_of(movable(scenario.hosts), scenario, random);
     let to = if random.permille(700) { MovesTo::New } else { MovesTo::Next };
     // Where a gateway rewrites what two send that have exchanged their addresses, no member sees that either has moved.
     let is_behind = scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Nat { .. }));
@@ -107,7 +112,8 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     // And one that is stopped before the others have learnt where it is was asked in vain since before it was stopped.
     let (interval, tolerance) = pace(scenario);
     let stops = |what: &Fault| matches!(what, Fault::Pause { .. } | Fault::Suspend { .. } | Fault::Block { .. });
-    let runs_on = |planned: &Planned| planned.lasts.is_some_and(|lasts| planned.at + lasts < at);
+    let all = scenario.host_limit();
+    let runs_on = |planned: &Planned| planned.lasts.is_some_and(|lasts| planned.begins_last(all) + lasts < at);
     let is_stopped = |planned: &Planned| stops(&planned.what) && planned.at <= at + tolerance && !runs_on(planned);
     if scenario.faults.iter().any(is_stopped) {
         return;
@@ -243,8 +249,18 @@ fn is_capped(scenario: &Scenario) -> bool {
 
 /// One or more of the hosts, at most half.
 fn some(scenario: &Scenario, random: &mut Random) -> Vec<u32> {
-    let count = random.between(1, u64::from(scenario.hosts / 2).max(1));
+    some_of(scenario.hosts / 2, scenario, random)
+}
+
+/// One or more of the hosts, at most so many.
+fn some_of(most: u32, scenario: &Scenario, random: &mut Random) -> Vec<u32> {
+    let count = random.between(1, u64::from(most.max(1)));
     random.choose(count as usize, scenario.hosts)
+}
+
+/// How many of a cluster may move at once, as is promised: half of a few, a quarter of many.
+fn movable(hosts: u32) -> u32 {
+    if hosts <= 9 { hosts / 2 } else { hosts / 4 }
 }
 
 /// When something begins that is over by then, and how long it lasts.
