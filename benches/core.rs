@@ -64,6 +64,8 @@ impl Bench {
             stall_tolerance: hour,
             sync_quiet: hour,
             sync_patience: hour,
+            // And no budget holds the updates back.
+            metadata_bytes_per_second: 1_000_000_000,
             retransmit_mult: 4,
             forward_fanout: 2,
             forward_rate: 10_000,
@@ -162,7 +164,7 @@ fn updates(renewals: u32) -> Vec<Vec<u8>> {
 
 fn ping_and_ack(criterion: &mut Criterion) {
     for members in [1_000, 10_000] {
-        let Some(mut bench) = Bench::new(members) else { return };
+        let Some(mut bench) = Bench::new(members) else { panic!("the bench does not set its node up") };
         let bytes = bench.ping.len();
         let mut batches = Vec::new();
         criterion.bench_function(

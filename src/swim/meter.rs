@@ -28,11 +28,17 @@ impl Meter {
 
     /// Whether something may be sent.
     pub(crate) fn has_any(&mut self, now: Instant) -> bool {
+        if self.filled_at != now {
+            self.fill(now);
+        }
+        self.bytes > 0
+    }
+
+    fn fill(&mut self, now: Instant) {
         let earned = now.since(self.filled_at).as_nanos() * u128::from(self.per_second) / SECOND_NANOS;
         let earned = i64::try_from(earned).unwrap_or(i64::MAX);
         self.bytes = self.bytes.saturating_add(earned).min(self.burst);
         self.filled_at = if self.bytes == self.burst { now } else { self.filled_at + self.time_for(earned) };
-        self.bytes > 0
     }
 
     /// So many bytes went out.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::member::{Incarnation, State, canonical};
 use crate::swim::attempts::Errand;
-use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::machine::origin::{Origin, SaidOfPlaces, Source};
 use crate::swim::machine::{Machine, Received};
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Pulse, Rejected};
@@ -76,7 +76,9 @@ impl Machine {
                 self.receive_relayed(origin, nonce, target, incarnation)?;
                 self.take_items(origin, heard);
             }
-            Message::News => self.take_items(origin, heard),
+            Message::News => {
+                self.take_items(origin, heard);
+            }
             Message::Unknown { .. } => {
                 self.metrics.messages_unknown += 1;
                 self.take_items(origin, heard);
@@ -102,9 +104,9 @@ impl Machine {
             return Ok(());
         }
         self.outdated = None;
-        self.take_items(origin, heard);
+        let said = self.take_items(origin, heard);
         self.hear(origin, heard.pulse);
-        let asks_where = self.hear_whereabouts(origin, heard);
+        let asks_where = self.hear_whereabouts(origin, said);
         self.ack(origin, nonce, asks_where);
         self.tell_who_can_ask(origin);
         if origin.slot.is_none() {
@@ -202,13 +204,17 @@ impl Machine {
     }
 
     /// Takes what rode on a datagram as gossip.
-    fn take_items(&mut self, origin: Origin, heard: &Datagram<'_>) {
+    /// Takes the items, each decoded once; what they say together of where this node and the sender are.
+    fn take_items(&mut self, origin: Origin, heard: &Datagram<'_>) -> SaidOfPlaces {
+        let mut said = SaidOfPlaces::default();
         for item in heard.items() {
+            said.note(origin, &item);
             match (heard.message, &item) {
                 (Message::Ping { .. }, Item::Seen(address)) => self.hear_sent_to(origin, *address),
                 _ => self.take_item(origin, &item, Source::Gossip),
             }
         }
+        said
     }
 
     pub(super) fn take_item(&mut self, origin: Origin, item: &Item<'_>, source: Source) {

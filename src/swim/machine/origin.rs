@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::swim::slot::Slot;
-use crate::wire::Digest;
+use crate::wire::{Digest, Item};
 
 /// Where a datagram came from, as far as it can be told.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,27 @@ pub(super) enum Path {
 pub(super) enum AsksWhere {
     Yes,
     No,
+}
+
+/// What the items of a datagram say of where its receiver and its sender are.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct SaidOfPlaces {
+    /// Where the sender sees the receiver, or that it has no room to say it.
+    pub(super) where_seen: bool,
+    /// The sender tells itself at another address than it is seen at, or at none: it asks where it is seen.
+    pub(super) itself_elsewhere: bool,
+}
+
+impl SaidOfPlaces {
+    pub(super) fn note(&mut self, origin: Origin, item: &Item<'_>) {
+        match item {
+            Item::Seen(_) | Item::SeenElsewhere => self.where_seen = true,
+            Item::Alive(record) if record.address != origin.source => {
+                self.itself_elsewhere |= Digest::of(record.id, record.generation) == origin.digest;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// How a report reached us.

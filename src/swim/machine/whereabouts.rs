@@ -6,10 +6,10 @@ use crate::sabotage;
 use crate::swim::attempts::Errand;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::{AsksWhere, Origin, Path};
+use crate::swim::machine::origin::{AsksWhere, Origin, Path, SaidOfPlaces};
 use crate::swim::outbox::First;
 use crate::swim::slot::Slot;
-use crate::wire::{Datagram, Digest, Item, way_out_of};
+use crate::wire::{Digest, way_out_of};
 
 /// A stranger at a proved address is asked again once in so many rounds, for what it was told then may be lost.
 const STRANGER_ROUNDS: u64 = 8;
@@ -100,20 +100,11 @@ impl Machine {
     }
 
     /// What a ping for us says of where we and its sender are; whether its sender wants to know where we see it.
-    pub(super) fn hear_whereabouts(&mut self, origin: Origin, heard: &Datagram<'_>) -> AsksWhere {
-        let says_where = |item: Item<'_>| matches!(item, Item::Seen(_) | Item::SeenElsewhere);
-        if origin.slot.is_some() && !heard.items().any(says_where) {
+    pub(super) fn hear_whereabouts(&mut self, origin: Origin, said: SaidOfPlaces) -> AsksWhere {
+        if origin.slot.is_some() && !said.where_seen {
             self.whereabouts.reached(self.now);
         }
-        // Whoever tells itself at another address than we see it at, or at none, asks.
-        let tells_itself = |item: Item<'_>| match item {
-            Item::Alive(record) => {
-                let is_its_own = Digest::of(record.id, record.generation) == origin.digest;
-                is_its_own && record.address != origin.source
-            }
-            _ => false,
-        };
-        if heard.items().any(tells_itself) { AsksWhere::Yes } else { AsksWhere::No }
+        if said.itself_elsewhere { AsksWhere::Yes } else { AsksWhere::No }
     }
 
     /// A member has echoed a nonce that was sent where it is recorded.
