@@ -23,6 +23,7 @@ mod judgement;
 mod leaderless;
 mod leaders;
 mod lease;
+mod listed;
 mod mistakes;
 mod node;
 mod node_metrics;

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use crate::config::{Config, ElectionConfig};
 use crate::election::TermStore;
 use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
-use crate::protocol::Reach;
+use crate::protocol::{Protocol, Reach};
 use crate::recording::{Header, Recorder, Writer};
 use crate::runtime::address::{can_reach, fault, scoped};
 use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
@@ -396,13 +396,8 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     };
     protocol.set_reach(now, Reach::of(local));
     begin(&mut protocol, now, &preload, &lookups, standings);
-    let mut reporter = Reporter::new(local);
-    for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
-        reporter.even_voters(election.rules().name(), election.rules().voters().len());
-    }
+    let reporter = report_start(&protocol, local, &lookups);
     let offices = Offices::new(&protocol);
-    reporter.started(protocol.me(), contacts.len());
-    reporter.look_at_contacts(&lookups);
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
     let parts = Parts {
@@ -422,6 +417,17 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let driver = Driver::new(protocol, parts);
     let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, offices }), commands);
     Ok((node, driver))
+}
+
+/// Says what starts, and what can be seen of it already to be a mistake.
+fn report_start(protocol: &Protocol, local: SocketAddr, contacts: &[Lookup]) -> Reporter {
+    let mut reporter = Reporter::new(local);
+    for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
+        reporter.even_voters(election.rules().name(), election.rules().voters().len());
+    }
+    reporter.started(protocol.me(), contacts.len());
+    reporter.look_at_contacts(contacts);
+    reporter
 }
 
 /// Adds the addresses of an old snapshot to the contacts that were given, each once.

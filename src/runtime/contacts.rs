@@ -10,11 +10,10 @@ use std::time::Duration;
 use crate::member::canonical;
 use crate::runtime::address::{can_reach, fault, scoped};
 use crate::runtime::error::StartError;
+use crate::runtime::listed::listed;
 
 /// How long one name may take to resolve.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Contacts that are named in one line or error.
-pub(crate) const NAMED_MAX: usize = 8;
 
 /// An address to join or to advertise: known, or a name to be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,15 +199,6 @@ impl fmt::Display for Lookup {
             (addresses, _) => write!(f, " ({})", listed(addresses)),
         }
     }
-}
-
-/// The first few of a list, and how many more there are.
-pub(crate) fn listed<T: fmt::Display>(items: &[T]) -> String {
-    let mut text: Vec<String> = items.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-    if items.len() > NAMED_MAX {
-        text.push(format!("{} more", items.len() - NAMED_MAX));
-    }
-    text.join(", ")
 }
 
 /// All addresses, each once.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::ConfigError;
 use crate::member::{IdentityError, shown};
 use crate::protocol::{ForgetError, ResignError};
-use crate::runtime::contacts::listed;
+use crate::runtime::listed::listed;
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
 #[non_exhaustive]

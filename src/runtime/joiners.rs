@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::runtime::contacts::{Lookup, listed};
+use crate::runtime::contacts::Lookup;
 use crate::runtime::error::Stopped;
+use crate::runtime::listed::listed;
 use crate::time::Instant;
 
 /// Callers that wait at once; beyond them the one that has waited longest is told that its time is over.

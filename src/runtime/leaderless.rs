@@ -9,7 +9,7 @@ use crate::election::Rules;
 use crate::member::{NodeId, State};
 use crate::protocol::Protocol;
 use crate::runtime::backoff::Backoff;
-use crate::runtime::contacts::listed;
+use crate::runtime::listed::listed;
 use crate::time::Instant;
 
 /// An election has had no leader for so long, or for several leases if that is longer. Chosen: a quorum that answers

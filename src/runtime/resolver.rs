@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
-use crate::runtime::contacts::{Contact, Lookup, NAMED_MAX};
+use crate::runtime::contacts::{Contact, Lookup};
+use crate::runtime::listed::NAMED_MAX;
 
 /// Names are resolved again this often while no other member is live, sooner at first.
 const AGAIN_MAX: Duration = Duration::from_secs(30);

@@ -7,7 +7,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::runtime::contacts::{Lookup, listed};
+use crate::runtime::contacts::Lookup;
+use crate::runtime::listed::listed;
 use crate::runtime::mistakes::UNANSWERED_AFTER;
 use crate::runtime::strangers::Strangers;
 use crate::time::Instant;

@@ -197,3 +197,8 @@ impl Encode for Tail<'_> {
         encoder.writer().write(self.0)
     }
 }
+
+/// Whether something can be received at an address.
+pub(super) fn is_usable(address: SocketAddr) -> bool {
+    address.port() != 0 && !canonical(address).ip().is_unspecified()
+}

@@ -10,8 +10,7 @@ use std::time::Duration;
 use bincode::{Decode, Encode};
 
 use super::bytes::{put, take};
-use super::fields::Wire;
-use super::items::is_usable;
+use super::fields::{Wire, is_usable};
 use super::varint::Varint;
 use super::{Rejected, WIRE_VERSION};
 use crate::config::Config;

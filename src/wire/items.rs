@@ -15,11 +15,11 @@ use super::Rejected;
 use super::bytes::{take, take_borrowed};
 use super::change::{ChangeBody, ChangeRef};
 use super::compare::{Range, Terms};
-use super::fields::Wire;
+use super::fields::{Wire, is_usable};
 use super::record::RecordRef;
 use super::start::{Departure, Start, check_start};
 use super::varint::Varint;
-use crate::member::{Accusers, Generation, Incarnation, NodeId, canonical};
+use crate::member::{Accusers, Generation, Incarnation, NodeId};
 
 /// One thing that a datagram says.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -162,11 +162,6 @@ impl<'a> Item<'a> {
             Item::SeenElsewhere | Item::Pull { .. } | Item::Page { .. } => Ok(()),
         }
     }
-}
-
-/// Whether something can be received at an address.
-pub(super) fn is_usable(address: SocketAddr) -> bool {
-    address.port() != 0 && !canonical(address).ip().is_unspecified()
 }
 
 /// Writes the body.

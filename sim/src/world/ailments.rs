@@ -3,12 +3,13 @@
 use tidings::Instant;
 
 use crate::app::App;
-use crate::fault::{Fault, Hosts};
+use crate::fault::{Back, Fault, Gateway, Hosts};
 use crate::scenario::Sleep;
 use crate::trace::What as Happened;
 use crate::watch::{Life, Moment, Watch};
 use crate::world::World;
 use crate::world::host::Ailment;
+use crate::world::places::Translation;
 use crate::world::queue::What;
 
 /// What a fault does to its hosts for as long as it lasts, if that is all it does.
@@ -28,6 +29,12 @@ pub(super) fn ailment(fault: &Fault) -> Option<(&Hosts, Ailment)> {
 }
 
 impl<A: App, W: Watch> World<A, W> {
+    /// The translation of a host is over, or another begins: nobody it sent to may answer there any more.
+    pub(super) fn translate(&mut self, id: u32, host: u32, gateway: Gateway, back: Back) {
+        self.hosts[host as usize].flows.clear();
+        self.ail(id, host, Ailment::Translated(Translation::new(host, gateway, back, id)));
+    }
+
     /// A fault begins for a host, which may stop it.
     pub(super) fn ail(&mut self, id: u32, host: u32, ailment: Ailment) {
         let now = self.now;

@@ -13,7 +13,6 @@ use crate::fault::{Back, Gateway, Hosts, MovesTo};
 use crate::scenario::Family;
 use crate::watch::Watch;
 use crate::world::World;
-use crate::world::host::Ailment;
 
 const PORT: u16 = 7_340;
 /// The port that a gateway gives to the first host; each other has the one of its number.
@@ -159,12 +158,6 @@ impl<A: App, W: Watch> World<A, W> {
             self.places[place as usize] = Some(*host);
             self.hosts[*host as usize].place = place;
         }
-    }
-
-    /// The translation of a host is over, or another begins: nobody it sent to may answer there any more.
-    pub(super) fn translate(&mut self, id: u32, host: u32, gateway: Gateway, back: Back) {
-        self.hosts[host as usize].flows.clear();
-        self.ail(id, host, Ailment::Translated(Translation::new(host, gateway, back, id)));
     }
 }
 
