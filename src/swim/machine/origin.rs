@@ -72,3 +72,46 @@ pub(super) enum Source {
     /// In a joiner's first pages or a saved view; it is no news.
     Bulk,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::{Generation, Identity, Incarnation, Record};
+    use crate::wire::RecordRef;
+
+    #[test]
+    fn a_sender_that_tells_itself_elsewhere_asks_where_it_is_seen() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let record = |name: &str, generation, at: &str| {
+            let identity = Identity::named(name, Generation(generation), address(at));
+            Record::new(&identity, Incarnation(0), &[]).unwrap()
+        };
+        let (source, elsewhere) = ("10.0.0.2:7", "10.0.0.9:7");
+        let sender = record("b", 5, source);
+        let digest = Digest::of(sender.id(), sender.generation());
+        let source_address = address(source);
+        let origin = Origin {
+            source: source_address,
+            address: source_address,
+            path: Path::Home,
+            digest,
+            slot: None,
+            is_proved: true,
+            bytes: 100,
+        };
+        let rows = [
+            ("it tells itself where it is seen", record("b", 5, source), false),
+            ("at another address", record("b", 5, elsewhere), true),
+            ("at none", record("b", 5, "0.0.0.0:7"), true),
+            ("an earlier start of it", record("b", 4, elsewhere), false),
+            ("another member", record("c", 5, elsewhere), false),
+        ];
+        for (what, told, asks) in rows {
+            let mut said = SaidOfPlaces::default();
+            said.note(origin, &Item::Alive(RecordRef::of(&told)));
+            assert_eq!(said, SaidOfPlaces { where_seen: false, itself_elsewhere: asks }, "{what}");
+            said.note(origin, &Item::Seen(source_address));
+            assert_eq!(said, SaidOfPlaces { where_seen: true, itself_elsewhere: asks }, "{what}, and where it sees us");
+        }
+    }
+}
