@@ -203,8 +203,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Takes what rode on a datagram as gossip.
-    /// Takes the items, each decoded once; what they say together of where this node and the sender are.
+    /// Takes what rode on a datagram as gossip, each item decoded once; what the items say together of where this node and
+    /// the sender are.
     fn take_items(&mut self, origin: Origin, heard: &Datagram<'_>) -> SaidOfPlaces {
         let mut said = SaidOfPlaces::default();
         for item in heard.items() {
