@@ -16,6 +16,7 @@ mod reign;
 mod rounds;
 mod rules;
 mod store;
+mod tempo;
 mod voter;
 
 #[cfg(test)]

@@ -61,7 +61,8 @@ impl Reign {
     pub fn hear(&mut self) -> bool {
         self.now += self.heartbeat;
         self.round = self.round.next();
-        let letter = Letter::Heartbeat { term: Term(STARTED_MS + 1), round: self.round, trigger: Trigger::NoLeader };
+        let (term, trigger, turn) = (Term(STARTED_MS + 1), Trigger::NoLeader, Duration::ZERO);
+        let letter = Letter::Heartbeat { term, round: self.round, trigger, turn };
         let done = self.voter.handle_letter(self.now, NodeId::from_name(NAMES[1]), letter);
         while self.voter.poll_change().is_some() {}
         let answer = self.voter.poll_letter();

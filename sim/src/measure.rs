@@ -11,6 +11,7 @@ pub mod sample;
 mod summary;
 pub mod tables;
 mod text;
+pub(crate) mod voters;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;

@@ -9,8 +9,12 @@ use crate::election::rounds::Rounds;
 use crate::election::rules::Rules;
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
+use crate::sabotage;
 use crate::time::Instant;
 use crate::wire::{Question, Round};
+
+/// Attempts after which the pause between them grows no more.
+const FAILURES_MAX: u32 = 4;
 
 /// How far a candidate has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +39,13 @@ enum Answer {
     Refused(Instant),
     /// No, whatever comes.
     Against,
+}
+
+impl Answer {
+    /// Whether it is a yes that counts.
+    fn is_yes(self, now: Instant, rules: &Rules) -> bool {
+        matches!(self, Answer::Granted(asked) if asked + rules.lease() > now)
+    }
 }
 
 /// How a voter says no.
@@ -63,12 +74,26 @@ pub(super) struct Campaign {
     pub(super) ask_at: Instant,
     rounds: Rounds,
     answers: Vec<Answer>,
+    /// Who has written anything since it began.
+    heard: Vec<bool>,
+    /// How long a turn is.
+    turn: Duration,
     pause: Duration,
+    /// When it asked last.
+    asked_at: Instant,
+    /// When its present stage began.
+    entered: Instant,
 }
 
 impl Campaign {
-    /// An attempt that begins now.
-    pub(super) fn new(now: Instant, rules: &Rules, stage: Stage, term: Term, trigger: Trigger, first: Round) -> Self {
+    /// An attempt that begins now, after so many that came to nothing.
+    pub(super) fn new(
+        now: Instant,
+        (rules, turn, failures): (&Rules, Duration, u32),
+        stage: Stage,
+        (term, trigger): (Term, Trigger),
+        first: Round,
+    ) -> Self {
         Campaign {
             stage,
             term,
@@ -79,7 +104,12 @@ impl Campaign {
             ask_at: now,
             rounds: Rounds::starting_at(first),
             answers: vec![Answer::None; rules.voters().len()],
-            pause: rules.turn(),
+            heard: vec![false; rules.voters().len()],
+            turn,
+            // Whom nobody answers asks seldom.
+            pause: (turn * (1 << failures.min(FAILURES_MAX))).min(rules.lease() / 2),
+            asked_at: Instant::ORIGIN,
+            entered: now,
         }
     }
 
@@ -98,20 +128,30 @@ impl Campaign {
         // Twice the lease, so that disks which take longer than one still elect somebody.
         self.until = now + rules.lease() * 2;
         self.ask_at = now;
-        self.pause = rules.turn();
+        self.entered = now;
+        self.pause = self.turn;
         self.answers.fill(Answer::None);
     }
 
     /// A new round of questions; after it the next is due later, and each time later still.
     pub(super) fn ask(&mut self, now: Instant, rules: &Rules) -> Round {
         self.ask_at = now + self.pause;
+        self.asked_at = now;
         self.pause = (self.pause * 2).min(rules.lease() / 2);
         self.rounds.begin(now, now - rules.lease())
     }
 
     /// Whether a voter has yet to say yes.
-    pub(super) fn wants(&self, place: usize) -> bool {
-        !matches!(self.answers.get(place), Some(Answer::Granted(_) | Answer::Against))
+    pub(super) fn wants(&self, now: Instant, rules: &Rules, place: usize) -> bool {
+        let answer = self.answers.get(place);
+        !answer.is_some_and(|answer| *answer == Answer::Against || answer.is_yes(now, rules))
+    }
+
+    /// A voter has written, whatever it says.
+    pub(super) fn hear(&mut self, place: usize) {
+        if let Some(heard) = self.heard.get_mut(place) {
+            *heard = true;
+        }
     }
 
     /// A voter says yes to a round; false if nobody waits for that.
@@ -143,36 +183,71 @@ impl Campaign {
         }
     }
 
-    /// Whether so many are against it that a quorum cannot be had.
-    pub(super) fn is_lost(&self, rules: &Rules, me: usize) -> bool {
-        let against = (0..).zip(&self.answers).filter(|(place, answer)| *place != me && **answer == Answer::Against);
-        against.count() + rules.quorum() > rules.voters().len()
+    /// Whether it cannot win any more: so many are against it, or have written nothing at all since it began, that no
+    /// quorum is left. Who answered the pre-vote may be saving its vote; who did not, for a turn since votes were asked
+    /// for, is as silent as the leader whose place is vacant.
+    pub(super) fn is_lost(&self, now: Instant, rules: &Rules, me: usize) -> bool {
+        let is_time = now >= self.entered + self.turn && !sabotage::is_off("counts_the_silent");
+        let is_out = |place: usize, answer: &Answer| match answer {
+            Answer::Against => true,
+            Answer::None => is_time && self.heard.get(place) == Some(&false),
+            Answer::Granted(_) | Answer::Refused(_) => false,
+        };
+        let out = (0..).zip(&self.answers).filter(|(place, answer)| *place != me && is_out(*place, answer)).count();
+        let is_contested = self.answers.contains(&Answer::Against);
+        is_contested && out + rules.quorum() > rules.voters().len()
     }
 
-    /// Whether a quorum says yes; `me` always does, at its place.
-    pub(super) fn is_won(&self, rules: &Rules, me: usize) -> bool {
+    /// Whether a quorum says yes; `me` always does, at its place. A yes of longer than a lease ago is none: whoever gave
+    /// it may have started again since, and forgotten it.
+    pub(super) fn is_won(&self, now: Instant, rules: &Rules, me: usize) -> bool {
         let others = (0..).zip(&self.answers).filter(|(place, _)| *place != me);
-        let granted = others.filter(|(_, answer)| matches!(answer, Answer::Granted(_))).count();
+        let granted = others.filter(|(_, answer)| answer.is_yes(now, rules)).count();
         granted + 1 >= rules.quorum()
     }
 
-    /// Puts the next round off to when a quorum may be free to say yes, if that is known to be later; `own` is how long
-    /// the candidate itself is bound.
+    /// Asks again when a quorum of those that have answered may be free to say yes; `own` is how long the candidate
+    /// itself is bound. Of who is silent nobody knows when it will answer.
     pub(super) fn wait_for_quorum(&mut self, now: Instant, rules: &Rules, me: usize, own: Duration) {
+        let silent = if sabotage::is_off("asks_when_free") { Instant::ORIGIN } else { Instant::NEVER };
+        let own = if own > Duration::ZERO { now + own } else { Instant::ORIGIN };
         let free_at = |(place, answer): (usize, &Answer)| match answer {
-            _ if place == me => now + own,
+            _ if place == me => own,
             Answer::Refused(until) => *until,
-            Answer::None | Answer::Granted(_) => now,
+            Answer::Granted(_) => Instant::ORIGIN,
+            Answer::None => silent,
             Answer::Against => Instant::NEVER,
         };
         let mut free: Vec<Instant> = (0..).zip(&self.answers).map(free_at).collect();
         free.sort_unstable();
-        let quorum = free.get(rules.quorum() - 1).copied().unwrap_or(now);
-        let due = quorum.max(now + own);
-        if due > now && due != Instant::NEVER {
-            self.ask_at = due;
-            self.until = self.until.max(due + rules.lease());
-            self.pause = rules.turn();
+        let quorum = free.get(rules.quorum() - 1).copied().unwrap_or(Instant::NEVER);
+        let due = quorum.max(own);
+        // What was asked since then is still on its way.
+        if due > self.asked_at && due != Instant::NEVER {
+            self.ask_at = due.max(now);
+            self.until = self.until.max(self.ask_at + rules.lease());
+            self.pause = self.turn;
+        }
+    }
+
+    /// Somebody was freed of a promise: whoever refused for one is asked again at once.
+    pub(super) fn ask_the_freed(&mut self, now: Instant) {
+        let mut is_any = false;
+        for answer in &mut self.answers {
+            if matches!(answer, Answer::Refused(_)) {
+                *answer = Answer::None;
+                is_any = true;
+            }
+        }
+        if is_any && self.stage == Stage::PreVote {
+            self.ask_at = now;
+        }
+    }
+
+    /// A voter is heard of again: it is asked at once.
+    pub(super) fn ask_the_returned(&mut self, now: Instant, place: usize) {
+        if self.stage == Stage::PreVote && self.answers.get(place) == Some(&Answer::None) && self.asked_at < now {
+            self.ask_at = now;
         }
     }
 
@@ -197,36 +272,132 @@ mod tests {
         Instant::ORIGIN + Duration::from_millis(ms)
     }
 
+    fn rules(voters: usize) -> Rules {
+        Rules::new(&ElectionConfig::lan("default", ["a", "b", "c", "d", "e"][..voters].iter().copied()))
+    }
+
+    fn campaign(now: Instant, rules: &Rules, failures: u32) -> Campaign {
+        let turn = Duration::from_millis(30);
+        Campaign::new(now, (rules, turn, failures), Stage::PreVote, (Term(3), Trigger::LeaseRanOut), Round(5))
+    }
+
+    const fn wait(ms: u64) -> Refusal {
+        Refusal::For(Duration::from_millis(ms))
+    }
+
     #[test]
     fn a_quorum_of_configured_voters_wins_and_a_late_answer_counts_from_its_question() {
-        let rules = Rules::new(&ElectionConfig::lan("default", ["a", "b", "c", "d", "e"]));
-        let mut campaign = Campaign::new(at(0), &rules, Stage::PreVote, Term(3), Trigger::NoLeader, Round(5));
+        let rules = rules(5);
+        let mut campaign = campaign(at(0), &rules, 0);
         let first = campaign.ask(at(0), &rules);
         assert!(campaign.ask_at > at(0) && first == Round(5));
         let second = campaign.ask(at(40), &rules);
         assert!(campaign.granted(1, first) && campaign.granted(1, second) && campaign.granted(1, first));
-        assert!(!campaign.is_won(&rules, 0));
+        assert!(!campaign.is_won(at(50), &rules, 0));
         assert!(!campaign.granted(2, Round(99)));
         assert!(campaign.granted(2, first));
-        assert!(campaign.is_won(&rules, 0));
+        assert!(campaign.is_won(at(50), &rules, 0));
         assert_eq!(campaign.granted_at()[..3], [None, Some(at(40)), Some(at(0))]);
-        assert!(!campaign.wants(1) && campaign.wants(3));
+        assert!(!campaign.wants(at(50), &rules, 1) && campaign.wants(at(50), &rules, 3));
+        assert!(!campaign.is_won(at(500), &rules, 0), "a yes of a lease ago is none any more");
+        assert!(campaign.wants(at(500), &rules, 2) && !campaign.wants(at(500), &rules, 1));
         campaign.enter(at(50), &rules, Stage::Vote);
-        assert!(!campaign.is_won(&rules, 0) && campaign.question() == Question::Vote);
+        assert!(!campaign.is_won(at(50), &rules, 0) && campaign.question() == Question::Vote);
     }
 
     #[test]
-    fn it_asks_again_when_a_quorum_is_free() {
-        let rules = Rules::new(&ElectionConfig::lan("default", ["a", "b", "c", "d", "e"]));
-        let mut campaign = Campaign::new(at(0), &rules, Stage::PreVote, Term(3), Trigger::Dead, Round(0));
-        let round = campaign.ask(at(0), &rules);
-        for (place, wait) in [(1, 200), (2, 300), (3, 100)] {
-            assert!(campaign.refused(at(10), place, round, Refusal::For(Duration::from_millis(wait))));
+    fn it_asks_again_when_those_that_answered_are_a_quorum_that_is_free() {
+        // (voters, what others answered: place and wait in ms, how long it is bound itself, when it asks again)
+        let rows: [(usize, &[(usize, u64)], u64, u64); 6] = [
+            (3, &[(1, 5)], 0, 15),
+            (3, &[(1, 5)], 100, 110),
+            (3, &[], 0, 30),
+            (5, &[(1, 200), (2, 300), (3, 100)], 0, 210),
+            (5, &[(1, 200), (2, 300), (3, 100)], 400, 410),
+            // One of the two others that it needs has not answered: it asks on as before.
+            (5, &[(1, 200)], 0, 30),
+        ];
+        for (voters, answers, own, expected) in rows {
+            let rules = rules(voters);
+            let mut campaign = campaign(at(0), &rules, 0);
+            let round = campaign.ask(at(0), &rules);
+            for (place, ms) in answers {
+                assert!(campaign.refused(at(10), *place, round, wait(*ms)));
+            }
+            campaign.wait_for_quorum(at(10), &rules, 0, Duration::from_millis(own));
+            assert_eq!(campaign.ask_at, at(expected), "{voters} voters, {answers:?}, bound for {own}");
+            // Once it has asked, an answer that says no more changes nothing.
+            if expected != 30 {
+                campaign.ask(campaign.ask_at, &rules);
+                let next = campaign.ask_at;
+                campaign.wait_for_quorum(at(expected + 1), &rules, 0, Duration::ZERO);
+                assert_eq!(campaign.ask_at, next, "{voters} voters, {answers:?}, bound for {own}");
+            }
         }
+    }
+
+    #[test]
+    fn who_was_refused_for_a_promise_that_was_freed_asks_at_once() {
+        let rules = rules(3);
+        let mut campaign = campaign(at(0), &rules, 0);
+        let round = campaign.ask(at(0), &rules);
+        campaign.ask_the_freed(at(5));
+        assert_eq!(campaign.ask_at, at(30), "nobody has refused");
+        assert!(campaign.refused(at(10), 1, round, wait(400)));
         campaign.wait_for_quorum(at(10), &rules, 0, Duration::ZERO);
-        // Itself, the silent one at once, and the third after 100 ms.
-        assert_eq!(campaign.ask_at, at(110));
-        campaign.wait_for_quorum(at(10), &rules, 0, Duration::from_millis(400));
         assert_eq!(campaign.ask_at, at(410));
+        campaign.ask_the_freed(at(20));
+        assert_eq!(campaign.ask_at, at(20));
+        campaign.ask(at(20), &rules);
+        campaign.ask_the_returned(at(20), 2);
+        assert!(campaign.ask_at > at(20), "it was asked in this moment");
+        campaign.ask_the_returned(at(25), 2);
+        assert_eq!(campaign.ask_at, at(25));
+    }
+
+    #[test]
+    fn when_it_is_lost() {
+        use Refusal::InThisTerm as Against;
+        // (voters, who answered the pre-vote, who is against it, milliseconds since it asked for votes, whether it is lost)
+        let rows: [(usize, &[usize], &[usize], u64, bool); 8] = [
+            (3, &[1], &[1], 0, false),
+            (3, &[1], &[1], 30, true),
+            (3, &[1, 2], &[1], 300, false),
+            (3, &[1, 2], &[1, 2], 0, true),
+            (4, &[1, 2], &[1], 30, true),
+            (5, &[1, 2, 3], &[1], 30, false),
+            (5, &[1, 2, 3], &[1, 2], 30, true),
+            // Nobody says that another stands: it goes on.
+            (3, &[1], &[], 300, false),
+        ];
+        for (voters, answered, against, after, is_lost) in rows {
+            let rules = rules(voters);
+            let mut campaign = campaign(at(0), &rules, 0);
+            campaign.ask(at(0), &rules);
+            answered.iter().for_each(|place| campaign.hear(*place));
+            campaign.enter(at(100), &rules, Stage::Vote);
+            let round = campaign.ask(at(100), &rules);
+            against.iter().for_each(|place| assert!(campaign.refused(at(100), *place, round, Against)));
+            assert_eq!(
+                campaign.is_lost(at(100 + after), &rules, 0),
+                is_lost,
+                "{voters} {answered:?} {against:?} {after}"
+            );
+        }
+    }
+
+    #[test]
+    fn whom_nobody_answers_asks_ever_less_often() {
+        let rules = rules(3);
+        let asks = |failures| {
+            let mut campaign = campaign(at(0), &rules, failures);
+            let mut asked = 0;
+            while campaign.ask_at < campaign.until {
+                campaign.ask(campaign.ask_at, &rules);
+                asked += 1;
+            }
+            asked
+        };
+        assert_eq!([0, 1, 2, 3, 4, 90].map(asks), [5, 4, 3, 3, 2, 2]);
     }
 }

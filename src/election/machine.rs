@@ -5,6 +5,7 @@
 
 mod answering;
 mod asking;
+mod farewell;
 mod knowing;
 mod reigning;
 
@@ -16,6 +17,7 @@ use crate::election::campaign::Campaign;
 use crate::election::reign::Reign;
 use crate::election::rules::Rules;
 use crate::election::store::Ballot;
+use crate::election::tempo::Tempo;
 use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
@@ -26,6 +28,7 @@ use crate::wire::{Letter, Rejected, Round};
 pub use crate::election::voter::Standing;
 
 use asking::Turn;
+use farewell::Farewell;
 use knowing::{Heard, Hearsay, Known};
 
 /// What the detector thinks of a voter: a hint, never a vote.
@@ -139,6 +142,8 @@ pub struct Election {
     turn: Option<Turn>,
     /// Attempts in a row that came to nothing.
     failures: u32,
+    tempo: Tempo,
+    farewells: Vec<Farewell>,
     heard: Option<Heard>,
     hearsay: Option<Hearsay>,
     known: Option<Known>,
@@ -182,6 +187,8 @@ impl Election {
             reign: None,
             turn: None,
             failures: 0,
+            tempo: Tempo::default(),
+            farewells: Vec::new(),
             heard: None,
             hearsay: None,
             known: None,
@@ -225,11 +232,16 @@ impl Election {
         if self.voter.is_none() {
             return Err(Rejected::NoVoter);
         }
+        if let Some(campaign) = &mut self.campaign {
+            campaign.hear(place);
+        }
         match letter {
             Letter::Sounding { term, round } => self.answer_sounding(from, term, round),
             Letter::PreVote { term, round } => self.answer_pre_vote(from, term, round),
             Letter::Vote { term, round, hand_over } => self.answer_vote((place, from), (term, round), hand_over),
-            Letter::Heartbeat { term, round, trigger } => self.follow((place, from), (term, round), trigger),
+            Letter::Heartbeat { term, round, trigger, turn } => {
+                self.follow((place, from), (term, round), (trigger, turn))
+            }
             Letter::Granted { asked, term, round } => self.note_granted((place, from), asked, (term, round)),
             Letter::Refused { asked, term, round, wait } => self.note_refused((place, asked), (term, round), wait),
             Letter::Resign { term } => self.note_resigned((place, from), term),
@@ -246,15 +258,15 @@ impl Election {
         self.run_reign();
         self.run_turn();
         self.run_campaign();
+        self.run_farewells();
     }
 
     /// The store has answered.
     pub fn handle_saved(&mut self, now: Instant, number: u64, outcome: SaveOutcome) {
         self.enter(now);
         let Some(voter) = &mut self.voter else { return };
-        if !voter.end_save(number, outcome == SaveOutcome::Done) {
-            return;
-        }
+        let Some(took) = voter.end_save(self.now, number, outcome == SaveOutcome::Done) else { return };
+        self.tempo.saved(took);
         if outcome == SaveOutcome::Failed {
             self.counts.saves_failed += 1;
         }
@@ -319,7 +331,8 @@ impl Election {
         let campaign = self.campaign.as_ref().map(|campaign| self.campaign_deadline(campaign));
         let turn = self.turn.map(|turn| turn.at);
         let heard = self.heard.map(|heard| heard.until);
-        [reign, campaign.flatten(), turn, heard, self.sound_at].into_iter().flatten().min()
+        let farewell = self.farewell_deadline();
+        [reign, campaign.flatten(), turn, heard, farewell, self.sound_at].into_iter().flatten().min()
     }
 
     /// The right to act as leader, if this node has it at `now`.
@@ -343,6 +356,7 @@ impl Election {
         self.step_down(LossReason::Resigned);
         self.drop_campaign();
         self.turn = None;
+        self.farewells.clear();
         self.letters.clear();
     }
 
@@ -421,7 +435,7 @@ impl Election {
     /// Asks for the ballot to be saved, unless that is under way.
     fn begin_save(&mut self, asker: Option<(NodeId, Round)>) {
         let Some(voter) = self.voter.as_mut().filter(|voter| !voter.is_saving()) else { return };
-        let (number, ballot) = voter.begin_save();
+        let (number, ballot) = voter.begin_save(self.now);
         self.asker = asker;
         self.save = Some(Save { number, ballot });
     }
@@ -436,6 +450,11 @@ impl Election {
 
     fn promise_until(&self) -> Instant {
         self.now + self.rules.promise()
+    }
+
+    /// How much later than the candidate before it each candidate stands.
+    fn turn_length(&self) -> Duration {
+        self.tempo.turn(&self.rules)
     }
 
     /// How long promises bind this voter.

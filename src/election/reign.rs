@@ -28,6 +28,10 @@ pub(super) struct Gate {
 pub(super) struct HandingOver {
     pub(super) to: NodeId,
     pub(super) until: Instant,
+    /// When another is asked instead; never, if somebody named this one.
+    pub(super) retry_at: Instant,
+    /// The places of those that were asked, a bit each.
+    pub(super) asked: u16,
 }
 
 /// One voter's time as leader of one term.
@@ -96,12 +100,16 @@ impl Reign {
         true
     }
 
-    /// Counts anew how long it may act. It never becomes shorter.
-    pub(super) fn renew(&mut self, now: Instant, rules: &Rules, me: usize) {
-        if let Some(since) = self.quorum_since(now, rules, me) {
-            let drift = if sabotage::is_off("drift_margin") { rules.lease() } else { Duration::ZERO };
-            self.lease_until = self.lease_until.max(since + rules.lease() + drift);
+    /// Counts anew how long it may act, which never becomes shorter; if it became longer, how long a quorum took to
+    /// answer.
+    pub(super) fn renew(&mut self, now: Instant, rules: &Rules, me: usize) -> Option<Duration> {
+        let since = self.quorum_since(now, rules, me)?;
+        let until = since + rules.lease();
+        if until <= self.lease_until {
+            return None;
         }
+        self.lease_until = until;
+        Some(now.since(since))
     }
 
     /// Until when it holds office: it steps down then.
@@ -172,10 +180,10 @@ mod tests {
         let first = reign.beat(at(0), &rules);
         let second = reign.beat(at(100), &rules);
         assert!(reign.granted(at(110), 1, second) && !reign.granted(at(110), 1, Round(77)));
-        reign.renew(at(150), &rules, 0);
+        assert_eq!(reign.renew(at(150), &rules, 0), None);
         assert_eq!(reign.acts_until(at(150), &rules, 0), None, "two of five are no quorum");
         assert!(reign.granted(at(400), 2, first));
-        reign.renew(at(150), &rules, 0);
+        assert_eq!(reign.renew(at(150), &rules, 0), Some(Duration::from_millis(150)));
         assert_eq!(reign.acts_until(at(150), &rules, 0), Some(at(500)));
         assert!(reign.granted(at(400), 2, second));
         reign.renew(at(150), &rules, 0);
@@ -215,7 +223,8 @@ mod tests {
     fn who_hands_over_stops_in_time_even_if_nobody_runs_its_timers() {
         let (rules, mut reign) = reign(1);
         reign.renew(at(0), &rules, 0);
-        reign.handing_over = Some(HandingOver { to: NodeId::from_name("b"), until: at(300) });
+        let to = NodeId::from_name("b");
+        reign.handing_over = Some(HandingOver { to, until: at(300), retry_at: Instant::NEVER, asked: 2 });
         assert_eq!(reign.acts_until(at(299), &rules, 0), Some(at(300)));
         assert_eq!((reign.acts_until(at(300), &rules, 0), reign.lease_until()), (None, at(300)));
     }

@@ -10,10 +10,10 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::wire::Council;
 
-/// Turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a slow disk
-/// (6 ms each at p99 here) before the second stands.
+/// The shortest turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a slow
+/// disk (6 ms each at p99 here) before the second stands.
 const TURNS_IN_LEASE: u32 = 16;
-/// The shortest turn.
+/// The shortest turn of all.
 const TURN_MIN: Duration = Duration::from_millis(4);
 
 /// An election's configuration, checked, with what follows from it.
@@ -101,9 +101,10 @@ impl Rules {
         self.council
     }
 
-    /// How much later than the candidate before it each candidate stands.
-    pub(super) fn turn(&self) -> Duration {
-        (self.lease / TURNS_IN_LEASE).max(TURN_MIN)
+    /// How much later than the candidate before it each candidate stands, where an attempt takes so long.
+    pub(super) fn turn(&self, attempt: Duration) -> Duration {
+        let least = (self.lease / TURNS_IN_LEASE).max(TURN_MIN);
+        attempt.clamp(least, (self.lease / 2).max(least))
     }
 }
 

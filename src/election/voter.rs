@@ -47,14 +47,19 @@ pub(super) struct Voter {
     is_saved: bool,
     /// Whether whom it voted for has said that it leads nobody in that term.
     is_void: bool,
+    /// Whether it has neither voted nor followed anybody since a start at which it knew of no vote: its term is then the
+    /// one that its clock began with, and no leader's.
+    is_new: bool,
     /// The highest term it followed a leader in.
     followed: Term,
-    /// The save under way: its number and what is saved.
-    saving: Option<(u64, Ballot)>,
+    /// The save under way: its number, what is saved, and when it began.
+    saving: Option<(u64, Ballot, Instant)>,
     saves: u64,
     promises: Vec<Promise>,
     /// Until when it may be bound by promises that it has forgotten.
     waits_until: Instant,
+    /// Until when what it promised before it started may be counted on.
+    started_until: Instant,
     started: Instant,
     is_durable: bool,
     unix_ms: u64,
@@ -75,11 +80,13 @@ impl Voter {
             ballot: Ballot { promise: rules.promise(), ..ballot },
             is_saved: standing.ballot.is_some(),
             is_void: false,
+            is_new: ballot.vote.is_none(),
             followed: Term(0),
             saving: None,
             saves: 0,
             promises: Vec::new(),
             waits_until: now + wait,
+            started_until: now + wait,
             started: now,
             is_durable: standing.is_durable,
             unix_ms: standing.unix_ms,
@@ -127,7 +134,7 @@ impl Voter {
             return Err(No { wait: Duration::ZERO });
         }
         if self.is_saving() {
-            return Err(No { wait: rules.turn() });
+            return Err(No { wait: rules.turn(Duration::ZERO) });
         }
         // Having voted, it is bound to this very candidate; asked again, it says so again.
         let wait = if is_repeated && self.is_saved { Duration::ZERO } else { self.bound(now, hand_over) };
@@ -153,8 +160,9 @@ impl Voter {
         self.unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    /// Gives its vote; it may be told once [`Voter::is_told`] says so.
+    /// Gives its vote; it may be told once [`Voter::is_saved`] says so.
     pub(super) fn give(&mut self, term: Term, candidate: NodeId) {
+        self.is_new = false;
         let ballot = Ballot { term, vote: Some(candidate), ..self.ballot };
         self.is_saved &= ballot == self.ballot;
         self.is_void &= ballot == self.ballot;
@@ -172,15 +180,27 @@ impl Voter {
     }
 
     /// Whether it may promise itself to the leader of a term: not below one it followed, and not below one in which the
-    /// candidate it voted for may lead.
-    pub(super) fn may_follow(&self, term: Term) -> bool {
-        term >= self.followed && (term >= self.ballot.term || self.is_void)
+    /// candidate it voted for may lead. One that is new may have forgotten a vote, and waits until nobody counts on it any
+    /// more.
+    ///
+    /// # Errors
+    /// How long it waits; zero if it never may.
+    pub(super) fn may_follow(&self, now: Instant, term: Term) -> Result<(), Duration> {
+        if term >= self.followed && (term >= self.ballot.term || self.is_void) {
+            return Ok(());
+        }
+        if term < self.followed || !self.is_new {
+            return Err(Duration::ZERO);
+        }
+        let wait = if sabotage::is_off("new_waits") { Duration::ZERO } else { self.started_until.since(now) };
+        if wait > Duration::ZERO { Err(wait) } else { Ok(()) }
     }
 
     /// Follows a leader into its term.
     pub(super) fn adopt(&mut self, term: Term) {
         self.followed = self.followed.max(term);
         if term > self.ballot.term {
+            self.is_new = false;
             // Not saved: a leader of that term has a quorum of saved votes, and two quorums share a voter.
             self.ballot = Ballot { term, vote: None, ..self.ballot };
             self.is_saved = false;
@@ -189,17 +209,17 @@ impl Voter {
     }
 
     /// What is to be saved now, with its number.
-    pub(super) fn begin_save(&mut self) -> (u64, Ballot) {
+    pub(super) fn begin_save(&mut self, now: Instant) -> (u64, Ballot) {
         self.saves += 1;
-        self.saving = Some((self.saves, self.ballot));
+        self.saving = Some((self.saves, self.ballot, now));
         (self.saves, self.ballot)
     }
 
-    /// The store has answered; false if that was not about the save under way.
-    pub(super) fn end_save(&mut self, number: u64, is_done: bool) -> bool {
-        let Some((_, saved)) = self.saving.take_if(|(under_way, _)| *under_way == number) else { return false };
+    /// The store has answered: how long it took. None if that was not about the save under way.
+    pub(super) fn end_save(&mut self, now: Instant, number: u64, is_done: bool) -> Option<Duration> {
+        let (_, saved, began) = self.saving.take_if(|(under_way, ..)| *under_way == number)?;
         self.is_saved |= is_done && saved == self.ballot;
-        true
+        Some(now.since(began))
     }
 
     /// Promises to help nobody else until then.
@@ -261,19 +281,20 @@ mod tests {
         assert!(voter.is_saved());
         voter.give(Term(8), id("b"));
         assert!(!voter.is_saved());
-        let (number, ballot) = voter.begin_save();
+        let (number, ballot) = voter.begin_save(now);
         assert_eq!((ballot.term, ballot.vote), (Term(8), Some(id("b"))));
         assert!(voter.may_vote(now, &rules, (Term(9), id("a")), None).is_err(), "one save at a time");
-        assert!(!voter.end_save(number + 1, true));
-        assert!(voter.end_save(number, false) && !voter.is_saved(), "the store failed: nothing is told");
-        let (number, _) = voter.begin_save();
-        assert!(voter.end_save(number, true) && voter.is_saved());
-        assert!(!voter.may_follow(Term(7)));
+        assert_eq!(voter.end_save(now, number + 1, true), None);
+        assert!(voter.end_save(now, number, false).is_some() && !voter.is_saved(), "the store failed: nothing is told");
+        let (number, _) = voter.begin_save(now);
+        let took = voter.end_save(now + Duration::from_millis(7), number, true);
+        assert_eq!((took, voter.is_saved()), (Some(Duration::from_millis(7)), true));
+        assert!(voter.may_follow(now, Term(7)).is_err());
         voter.free(id("b"), Term(8));
-        assert!(voter.may_follow(Term(7)), "nobody leads in the term it voted in");
+        assert!(voter.may_follow(now, Term(7)).is_ok(), "nobody leads in the term it voted in");
         voter.adopt(Term(8));
         assert_eq!(voter.vote(), Some(id("b")));
-        assert!(!voter.may_follow(Term(7)));
+        assert!(voter.may_follow(now, Term(7)).is_err());
         voter.adopt(Term(9));
         assert_eq!((voter.term(), voter.vote()), (Term(9), None));
     }
@@ -307,5 +328,34 @@ mod tests {
         assert!(voter.believes(at(0), Term(1_000 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(1_001 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(Term::LIMIT)));
+    }
+
+    #[test]
+    fn a_new_voter_follows_a_leader_of_a_lower_term_once_nobody_counts_on_what_it_forgot() {
+        let rules = rules();
+        let opening = Ballot { term: Term(1_000), vote: None, promise: rules.promise() };
+        let voted = Ballot { vote: Some(id("a")), ..opening };
+        // (what its store held, milliseconds since its start, the leader's term, how long it waits)
+        let rows = [
+            (None, 100, 900, Some(410)),
+            (None, 600, 900, None),
+            (None, 100, 1_001, None),
+            (Some(opening), 100, 900, Some(410)),
+            (Some(opening), 600, 900, None),
+            (Some(voted), 600, 900, Some(0)),
+            (Some(voted), 100, 1_000, None),
+        ];
+        for (ballot, ms, term, expected) in rows {
+            let voter = Voter::new(at(0), Standing { ballot, is_durable: ballot.is_some(), ..NEW }, &rules);
+            let waits = voter.may_follow(at(ms), Term(term)).err().map(|wait| wait.as_millis());
+            assert_eq!(waits, expected, "{ballot:?} at {ms} ms, term {term}");
+        }
+        let mut voter = Voter::new(at(0), NEW, &rules);
+        voter.adopt(Term(900));
+        assert!(voter.may_follow(at(600), Term(899)).is_err(), "below one that it followed");
+        assert!(voter.may_follow(at(600), Term(950)).is_ok());
+        assert_eq!(voter.term(), Term(1_000), "it votes in none below its clock all the same");
+        voter.give(Term(1_200), id("b"));
+        assert!(voter.may_follow(at(600), Term(950)).is_err());
     }
 }

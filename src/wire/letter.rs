@@ -30,10 +30,13 @@ pub enum Question {
     Vote,
     /// I lead: do you still follow?
     Heartbeat,
+    /// I do not act as leader of this term, nor ever will: have you heard that? Asked by [`Letter::Resign`].
+    Resigned,
 }
 
 impl Question {
-    pub(super) const ALL: [Question; 4] = [Question::Sounding, Question::PreVote, Question::Vote, Question::Heartbeat];
+    pub(super) const ALL: [Question; 5] =
+        [Question::Sounding, Question::PreVote, Question::Vote, Question::Heartbeat, Question::Resigned];
 }
 
 /// A letter between two voters of one election.
@@ -71,6 +74,9 @@ pub enum Letter {
         round: Round,
         /// What started the election that the sender won.
         trigger: Trigger,
+        /// How long an election takes, as the sender measured it, in microseconds as sent: when it is gone, candidates
+        /// stand as far apart.
+        turn: Duration,
     },
     /// Yes. To a vote or a heartbeat it is a promise too: to help nobody else to lead for the time of a lease and the
     /// drift of two clocks.
@@ -93,7 +99,8 @@ pub enum Letter {
         /// How long the voter is still bound by a promise, in microseconds as sent; zero if that is not why.
         wait: Duration,
     },
-    /// The sender does not act as leader of this term, and never will again: promises to it are void.
+    /// The sender does not act as leader of this term, and never will again: promises to it are void. Repeated until
+    /// it is confirmed.
     Resign {
         /// The term.
         term: Term,

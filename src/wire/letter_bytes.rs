@@ -29,6 +29,13 @@ mod kind {
     pub(super) const ASK_HAND_OVER: u8 = 26;
 }
 
+/// The trigger of a heartbeat takes so many of the detail's low bits.
+const TRIGGER_BITS: u32 = 8;
+
+fn micros(span: Duration, most: u64) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(most).min(most)
+}
+
 /// A letter's four fields: its kind, a term, a round and what else it says.
 #[derive(Encode, Decode)]
 pub(super) struct LetterBody {
@@ -44,11 +51,13 @@ impl From<Letter> for LetterBody {
             Letter::Sounding { term, round } => (kind::SOUNDING, term, round, 0),
             Letter::PreVote { term, round } => (kind::PRE_VOTE, term, round, 0),
             Letter::Vote { term, round, hand_over } => (kind::VOTE, term, round, hand_over.map_or(0, |term| term.0)),
-            Letter::Heartbeat { term, round, trigger } => (kind::HEARTBEAT, term, round, u64::from(trigger.code())),
+            Letter::Heartbeat { term, round, trigger, turn } => {
+                let micros = micros(turn, (Term::LIMIT - 1) >> TRIGGER_BITS);
+                (kind::HEARTBEAT, term, round, u64::from(trigger.code()) | micros << TRIGGER_BITS)
+            }
             Letter::Granted { asked, term, round } => (kind::GRANTED + asked as u8, term, round, 0),
             Letter::Refused { asked, term, round, wait } => {
-                let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
-                (kind::REFUSED + asked as u8, term, round, micros)
+                (kind::REFUSED + asked as u8, term, round, micros(wait, Term::LIMIT - 1))
             }
             Letter::Resign { term } => (kind::RESIGN, term, Round(0), 0),
             Letter::HandOver { term } => (kind::HAND_OVER, term, Round(0), 0),
@@ -79,8 +88,8 @@ impl Letter {
             kind::VOTE => Letter::Vote { term, round, hand_over: (detail > 0).then_some(Term(detail)) },
             kind::HEARTBEAT => {
                 // It is only told: a heartbeat with the trigger of a later release is one all the same.
-                let trigger = Trigger::from_code(detail).unwrap_or(Trigger::NoLeader);
-                Letter::Heartbeat { term, round, trigger }
+                let trigger = Trigger::from_code(detail & ((1 << TRIGGER_BITS) - 1)).unwrap_or(Trigger::NoLeader);
+                Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(detail >> TRIGGER_BITS) }
             }
             kind::GRANTED..kind::REFUSED => Letter::Granted { asked: question(kind::GRANTED)?, term, round },
             kind::REFUSED..kind::RESIGN => {

@@ -155,12 +155,15 @@ fn message() -> impl Strategy<Value = Message> {
 
 fn letter(number: u64) -> Letter {
     let (term, round) = (Term((number >> 4) % (Term::LIMIT - 1) + 1), Round(number as u32));
-    let asked = Question::ALL[number as usize % 4];
+    let asked = Question::ALL[number as usize % Question::ALL.len()];
     match number % 9 {
         0 => Letter::Sounding { term, round },
         1 => Letter::PreVote { term, round },
         2 => Letter::Vote { term, round, hand_over: (number & 16 > 0).then_some(term) },
-        3 => Letter::Heartbeat { term, round, trigger: Trigger::ALL[(number >> 8) as usize % Trigger::ALL.len()] },
+        3 => {
+            let trigger = Trigger::ALL[(number >> 8) as usize % Trigger::ALL.len()];
+            Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(number % (1 << 54)) }
+        }
         4 => Letter::Granted { asked, term, round },
         5 => Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) },
         6 => Letter::Resign { term },

@@ -1,5 +1,7 @@
 //! What a receiver refuses, and what it must not: datagrams built by hand, with a tag that fits, one fault each.
 
+use std::time::Duration;
+
 use super::golden::{DEPARTURE, SENDER, codec, goldens, suspicion};
 use super::*;
 use crate::leader::{Term, Trigger};
@@ -325,7 +327,9 @@ fn what_a_letter_does_not_use_yet_is_not_read() {
     assert_eq!(read(25, 3, 9), Letter::HandOver { term });
     assert_eq!(read(26, 3, 9), Letter::AskHandOver { term });
     let later = Trigger::ALL.len() as u64;
-    assert_eq!(read(4, 3, later), Letter::Heartbeat { term, round, trigger: Trigger::NoLeader });
+    let heartbeat = |trigger, micros| Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(micros) };
+    assert_eq!(read(4, 3, later), heartbeat(Trigger::NoLeader, 0));
+    assert_eq!(read(4, 3, 31_250 << 8 | 1), heartbeat(Trigger::LeaseRanOut, 31_250));
 }
 
 #[test]

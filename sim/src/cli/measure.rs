@@ -52,6 +52,8 @@ enum Page {
     Tables(TablesArgs),
     /// Runs the experiment with changing metadata alone, and writes nothing unless told
     Metadata(TablesArgs),
+    /// Runs the experiment with killed leaders alone, and writes nothing unless told
+    Elections(TablesArgs),
 }
 
 #[derive(clap::Args, Debug)]
@@ -72,11 +74,14 @@ struct TablesArgs {
 
 /// The number of the table that `measure metadata` makes.
 const METADATA: usize = 9;
+/// The number of the table that `measure elections` makes.
+const ELECTIONS: usize = 10;
 
 pub(crate) fn measure(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
     match &args.page {
         Some(Page::Tables(args)) => return page(args, out),
         Some(Page::Metadata(args)) => return table(METADATA, args, out),
+        Some(Page::Elections(args)) => return table(ELECTIONS, args, out),
         None => {}
     }
     let (Some(name), Some(seeds)) = (&args.scenario, args.seeds) else {

@@ -5,6 +5,7 @@
 
 mod anomalies;
 mod crash;
+mod failover;
 mod load;
 mod loss;
 mod mass;
@@ -55,7 +56,7 @@ struct Lab {
 type Experiment = fn(&Lab) -> Result<Table, ScenarioError>;
 
 /// The experiments, in the order of the page.
-const EXPERIMENTS: [Experiment; 9] = [
+const EXPERIMENTS: [Experiment; 10] = [
     crash::table,
     loss::table,
     anomalies::table,
@@ -65,6 +66,7 @@ const EXPERIMENTS: [Experiment; 9] = [
     load::table,
     presets::table,
     metadata::table,
+    failover::table,
 ];
 
 /// What is thought of the differences; written by hand after a full run.

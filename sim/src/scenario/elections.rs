@@ -108,8 +108,7 @@ impl Scenario {
     /// Whether E4 can be asked too: clocks run apart by no more than each election allows, and never jump.
     #[must_use]
     pub fn promises_exclusive_leases(&self) -> bool {
-        let drifts = |fault: &Fault| if let Fault::Drift { ppm, .. } = fault { ppm.unsigned_abs() } else { 0 };
-        let drift: u64 = self.faults.iter().map(|planned| drifts(&planned.what)).sum();
+        let drift = (0..self.host_limit()).map(|host| self.drift_max(host)).max().unwrap_or_default();
         let is_borne = self.elections.iter().all(|election| drift <= u64::from(election.clock_drift_max_ppm));
         let jumps = |fault: &Fault| match fault {
             Fault::Step { .. } => true,
@@ -117,6 +116,18 @@ impl Scenario {
             _ => false,
         };
         is_borne && self.promises_one_leader() && !self.faults.iter().any(|planned| jumps(&planned.what))
+    }
+
+    /// By how many parts of a million a host's clock may run off true time: drifts that last at once add up.
+    fn drift_max(&self, host: u32) -> u64 {
+        let drift = |planned: &Planned| match &planned.what {
+            Fault::Drift { hosts: Hosts::These(hosts), ppm } if hosts.contains(&host) => ppm.unsigned_abs(),
+            Fault::Drift { hosts: Hosts::These(_), .. } => 0,
+            // Whoever leads then, or all.
+            Fault::Drift { ppm, .. } => ppm.unsigned_abs(),
+            _ => 0,
+        };
+        self.faults.iter().map(drift).sum()
     }
 
     /// Whether E7 can be asked: some time after the faults an election has a leader.

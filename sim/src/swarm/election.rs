@@ -31,10 +31,27 @@ pub fn swarm_election(seed: u64) -> Scenario {
     scenario.elections.push(election("default", hosts, lease, &mut random));
     let chaos = round(random.span(lease * 4, lease * 10), MS);
     scenario.faults = Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut random }.faults();
+    if random.permille(200) {
+        clocks_apart(&mut scenario, chaos, &mut random);
+    }
     let over = scenario.faults_end().unwrap_or(chaos);
     let bound = scenario.config().map_or(Duration::ZERO, |config| scenario.election_bound(&config));
     scenario.lasts = over + bound + MS;
     scenario
+}
+
+/// Some clocks are as slow and the others as fast as the election bears, until the end of the faults.
+fn clocks_apart(scenario: &mut Scenario, until: Duration, random: &mut Random) {
+    let most = scenario.elections.iter().map(|election| election.clock_drift_max_ppm).min().unwrap_or_default();
+    let count = random.between(1, u64::from(scenario.hosts) - 1) as usize;
+    let slow = random.choose(count, scenario.hosts);
+    let fast = (0..scenario.hosts).filter(|host| !slow.contains(host)).collect();
+    scenario.faults.retain(|planned| !matches!(planned.what, Fault::Drift { .. }));
+    for (hosts, ppm) in [(slow, -i64::from(most)), (fast, i64::from(most))] {
+        let drift = Fault::Drift { hosts: Hosts::These(hosts), ppm };
+        scenario.faults.push(Planned::at(MS, drift).lasting(until - MS));
+    }
+    scenario.faults.sort_by_key(|planned| planned.at);
 }
 
 /// Half of the scenarios of the swarm hold an election, and some of their faults are aimed at it.

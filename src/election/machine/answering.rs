@@ -38,8 +38,16 @@ impl Election {
     pub(super) fn answer_pre_vote(&mut self, from: NodeId, term: Term, round: Round) -> Result<(), Rejected> {
         self.see_candidate(term);
         match self.would_vote(from, term, None) {
-            Ok(()) => self.grant(from, Question::PreVote, term, round),
-            Err(wait) => self.refuse(from, Question::PreVote, round, wait),
+            Ok(()) => {
+                self.yield_turn(Duration::ZERO);
+                self.grant(from, Question::PreVote, term, round);
+            }
+            Err(wait) => {
+                self.yield_turn(wait);
+                // Who stands already asks for time to be elected.
+                let wait = if self.is_standing() { wait.max(self.turn_length()) } else { wait };
+                self.refuse(from, Question::PreVote, round, wait);
+            }
         }
         Ok(())
     }
@@ -126,14 +134,14 @@ impl Election {
         &mut self,
         (place, from): (usize, NodeId),
         (term, round): (Term, Round),
-        trigger: Trigger,
+        (trigger, turn): (Trigger, Duration),
     ) -> Result<(), Rejected> {
         if self.resigned.get(place).is_some_and(|resigned| resigned.contains(&term)) {
             return Err(Rejected::Stale);
         }
         let Some(voter) = &self.voter else { return Err(Rejected::NoVoter) };
-        if !voter.may_follow(term) {
-            self.refuse(from, Question::Heartbeat, round, Duration::ZERO);
+        if let Err(wait) = voter.may_follow(self.now, term) {
+            self.refuse(from, Question::Heartbeat, round, wait);
             return Ok(());
         }
         if !voter.can_be(self.now, term) || self.reign.as_ref().is_some_and(|reign| reign.term >= term) {
@@ -149,6 +157,7 @@ impl Election {
         self.see(term);
         self.grant(from, Question::Heartbeat, term, round);
         self.failures = 0;
+        self.tempo.hear(turn);
         self.turn = None;
         self.heard = Some(Heard { id: from, term, trigger, at: self.now, until });
         self.tell(LossReason::Resigned);
@@ -158,10 +167,14 @@ impl Election {
     /// A leader or candidate of a term says that it leads nobody in it, nor ever will.
     pub(super) fn note_resigned(&mut self, (place, from): (usize, NodeId), term: Term) -> Result<(), Rejected> {
         let Some(resigned) = self.resigned.get_mut(place) else { return Err(Rejected::NoVoter) };
-        if resigned.contains(&term) {
-            return Err(Rejected::Stale);
+        let is_known = resigned.contains(&term);
+        if !is_known {
+            *resigned = [term, resigned[0]];
         }
-        *resigned = [term, resigned[0]];
+        self.grant(from, Question::Resigned, term, Round(0));
+        if is_known {
+            return Ok(());
+        }
         if let Some(voter) = &mut self.voter {
             voter.free(from, term);
         }
@@ -175,6 +188,9 @@ impl Election {
             self.unfollow(LossReason::Resigned);
             self.await_turn(Trigger::Resigned);
         } else if self.heard.is_none() {
+            if let Some(campaign) = &mut self.campaign {
+                campaign.ask_the_freed(self.now);
+            }
             // A promise that was given up may have been what this voter waited for.
             let trigger = self.turn.take().map_or_else(|| self.cause(), |turn| turn.trigger);
             self.await_turn(trigger);

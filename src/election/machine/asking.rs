@@ -15,7 +15,7 @@ use crate::wire::{Letter, Question, Rejected, Round};
 use super::{Election, Liveness};
 
 /// Attempts after which the pause between them grows no more.
-const FAILURES_MAX: u32 = 4;
+const FAILURES_MAX: u32 = 5;
 
 /// When this voter's turn comes, and why there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ pub(super) struct Turn {
     pub(super) trigger: Trigger,
     /// Whether its place in the order is counted in: that is done when it comes, by who lives then.
     is_drawn: bool,
+    /// Until when it is another's, who stands already.
+    yields_until: Instant,
 }
 
 impl Election {
@@ -43,7 +45,7 @@ impl Election {
         match &mut self.turn {
             Some(turn) if turn.is_drawn || turn.at <= at => {}
             Some(turn) => turn.at = at,
-            None => self.turn = Some(Turn { at, trigger, is_drawn: false }),
+            None => self.turn = Some(Turn { at, trigger, is_drawn: false, yields_until: Instant::ORIGIN }),
         }
     }
 
@@ -54,8 +56,10 @@ impl Election {
     }
 
     fn delay(&mut self) -> Duration {
-        let turn = self.rules.turn();
-        let pause = if self.failures == 0 { Duration::ZERO } else { turn * (1 << self.failures.min(FAILURES_MAX)) };
+        let turn = self.turn_length();
+        // The order of ranks still tells most candidates apart after one vain attempt; with each further one chance counts
+        // for more.
+        let pause = if self.failures == 0 { Duration::ZERO } else { turn * (1 << self.failures.min(FAILURES_MAX)) / 4 };
         turn * self.rank() + self.random.fraction_of(pause)
     }
 
@@ -71,9 +75,9 @@ impl Election {
 
     pub(super) fn run_turn(&mut self) {
         let Some(turn) = self.turn.filter(|turn| turn.at <= self.now) else { return };
-        let delay = if turn.is_drawn { Duration::ZERO } else { self.delay() };
-        if delay > Duration::ZERO {
-            self.turn = Some(Turn { at: turn.at + delay, is_drawn: true, ..turn });
+        let at = if turn.is_drawn { turn.at } else { (turn.at + self.delay()).max(turn.yields_until) };
+        if at > self.now {
+            self.turn = Some(Turn { at, is_drawn: true, ..turn });
             return;
         }
         self.turn = None;
@@ -83,6 +87,15 @@ impl Election {
         };
         if self.reign.is_none() && !is_led {
             self.stand_for_office(turn.trigger);
+        }
+    }
+
+    /// Another stands, and will ask for votes when this voter is free: its own turn comes after that. It yields once, so
+    /// that one that nobody answers does not keep the others from standing.
+    pub(super) fn yield_turn(&mut self, wait: Duration) {
+        let until = self.now + wait.min(self.rules.promise()) + self.turn_length();
+        if let Some(turn) = self.turn.as_mut().filter(|turn| !turn.is_drawn && turn.yields_until == Instant::ORIGIN) {
+            turn.yields_until = until;
         }
     }
 
@@ -103,7 +116,13 @@ impl Election {
 
     fn begin_campaign(&mut self, stage: Stage, term: Term, trigger: Trigger) {
         self.drop_campaign();
-        self.campaign = Some(Campaign::new(self.now, &self.rules, stage, term, trigger, self.next_round));
+        let pace = (&self.rules, self.turn_length(), self.failures);
+        self.campaign = Some(Campaign::new(self.now, pace, stage, (term, trigger), self.next_round));
+    }
+
+    /// Whether it votes for itself and asks others for their votes.
+    pub(super) fn is_standing(&self) -> bool {
+        self.campaign.as_ref().is_some_and(|campaign| matches!(campaign.stage, Stage::Saving | Stage::Vote))
     }
 
     /// The term that a candidate stands in: above all it has heard of.
@@ -165,15 +184,19 @@ impl Election {
         if campaign.stage == Stage::Saving || campaign.ask_at > self.now {
             return;
         }
+        if campaign.stage == Stage::Vote && campaign.is_lost(self.now, &self.rules, me) {
+            return self.fail();
+        }
         let (term, hand_over) = (campaign.term, campaign.hand_over);
         let question = campaign.question();
         let round = campaign.ask(self.now, &self.rules);
         let letter = match question {
             Question::Sounding => Letter::Sounding { term, round },
             Question::PreVote => Letter::PreVote { term, round },
-            Question::Vote | Question::Heartbeat => Letter::Vote { term, round, hand_over },
+            Question::Vote | Question::Heartbeat | Question::Resigned => Letter::Vote { term, round, hand_over },
         };
-        let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(|place| campaign.wants(place)).collect();
+        let wants = |place| campaign.wants(self.now, &self.rules, place);
+        let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(wants).collect();
         self.send_all(letter, |place| unconvinced.get(place) == Some(&true));
         // A quorum may have said yes while this voter was bound itself, or be this voter alone.
         if question == Question::PreVote || self.rules.quorum() == 1 {
@@ -187,7 +210,8 @@ impl Election {
 
     /// Goes on once a quorum has said yes.
     pub(super) fn count_answers(&mut self, me: usize) {
-        let Some(campaign) = self.campaign.as_ref().filter(|campaign| campaign.is_won(&self.rules, me)) else { return };
+        let is_won = |campaign: &&Campaign| campaign.is_won(self.now, &self.rules, me);
+        let Some(campaign) = self.campaign.as_ref().filter(is_won) else { return };
         match campaign.stage {
             Stage::Sounding => self.ask_for_the_office(),
             Stage::PreVote => self.vote_for_itself(),
@@ -249,8 +273,10 @@ impl Election {
         (term, round): (Term, Round),
     ) -> Result<(), Rejected> {
         let me = self.place.ok_or(Rejected::NoVoter)?;
-        if asked == Question::Heartbeat {
-            return self.note_promise(place, term, round);
+        match asked {
+            Question::Heartbeat => return self.note_promise(place, term, round),
+            Question::Resigned => return self.note_confirmed(place, term),
+            Question::Sounding | Question::PreVote | Question::Vote => {}
         }
         let is_mine = |campaign: &&mut Campaign| (campaign.question(), campaign.term) == (asked, term);
         let is_counted = self.campaign.as_mut().filter(is_mine).is_some_and(|campaign| campaign.granted(place, round));
@@ -279,15 +305,15 @@ impl Election {
     ) -> Result<(), Rejected> {
         let me = self.place.ok_or(Rejected::NoVoter)?;
         if asked == Question::Heartbeat {
-            return self.note_defection(place, term, round);
+            return self.note_defection(place, term, (round, wait));
         }
-        let (now, own) = (self.now, self.bound());
+        let (now, own, turn) = (self.now, self.bound(), self.turn_length());
         let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {
             return Err(Rejected::Stale);
         };
         let is_outbid = term >= campaign.term;
         // Bound to another for longer than it takes to save a vote, a voter is lost to this candidacy.
-        let is_lost = campaign.stage == Stage::Vote && wait > self.rules.turn();
+        let is_lost = campaign.stage == Stage::Vote && wait > turn;
         let refusal =
             if is_outbid || is_lost { Refusal::InThisTerm } else { Refusal::For(wait.min(self.rules.promise())) };
         if !campaign.refused(now, place, round, refusal) {
@@ -296,13 +322,16 @@ impl Election {
         let (stage, trigger) = (campaign.stage, campaign.trigger);
         match stage {
             Stage::PreVote if !is_outbid => campaign.wait_for_quorum(now, &self.rules, me, own),
-            Stage::Vote if campaign.is_lost(&self.rules, me) => self.fail(),
+            Stage::Vote if campaign.is_lost(now, &self.rules, me) => self.fail(),
             _ => {}
         }
         self.see(term);
         if is_outbid && stage == Stage::PreVote {
             if let Some(next) = self.next_term().filter(|_| self.seen >= term) {
                 self.begin_campaign(Stage::PreVote, next, trigger);
+                if let Some(campaign) = &mut self.campaign {
+                    campaign.ask_at = now + wait.min(turn);
+                }
                 self.run_campaign();
             }
         }
@@ -340,7 +369,7 @@ impl Election {
             voter.free(me, term);
         }
         if campaign.stage == Stage::Vote {
-            self.send_all(Letter::Resign { term }, |_| true);
+            self.bid_farewell(term);
         }
     }
 

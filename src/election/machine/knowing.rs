@@ -112,6 +112,10 @@ impl Election {
         if matches!(liveness, Liveness::Dead | Liveness::Left) {
             self.drop_hearsay(id, LossReason::Gone);
         }
+        let place = self.rules.place_of(id).filter(|_| liveness == Liveness::Alive);
+        if let Some((place, campaign)) = place.zip(self.campaign.as_mut()) {
+            campaign.ask_the_returned(self.now, place);
+        }
         let Some(heard) = self.heard.filter(|heard| heard.id == id) else { return };
         self.sound_at = None;
         match liveness {

@@ -1,5 +1,7 @@
 //! The leader in a node: takes office, renews its lease, steps down in time, hands over.
 
+use std::time::Duration;
+
 use crate::election::reign::{Gate, HandingOver, Reign};
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
@@ -8,6 +10,9 @@ use crate::time::Instant;
 use crate::wire::{Letter, Rejected, Round};
 
 use super::{Election, Liveness};
+
+/// How many voters a leader that hands over without naming one asks in turn while its lease lasts.
+const SUCCESSORS_IN_LEASE: u32 = 4;
 
 impl Election {
     /// A quorum has voted: this node leads, and may act as soon as its lease and its predecessor let it.
@@ -42,13 +47,10 @@ impl Election {
         let Some(reign) = &mut self.reign else { return };
         if reign.beat_at <= self.now {
             let round = reign.beat(self.now, &self.rules);
-            let letter = Letter::Heartbeat { term: reign.term, round, trigger: reign.trigger };
-            let handing_over = reign.handing_over;
-            let term = reign.term;
-            self.send_all(letter, |_| true);
-            if let Some(over) = handing_over {
-                self.send(over.to, Letter::HandOver { term });
-            }
+            let turn = self.tempo.measured(&self.rules);
+            let (term, trigger) = (reign.term, reign.trigger);
+            self.send_all(Letter::Heartbeat { term, round, trigger, turn }, |_| true);
+            self.ask_successor();
         }
         self.assume_office();
     }
@@ -56,7 +58,9 @@ impl Election {
     /// Counts the lease anew, and tells once that it may act.
     pub(super) fn assume_office(&mut self) {
         let (Some(me), Some(reign)) = (self.place, &mut self.reign) else { return };
-        reign.renew(self.now, &self.rules, me);
+        if let Some(took) = reign.renew(self.now, &self.rules, me) {
+            self.tempo.answered(took);
+        }
         if reign.is_told || reign.acts_until(self.now, &self.rules, me).is_none() {
             return;
         }
@@ -82,7 +86,12 @@ impl Election {
 
     /// A voter follows no more, because it is in a higher term. If that lasts, only a higher term wins it back; the
     /// others, who still follow, let this leader have one.
-    pub(super) fn note_defection(&mut self, place: usize, term: Term, round: Round) -> Result<(), Rejected> {
+    pub(super) fn note_defection(
+        &mut self,
+        place: usize,
+        term: Term,
+        (round, wait): (Round, Duration),
+    ) -> Result<(), Rejected> {
         let is_answer = |reign: &&Reign| reign.term < term && reign.has_sent(round);
         if self.reign.as_ref().filter(is_answer).is_none() {
             return Err(Rejected::Stale);
@@ -90,7 +99,7 @@ impl Election {
         self.see(term);
         let seen = self.seen;
         let Some(reign) = self.reign.as_mut().filter(|_| term <= seen) else { return Ok(()) };
-        if reign.handing_over.is_some() {
+        if reign.handing_over.is_some() || wait > Duration::ZERO {
             return Ok(());
         }
         let is_own = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
@@ -119,29 +128,49 @@ impl Election {
         if self.reign.is_none() || to.is_some_and(|to| to == self.me || self.rules.place_of(to).is_none()) {
             return false;
         }
-        let Some(to) = to.or_else(|| self.successor()) else {
+        let is_named = to.is_some();
+        let Some(to) = to.or_else(|| self.successor(0)) else {
             // Nobody to take it: it is simply given up.
             self.sit_out();
             return true;
         };
         // An attempt to be elected anew would end without a word of this.
         self.drop_campaign();
-        let until = self.now + self.rules.lease();
-        if let Some(reign) = &mut self.reign {
-            // The first successor that was asked counts from then, so a second one gives no more time.
-            let until = reign.handing_over.map_or(until, |over| over.until);
-            reign.handing_over = Some(HandingOver { to, until });
-            let term = reign.term;
-            self.send(to, Letter::HandOver { term });
-        }
+        self.turn_to(to, is_named);
         true
     }
 
-    /// The voter that answered last, the first of equals by rank.
-    fn successor(&self) -> Option<NodeId> {
+    /// Asks a voter to take the office. The first that was asked counts from then, so a second one gives no more time.
+    fn turn_to(&mut self, to: NodeId, is_named: bool) {
+        let patience = (self.rules.lease() / SUCCESSORS_IN_LEASE).max(self.tempo.measured(&self.rules));
+        let retry_at = if is_named { Instant::NEVER } else { self.now + patience };
+        let place = self.rules.place_of(to).unwrap_or_default();
+        let until = self.now + self.rules.lease();
+        let Some(reign) = &mut self.reign else { return };
+        let (until, asked) = reign.handing_over.map_or((until, 0), |over| (over.until, over.asked));
+        let until = if sabotage::is_off("first_successor_counts") { self.now + self.rules.lease() } else { until };
+        reign.handing_over = Some(HandingOver { to, until, retry_at, asked: asked | 1 << place });
+        let term = reign.term;
+        self.send(to, Letter::HandOver { term });
+    }
+
+    /// Asks the successor once more, or another if that one did not come in its time.
+    fn ask_successor(&mut self) {
+        let Some((over, term)) = self.reign.as_ref().and_then(|reign| Some((reign.handing_over?, reign.term))) else {
+            return;
+        };
+        match self.successor(over.asked).filter(|_| over.retry_at <= self.now) {
+            Some(other) => self.turn_to(other, false),
+            None => self.send(over.to, Letter::HandOver { term }),
+        }
+    }
+
+    /// The voter that answered last, the first of equals by rank, but for those at these places.
+    fn successor(&self, asked: u16) -> Option<NodeId> {
         let reign = self.reign.as_ref()?;
         let lives = |place: usize| !matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));
-        let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *id != self.me && lives(*place));
+        let may = |place: usize| asked & 1 << place == 0 && lives(place);
+        let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *id != self.me && may(*place));
         let answered = others.filter_map(|(place, (id, _))| Some((reign.promised(place)?, *id)));
         let recent = answered.filter(|(asked, _)| *asked + self.rules.lease() > self.now);
         recent.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, id)| id)
@@ -184,7 +213,7 @@ impl Election {
         if let Some(voter) = &mut self.voter {
             voter.free(self.me, reign.term);
         }
-        self.send_all(Letter::Resign { term: reign.term }, |_| true);
+        self.bid_farewell(reign.term);
     }
 
     /// An office whose lease is over is given up before anything else is done.
