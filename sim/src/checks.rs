@@ -22,6 +22,7 @@ mod sight;
 mod silence;
 mod sometimes;
 mod truth;
+mod vacancy;
 mod votes;
 
 pub use eventually::{Settling, put_off};
@@ -84,6 +85,10 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("fenced-register", "E5: a register that checks terms takes in no write of a leader after one of a later leader"),
     ("quorum", "E6: every lease has votes of more than half of the configured voters"),
     ("leads", "E7: after the faults every election of which a quorum runs has a leader, within the bound"),
+    (
+        "fails-over",
+        "E7: when the leader's process ends and nothing else is wrong, the next lease begins within a promise, an attempt and two turns",
+    ),
     ("converges", "V2: after the faults all live views are equal, within the bound"),
     ("detects", "V1: after the faults who does not run is Dead, Left or unknown to all, within the bound"),
     ("finds", "V4: after the faults whoever runs is Alive to all, within the bound"),
@@ -260,7 +265,7 @@ impl Watch for Checks {
     }
 
     fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
-        self.elections.lives(host, life, protocol);
+        self.elections.lives(now, host, life, protocol);
         self.truth.lives(now, host, life, protocol);
         self.expect.lives(now, host, life, protocol);
         self.note_unexpected();
@@ -275,6 +280,7 @@ impl Watch for Checks {
     fn fault(&mut self, now: Instant, id: u32, fault: &Planned, phase: Phase) {
         self.sometimes.fault(fault, phase);
         self.truth.fault(now, id, &fault.what, phase);
+        self.elections.fault(now, fault, phase);
     }
 }
 

@@ -3,8 +3,8 @@
 //! What is explored is [`Election`](tidings::election::Election) itself, the code that runs in production, and no model
 //! of it. A state is all voters with what is on their disks, the letters under way and what was promised so far. From
 //! each state everything that can happen next is tried: any letter arrives (in any order, some twice, or never), any
-//! save ends, a voter runs its timers now or too late, hands over, crashes and starts again, or time goes on for all.
-//! States that were met before are not gone through again, so that all of them are, once.
+//! save ends, a voter runs its timers now or too late, hands over, crashes, starts again, is cut off, or time goes on for
+//! all. How much goes wrong in one history is bounded, each kind by itself. States that were met before are not gone through again, so that all of them are, once.
 
 mod promises;
 mod state;
@@ -23,16 +23,20 @@ use crate::random::Random;
 use state::State;
 
 /// How large a world is explored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Voters, 1 to 5.
     pub voters: usize,
-    /// Steps of time after all may vote.
+    /// Steps of time.
     pub steps: u32,
     /// How long a step is.
     pub step: Duration,
-    /// Crashes, each with a restart at once.
+    /// Crashes; who crashed starts again in any later moment, or never.
     pub crashes: u32,
+    /// Times that a voter is cut off from the others, for a step or more.
+    pub cuts: u32,
+    /// Letters that are lost, beside those from and to whoever is down or cut off.
+    pub losses: u32,
     /// Times that a leader hands over.
     pub resigns: u32,
     /// Letters that may arrive twice.
@@ -41,10 +45,12 @@ pub struct Bounds {
     pub stalls: u32,
     /// Times that a voter may stand for office, over all voters and restarts.
     pub campaigns: u64,
-    /// Letters that may arrive in a later step than they were sent in; others that have not arrived by then are lost.
+    /// Letters that may arrive in a later step than they were sent in.
     pub late: u32,
     /// What a restart finds on disk.
     pub disks: Disks,
+    /// Where it begins.
+    pub begins: Begins,
     /// Ends the search, unfinished, at so many states.
     pub states_max: u64,
 }
@@ -54,8 +60,20 @@ pub struct Bounds {
 pub enum Disks {
     /// What it saved last, or what it was saving.
     Kept,
+    /// Nothing, and its wall clock goes on.
+    Memory,
     /// Nothing, though its clock stands still too: what no election can bear, so that the search is seen to find it.
     Forgotten,
+}
+
+/// Where a search begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Begins {
+    /// All voters have started and may vote.
+    Unled,
+    /// One leads and all follow it, so that what is explored is a succession.
+    #[default]
+    Led,
 }
 
 impl Default for Bounds {
@@ -65,15 +83,32 @@ impl Default for Bounds {
             steps: 3,
             step: Duration::from_millis(60),
             crashes: 1,
-            resigns: 0,
+            cuts: 1,
+            losses: 1,
+            resigns: 1,
             doubles: 0,
             stalls: 1,
             campaigns: 1,
             late: 1,
             disks: Disks::Kept,
+            begins: Begins::default(),
             states_max: 20_000_000,
         }
     }
+}
+
+/// Worlds that can be gone through whole, in a minute each: what goes wrong in them, and how far they go. Each begins with
+/// a leader, so that what is explored is how it loses its office and who follows it.
+#[must_use]
+pub fn worlds() -> [(&'static str, Bounds); 5] {
+    let none = Bounds { crashes: 0, cuts: 0, losses: 0, resigns: 0, stalls: 0, late: 0, ..Bounds::default() };
+    [
+        ("crash", Bounds { crashes: 1, losses: 1, steps: 4, ..none.clone() }),
+        ("crash-late", Bounds { crashes: 1, stalls: 1, late: 1, ..none.clone() }),
+        ("crash-memory", Bounds { crashes: 1, losses: 1, steps: 4, disks: Disks::Memory, ..none.clone() }),
+        ("cut", Bounds { cuts: 1, stalls: 1, ..none.clone() }),
+        ("hand-over", Bounds { resigns: 1, cuts: 1, ..none }),
+    ]
 }
 
 /// What a search came to.
@@ -90,6 +125,10 @@ pub struct Explored {
     pub led: u64,
     /// The highest number of terms with a leader in one history.
     pub terms: usize,
+    /// States in which somebody leads that was handed the office.
+    pub handed_over: u64,
+    /// States in which a leader that could act a moment ago cannot, because its lease ran out.
+    pub ran_out: u64,
     /// The first promise that was found broken, and how it came to that.
     pub broken: Option<Broken>,
 }
@@ -159,6 +198,8 @@ impl Explored {
         self.states += 1;
         self.led += u64::from(state.is_led());
         self.terms = self.terms.max(state.terms_led());
+        self.handed_over += u64::from(state.is_handed_over());
+        self.ran_out += u64::from(state.has_run_out());
         self.broken = state.broken();
     }
 }

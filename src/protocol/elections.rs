@@ -12,7 +12,7 @@ use crate::member::{NodeId, State};
 use crate::metrics::ElectionMetrics;
 use crate::swim::{Machine, Received};
 use crate::time::Instant;
-use crate::wire::{Lead, Rejected};
+use crate::wire::{Lead, Letter, Rejected};
 
 /// Members with another configuration that are named in one event.
 const DIFFERING_MAX: usize = 16;
@@ -45,6 +45,8 @@ struct Entry {
     /// What each voter was last said to be, in the order of the voters.
     hints: Vec<(Liveness, Option<Term>)>,
     differing: BTreeSet<NodeId>,
+    /// Letters to voters whose addresses are being proved, the latest to each, and since when they wait.
+    held: Vec<(NodeId, Letter, Instant)>,
 }
 
 impl Elections {
@@ -52,7 +54,7 @@ impl Elections {
         let each = rules.elections.iter().map(|config| {
             let rules = crate::election::Rules::new(config);
             let hints = vec![(Liveness::Unknown, None); rules.voters().len()];
-            Entry { election: Election::new(rules, me, seed, now), hints, differing: BTreeSet::new() }
+            Entry { election: Election::new(rules, me, seed, now), hints, differing: BTreeSet::new(), held: Vec::new() }
         });
         Elections {
             each: each.collect(),
@@ -146,8 +148,10 @@ impl Elections {
         let mut is_led_otherwise = false;
         for entry in &mut self.each {
             let council = entry.election.rules().council();
+            entry.send_held(now, swim);
             while let Some((to, letter)) = entry.election.poll_letter() {
                 if !swim.send_letter(to, council, letter) {
+                    entry.hold(now, to, letter);
                     let asked = self.asked.entry(to).or_insert(Instant::ORIGIN);
                     if *asked == Instant::ORIGIN || now.since(*asked) >= self.patience {
                         *asked = now;
@@ -232,6 +236,21 @@ impl Elections {
 }
 
 impl Entry {
+    /// Keeps a letter until its receiver's address is proved; an earlier one to the same voter is of no use any more.
+    fn hold(&mut self, now: Instant, to: NodeId, letter: Letter) {
+        self.held.retain(|(held, ..)| *held != to);
+        self.held.push((to, letter, now));
+    }
+
+    /// Sends what was kept to those whose addresses are proved by now. After a heartbeat's time a letter is old.
+    fn send_held(&mut self, now: Instant, swim: &mut Machine) {
+        if self.held.is_empty() {
+            return;
+        }
+        let (council, fresh) = (self.election.rules().council(), self.election.rules().heartbeat());
+        self.held.retain(|(to, letter, since)| now.since(*since) <= fresh && !swim.send_letter(*to, council, *letter));
+    }
+
     fn event(&self, change: Change, now: Instant) -> Event {
         let leader = |id: NodeId, term: Term, since: Instant| {
             let rules = self.election.rules();

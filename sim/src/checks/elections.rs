@@ -9,16 +9,19 @@ use tidings::{Instant, Protocol};
 use crate::checks::Sometimes;
 use crate::checks::leases::Leases;
 use crate::checks::register::Register;
+use crate::checks::vacancy::Vacancies;
 use crate::checks::votes::Votes;
+use crate::fault::Planned;
 use crate::scenario::Scenario;
 use crate::violation::Violation;
-use crate::watch::{Disk, Life, Moment, Passage};
+use crate::watch::{Disk, Life, Moment, Passage, Phase};
 
 #[derive(Debug)]
 pub(super) struct Elections {
     leases: Leases,
     votes: Votes,
     register: Register,
+    vacancies: Vacancies,
     /// Writes of an application are under way for so long at most.
     delay_max: Duration,
     is_any: bool,
@@ -30,6 +33,7 @@ impl Elections {
         Elections {
             leases: Leases::new(scenario),
             votes: Votes::new(scenario),
+            vacancies: Vacancies::new(scenario),
             register: Register::new(scenario.seed.unwrap_or_default(), scenario.promises_one_leader()),
             delay_max: lease * 4,
             is_any: !scenario.elections.is_empty(),
@@ -67,10 +71,11 @@ impl Elections {
         let (began, mut found) = self.leases.turned(moment, host, protocol, sometimes);
         for (election, term) in began {
             self.register.lease_begins(election, host, term);
+            self.vacancies.lease_begins(election);
             found = found.or(self.votes.lease_begins(moment.now, host, election, term));
         }
         self.register.turned(moment.now, host, &self.leases, self.delay_max);
-        found.or(fenced)
+        found.or(fenced).or_else(|| self.vacancies.overdue(moment.now))
     }
 
     pub(super) fn told(
@@ -106,7 +111,13 @@ impl Elections {
         self.votes.disk(now, host, election, disk)
     }
 
-    pub(super) fn lives(&mut self, host: u32, life: Life, protocol: Option<&Protocol>) {
+    pub(super) fn fault(&mut self, now: Instant, fault: &Planned, phase: Phase) {
+        self.vacancies.fault(now, fault, phase);
+    }
+
+    pub(super) fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
+        // Asked while the lease of whoever ends is still known.
+        self.vacancies.lives(now, host, life, &self.leases);
         self.leases.lives(host, life);
         if let (Life::Started, Some(protocol)) = (life, protocol) {
             self.votes.started(host, protocol.me());

@@ -1,9 +1,10 @@
-//! Explores a small election exhaustively and says what was found.
+//! Explores small elections exhaustively and says what was found.
 
 use std::io::Write;
+use std::thread;
 use std::time::Duration;
 
-use tidings_sim::explore::{Bounds, Disks, explore, walk};
+use tidings_sim::explore::{Begins, Bounds, Disks, Explored, explore, walk, worlds};
 
 use crate::cli::Verdict;
 use crate::cli::stopwatch::{Stopwatch, rate};
@@ -13,40 +14,57 @@ use crate::cli::trouble::Trouble;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  tidings-sim explore                              three voters, one crash, one stall
-  tidings-sim explore --steps 6 --states-max 50000000
-  tidings-sim explore --forget                     what must be found: a voter that forgot its vote")]
+  tidings-sim explore                              each world that can be gone through whole
+  tidings-sim explore crash                        one of them
+  tidings-sim explore crash --crashes 2 --walks 10000
+  tidings-sim explore crash --forget --walks 100000   what must be found: a voter that forgot its vote
+
+Each world begins with one voter that leads and all following it. What may go wrong in one history is counted.")]
 pub(crate) struct Args {
+    /// Which world: crash, crash-late, crash-memory, cut or hand-over; all, if none is named and nothing else is
+    world: Option<String>,
     /// How many voters
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5), default_value_t = 3)]
-    voters: u8,
-    /// Steps of time after all may vote
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().steps)]
-    steps: u32,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    voters: Option<u8>,
+    /// Steps of time
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
     /// How long a step is; the lease lasts 100ms
-    #[arg(long, value_name = "SPAN", value_parser = crate::cli::run::span, default_value = "60ms")]
-    step: Duration,
-    /// Crashes, each with a restart at once
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().crashes)]
-    crashes: u32,
+    #[arg(long, value_name = "SPAN", value_parser = crate::cli::run::span)]
+    step: Option<Duration>,
+    /// Crashes; who crashed starts again in any later moment, or never
+    #[arg(long, value_name = "N")]
+    crashes: Option<u32>,
+    /// Times that a voter is cut off from the others, for a step or more
+    #[arg(long, value_name = "N")]
+    cuts: Option<u32>,
+    /// Letters that are lost, beside those from and to whoever is down or cut off
+    #[arg(long, value_name = "N")]
+    losses: Option<u32>,
     /// Times that a leader hands over
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().resigns)]
-    resigns: u32,
+    #[arg(long, value_name = "N")]
+    resigns: Option<u32>,
     /// Letters that may arrive twice
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().doubles)]
-    doubles: u32,
+    #[arg(long, value_name = "N")]
+    doubles: Option<u32>,
     /// Times that a voter does not run its timers though they are due
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().stalls)]
-    stalls: u32,
+    #[arg(long, value_name = "N")]
+    stalls: Option<u32>,
     /// Times that a voter may stand for office, over all voters and restarts
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().campaigns)]
-    campaigns: u64,
+    #[arg(long, value_name = "N")]
+    campaigns: Option<u64>,
     /// Letters that may arrive in a later step than they were sent in
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().late)]
-    late: u32,
+    #[arg(long, value_name = "N")]
+    late: Option<u32>,
     /// A voter that crashes forgets what it saved, and its clock stands still: a broken promise must be found
-    #[arg(long)]
+    #[arg(long, conflicts_with = "memory")]
     forget: bool,
+    /// Voters keep nothing, and their wall clocks go on
+    #[arg(long)]
+    memory: bool,
+    /// Begins with voters that have just started, instead of with one that leads
+    #[arg(long)]
+    unled: bool,
     /// Walks so many times through it by chance instead, for what is too large to be gone through whole
     #[arg(long, value_name = "N")]
     walks: Option<u64>,
@@ -54,44 +72,112 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Gives up, unfinished, at so many states
-    #[arg(long, value_name = "N", default_value_t = Bounds::default().states_max)]
-    states_max: u64,
+    #[arg(long, value_name = "N")]
+    states_max: Option<u64>,
+}
+
+impl Args {
+    /// The worlds that are asked for, by name.
+    fn worlds(&self) -> Result<Vec<(String, Bounds)>, Trouble> {
+        let named = worlds().map(|(name, bounds)| (name.to_owned(), bounds));
+        let own = self.bounds(Bounds::default());
+        match &self.world {
+            None if own == Bounds::default() && self.walks.is_none() => Ok(named.to_vec()),
+            None => Ok(vec![("of these bounds".to_owned(), own)]),
+            Some(wanted) => match named.iter().find(|(name, _)| name == wanted) {
+                Some((name, bounds)) => Ok(vec![(name.clone(), self.bounds(bounds.clone()))]),
+                None => {
+                    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+                    Err(Trouble::say(format!("there is no world {wanted:?}; there are {}", names.join(", "))))
+                }
+            },
+        }
+    }
+
+    /// A world with what is said otherwise.
+    fn bounds(&self, world: Bounds) -> Bounds {
+        let disks = match (self.forget, self.memory) {
+            (true, _) => Disks::Forgotten,
+            (false, true) => Disks::Memory,
+            (false, false) => world.disks,
+        };
+        Bounds {
+            voters: self.voters.map_or(world.voters, usize::from),
+            steps: self.steps.unwrap_or(world.steps),
+            step: self.step.unwrap_or(world.step),
+            crashes: self.crashes.unwrap_or(world.crashes),
+            cuts: self.cuts.unwrap_or(world.cuts),
+            losses: self.losses.unwrap_or(world.losses),
+            resigns: self.resigns.unwrap_or(world.resigns),
+            doubles: self.doubles.unwrap_or(world.doubles),
+            stalls: self.stalls.unwrap_or(world.stalls),
+            campaigns: self.campaigns.unwrap_or(world.campaigns),
+            late: self.late.unwrap_or(world.late),
+            disks,
+            begins: if self.unled { Begins::Unled } else { world.begins },
+            states_max: self.states_max.unwrap_or(world.states_max),
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble> {
-    let bounds = Bounds {
-        voters: usize::from(args.voters),
-        steps: args.steps,
-        step: args.step,
-        crashes: args.crashes,
-        resigns: args.resigns,
-        doubles: args.doubles,
-        stalls: args.stalls,
-        campaigns: args.campaigns,
-        late: args.late,
-        disks: if args.forget { Disks::Forgotten } else { Disks::Kept },
-        states_max: args.states_max,
-    };
+    let asked = args.worlds()?;
+    let mut all = Explored::default();
+    all.is_complete = true;
+    let searches = thread::scope(|scope| {
+        let search = |(name, bounds)| scope.spawn(move || one(args, name, bounds));
+        let running: Vec<_> = asked.iter().map(|(name, bounds)| search((name, bounds))).collect();
+        running.into_iter().map(|search| search.join()).collect::<Vec<_>>()
+    });
+    let mut is_broken = false;
+    for search in searches {
+        let (found, text) = search.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        write!(out, "{text}")?;
+        is_broken |= found.broken.is_some();
+        all.states += found.states;
+        all.is_complete &= found.is_complete;
+        all.handed_over += found.handed_over;
+        all.ran_out += found.ran_out;
+        all.terms = all.terms.max(found.terms);
+    }
+    if asked.len() == 1 || is_broken {
+        return Ok(if is_broken { Verdict::Broken } else { Verdict::Held });
+    }
+    let how = if all.is_complete { "all of them" } else { "not all" };
+    writeln!(out, "{} distinct states in all worlds, {how}", all.states)?;
+    // A search in which nobody ever loses the office, and nobody follows, proves little.
+    let is_seen = all.is_complete && all.terms >= 2 && all.handed_over > 0 && all.ran_out > 0;
+    if !is_seen {
+        writeln!(out, "BROKEN it went through no second term, no hand-over, or no end of a lease")?;
+    }
+    Ok(if is_seen { Verdict::Held } else { Verdict::Broken })
+}
+
+/// One world, and what is to be said of it.
+fn one(args: &Args, name: &str, bounds: &Bounds) -> (Explored, String) {
     let watch = Stopwatch::start();
     let found = match args.walks {
-        Some(walks) => walk(&bounds, walks, args.seed),
-        None => explore(&bounds),
+        Some(walks) => walk(bounds, walks, args.seed),
+        None => explore(bounds),
     };
     let took = watch.elapsed();
-    match args.walks {
-        Some(walks) => writeln!(out, "{} states met in up to {walks} walks", found.states)?,
-        None => {
-            let how = if found.is_complete { "all of them" } else { "not all" };
-            writeln!(out, "{} distinct states, {how}; {} transitions", found.states, found.transitions)?;
-        }
+    let how = match (args.walks, found.is_complete) {
+        (Some(walks), _) => format!("{} states met in up to {walks} walks", found.states),
+        (None, true) => format!("{} distinct states, all of them; {} transitions", found.states, found.transitions),
+        (None, false) => format!("{} distinct states, not all; {} transitions", found.states, found.transitions),
+    };
+    let mut text = format!(
+        "{name}: {how}\n  led in {} states, up to {} terms in one history; handed over in {}, a lease ran out in {}\n  \
+         {:.1} s, {:.0} states/s\n",
+        found.led,
+        found.terms,
+        found.handed_over,
+        found.ran_out,
+        took.as_secs_f64(),
+        rate(found.states, took)
+    );
+    if let Some(broken) = &found.broken {
+        text.push_str(&format!("BROKEN {broken}"));
     }
-    writeln!(out, "led in {} states, up to {} terms in one history", found.led, found.terms)?;
-    writeln!(out, "{:.1} s, {:.0} states/s", took.as_secs_f64(), rate(found.states, took))?;
-    match found.broken {
-        Some(broken) => {
-            write!(out, "BROKEN {broken}")?;
-            Ok(Verdict::Broken)
-        }
-        None => Ok(Verdict::Held),
-    }
+    (found, text)
 }

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use tidings::election::{Ballot, Election, Letter, Liveness, Question, Rules, Save, SaveOutcome, Standing};
+use tidings::election::{Ballot, Change, Election, Letter, Liveness, Question, Rules, Save, SaveOutcome, Standing};
+use tidings::leader::{LossReason, Trigger};
 use tidings::{Instant, NodeId, Term};
 
 use super::promises::{Broken, History};
-use super::{Bounds, Disks};
+use super::{Begins, Bounds, Disks};
 
-/// What every voter's wall clock says, and goes on saying: a voter that forgot its votes is not helped by it.
+/// What every voter's wall clock says at the beginning. It stands still, so that a voter that forgot its votes is not
+/// helped by it, but where nothing is kept.
 const BEGAN_MS: u64 = 1;
 
 /// A letter on its way.
@@ -18,6 +20,12 @@ struct Flight {
     to: usize,
     from: usize,
     letter: Letter,
+}
+
+impl Flight {
+    fn is_of(&self, voter: usize) -> bool {
+        self.to == voter || self.from == voter
+    }
 }
 
 /// One state: the voters, their disks, the letters under way, and what is left to go wrong.
@@ -31,14 +39,24 @@ pub(super) struct State {
     /// Sorted, so that the order in which they were sent makes no other state.
     flights: Vec<Flight>,
     history: History,
+    /// Whose process runs.
+    runs: Vec<bool>,
+    /// Who is cut off from the others.
+    cut: Option<usize>,
     crashes: u32,
+    cuts: u32,
+    losses: u32,
     resigns: u32,
     doubles: u32,
     stalls: u32,
     late: u32,
-    /// Pre-votes begun by processes that are gone.
+    /// Pre-votes begun by processes that are gone, less those before the search.
     campaigns_past: u64,
+    /// Pre-votes begun before the search.
+    campaigns_before: u64,
     broken: Option<(&'static str, String)>,
+    /// Whether a lease ran out with the last step; no part of the state.
+    ran_out: bool,
     /// How it came to this; no part of the state.
     path: Option<std::rc::Rc<Path>>,
 }
@@ -62,8 +80,11 @@ pub(super) enum Choice {
     CrashBefore(usize),
     /// After it was saved, and before that was told.
     CrashAfter(usize),
+    Start(usize),
     /// Time goes on, perhaps with a letter that is late.
     Tick(Option<usize>),
+    /// Time goes on, with this voter cut off or with all together again.
+    TickCut(Option<usize>),
 }
 
 /// What happened between two states.
@@ -74,7 +95,8 @@ enum Step {
     Saved(usize, Ballot),
     Resign(usize),
     Crash(usize, Option<Ballot>),
-    Time(Instant),
+    Start(usize),
+    Time(Instant, Option<usize>),
 }
 
 impl fmt::Display for Step {
@@ -84,8 +106,10 @@ impl fmt::Display for Step {
             Step::Timers(voter) => write!(f, "voter {voter} runs its timers"),
             Step::Resign(voter) => write!(f, "voter {voter} resigns"),
             Step::Saved(voter, ballot) => write!(f, "voter {voter} has saved {ballot:?}"),
-            Step::Crash(voter, disk) => write!(f, "voter {voter} crashes and starts with {disk:?}"),
-            Step::Time(now) => write!(f, "time goes on to {now}"),
+            Step::Crash(voter, disk) => write!(f, "voter {voter} crashes and leaves {disk:?}"),
+            Step::Start(voter) => write!(f, "voter {voter} starts"),
+            Step::Time(now, None) => write!(f, "time goes on to {now}"),
+            Step::Time(now, Some(voter)) => write!(f, "time goes on to {now}, with voter {voter} cut off"),
         }
     }
 }
@@ -93,17 +117,43 @@ impl fmt::Display for Step {
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.now, self.steps, &self.voters, &self.disks, &self.saves).hash(hasher);
-        (&self.flights, &self.history, self.crashes, self.resigns, self.doubles, self.stalls, self.late).hash(hasher);
-        self.campaigns().hash(hasher);
+        (&self.flights, &self.history, &self.runs, self.cut, self.campaigns()).hash(hasher);
+        (self.crashes, self.cuts, self.losses, self.resigns, self.doubles, self.stalls, self.late).hash(hasher);
     }
 }
 
 impl State {
-    /// All voters have started and may vote as of now.
+    /// All voters have started and may vote as of now; then, if wanted, one of them is elected.
     pub(super) fn begin(rules: &Rules, bounds: &Bounds) -> Self {
+        let mut state = State::unled(rules, bounds);
+        if bounds.begins == Begins::Led {
+            state.elect();
+        }
+        state
+    }
+
+    /// The first in rank stands and is elected, with nothing in its way, and all follow.
+    fn elect(&mut self) {
+        loop {
+            if !self.flights.is_empty() {
+                let flight = self.flights.remove(0);
+                self.deliver(flight);
+            } else if let Some(voter) = (0..self.voters.len()).find(|voter| self.saves[*voter].is_some()) {
+                self.end_save(voter);
+            } else if !self.is_led() {
+                self.call(Step::Timers(0), 0, Election::handle_timeout);
+            } else {
+                break;
+            }
+        }
+        self.campaigns_before = self.campaigns();
+        self.path = None;
+    }
+
+    fn unled(rules: &Rules, bounds: &Bounds) -> Self {
         let count = rules.voters().len();
         let held = Ballot { term: Term(1), vote: None, promise: rules.promise() };
-        let voters = rules.voters().iter().map(|(id, _)| start(rules, *id, Instant::ORIGIN, Some(held)));
+        let voters = rules.voters().iter().map(|(id, _)| start(rules, *id, Instant::ORIGIN, Some(held), bounds.disks));
         let mut state = State {
             now: Instant::ORIGIN,
             steps: 0,
@@ -112,13 +162,19 @@ impl State {
             saves: vec![None; count],
             flights: Vec::new(),
             history: History::default(),
+            runs: vec![true; count],
+            cut: None,
             crashes: bounds.crashes,
+            cuts: bounds.cuts,
+            losses: bounds.losses,
             resigns: bounds.resigns,
             doubles: bounds.doubles,
             stalls: bounds.stalls,
             late: bounds.late,
             campaigns_past: 0,
+            campaigns_before: 0,
             broken: None,
+            ran_out: false,
             path: None,
         };
         state.now += rules.promise();
@@ -133,9 +189,24 @@ impl State {
         self.voters.iter().any(|voter| voter.lease(self.now).is_some())
     }
 
+    fn running(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.voters.len()).filter(|voter| self.runs[*voter])
+    }
+
     /// How often somebody stood for office.
     pub(super) fn campaigns(&self) -> u64 {
-        self.campaigns_past + self.voters.iter().map(|voter| voter.counts().campaigns).sum::<u64>()
+        let present = self.voters.iter().map(|voter| voter.counts().campaigns).sum::<u64>();
+        self.campaigns_past + present - self.campaigns_before
+    }
+
+    /// Whether somebody leads that was handed the office.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.voters.iter().any(|voter| voter.office().is_some_and(|(_, trigger)| trigger == Trigger::HandedOver))
+    }
+
+    /// Whether a lease ran out with the last step.
+    pub(super) fn has_run_out(&self) -> bool {
+        self.ran_out
     }
 
     pub(super) fn terms_led(&self) -> usize {
@@ -166,7 +237,8 @@ impl State {
                 }
             }
         }
-        for voter in 0..self.voters.len() {
+        choices.extend((0..self.voters.len()).filter(|voter| !self.runs[*voter]).map(Choice::Start));
+        for voter in self.running() {
             if self.saves[voter].is_some() {
                 choices.push(Choice::EndSave(voter));
             }
@@ -183,18 +255,36 @@ impl State {
                 }
             }
         }
-        if self.late > 0 {
-            choices.extend((0..self.flights.len()).map(|place| Choice::Tick(Some(place))));
-        }
         if self.stalled() <= self.stalls {
-            choices.push(Choice::Tick(None));
+            self.ticks(&mut choices);
         }
         choices
     }
 
+    /// How time may go on.
+    fn ticks(&self, choices: &mut Vec<Choice>) {
+        let under_way = self.flights.len() as u32;
+        if self.late > 0 && under_way.saturating_sub(1) <= self.losses {
+            choices.extend((0..self.flights.len()).map(|place| Choice::Tick(Some(place))));
+        }
+        if under_way <= self.losses {
+            choices.push(Choice::Tick(None));
+        }
+        let are_lost = |voter: usize| self.flights.iter().filter(|flight| flight.is_of(voter)).count() as u32;
+        match self.cut {
+            Some(_) if under_way <= self.losses => choices.push(Choice::TickCut(None)),
+            None if self.cuts > 0 => {
+                // What it sent last, and what was sent to it, is lost with the cut.
+                let may = |voter: &usize| under_way - are_lost(*voter) <= self.losses;
+                choices.extend(self.running().filter(may).map(|voter| Choice::TickCut(Some(voter))));
+            }
+            Some(_) | None => {}
+        }
+    }
+
     /// What a choice leads to.
     pub(super) fn after(&self, choice: Choice, bounds: &Bounds) -> State {
-        let mut next = self.clone();
+        let mut next = State { ran_out: false, ..self.clone() };
         match choice {
             Choice::Arrive(place) => {
                 let flight = next.flights.remove(place);
@@ -214,7 +304,9 @@ impl State {
             }
             Choice::CrashBefore(voter) => next.crash(voter, self.disks[voter], bounds),
             Choice::CrashAfter(voter) => next.crash(voter, self.saves[voter].map(|save| save.ballot), bounds),
+            Choice::Start(voter) => next.restart(voter, bounds),
             Choice::Tick(kept) => next.tick(kept, bounds),
+            Choice::TickCut(cut) => next.tick_cut(cut, bounds),
         }
         next
     }
@@ -234,7 +326,7 @@ impl State {
         });
     }
 
-    /// A voter crashes and starts again; what it was saving may have reached the disk or not.
+    /// A voter crashes; what it was saving may have reached the disk or not.
     fn crash(&mut self, voter: usize, disk: Option<Ballot>, bounds: &Bounds) {
         let disk = disk.filter(|_| bounds.disks == Disks::Kept);
         let (rules, id) = (self.voters[voter].rules().clone(), self.voters[voter].me());
@@ -242,26 +334,43 @@ impl State {
         self.flights.retain(|flight| flight.to != voter);
         self.crashes -= 1;
         self.campaigns_past += self.voters[voter].counts().campaigns;
-        (self.disks[voter], self.saves[voter]) = (disk, None);
-        self.voters[voter] = start(&rules, id, self.now, disk);
-        self.call(Step::Crash(voter, disk), voter, |_, _| {});
+        (self.disks[voter], self.saves[voter], self.runs[voter]) = (disk, None, false);
+        self.voters[voter] = Election::new(rules, id, 1, self.now);
+        self.note(Step::Crash(voter, disk));
+    }
+
+    fn restart(&mut self, voter: usize, bounds: &Bounds) {
+        let (rules, id) = (self.voters[voter].rules().clone(), self.voters[voter].me());
+        self.runs[voter] = true;
+        self.voters[voter] = start(&rules, id, self.now, self.disks[voter], bounds.disks);
+        self.call(Step::Start(voter), voter, |_, _| {});
     }
 
     /// Time goes on. Letters that have not arrived are lost, but for one that is late; a voter whose timers are due and
     /// have not run was stopped.
     fn tick(&mut self, kept: Option<usize>, bounds: &Bounds) {
-        self.stalls = self.stalls.saturating_sub(self.stalled());
+        self.stalls -= self.stalled();
         self.late -= u32::from(kept.is_some());
+        self.losses -= self.flights.len() as u32 - u32::from(kept.is_some());
         self.flights = kept.map(|place| self.flights[place]).into_iter().collect();
         self.steps += 1;
         self.now += bounds.step;
-        self.note(Step::Time(self.now));
+        self.note(Step::Time(self.now, self.cut));
         self.judge();
+    }
+
+    fn tick_cut(&mut self, cut: Option<usize>, bounds: &Bounds) {
+        if let Some(voter) = cut {
+            self.cuts -= 1;
+            self.flights.retain(|flight| !flight.is_of(voter));
+        }
+        self.cut = cut;
+        self.tick(None, bounds);
     }
 
     /// Voters whose timers are due.
     fn stalled(&self) -> u32 {
-        (0..self.voters.len()).filter(|voter| self.is_due(*voter)).count() as u32
+        self.running().filter(|voter| self.is_due(*voter)).count() as u32
     }
 
     fn is_due(&self, voter: usize) -> bool {
@@ -280,13 +389,19 @@ impl State {
         while let Some((to, letter)) = self.voters[voter].poll_letter() {
             let Some(to) = self.voters[voter].rules().place_of(to) else { continue };
             self.weigh(voter, to, letter);
-            self.flights.push(Flight { to, from: voter, letter });
+            let is_cut = self.cut.is_some_and(|cut| cut == voter || cut == to);
+            if self.runs[to] && !is_cut {
+                self.flights.push(Flight { to, from: voter, letter });
+            }
         }
         self.flights.sort_unstable();
         if let Some(save) = self.voters[voter].poll_save() {
             self.saves[voter] = Some(save);
         }
-        while self.voters[voter].poll_change().is_some() {}
+        let me = self.voters[voter].me();
+        while let Some(change) = self.voters[voter].poll_change() {
+            self.ran_out |= matches!(change, Change::Lost { id, reason: LossReason::LeaseRanOut, .. } if id == me);
+        }
     }
 
     /// What a letter says, held against what was said before.
@@ -313,11 +428,13 @@ impl State {
     }
 }
 
-fn start(rules: &Rules, id: NodeId, now: Instant, ballot: Option<Ballot>) -> Election {
+fn start(rules: &Rules, id: NodeId, now: Instant, ballot: Option<Ballot>, disks: Disks) -> Election {
     let mut election = Election::new(rules.clone(), id, 1, now);
     for (other, _) in rules.voters() {
         election.hint(now, *other, Liveness::Alive);
     }
-    election.stand(now, Standing { ballot, is_durable: true, unix_ms: BEGAN_MS });
+    let keeps = disks != Disks::Memory;
+    let unix_ms = if keeps { BEGAN_MS } else { BEGAN_MS + now.as_nanos() / 1_000_000 };
+    election.stand(now, Standing { ballot: ballot.filter(|_| keeps), is_durable: keeps, unix_ms });
     election
 }

@@ -29,8 +29,13 @@ pub fn swarm_election(seed: u64) -> Scenario {
     let slowest = if random.permille(250) { lease / 5 } else { lease / 25 };
     scenario.save_time = round(random.span(MS / 10, slowest), Duration::from_micros(10));
     scenario.elections.push(election("default", hosts, lease, &mut random));
-    let chaos = round(random.span(lease * 4, lease * 10), MS);
-    scenario.faults = Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut random }.faults();
+    let mut chaos = round(random.span(lease * 4, lease * 10), MS);
+    if random.permille(150) {
+        scenario.faults = kills(lease, &mut random);
+        chaos = scenario.faults_end().unwrap_or(chaos);
+    } else {
+        scenario.faults = Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut random }.faults();
+    }
     if random.permille(200) {
         clocks_apart(&mut scenario, chaos, &mut random);
     }
@@ -38,6 +43,17 @@ pub fn swarm_election(seed: u64) -> Scenario {
     let bound = scenario.config().map_or(Duration::ZERO, |config| scenario.election_bound(&config));
     scenario.lasts = over + bound + MS;
     scenario
+}
+
+/// Nothing but kills of the leader, each when the last one killed is back.
+fn kills(lease: Duration, random: &mut Random) -> Vec<Planned> {
+    let mut at = lease * 3;
+    let mut kill = || {
+        at += lease * 7 + round(random.span(Duration::ZERO, lease), MS);
+        let kill = Fault::Crash { hosts: Hosts::Leader, clock: WallClock::Right, address: Place::Same };
+        Planned::at(at, kill).lasting(lease * 2)
+    };
+    (0..4).map(|_| kill()).collect()
 }
 
 /// Some clocks are as slow and the others as fast as the election bears, until the end of the faults.

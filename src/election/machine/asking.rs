@@ -282,6 +282,7 @@ impl Election {
         let is_counted = self.campaign.as_mut().filter(is_mine).is_some_and(|campaign| campaign.granted(place, round));
         if is_counted {
             self.count_answers(me);
+            self.ask_when_free(me);
             return Ok(());
         }
         if asked == Question::Vote && self.reign.as_ref().is_some_and(|reign| reign.term == term) {
@@ -307,7 +308,7 @@ impl Election {
         if asked == Question::Heartbeat {
             return self.note_defection(place, term, (round, wait));
         }
-        let (now, own, turn) = (self.now, self.bound(), self.turn_length());
+        let (now, turn) = (self.now, self.turn_length());
         let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {
             return Err(Rejected::Stale);
         };
@@ -321,7 +322,7 @@ impl Election {
         }
         let (stage, trigger) = (campaign.stage, campaign.trigger);
         match stage {
-            Stage::PreVote if !is_outbid => campaign.wait_for_quorum(now, &self.rules, me, own),
+            Stage::PreVote if !is_outbid => self.ask_when_free(me),
             Stage::Vote if campaign.is_lost(now, &self.rules, me) => self.fail(),
             _ => {}
         }
@@ -336,6 +337,14 @@ impl Election {
             }
         }
         Ok(())
+    }
+
+    /// Asks for pre-votes again when a quorum of those that have answered is free.
+    fn ask_when_free(&mut self, me: usize) {
+        let (now, own) = (self.now, self.bound());
+        if let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.stage == Stage::PreVote) {
+            campaign.wait_for_quorum(now, &self.rules, me, own);
+        }
     }
 
     /// An attempt whose time is over has failed.

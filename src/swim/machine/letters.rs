@@ -32,8 +32,8 @@ impl Machine {
         Ok(Received { from: self.members.member(slot).id(), council, letter })
     }
 
-    /// Sends a letter to a member whose address is proved, whatever the detector says of it; another one is pinged, so
-    /// that the letter after this one finds it. False if it was not sent.
+    /// Sends a letter to a member whose address is proved, whatever the detector says of it.
+    /// False if it was not sent.
     pub(crate) fn send_letter(&mut self, to: NodeId, council: Council, letter: Letter) -> bool {
         let Some(slot) = self.members.find(to).filter(|_| !self.stopped) else { return false };
         let row = self.members.row(slot);

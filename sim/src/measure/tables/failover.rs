@@ -46,7 +46,8 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         title: "10. The leader is killed",
         about: "Seconds from the end of the leader's process, at a random phase of its heartbeats, until another voter's \
                 lease is valid. `Election` alone, without membership; a hundred kills a run, each when the last victim \
-                follows again; of two voters, where the one that is left is no quorum, the victim starts again at once. LAN: lease 500 ms, one way 450 to 675 us, timers up to 100 us late; a save to a file \
+                follows again; of two voters, where the one that is left is no quorum, the victim starts again at once. LAN: lease 500 ms, one way 30 to 300 us, so that a voter may \
+                be asked before its own promise is over; timers up to 100 us late; a save to a file \
                 takes 0.5 to 6 ms, to memory no time. `wan`: lease 3 s. Bounds: without loss a lease and 50 ms at p99, \
                 a lease and 150 ms at most; 1.3 leases at p99 at 1 % loss; 1.5 at 150 ms one way."
             .to_owned(),
@@ -111,7 +112,7 @@ fn surroundings(voters: usize, net: Net, is_durable: bool) -> Surroundings {
     let (config, way) = match net {
         Net::Far => (ElectionConfig::wan("default", names), (MS * 150, MS * 150)),
         Net::Lan | Net::Loss(_) | Net::SlowDisks => {
-            (ElectionConfig::lan("default", names), (MS * 450 / 1_000, MS * 675 / 1_000))
+            (ElectionConfig::lan("default", names), (MS * 30 / 1_000, MS * 300 / 1_000))
         }
     };
     let save = match net {

@@ -1,0 +1,144 @@
+//! Eventually, of elections: how soon another leads when the leader's process ends and nothing else is wrong.
+//!
+//! What a lease costs after a kill is stated (`measure elections` prints it), so a run in which it takes longer is broken.
+//! It is asked where nothing else happened for two promises and happens meanwhile: a clean kill. Other faults are bounded
+//! by `leads`.
+
+use std::time::Duration;
+
+use tidings::Instant;
+use tidings::config::ElectionConfig;
+
+use crate::checks::leases::Leases;
+use crate::checks::span;
+use crate::fault::{Fault, Planned};
+use crate::scenario::Scenario;
+use crate::violation::Violation;
+use crate::watch::{Life, Phase};
+
+/// Shortest turns in a lease.
+const TURNS_IN_LEASE: u32 = 16;
+
+/// Offices whose holder was killed, and what a kill needs to be a clean one.
+#[derive(Debug, Default)]
+pub(super) struct Vacancies {
+    elections: Vec<Of>,
+    /// Since when each host runs; none if it does not.
+    runs: Vec<Option<Instant>>,
+    /// Faults that last, but for crashes.
+    troubles: u32,
+    /// When something last went wrong that was no crash of a leader.
+    troubled: Instant,
+    is_asked: bool,
+}
+
+/// One election.
+#[derive(Debug)]
+struct Of {
+    name: String,
+    voters: Vec<u32>,
+    /// How long nothing may have gone wrong before a clean kill.
+    rest: Duration,
+    bound: Duration,
+    /// When its leader was killed.
+    since: Option<Instant>,
+}
+
+impl Vacancies {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let of = |config: &ElectionConfig| {
+            let place = |voter: &String| voter.strip_prefix('n').and_then(|number| number.parse().ok());
+            Of {
+                name: config.name.clone(),
+                voters: config.voters.iter().filter_map(place).collect(),
+                rest: config.promise() * 2,
+                bound: bound(config, scenario),
+                since: None,
+            }
+        };
+        let is_asked = scenario.promises_leaders() && scenario.latency.spike().is_zero();
+        Vacancies { elections: scenario.elections.iter().map(of).collect(), is_asked, ..Vacancies::default() }
+    }
+
+    pub(super) fn fault(&mut self, now: Instant, fault: &Planned, phase: Phase) {
+        if matches!(fault.what, Fault::Crash { .. }) {
+            return;
+        }
+        match phase {
+            Phase::Begins if !fault.what.is_of_a_moment() => self.troubles += 1,
+            Phase::Begins => {}
+            Phase::Ends => self.troubles = self.troubles.saturating_sub(1),
+        }
+        self.trouble(now);
+    }
+
+    pub(super) fn lives(&mut self, now: Instant, host: u32, life: Life, leases: &Leases) {
+        let place = host as usize;
+        if self.runs.len() <= place {
+            self.runs.resize(place + 1, None);
+        }
+        match life {
+            Life::Started => {
+                self.runs[place] = Some(now);
+                return;
+            }
+            Life::Crashed => self.runs[place] = None,
+            Life::Left | Life::Superseded | Life::Stopped | Life::Resumed => return self.trouble(now),
+        }
+        let rested = |of: &Of, since: Instant| now.since(since) >= of.rest;
+        let vacated: Vec<usize> = leases.holders(now).filter(|(_, held)| held.host == host).map(|(of, _)| of).collect();
+        let is_clean = |of: &Of| {
+            let voters = of.voters.iter().filter(|voter| **voter != host);
+            let mut others = voters.map(|voter| self.runs.get(*voter as usize).copied().flatten());
+            let is_quorum = (of.voters.len() - 1) * 2 > of.voters.len();
+            let all_run = others.all(|since| since.is_some_and(|since| rested(of, since)));
+            is_quorum && all_run && self.troubles == 0 && rested(of, self.troubled)
+        };
+        let clean: Vec<bool> = self.elections.iter().map(is_clean).collect();
+        for (number, (of, is_clean)) in self.elections.iter_mut().zip(clean).enumerate() {
+            of.since = (is_clean && vacated.contains(&number)).then_some(now);
+        }
+        if vacated.is_empty() {
+            self.trouble(now);
+        }
+    }
+
+    pub(super) fn lease_begins(&mut self, election: usize) {
+        if let Some(of) = self.elections.get_mut(election) {
+            of.since = None;
+        }
+    }
+
+    /// An office that is vacant for too long, once.
+    pub(super) fn overdue(&mut self, now: Instant) -> Option<Violation> {
+        let is_asked = self.is_asked;
+        let late = |of: &&mut Of| of.since.is_some_and(|since| now.since(since) > of.bound);
+        let of = self.elections.iter_mut().filter(|_| is_asked).find(late)?;
+        let since = of.since.take()?;
+        Some(Violation {
+            check: "fails-over",
+            at: now,
+            text: format!(
+                "nobody leads {} {} after its leader was killed; it takes at most {}",
+                of.name,
+                span(now.since(since)),
+                span(of.bound)
+            ),
+            hosts: Vec::new(),
+        })
+    }
+
+    fn trouble(&mut self, now: Instant) {
+        self.troubled = now;
+        self.elections.iter_mut().for_each(|of| of.since = None);
+    }
+}
+
+/// How long it may take: what the last heartbeat promised, an attempt of two rounds and two saves, and two turns, for the
+/// first in rank may be the one that was killed, and a vote may be split once.
+fn bound(config: &ElectionConfig, scenario: &Scenario) -> Duration {
+    let way = scenario.latency.usual_max();
+    let attempt = (way * 2 + scenario.save_time) * 2;
+    let turn = (config.lease / TURNS_IN_LEASE).max(attempt.min(config.lease / 2));
+    config.promise() + way + attempt + turn * 2
+}
