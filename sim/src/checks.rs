@@ -87,7 +87,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("leads", "E7: after the faults every election of which a quorum runs has a leader, within the bound"),
     (
         "fails-over",
-        "E7: when the leader's process ends and nothing else is wrong, the next lease begins within a promise, an attempt and two turns",
+        "E7: when the leader's process ends and nothing else is wrong, the next lease begins within a promise, an attempt and half a turn",
     ),
     ("converges", "V2: after the faults all live views are equal, within the bound"),
     ("detects", "V1: after the faults who does not run is Dead, Left or unknown to all, within the bound"),

@@ -45,15 +45,20 @@ pub fn swarm_election(seed: u64) -> Scenario {
     scenario
 }
 
-/// Nothing but kills of the leader, each when the last one killed is back.
+/// Nothing but kills of the leader, each when the last one killed is back, half of them with a little loss.
 fn kills(lease: Duration, random: &mut Random) -> Vec<Planned> {
     let mut at = lease * 3;
-    let mut kill = || {
+    let mut kill = |random: &mut Random| {
         at += lease * 7 + round(random.span(Duration::ZERO, lease), MS);
         let kill = Fault::Crash { hosts: Hosts::Leader, clock: WallClock::Right, address: Place::Same };
         Planned::at(at, kill).lasting(lease * 2)
     };
-    (0..4).map(|_| kill()).collect()
+    let mut faults: Vec<Planned> = (0..4).map(|_| kill(random)).collect();
+    if random.permille(500) {
+        let loss = Fault::Loss { links: Links::default(), permille: 10 };
+        faults.insert(0, Planned::at(MS, loss).lasting(at + lease * 2 - MS));
+    }
+    faults
 }
 
 /// Some clocks are as slow and the others as fast as the election bears, until the end of the faults.
