@@ -2,14 +2,23 @@
 
 use std::time::Duration;
 
-use tidings_sim::explore::{Bounds, Disks, explore, walk};
+use tidings_sim::explore::{Begins, Bounds, Disks, explore, walk, worlds};
+
+/// One of the worlds, with what is changed of it.
+fn world(name: &str, change: impl FnOnce(&mut Bounds)) -> Bounds {
+    let (_, mut bounds) = worlds().into_iter().find(|(known, _)| *known == name).expect("there is this world");
+    change(&mut bounds);
+    bounds
+}
 
 #[test]
-fn a_small_election_is_gone_through_whole() {
-    let bounds = Bounds { steps: 1, crashes: 1, campaigns: 1, late: 1, stalls: 1, ..Bounds::default() };
-    let found = explore(&bounds);
-    assert_eq!(found.broken, None);
-    assert!(found.is_complete && found.states > 10_000 && found.led > 1_000, "{found:?}");
+fn small_worlds_are_gone_through_whole() {
+    let crash = explore(&world("crash", |bounds| (bounds.losses, bounds.steps) = (0, 3)));
+    assert_eq!(crash.broken, None);
+    assert!(crash.is_complete && crash.states > 10_000 && crash.terms >= 2, "{crash:?}");
+    let hand_over = explore(&world("hand-over", |bounds| (bounds.cuts, bounds.steps) = (0, 1)));
+    assert_eq!(hand_over.broken, None);
+    assert!(hand_over.is_complete && hand_over.handed_over > 1_000 && hand_over.terms >= 2, "{hand_over:?}");
 }
 
 /// More than can be gone through whole: crashes, stalls, letters that are late or come twice, leaders that hand over.
@@ -23,6 +32,7 @@ fn large(voters: usize) -> Bounds {
         doubles: 1,
         stalls: 2,
         late: 2,
+        losses: 8,
         ..Bounds::default()
     }
 }
@@ -39,7 +49,8 @@ fn walks_through_larger_elections_break_no_promise() {
 #[test]
 fn a_voter_that_forgets_its_vote_is_found() {
     let step = Duration::from_millis(110);
-    let bounds = Bounds { disks: Disks::Forgotten, step, campaigns: 3, late: 0, ..Bounds::default() };
+    let (disks, begins) = (Disks::Forgotten, Begins::Unled);
+    let bounds = Bounds { disks, begins, step, campaigns: 3, late: 0, losses: 8, resigns: 0, ..Bounds::default() };
     let broken = walk(&bounds, 200_000, 1).broken.map(|broken| broken.check);
     assert_eq!(broken, Some("one-vote"));
 }
@@ -48,20 +59,26 @@ fn a_voter_that_forgets_its_vote_is_found() {
 #[cfg(tidings_sabotage)]
 #[test]
 fn planted_mistakes_are_found() {
-    let walks = "explore --campaigns 4 --steps 8 --crashes 1 --resigns 1 --stalls 1 --late 1 --walks 100000";
-    for (fault, check) in [
-        ("one_vote", "one-vote"),
-        ("durable_vote", "one-vote"),
-        ("quorum", "one-leader-per-term"),
-        ("own_term", "one-leader-per-term"),
-        ("promise", "lease-exclusive"),
-        ("gate", "lease-exclusive"),
-        ("predecessor", "lease-exclusive"),
-        ("check_quorum", "lease-exclusive"),
-        ("vote_ends_candidacy", "lease-exclusive"),
+    let walks = "explore --campaigns 4 --steps 8 --crashes 1 --resigns 1 --stalls 1 --late 1 --losses 8 --walks 100000";
+    for (how, fault, check) in [
+        (walks, "one_vote", "one-vote"),
+        (walks, "durable_vote", "one-vote"),
+        (walks, "quorum", "one-leader-per-term"),
+        (walks, "own_term", "one-leader-per-term"),
+        (walks, "promise", "lease-exclusive"),
+        (walks, "gate", "lease-exclusive"),
+        (walks, "predecessor", "lease-exclusive"),
+        (walks, "check_quorum", "lease-exclusive"),
+        (walks, "vote_ends_candidacy", "lease-exclusive"),
+        ("explore crash", "quorum", "lease-exclusive"),
+        ("explore cut", "promise", "lease-exclusive"),
+        ("explore crash-memory", "check_quorum", "lease-exclusive"),
+        ("explore hand-over", "gate", "lease-exclusive"),
+        ("explore hand-over", "predecessor", "lease-exclusive"),
+        ("explore hand-over", "own_term", "one-leader-per-term"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidings-sim"));
-        let output = command.args(walks.split(' ')).env("TIDINGS_SABOTAGE", fault).output().expect("it runs");
+        let output = command.args(how.split(' ')).env("TIDINGS_SABOTAGE", fault).output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{fault}: {text}");
         assert!(text.contains(&format!("BROKEN {check}")), "{fault}: {text}");

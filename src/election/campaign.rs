@@ -13,8 +13,8 @@ use crate::sabotage;
 use crate::time::Instant;
 use crate::wire::{Question, Round};
 
-/// Attempts after which the pause between them grows no more.
-const FAILURES_MAX: u32 = 4;
+/// Attempts after which the pauses in them and between them grow no more.
+pub(super) const FAILURES_MAX: u32 = 5;
 
 /// How far a candidate has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -307,8 +307,9 @@ mod tests {
 
     #[test]
     fn it_asks_again_when_those_that_answered_are_a_quorum_that_is_free() {
-        // (voters, what others answered: place and wait in ms, how long it is bound itself, when it asks again)
-        let rows: [(usize, &[(usize, u64)], u64, u64); 6] = [
+        // Voters, what others answered (place and wait in ms), how long it is bound itself, when it asks again.
+        type Row<'a> = (usize, &'a [(usize, u64)], u64, u64);
+        let rows: [Row<'_>; 6] = [
             (3, &[(1, 5)], 0, 15),
             (3, &[(1, 5)], 100, 110),
             (3, &[], 0, 30),
@@ -358,8 +359,9 @@ mod tests {
     #[test]
     fn when_it_is_lost() {
         use Refusal::InThisTerm as Against;
-        // (voters, who answered the pre-vote, who is against it, milliseconds since it asked for votes, whether it is lost)
-        let rows: [(usize, &[usize], &[usize], u64, bool); 8] = [
+        // Voters, who answered the pre-vote, who is against it, milliseconds since it asked for votes, whether it is lost.
+        type Row<'a> = (usize, &'a [usize], &'a [usize], u64, bool);
+        let rows: [Row<'_>; 8] = [
             (3, &[1], &[1], 0, false),
             (3, &[1], &[1], 30, true),
             (3, &[1, 2], &[1], 300, false),

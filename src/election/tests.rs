@@ -347,3 +347,48 @@ fn asking_a_second_successor_gives_the_leader_no_more_time() {
     net.run(2_000);
     assert_eq!(net.leader().0, 1);
 }
+
+#[test]
+fn a_resign_that_is_lost_is_said_again() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    let to = net.id(1);
+    net.call(0, |election, now| assert!(election.resign(now, Some(to))));
+    net.run(5);
+    // The successor is elected by the third, and does not hear that the leader before it has stopped.
+    net.cut.insert((0, 1));
+    net.run(10);
+    assert!(net.leaders().is_empty());
+    net.cut.clear();
+    net.run(40);
+    assert_eq!((net.leader().0, net.led(1)), (1, Some(Trigger::HandedOver)));
+}
+
+#[test]
+fn another_successor_is_asked_within_the_lease() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    net.crash(1);
+    net.call(0, |election, now| assert!(election.resign(now, None)));
+    net.run(300);
+    assert_eq!((net.leader().0, net.led(2)), (2, Some(Trigger::HandedOver)));
+}
+
+#[test]
+fn a_voter_that_forgot_everything_follows_the_leader_that_there_is() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    let before = net.leader();
+    for _ in 0..3 {
+        net.crash(2);
+        net.disks[2] = None;
+        net.start(2);
+        net.run(3_000);
+        let known = net.nodes[2].as_ref().and_then(Election::leader).map(|(id, term, _)| (id, term));
+        assert_eq!((net.leader(), known), (before, Some((net.id(0), before.1))));
+    }
+    // Its term is its clock's all the same: the next leader's is above it.
+    net.crash(0);
+    net.run(700);
+    assert!(net.leader().1.0 > 1_000_000 + 5_000);
+}

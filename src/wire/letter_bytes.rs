@@ -92,9 +92,11 @@ impl Letter {
                 Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(detail >> TRIGGER_BITS) }
             }
             kind::GRANTED..kind::REFUSED => Letter::Granted { asked: question(kind::GRANTED)?, term, round },
-            kind::REFUSED..kind::RESIGN => {
-                Letter::Refused { asked: question(kind::REFUSED)?, term, round, wait: Duration::from_micros(detail) }
-            }
+            kind::REFUSED..kind::RESIGN => match question(kind::REFUSED)? {
+                // Nobody says no to that.
+                Question::Resigned => return Err(Rejected::Kind),
+                asked => Letter::Refused { asked, term, round, wait: Duration::from_micros(detail) },
+            },
             kind::RESIGN => Letter::Resign { term },
             kind::HAND_OVER => Letter::HandOver { term },
             kind::ASK_HAND_OVER => Letter::AskHandOver { term },

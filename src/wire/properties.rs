@@ -165,6 +165,7 @@ fn letter(number: u64) -> Letter {
             Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(number % (1 << 54)) }
         }
         4 => Letter::Granted { asked, term, round },
+        5 if asked == Question::Resigned => Letter::Granted { asked, term, round },
         5 => Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) },
         6 => Letter::Resign { term },
         7 => Letter::HandOver { term },

@@ -290,7 +290,7 @@ fn letters_are_kept_to_their_ranges() {
         let numbers = [number(term, None), number(round, None), number(detail, None)].concat();
         verdict_on(&datagram(9, &[&[1; 24][..], &[kind], &numbers, &IDLE_PULSE].concat(), &[]))
     };
-    let known = [1, 2, 3, 4, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26];
+    let known = [1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 24, 25, 26];
     for kind in 0..=255 {
         let verdict = letter(kind, 1, 0, 0);
         assert_eq!(verdict, if known.contains(&kind) { Ok(0) } else { Err(Rejected::Kind) }, "kind {kind}");

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::election::campaign::{Campaign, Refusal, Stage};
+use crate::election::campaign::{Campaign, FAILURES_MAX, Refusal, Stage};
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
@@ -13,9 +13,6 @@ use crate::time::Instant;
 use crate::wire::{Letter, Question, Rejected, Round};
 
 use super::{Election, Liveness};
-
-/// Attempts after which the pause between them grows no more.
-const FAILURES_MAX: u32 = 5;
 
 /// When this voter's turn comes, and why there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

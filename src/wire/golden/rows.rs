@@ -207,7 +207,7 @@ fn questions() -> Vec<(Letter, &'static str)> {
                 trigger: Trigger::LeaseRanOut,
                 turn: Duration::from_micros(31_250),
             },
-            "01 09 d0b63685618b0684 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
+            "01 09 4b0decaf184d509c f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
              c4c5c6c7c8 04 fb2c01 fc70110100 fc01127a00 05 8877665544332211 0201 00",
         ),
     ]
