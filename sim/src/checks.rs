@@ -139,7 +139,7 @@ impl Checks {
             silence: Silence::new(configs, scenario),
             reach: Reach::new(scenario),
             bounds: Bounds::new(configs.clone()),
-            elections: Elections::new(scenario),
+            elections: Elections::new(scenario, configs),
             turns: 0,
             sometimes: Sometimes::default(),
             expect: Expect::new(scenario),

@@ -12,7 +12,7 @@ use crate::checks::register::Register;
 use crate::checks::vacancy::Vacancies;
 use crate::checks::votes::Votes;
 use crate::fault::Planned;
-use crate::scenario::Scenario;
+use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::{Disk, Life, Moment, Passage, Phase};
 
@@ -28,12 +28,12 @@ pub(super) struct Elections {
 }
 
 impl Elections {
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &Scenario, configs: &Configs) -> Self {
         let lease = scenario.elections.iter().map(|election| election.lease).max().unwrap_or_default();
         Elections {
             leases: Leases::new(scenario),
             votes: Votes::new(scenario),
-            vacancies: Vacancies::new(scenario),
+            vacancies: Vacancies::new(scenario, configs),
             register: Register::new(scenario.seed.unwrap_or_default(), scenario.promises_one_leader()),
             delay_max: lease * 4,
             is_any: !scenario.elections.is_empty(),

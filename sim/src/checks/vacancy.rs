@@ -1,7 +1,7 @@
 //! Eventually, of elections: how soon another leads when the leader's process ends and nothing else is wrong.
 //!
 //! What a lease costs after a kill is stated (`measure elections` prints it), so a run in which it takes longer is broken.
-//! It is asked where nothing else happened for two promises and happens meanwhile: a clean kill. Other faults are bounded
+//! It is asked where nothing else happened for long and happens meanwhile: a clean kill. Other faults are bounded
 //! by `leads`.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tidings::config::ElectionConfig;
 use crate::checks::leases::Leases;
 use crate::checks::span;
 use crate::fault::{Fault, Links, Planned};
-use crate::scenario::Scenario;
+use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::{Life, Phase};
 
@@ -30,7 +30,7 @@ pub(super) struct Vacancies {
     /// Faults that last, but for crashes.
     troubles: u32,
     /// When something last went wrong that was no crash of a leader.
-    troubled: Instant,
+    troubled: Option<Instant>,
     is_asked: bool,
 }
 
@@ -39,21 +39,26 @@ pub(super) struct Vacancies {
 struct Of {
     name: String,
     voters: Vec<u32>,
-    /// How long nothing may have gone wrong before a clean kill.
+    /// How long voters must have run before a clean kill.
     rest: Duration,
+    /// How long ago it must be that anything else went wrong: until then members may have each other at wrong addresses, or
+    /// for dead.
+    rest_from_trouble: Duration,
     bound: Duration,
     /// When its leader was killed.
     since: Option<Instant>,
 }
 
 impl Vacancies {
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &Scenario, configs: &Configs) -> Self {
+        let settles = configs.most(|config| config.stall_tolerance) * 4;
         let of = |config: &ElectionConfig| {
             let place = |voter: &String| voter.strip_prefix('n').and_then(|number| number.parse().ok());
             Of {
                 name: config.name.clone(),
                 voters: config.voters.iter().filter_map(place).collect(),
                 rest: config.promise() * 2,
+                rest_from_trouble: config.promise() * 2 + settles,
                 bound: bound(config, scenario),
                 since: None,
             }
@@ -87,14 +92,14 @@ impl Vacancies {
             Life::Crashed => self.runs[place] = None,
             Life::Left | Life::Superseded | Life::Stopped | Life::Resumed => return self.trouble(now),
         }
-        let rested = |of: &Of, since: Instant| now.since(since) >= of.rest;
         let vacated: Vec<usize> = leases.holders(now).filter(|(_, held)| held.host == host).map(|(of, _)| of).collect();
         let is_clean = |of: &Of| {
             let voters = of.voters.iter().filter(|voter| **voter != host);
             let mut others = voters.map(|voter| self.runs.get(*voter as usize).copied().flatten());
             let is_quorum = (of.voters.len() - 1) * 2 > of.voters.len();
-            let all_run = others.all(|since| since.is_some_and(|since| rested(of, since)));
-            is_quorum && all_run && self.troubles == 0 && rested(of, self.troubled)
+            let all_run = others.all(|since| since.is_some_and(|since| now.since(since) >= of.rest));
+            let is_quiet = self.troubled.is_none_or(|since| now.since(since) >= of.rest_from_trouble);
+            is_quorum && all_run && self.troubles == 0 && is_quiet
         };
         let clean: Vec<bool> = self.elections.iter().map(is_clean).collect();
         for (number, (of, is_clean)) in self.elections.iter_mut().zip(clean).enumerate() {
@@ -131,7 +136,7 @@ impl Vacancies {
     }
 
     fn trouble(&mut self, now: Instant) {
-        self.troubled = now;
+        self.troubled = Some(now);
         self.elections.iter_mut().for_each(|of| of.since = None);
     }
 }

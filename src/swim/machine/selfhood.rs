@@ -105,8 +105,9 @@ impl Machine {
         } else if record.generation > generation || (!is_here && record.incarnation >= incarnation) {
             self.challenge(record.generation, record.address);
         } else if record.incarnation > incarnation {
-            // An old word of ours that we have forgotten saying, or a liar's: ours must be the last.
-            self.speak(record.incarnation.next(), |_| {});
+            // This process never said that: an earlier one did, whose start had the same reading of the clock. What else it
+            // said nobody knows, so that a higher incarnation may be one of its own.
+            self.outlive(generation);
         }
     }
 
