@@ -259,13 +259,14 @@ fn an_unproved_member_is_told_of_nobody_else() {
     }
 }
 
-/// A liar may bring us to the last incarnation of a start; the farewell is heard all the same.
+/// A liar may bring us to the last incarnation of a start, as another process of our name and start; the farewell is heard
+/// all the same.
 #[test]
 fn a_farewell_after_the_last_incarnation_is_heard() {
     let mut net = cluster(&lan(), 1, 4);
-    let (me, teller) = (net.who(0), net.who(1));
+    let me = net.who(0);
     let last = Who { incarnation: Incarnation::LIMIT - 2, ..me };
-    net.hand(0, 1, teller.says("c", NEWS, &[], &[last.accused(SUSPECT, 100, &[])]));
+    net.hand(0, 1, last.says("c", PING, &fields(&[last.digest(), 1]), &[]));
     assert_eq!(net.protocol(0).me().incarnation(), Incarnation(Incarnation::LIMIT - 1));
     net.run(secs(3));
     let since = net.now();
@@ -273,6 +274,26 @@ fn a_farewell_after_the_last_incarnation_is_heard() {
     net.run(secs(20));
     for n in 1..4 {
         assert_eq!(net.kinds(n, 0, since), ["left"], "{n}");
+    }
+}
+
+/// Words that a process never said are those of an earlier one with its start, told in a record or in an accusation: it
+/// takes the next start, because any incarnation that it could say now may be one that was used.
+#[test]
+fn words_that_a_process_never_said_are_an_earlier_ones() {
+    for is_accused in [false, true] {
+        let mut net = cluster(&lan(), 1, 4);
+        let (me, teller) = (net.who(0), net.who(1));
+        let earlier = Who { incarnation: 4, ..me };
+        let told =
+            if is_accused { earlier.accused(SUSPECT, 100, &[]) } else { earlier.alive(net.address(0), "n0", b"old") };
+        net.hand(0, 1, teller.says("c", NEWS, &[], &[told]));
+        assert_eq!(net.protocol(0).me().generation(), Generation(me.generation + 1), "accused: {is_accused}");
+        net.run(secs(3));
+        for n in 1..4 {
+            let seen = net.protocol(n).member(NodeId::from_name("n0")).unwrap();
+            assert_eq!((seen.generation().0, seen.metadata()), (me.generation + 1, &[][..]), "{n}");
+        }
     }
 }
 

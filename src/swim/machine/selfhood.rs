@@ -71,18 +71,21 @@ impl Machine {
             self.outlive(generation);
         } else if self.leaving.is_some() && (generation, incarnation) == mine {
             // Our own farewell has come round, or is news to somebody who heard less: it stands either way.
-        } else if generation == mine.0 && incarnation >= mine.1 && !sabotage::is_off("refutation") {
-            self.refute(origin, incarnation, accusers);
+        } else if generation == mine.0 && incarnation > mine.1 && !sabotage::is_off("refutation") {
+            self.outlive_words(incarnation);
+            self.answer_accusers(origin, accusers);
+        } else if (generation, incarnation) == mine && !sabotage::is_off("refutation") {
+            self.awareness.refuted();
+            self.metrics.refutations += 1;
+            self.speak(incarnation.next(), |_| {});
+            self.answer_accusers(origin, accusers);
         } else if generation == mine.0 && origin.is_proved && self.bucket.take(self.now) {
             self.send_news(origin.address, First::Me);
         }
     }
 
-    /// Refutes: the next incarnation, to every accuser named, to who told us, and to everyone.
-    fn refute(&mut self, origin: Origin, incarnation: Incarnation, accusers: Accusers) {
-        self.awareness.refuted();
-        self.metrics.refutations += 1;
-        self.speak(incarnation.next(), |_| {});
+    /// What we say now, to every accuser named and to who told us; everyone else hears it by gossip.
+    fn answer_accusers(&mut self, origin: Origin, accusers: Accusers) {
         for accuser in accusers.iter() {
             let slot = self.members.find(accuser).filter(|slot| *slot != self.members.me());
             if let Some(row) = slot.map(|slot| self.members.row(slot)).filter(|row| row.is_proved()) {
@@ -105,9 +108,18 @@ impl Machine {
         } else if record.generation > generation || (!is_here && record.incarnation >= incarnation) {
             self.challenge(record.generation, record.address);
         } else if record.incarnation > incarnation {
-            // This process never said that: an earlier one did, whose start had the same reading of the clock. What else it
-            // said nobody knows, so that a higher incarnation may be one of its own.
-            self.outlive(generation);
+            self.outlive_words(record.incarnation);
+        }
+    }
+
+    /// This process never said what it is told at this incarnation of its own start: an earlier process did, whose start had
+    /// the same reading of the clock. What else that said nobody knows, so that a higher incarnation may be one of its own.
+    fn outlive_words(&mut self, incarnation: Incarnation) {
+        let generation = self.me().generation();
+        self.outlive(generation);
+        if self.me().generation() == generation {
+            // No generation is left: better heard by most than by nobody.
+            self.speak(incarnation.next(), |_| {});
         }
     }
 
