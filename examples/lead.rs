@@ -14,6 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .term_store(FileStore::open("/var/lib/orders/votes")?)
         .start()
         .await?;
+    // This node stands for as long as this future exists, and hands over when the work ends.
     node.lead("default", |lease| async move {
         // Runs only while this node leads; dropped when its lease ends, begun anew in the next term.
         serve_writes(lease.term()).await

@@ -51,6 +51,8 @@ async fn serve(name: &str, folder: &str, bind: &str, contacts: &[String]) -> Out
         .start()
         .await?;
     say(name, format_args!("runs at {}", node.local_address()));
+    // What this one says while it leads; a database would say where it takes writes.
+    node.set_word("default", node.local_address().to_string()).await?;
     tokio::select! {
         biased; // when it has left, every one of these ends, and only the first ends well
         () = obey(&node, name) => {}
@@ -84,7 +86,10 @@ async fn listen(mut events: Events, name: &str) {
         if let Event::Leader { leader, trigger } = &notice.event {
             match &*leader.name {
                 me if me == name => say(name, format_args!("elected in term {}: {trigger}", leader.term)),
-                other => say(name, format_args!("follows {other} in term {}", leader.term)),
+                other => {
+                    let address = String::from_utf8_lossy(&leader.word);
+                    say(name, format_args!("follows {other} in term {}, at {address}", leader.term));
+                }
             }
         }
     }

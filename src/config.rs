@@ -6,7 +6,7 @@
 mod duration_text;
 mod election;
 
-pub use election::{ElectionConfig, VOTERS_MAX};
+pub use election::{ElectionConfig, Stands, VOTERS_MAX};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -87,7 +87,7 @@ pub struct Config {
     /// default 20,000. Whoever is refused is not passed on either: members that know each other only through members
     /// with full tables do not meet, so leave room for all everywhere.
     pub members_max: usize,
-    /// Longest datagram ever sent, in bytes of UDP payload; whatever UDP carries is received. 1,024 to 65,507, default
+    /// Longest datagram ever sent, in bytes of UDP payload; whatever UDP carries is received. 1,200 to 65,507, default
     /// 1,400, which fits every common MTU.
     pub datagram_bytes_max: usize,
     /// Recent events kept for subscribers; one that falls further behind gets a difference instead. 16 to 1,048,576,
@@ -201,7 +201,7 @@ impl Config {
         within("ghosts_max", self.ghosts_max, 0, 65_536)?;
         within("news_max", self.news_max, 16, 65_536)?;
         within("members_max", self.members_max, 2, 65_536)?;
-        within("datagram_bytes_max", self.datagram_bytes_max, 1_024, 65_507)?;
+        within("datagram_bytes_max", self.datagram_bytes_max, 1_200, 65_507)?;
         within("events_max", self.events_max, 16, 1_048_576)
     }
 

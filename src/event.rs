@@ -85,6 +85,11 @@ pub enum Event {
         /// What started the election that it won.
         trigger: Trigger,
     },
+    /// The leader that is known, in the same term, says something else than it did: [`Leader::word`].
+    LeaderUpdated {
+        /// Who leads, with what it says now.
+        leader: Leader,
+    },
     /// The leader that was known is not known as one any more. On the leader itself: it must not act any more.
     LeaderLost {
         /// Who led.
@@ -147,6 +152,7 @@ impl Event {
             | Event::Reconnected
             | Event::Superseded { .. }
             | Event::Leader { .. }
+            | Event::LeaderUpdated { .. }
             | Event::LeaderLost { .. }
             | Event::VotersDiffer { .. }
             | Event::Full { .. } => None,
@@ -157,8 +163,18 @@ impl Event {
     #[must_use]
     pub fn election(&self) -> Option<&str> {
         match self {
-            Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => Some(&leader.election),
             Event::VotersDiffer { election, .. } => Some(election),
+            _ => self.leader().map(|leader| &*leader.election),
+        }
+    }
+
+    /// The leader that the event is about, one that leads or one that led, if it is about one.
+    #[must_use]
+    pub fn leader(&self) -> Option<&Leader> {
+        match self {
+            Event::Leader { leader, .. } | Event::LeaderUpdated { leader } | Event::LeaderLost { leader, .. } => {
+                Some(leader)
+            }
             _ => None,
         }
     }
@@ -178,6 +194,7 @@ impl Event {
             Event::Reconnected => "reconnected",
             Event::Superseded { .. } => "superseded",
             Event::Leader { .. } => "leader",
+            Event::LeaderUpdated { .. } => "leader_updated",
             Event::LeaderLost { .. } => "leader_lost",
             Event::VotersDiffer { .. } => "voters_differ",
             Event::Full { .. } => "full",

@@ -32,6 +32,9 @@ impl fmt::Display for Term {
     }
 }
 
+/// Longest [word](Leader::word) of a leader, in bytes.
+pub const WORD_BYTES_MAX: usize = 256;
+
 /// The leader of an election, as this node knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -48,6 +51,15 @@ pub struct Leader {
     pub term: Term,
     /// Since when this node knows it as the leader of that term.
     pub since: Instant,
+    /// What its application says to those who look for the leader, such as the address it serves at: at most
+    /// [`WORD_BYTES_MAX`]. It comes with the leader's record by gossip, mostly before it is elected; empty until then, and
+    /// where nothing was said.
+    #[serde(serialize_with = "bytes")]
+    pub word: Arc<[u8]>,
+}
+
+fn bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(bytes)
 }
 
 pub(crate) fn text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {

@@ -35,8 +35,8 @@
 //! - [`Protocol`]: no socket, no clock, no entropy; bytes and moments in, bytes and events out, for loops of your own.
 //! - a simulator can drive [`Protocol`] in virtual time, because nothing in it decides by a clock or by chance it was not given.
 //!
-//! A cluster can have leaders as well: [`ElectionConfig`] names the voters of one, [`Node::lead`] runs a future while
-//! this node leads, under a [`Lease`] whose [`Term`] a [`FenceGate`] before the resource checks.
+//! A cluster can have leaders as well: [`ElectionConfig`] names the voters of one, [`Node::lead`] makes this node a candidate and runs
+//! a future while it leads, under a [`Lease`] whose [`Term`] a [`FenceGate`] before the resource checks.
 //!
 //! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]), `files` (terms, votes and
 //! fences on disk). Without features the core alone is built.

@@ -19,7 +19,7 @@ use crate::why::Why;
 use crate::wire::{Rejected, own_fields};
 
 pub use crate::swim::{ForgetError, LeaveProgress, Reach};
-pub use elections::BallotSave;
+pub use elections::{BallotSave, WordError};
 
 use elections::Elections;
 
@@ -145,6 +145,33 @@ impl Protocol {
         if is_known { Ok(()) } else { Err(UnknownElection) }
     }
 
+    /// Says whether this voter is a candidate of an election from now on, and with which priority: the higher, the sooner it
+    /// stands, and a leader of a lower one hands over to it. One that is no candidate votes and follows, and hands over
+    /// what it leads. Until this is called, only one whose election says [`Stands::Always`](crate::config::Stands) is one.
+    ///
+    /// # Errors
+    /// When no such election is configured; nothing changes.
+    pub fn set_candidacy(
+        &mut self,
+        now: Instant,
+        election: &str,
+        candidacy: Option<u8>,
+    ) -> Result<(), UnknownElection> {
+        let is_known = self.elections.set_candidacy(now, election, candidacy);
+        self.settle(now);
+        if is_known { Ok(()) } else { Err(UnknownElection) }
+    }
+
+    /// Sets what this node says, as leader of an election, to those who look for it: [`Leader::word`](crate::Leader::word).
+    ///
+    /// # Errors
+    /// When no such election is configured, or the word is too long; nothing changes.
+    pub fn set_word(&mut self, now: Instant, election: &str, word: &[u8]) -> Result<(), WordError> {
+        let done = self.elections.set_word(election, word);
+        self.settle(now);
+        done
+    }
+
     /// The next ballot to save. Until [`Protocol::handle_saved`] says that it is durable, nothing is told that depends
     /// on it; there is at most one for each election.
     pub fn poll_save(&mut self) -> Option<BallotSave> {
@@ -167,6 +194,9 @@ impl Protocol {
         let is_other_voter = |to: NodeId| to != found.me() && found.rules().place_of(to).is_some();
         if to.is_some_and(|to| !is_other_voter(to)) {
             return Err(ResignError::NoVoter);
+        }
+        if found.office().is_some() && to.is_some_and(|to| !found.is_candidate(to)) {
+            return Err(ResignError::NoCandidate);
         }
         let done = found.resign(now, to);
         self.settle(now);
@@ -385,6 +415,8 @@ pub enum ResignError {
     Unknown,
     /// The successor that was named is no other voter.
     NoVoter,
+    /// The successor does not stand.
+    NoCandidate,
     /// This node does not lead.
     NotLeading,
 }
@@ -394,6 +426,7 @@ impl fmt::Display for ResignError {
         f.write_str(match self {
             ResignError::Unknown => "no election of that name is configured here",
             ResignError::NoVoter => "the successor is no other voter of the election",
+            ResignError::NoCandidate => "the successor does not stand in the election",
             ResignError::NotLeading => "this node does not lead the election",
         })
     }

@@ -100,6 +100,20 @@ pub enum What<'a> {
         /// What it held.
         standing: Standing,
     },
+    /// The application wants to lead, or wants to no more.
+    SetCandidacy {
+        /// Which election.
+        election: Cow<'a, str>,
+        /// Its priority, if it is a candidate.
+        candidacy: Option<u8>,
+    },
+    /// The application said what it says as leader.
+    SetWord {
+        /// Which election.
+        election: Cow<'a, str>,
+        /// What it says.
+        word: Cow<'a, [u8]>,
+    },
     /// A voter's store answered.
     Saved {
         /// Which election.
@@ -131,6 +145,8 @@ impl fmt::Display for What<'_> {
             What::Forget(id) => write!(f, "forget {id}"),
             What::Leave => f.write_str("leave"),
             What::Stand { election, .. } => write!(f, "stand in {election:?}"),
+            What::SetCandidacy { election, candidacy } => write!(f, "candidacy in {election:?}: {candidacy:?}"),
+            What::SetWord { election, word } => write!(f, "word of {} bytes in {election:?}", word.len()),
             What::Saved { election, number, outcome } => write!(f, "save {number} of {election:?}: {outcome:?}"),
             What::Resign { election, to: None } => write!(f, "resign {election:?}"),
             What::Resign { election, to: Some(to) } => write!(f, "resign {election:?} to {to}"),

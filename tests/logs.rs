@@ -258,7 +258,9 @@ fn a_joined_node_tells_of_garbage_that_goes_on_and_of_no_single_datagram() {
 #[test]
 fn an_election_without_a_quorum_is_told_with_the_voters_that_do_not_answer() {
     let names = ["n1", "n2", "n3"];
-    let voter = |name: &str| node(name).election(ElectionConfig::local("orders", names)).term_store(MemoryStore);
+    let voter = |name: &str| {
+        node(name).election(ElectionConfig::local("orders", names).stands_always()).term_store(MemoryStore)
+    };
     let log = Log::of(|log| async move {
         let alone = start(voter("n3").cluster("another")).await;
         let first = start(voter("n1")).await;

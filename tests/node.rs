@@ -206,7 +206,7 @@ fn metrics_and_views_are_written_with_names_throughout() {
     let unknown = start(node("n3").bind("0.0.0.0:0"));
     assert!(!unknown.view().address_known() && !block_on(unknown.metrics()).address_known);
 
-    let rules = ElectionConfig::local("default", ["v1"]);
+    let rules = ElectionConfig::local("default", ["v1"]).stands_always();
     let voter = start(node("v1").cluster("other").election(rules).term_store(MemoryStore));
     let won = |metrics: &serde_json::Value| metrics["elections"]["default"]["terms_won"] == 1;
     until(&voter, |view| view.leader("default").is_some());

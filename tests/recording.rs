@@ -252,7 +252,7 @@ fn a_file_that_cannot_be_opened_is_told_at_the_start() {
 fn a_leader_is_replayed_with_its_term() {
     let scratch = Scratch::new("led");
     let path = scratch.file("n1");
-    let election = ElectionConfig::lan("default", ["n1", "n2", "n3"]);
+    let election = ElectionConfig::lan("default", ["n1", "n2", "n3"]).stands_always();
     let voter = |name| node(name).election(election.clone()).term_store(MemoryStore);
     let n1 = start(voter("n1").record(&path, PLENTY));
     let mut events = n1.events();
@@ -260,7 +260,7 @@ fn a_leader_is_replayed_with_its_term() {
     let n3 = start(voter("n3").contacts([n1.local_address()]));
     // Whoever leads first, it is made to lead, and then it resigns.
     let led = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| block_on(n1.lead("default", |lease| async move { lease.term() })).unwrap());
+        let asked = scope.spawn(|| block_on(n1.candidate("default").unwrap().elected()).unwrap().term());
         while !asked.is_finished() {
             for node in [&n2, &n3] {
                 let _ = block_on(node.resign_to("default", "n1"));

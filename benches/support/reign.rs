@@ -27,7 +27,7 @@ pub struct Reign {
 
 impl Reign {
     fn new() -> Self {
-        let rules = Rules::new(&ElectionConfig::lan("default", NAMES));
+        let rules = Rules::new(&ElectionConfig::lan("default", NAMES).stands_always());
         let (now, heartbeat) = (Instant::ORIGIN, rules.heartbeat());
         let mut voter = Election::new(rules, NodeId::from_name(NAMES[0]), 1, now);
         voter.stand(now, Standing { ballot: None, is_durable: false, unix_ms: STARTED_MS });

@@ -141,10 +141,7 @@ impl Report for Text {
         let (shade, note) = note(seen);
         let noticed = matches!(seen.event, Event::Suspect { reason: SuspectReason::ProbeFailed, .. });
         let Seen { at, observer, .. } = *seen;
-        let leader = match &seen.event {
-            Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => number(&leader.name),
-            _ => None,
-        };
+        let leader = seen.event.leader().and_then(|leader| number(&leader.name));
         let member = seen.member.or(leader);
         let item = Item { at, observer, member, by: seen.by.clone(), noticed, note };
         self.groups.add(now, (kind(&seen.event), shade), item);

@@ -81,6 +81,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
     ("one-vote", "E2: a voter votes once in a term, over all its processes, in letters and on its disk"),
     ("terms-rise", "E3: every lease has a higher term than any before it, and no host is told of lower ones later"),
+    ("works", "E10: whoever is no candidate begins to lead in no term, and holds a lease no longer than one lasts"),
     ("lease-exclusive", "E4: at no true moment do two hosts hold the lease of an election, each by its own clock"),
     ("fenced-register", "E5: a register that checks terms takes in no write of a leader after one of a later leader"),
     ("quorum", "E6: every lease has votes of more than half of the configured voters"),

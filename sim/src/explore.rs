@@ -186,7 +186,7 @@ pub fn walk(bounds: &Bounds, walks: u64, seed: u64) -> Explored {
 fn rules(bounds: &Bounds) -> Rules {
     let names = ["a", "b", "c", "d", "e"];
     let voters = bounds.voters.clamp(1, names.len());
-    let mut config = ElectionConfig::lan("explored", names[..voters].iter().copied());
+    let mut config = ElectionConfig::lan("explored", names[..voters].iter().copied()).stands_always();
     config.lease = Duration::from_millis(100);
     config.heartbeat = Duration::from_millis(33);
     config.clock_drift_max_ppm = 0;

@@ -265,6 +265,18 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<u32>,
     },
+    /// Nobody at these hosts would work as leader, so that they stand in no election.
+    Idle {
+        /// Which.
+        hosts: Hosts,
+    },
+    /// These hosts have this priority in elections from now on.
+    Prefer {
+        /// Which.
+        hosts: Hosts,
+        /// The higher, the sooner they stand.
+        priority: u8,
+    },
     /// Saving a ballot takes longer.
     DiskSlow {
         /// Whose disk.
@@ -322,6 +334,8 @@ impl Fault {
         "move",
         "forget",
         "resign",
+        "idle",
+        "prefer",
         "disk-slow",
         "disk-full",
         "disk-torn",
@@ -386,6 +400,8 @@ impl Fault {
             Fault::Move { .. } => "move",
             Fault::Forget { .. } => "forget",
             Fault::Resign { .. } => "resign",
+            Fault::Idle { .. } => "idle",
+            Fault::Prefer { .. } => "prefer",
             Fault::DiskSlow { .. } => "disk-slow",
             Fault::DiskFull { .. } => "disk-full",
             Fault::DiskTorn { .. } => "disk-torn",
@@ -431,6 +447,8 @@ impl Fault {
             | Fault::Move { hosts, .. }
             | Fault::Forget { hosts, .. }
             | Fault::Resign { hosts, .. }
+            | Fault::Idle { hosts }
+            | Fault::Prefer { hosts, .. }
             | Fault::DiskSlow { hosts, .. }
             | Fault::DiskFull { hosts }
             | Fault::DiskTorn { hosts }

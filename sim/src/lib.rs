@@ -73,7 +73,7 @@
 //!   binds, addresses `given` to hosts, and `families`;
 //! - processes: `crash` and restart, `leave`, `pause`, `block`, `suspend`, `slow`;
 //! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts;
-//! - elections: `resign`, and the disks of voters, `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`;
+//! - elections: `resign`, hosts that are `idle` as nobody works there, or that elections `prefer`, and the disks of voters, `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`;
 //! - members: `join` storms, a `twin` of the same name, a member that can `lie`, `metadata` that changes, `writers` that
 //!   never rest, `forget`.
 //!

@@ -325,6 +325,7 @@ impl Scenario {
                     | Fault::Move { .. }
                     | Fault::Forget { .. }
                     | Fault::Resign { .. }
+                    | Fault::Prefer { .. }
                     | Fault::Drift { .. }
             );
             let end = match planned.ends() {

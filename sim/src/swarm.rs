@@ -137,7 +137,7 @@ fn knobs(scenario: &mut Scenario, random: &mut Random) {
         let tolerance = Duration::from_millis(random.between(preset * 2 / 3, preset * 3 / 2));
         set("stall_tolerance", span::text(tolerance).into());
     }
-    for (knob, low, high) in COUNTS.into_iter().chain([("datagram_bytes_max", 1_024, 1_400)]) {
+    for (knob, low, high) in COUNTS.into_iter().chain([("datagram_bytes_max", 1_200, 1_400)]) {
         if random.permille(60) {
             set(knob, random.between(low, high).into());
         }
@@ -199,6 +199,7 @@ mod tests {
                             | Fault::Move { .. }
                             | Fault::Forget { .. }
                             | Fault::Resign { .. }
+                            | Fault::Prefer { .. }
                     );
                     assert!(may_last || planned.lasts.is_some(), "{seed}: {planned:?}");
                 }

@@ -234,7 +234,7 @@ impl Trace {
             fields[24..28].copy_from_slice(&member.incarnation().0.to_le_bytes());
             fields[31] = u8::from(member.is_flapping());
         }
-        if let Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } = event {
+        if let Some(leader) = event.leader() {
             fields[..16].copy_from_slice(&leader.id.to_bytes());
         }
         let (few, many) = match event {

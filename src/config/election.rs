@@ -15,7 +15,22 @@ const LEASE: Duration = Duration::from_millis(500);
 /// Parts of a million.
 const MILLION: u128 = 1_000_000;
 
-/// A named election; the same on all its voters, or they do not elect together.
+/// When a voter is a candidate, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stands {
+    /// While a [`Node::lead`](crate::runtime::Node::lead) or a [`Candidate`](crate::runtime::Candidate) of it exists.
+    #[default]
+    WithWork,
+    /// From its start, whether anybody works or not: for an application that watches events and leads without a lease in
+    /// its hands.
+    Always,
+    /// Never: a witness, which votes only, or a member that watches.
+    Never,
+}
+
+/// A named election. Its name, voters, lease and drift are the same on all voters, or they do not elect together; whether
+/// and with which priority one stands is its own.
 ///
 /// A quorum is more than half of the voters named here, never of those that happen to live: a minority elects nobody,
 /// however long the others are gone.
@@ -25,7 +40,7 @@ pub struct ElectionConfig {
     /// Its name, 1 to 64 bytes.
     pub name: String,
     /// The names of the members that vote and may lead, 1 to 9. Odd numbers are better: four voters bear the loss of
-    /// one, as three do.
+    /// one, as three do. None at a member that only [watches](ElectionConfig::watches).
     pub voters: Vec<String>,
     /// How long the leader may act after the start of a round that a quorum answered. Lower finds a new leader sooner;
     /// a leader that stalls or is cut off for longer loses its office. 50 ms to 10 minutes; default 500 ms (lan), 3 s
@@ -41,6 +56,11 @@ pub struct ElectionConfig {
     /// (1 %). Voters keep their promise that much longer than the leader counts on it. Source: operating systems slew a
     /// clock by 500 at most; a virtual machine may do worse.
     pub clock_drift_max_ppm: u32,
+    /// When this node is a candidate. Default [`Stands::WithWork`].
+    pub stands: Stands,
+    /// The higher, the sooner this node stands; a candidate of a higher priority than the leader's takes over from it by
+    /// hand-over once it has been there for two leases. 0 to 255, default 0.
+    pub priority: u8,
 }
 
 /// What a file says: the voters, and what differs from [`ElectionConfig::lan`].
@@ -48,10 +68,15 @@ pub struct ElectionConfig {
 #[serde(deny_unknown_fields)]
 struct Written {
     name: Option<String>,
+    #[serde(default)]
     voters: Vec<String>,
     lease: Option<Span>,
     heartbeat: Option<Span>,
     clock_drift_max_ppm: Option<u32>,
+    #[serde(default)]
+    stands: Stands,
+    #[serde(default)]
+    priority: u8,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +90,7 @@ impl From<Written> for ElectionConfig {
         }
         config.heartbeat = written.heartbeat.map_or(config.heartbeat, |Span(heartbeat)| heartbeat);
         config.clock_drift_max_ppm = written.clock_drift_max_ppm.unwrap_or(config.clock_drift_max_ppm);
-        config
+        ElectionConfig { stands: written.stands, priority: written.priority, ..config }
     }
 }
 
@@ -78,7 +103,42 @@ impl ElectionConfig {
             lease: LEASE,
             heartbeat: LEASE / 5,
             clock_drift_max_ppm: 10_000,
+            stands: Stands::WithWork,
+            priority: 0,
         }
+    }
+
+    /// For a member that has no vote and wants to know who leads: it needs no more than the name.
+    #[must_use]
+    pub fn watches(name: &str) -> Self {
+        ElectionConfig::lan::<String>(name, []).votes_only()
+    }
+
+    /// The same at a voter that never leads: a witness.
+    #[must_use]
+    pub fn votes_only(mut self) -> Self {
+        self.stands = Stands::Never;
+        self
+    }
+
+    /// The same at a voter that is a candidate from its start, whether anybody works there or not.
+    #[must_use]
+    pub fn stands_always(mut self) -> Self {
+        self.stands = Stands::Always;
+        self
+    }
+
+    /// The same with another [priority](ElectionConfig::priority) of this node.
+    #[must_use]
+    pub fn with_priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Whether this node has no vote and only wants to know who leads.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.voters.is_empty() && self.stands == Stands::Never
     }
 
     /// For the internet: a lease of 3 s, renewed every 600 ms.
@@ -114,7 +174,9 @@ impl ElectionConfig {
             let why = format!("{} is no name: {fault}", shown(&self.name));
             return Err(ConfigError::new("elections.name", why));
         }
-        within("elections.voters (number)", self.voters.len(), 1, VOTERS_MAX)?;
+        if !self.is_watched() {
+            within("elections.voters (number)", self.voters.len(), 1, VOTERS_MAX)?;
+        }
         let mut seen = BTreeSet::new();
         for voter in &self.voters {
             if let Some(fault) = name_fault(voter) {

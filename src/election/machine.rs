@@ -5,6 +5,7 @@
 
 mod answering;
 mod asking;
+mod candidacy;
 mod farewell;
 mod knowing;
 mod reigning;
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use crate::config::Stands;
 use crate::election::campaign::Campaign;
 use crate::election::reign::Reign;
 use crate::election::rules::Rules;
@@ -28,6 +30,7 @@ use crate::wire::{Letter, Rejected, Round};
 pub use crate::election::voter::Standing;
 
 use asking::Turn;
+use candidacy::Claim;
 use farewell::Farewell;
 use knowing::{Heard, Hearsay, Known};
 
@@ -138,8 +141,14 @@ pub struct Election {
     voter: Option<Voter>,
     campaign: Option<Campaign>,
     reign: Option<Reign>,
-    /// When this voter's turn to be a candidate comes.
+    /// Its priority, while it is a candidate.
+    candidacy: Option<u8>,
+    /// When this candidate's turn to stand comes.
     turn: Option<Turn>,
+    /// When it asks a leader of a lower priority for the office.
+    claim: Option<Claim>,
+    /// Why the office is vacant, or was last.
+    vacancy: Trigger,
     /// Attempts in a row that came to nothing.
     failures: u32,
     tempo: Tempo,
@@ -159,6 +168,8 @@ pub struct Election {
     /// a higher one in vain still leads in its own.
     resigned: Vec<[Term; 2]>,
     liveness: Vec<Liveness>,
+    /// The priority of each voter that says it is a candidate. A hint, as liveness is.
+    candidates: Vec<Option<u8>>,
     /// Who asked for the vote that is being saved, and in which round; none if it is this voter's own.
     asker: Option<(NodeId, Round)>,
     /// Until when it leaves the office to others, having resigned.
@@ -178,14 +189,19 @@ impl Election {
     pub fn new(rules: Rules, me: NodeId, seed: u64, now: Instant) -> Self {
         let voters = rules.voters().len();
         let random = Random::fork(seed ^ rules.council().election, Purpose::Election);
+        let place = rules.place_of(me);
+        let stands = place.is_some() && rules.stands() == Stands::Always;
         Election {
-            place: rules.place_of(me),
+            place,
             me,
             now,
             voter: None,
             campaign: None,
             reign: None,
+            candidacy: stands.then_some(rules.priority()),
             turn: None,
+            claim: None,
+            vacancy: Trigger::NoLeader,
             failures: 0,
             tempo: Tempo::default(),
             farewells: Vec::new(),
@@ -198,6 +214,7 @@ impl Election {
             seen: Term(0),
             resigned: vec![[Term(0); 2]; voters],
             liveness: vec![Liveness::Unknown; voters],
+            candidates: vec![None; voters],
             asker: None,
             sits_out_until: Instant::ORIGIN,
             is_leaving: false,
@@ -218,7 +235,7 @@ impl Election {
             return;
         }
         self.voter = Some(Voter::new(self.now, standing, &self.rules));
-        self.await_turn(Trigger::NoLeader);
+        self.await_turn(self.vacancy);
     }
 
     /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are. `now` is no earlier than
@@ -246,7 +263,7 @@ impl Election {
             Letter::Refused { asked, term, round, wait } => self.note_refused((place, asked), (term, round), wait),
             Letter::Resign { term } => self.note_resigned((place, from), term),
             Letter::HandOver { term } => self.take_over(from, term),
-            Letter::AskHandOver { term } => self.hear_request(from, term),
+            Letter::AskHandOver { term, priority } => self.hear_request(from, term, priority),
         }
     }
 
@@ -257,6 +274,7 @@ impl Election {
         self.run_sounding();
         self.run_reign();
         self.run_turn();
+        self.run_claim();
         self.run_campaign();
         self.run_farewells();
     }
@@ -298,9 +316,7 @@ impl Election {
     pub fn leave(&mut self, now: Instant) {
         self.enter(now);
         self.is_leaving = true;
-        self.turn = None;
-        self.drop_campaign();
-        self.hand_over(None);
+        self.withdraw();
     }
 
     /// Whether nobody is waiting for this node to give an office up.
@@ -330,9 +346,10 @@ impl Election {
         let reign = self.reign.as_ref().map(|reign| self.reign_deadline(reign));
         let campaign = self.campaign.as_ref().map(|campaign| self.campaign_deadline(campaign));
         let turn = self.turn.map(|turn| turn.at);
+        let claim = self.claim.map(|claim| claim.at);
         let heard = self.heard.map(|heard| heard.until);
         let farewell = self.farewell_deadline();
-        [reign, campaign.flatten(), turn, heard, farewell, self.sound_at].into_iter().flatten().min()
+        [reign, campaign.flatten(), turn, claim, heard, farewell, self.sound_at].into_iter().flatten().min()
     }
 
     /// The right to act as leader, if this node has it at `now`.
@@ -355,7 +372,7 @@ impl Election {
         self.is_leaving = true;
         self.step_down(LossReason::Resigned);
         self.drop_campaign();
-        self.turn = None;
+        (self.turn, self.claim) = (None, None);
         self.farewells.clear();
         self.letters.clear();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use twox_hash::XxHash3_64;
 
-use crate::config::ElectionConfig;
+use crate::config::{ElectionConfig, Stands};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::wire::Council;
@@ -26,6 +26,8 @@ pub struct Rules {
     heartbeat: Duration,
     promise: Duration,
     council: Council,
+    stands: Stands,
+    priority: u8,
 }
 
 impl Rules {
@@ -50,6 +52,8 @@ impl Rules {
             heartbeat: config.heartbeat,
             promise: if sabotage::is_off("drift_margin") { config.lease } else { config.promise() },
             council,
+            stands: config.stands,
+            priority: config.priority,
         }
     }
 
@@ -71,10 +75,31 @@ impl Rules {
         self.voters.binary_search_by_key(&id, |(voter, _)| *voter).ok()
     }
 
-    /// How many voters must agree: more than half of those configured.
+    /// How many voters must agree: more than half of those configured; 0 where they are not known.
     #[must_use]
     pub fn quorum(&self) -> usize {
+        if self.voters.is_empty() {
+            return 0;
+        }
         if sabotage::is_off("quorum") { self.voters.len() / 2 } else { self.voters.len() / 2 + 1 }
+    }
+
+    /// When this node is a candidate.
+    #[must_use]
+    pub fn stands(&self) -> Stands {
+        self.stands
+    }
+
+    /// Its priority among candidates, where nobody sets another.
+    #[must_use]
+    pub fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    /// Whether this node only wants to know who leads, and does not know who votes.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.voters.is_empty()
     }
 
     /// How long the leader may act after the start of a round that a quorum answered.

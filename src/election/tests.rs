@@ -53,7 +53,7 @@ impl Net {
     }
 
     fn rules(&self) -> Rules {
-        Rules::new(&ElectionConfig::lan("default", NAMES[..self.nodes.len()].iter().copied()))
+        Rules::new(&ElectionConfig::lan("default", NAMES[..self.nodes.len()].iter().copied()).stands_always())
     }
 
     /// The node at a place in the order of ids, which is the order of ranks.
@@ -68,6 +68,7 @@ impl Net {
         election.stand(self.now, Standing { ballot, is_durable: true, unix_ms });
         for other in 0..self.nodes.len() {
             election.hint(self.now, self.id(other), Liveness::Alive);
+            election.hint_candidacy(self.now, self.id(other), Some(0));
         }
         self.nodes[node] = Some(election);
         self.drain(node);

@@ -9,7 +9,7 @@ use crate::member::identity::{Identity, IdentityError};
 use crate::wire::check_further;
 
 /// A record's further fields together, in bytes at most.
-pub const EXTRA_BYTES_MAX: usize = 256;
+pub const EXTRA_BYTES_MAX: usize = 448;
 
 /// What a member says of itself: identity, address and metadata at one incarnation.
 ///

@@ -1,21 +1,24 @@
 //! Where membership and elections meet: hints go one way, letters the other, and neither knows of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Rules;
 use crate::election::{Change, Election, Lease, Liveness, Save, SaveOutcome, Standing};
 use crate::event::Event;
-use crate::leader::{Leader, Term};
-use crate::member::{NodeId, State};
+use crate::leader::{Leader, Term, Trigger, WORD_BYTES_MAX};
+use crate::member::{EXTRA_BYTES_MAX, NodeId, State};
 use crate::metrics::ElectionMetrics;
 use crate::swim::{Machine, Received};
 use crate::time::Instant;
-use crate::wire::{Lead, Letter, Rejected};
+use crate::wire::{Letter, ROLE_BYTES_MAX, Rejected, Role};
 
 /// Members with another configuration that are named in one event.
 const DIFFERING_MAX: usize = 16;
+/// What a node's other further fields take, with room to spare.
+const OTHER_FIELDS_BYTES: usize = 68;
 
 /// A ballot to be saved, of which election; answer it with [`Protocol::handle_saved`](super::Protocol::handle_saved).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(super) struct Elections {
     each: Vec<Entry>,
     /// The revision of the table that was last looked at.
     revision: u64,
+    /// Whether this node's record may say something else of its elections than it should.
+    is_role_new: bool,
     /// When an unproved voter was last pinged.
     asked: BTreeMap<NodeId, Instant>,
     /// Until a pause like this is over it is not pinged again.
@@ -42,23 +47,43 @@ pub(super) struct Elections {
 #[derive(Debug)]
 struct Entry {
     election: Election,
-    /// What each voter was last said to be, in the order of the voters.
-    hints: Vec<(Liveness, Option<Term>)>,
+    /// What the election was last told of each voter, and of whoever else has a part in it.
+    hints: BTreeMap<NodeId, Hint>,
+    /// The leader as the application knows it.
+    shown: Option<Leader>,
+    /// What this node's application says to those who look for the leader.
+    word: Arc<[u8]>,
     differing: BTreeSet<NodeId>,
     /// Letters to voters whose addresses are being proved, the latest to each, and since when they wait.
     held: Vec<(NodeId, Letter, Instant)>,
 }
 
+/// What the detector and its own record say of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hint {
+    liveness: Liveness,
+    leads: Option<Term>,
+    candidacy: Option<u8>,
+}
+
+impl Hint {
+    const NONE: Hint = Hint { liveness: Liveness::Unknown, leads: None, candidacy: None };
+}
+
 impl Elections {
     pub(super) fn new(rules: &Rules, me: NodeId, seed: u64, now: Instant) -> Self {
-        let each = rules.elections.iter().map(|config| {
-            let rules = crate::election::Rules::new(config);
-            let hints = vec![(Liveness::Unknown, None); rules.voters().len()];
-            Entry { election: Election::new(rules, me, seed, now), hints, differing: BTreeSet::new(), held: Vec::new() }
+        let each = rules.elections.iter().map(|config| Entry {
+            election: Election::new(crate::election::Rules::new(config), me, seed, now),
+            hints: BTreeMap::new(),
+            shown: None,
+            word: Arc::default(),
+            differing: BTreeSet::new(),
+            held: Vec::new(),
         });
         Elections {
             each: each.collect(),
             revision: u64::MAX,
+            is_role_new: true,
             asked: BTreeMap::new(),
             patience: rules.rto_floor(),
             is_stopped: false,
@@ -79,6 +104,24 @@ impl Elections {
 
     pub(super) fn stand(&mut self, now: Instant, name: &str, standing: Standing) -> bool {
         self.find_mut(name).map(|election| election.stand(now, standing)).is_some()
+    }
+
+    pub(super) fn set_candidacy(&mut self, now: Instant, name: &str, candidacy: Option<u8>) -> bool {
+        self.is_role_new = true;
+        self.find_mut(name).map(|election| election.set_candidacy(now, candidacy)).is_some()
+    }
+
+    pub(super) fn set_word(&mut self, name: &str, word: &[u8]) -> Result<(), WordError> {
+        let about = |entry: &Entry| &**entry.election.rules().name() == name;
+        let others: usize = self.each.iter().filter(|entry| !about(entry)).map(|entry| entry.word.len()).sum();
+        let longest = longest_word(self.each.len(), others);
+        let entry = self.each.iter_mut().find(|entry| about(entry)).ok_or(WordError::Unknown)?;
+        if word.len() > longest {
+            return Err(WordError::TooLong { length: word.len(), longest });
+        }
+        entry.word = word.into();
+        self.is_role_new = true;
+        Ok(())
     }
 
     pub(super) fn handle_saved(&mut self, now: Instant, name: &str, number: u64, outcome: SaveOutcome) {
@@ -112,6 +155,7 @@ impl Elections {
 
     /// The node leaves: offices are handed over first.
     pub(super) fn leave(&mut self, now: Instant) {
+        self.is_role_new = true;
         self.each.iter_mut().for_each(|entry| entry.election.leave(now));
     }
 
@@ -145,7 +189,6 @@ impl Elections {
             self.each.iter_mut().for_each(|entry| entry.election.abandon(now));
         }
         self.give_hints(now, swim);
-        let mut is_led_otherwise = false;
         for entry in &mut self.each {
             let council = entry.election.rules().council();
             entry.send_held(now, swim);
@@ -160,48 +203,30 @@ impl Elections {
                 }
             }
             while let Some(change) = entry.election.poll_change() {
-                is_led_otherwise = true;
-                swim.tell_of(entry.event(change, now));
+                self.is_role_new = true;
+                let event = entry.event(change, now, swim);
+                swim.tell_of(event);
             }
         }
-        if is_led_otherwise {
-            let leads: Vec<Lead> = self.each.iter().filter_map(Entry::lead).collect();
-            swim.set_leads(now, &leads);
+        if std::mem::take(&mut self.is_role_new) {
+            swim.set_roles(now, self.each.iter().filter_map(Entry::role));
             self.give_hints(now, swim);
         }
     }
 
-    /// Tells the elections how the detector sees their voters, where that has changed.
-    fn give_hints(&mut self, now: Instant, swim: &Machine) {
-        let revision = swim.revision();
-        if std::mem::replace(&mut self.revision, revision) == revision {
+    /// Tells the elections what the detector and their own records say of members, where that has changed.
+    fn give_hints(&mut self, now: Instant, swim: &mut Machine) {
+        let seen = std::mem::replace(&mut self.revision, swim.revision());
+        if seen == self.revision {
             return;
         }
+        let changed: Option<Vec<NodeId>> = swim.changed_since(seen).map(Iterator::collect);
         for entry in &mut self.each {
-            let council = entry.election.rules().council();
-            for place in 0..entry.hints.len() {
-                let Some((id, _)) = entry.election.rules().voters().get(place).cloned() else { continue };
-                let state = swim.state_of(id);
-                let liveness = match state {
-                    None => Liveness::Unknown,
-                    Some(State::Alive) => Liveness::Alive,
-                    Some(State::Suspect) => Liveness::Suspect,
-                    Some(State::Dead) => Liveness::Dead,
-                    Some(State::Left) => Liveness::Left,
-                };
-                let lead =
-                    swim.leads(id).find(|lead| lead.council == council).filter(|_| state.is_some_and(State::is_live));
-                let (was, led) = std::mem::replace(&mut entry.hints[place], (liveness, lead.map(|lead| lead.term)));
-                match lead {
-                    Some(lead) if led != Some(lead.term) => {
-                        entry.election.hear_say(now, id, lead.term, lead.trigger);
-                    }
-                    None if led.is_some() && liveness == Liveness::Alive => entry.election.hear_say_over(now, id),
-                    Some(_) | None => {}
-                }
-                if liveness != was {
-                    entry.election.hint(now, id, liveness);
-                }
+            let all = || swim.ids().chain(entry.hints.keys().copied()).collect();
+            let ids: Vec<NodeId> = changed.clone().unwrap_or_else(all);
+            ids.into_iter().for_each(|id| entry.give_hint(now, id, swim));
+            if let Some(event) = entry.word_event(swim) {
+                swim.tell_of(event);
             }
         }
     }
@@ -251,23 +276,93 @@ impl Entry {
         self.held.retain(|(to, letter, since)| now.since(*since) <= fresh && !swim.send_letter(*to, council, *letter));
     }
 
-    fn event(&self, change: Change, now: Instant) -> Event {
-        let leader = |id: NodeId, term: Term, since: Instant| {
-            let rules = self.election.rules();
-            let name = rules.place_of(id).and_then(|place| rules.voters().get(place));
-            let name = name.map_or_else(|| "".into(), |(_, name)| Arc::clone(name));
-            Leader { election: Arc::clone(rules.name()), id, name, term, since }
+    /// Tells the election what is new of one member.
+    fn give_hint(&mut self, now: Instant, id: NodeId, swim: &mut Machine) {
+        let council = self.election.rules().council();
+        let (is_voter, state) = (self.election.rules().place_of(id).is_some(), swim.state_of(id));
+        let role = swim.role(id, council.election);
+        let is_one_of_ours = role.is_some_and(|role| role.council == council);
+        let is_live = state.is_some_and(State::is_live);
+        // Whoever has no vote may know less than the voters do, and believes whoever says that it leads.
+        let tells =
+            role.filter(|_| is_live && (is_one_of_ours || self.election.rules().place_of(swim.me().id()).is_none()));
+        let hint = Hint {
+            liveness: liveness(state),
+            leads: tells.and_then(|role| role.leads).map(|(term, _)| term),
+            candidacy: tells.and_then(|role| role.candidacy),
         };
-        match change {
-            Change::Led { id, term, trigger } => Event::Leader { leader: leader(id, term, now), trigger },
-            Change::Lost { id, term, since, reason } => Event::LeaderLost { leader: leader(id, term, since), reason },
+        let trigger = tells.and_then(|role| role.leads).map_or(Trigger::NoLeader, |(_, trigger)| trigger);
+        let differs = role.is_some() && is_live && !is_one_of_ours && !self.election.rules().is_watched();
+        let was = self.hints.get(&id).copied().unwrap_or(Hint::NONE);
+        if is_voter || role.is_some() {
+            self.hints.insert(id, hint);
+        } else if self.hints.remove(&id).is_none() {
+            return;
+        }
+        if differs && id != swim.me().id() {
+            self.note_differing(id, swim);
+        }
+        match hint.leads {
+            Some(term) if was.leads != Some(term) => self.election.hear_say(now, id, term, trigger),
+            None if was.leads.is_some() && hint.liveness == Liveness::Alive => self.election.hear_say_over(now, id),
+            Some(_) | None => {}
+        }
+        if hint.candidacy != was.candidacy {
+            self.election.hint_candidacy(now, id, hint.candidacy);
+        }
+        if hint.liveness != was.liveness {
+            self.election.hint(now, id, hint.liveness);
         }
     }
 
-    /// What this node's own record says of the election, if it leads it.
-    fn lead(&self) -> Option<Lead> {
-        let (term, trigger) = self.election.office()?;
-        Some(Lead { council: self.election.rules().council(), term, trigger })
+    fn event(&mut self, change: Change, now: Instant, swim: &Machine) -> Event {
+        match change {
+            Change::Led { id, term, trigger } => {
+                let leader = self.leader((id, term, now), swim);
+                self.shown = Some(leader.clone());
+                Event::Leader { leader, trigger }
+            }
+            Change::Lost { id, term, since, reason } => {
+                let shown = self.shown.take().filter(|shown| (shown.id, shown.term) == (id, term));
+                let leader = shown.unwrap_or_else(|| self.leader((id, term, since), swim));
+                Event::LeaderLost { leader, reason }
+            }
+        }
+    }
+
+    fn leader(&self, (id, term, since): (NodeId, Term, Instant), swim: &Machine) -> Leader {
+        let rules = self.election.rules();
+        let voter = rules.place_of(id).and_then(|place| rules.voters().get(place)).map(|(_, name)| Arc::clone(name));
+        let name = voter.unwrap_or_else(|| swim.member(id).map_or_else(|| "".into(), |member| member.name().into()));
+        Leader { election: Arc::clone(rules.name()), id, name, term, since, word: self.word_of(id, swim) }
+    }
+
+    fn word_of(&self, id: NodeId, swim: &Machine) -> Arc<[u8]> {
+        if id == self.election.me() {
+            return Arc::clone(&self.word);
+        }
+        swim.role(id, self.election.rules().council().election).map_or_else(Arc::default, |role| role.word.into())
+    }
+
+    /// Tells that the leader says something else than it did.
+    fn word_event(&mut self, swim: &Machine) -> Option<Event> {
+        let leader = self.shown.as_ref()?;
+        // Its record may say nothing of the election yet; what was known stands.
+        let says = swim.role(leader.id, self.election.rules().council().election)?.word;
+        if *says == *leader.word {
+            return None;
+        }
+        let leader = Leader { word: says.into(), ..leader.clone() };
+        self.shown = Some(leader.clone());
+        Some(Event::LeaderUpdated { leader })
+    }
+
+    /// What this node's own record says of the election: that it leads it, or is a candidate.
+    fn role(&self) -> Option<Role<'_>> {
+        let stands = self.election.is_candidate(self.election.me());
+        let (leads, candidacy) = (self.election.office(), self.election.candidacy().filter(|_| stands));
+        let council = self.election.rules().council();
+        (leads.is_some() || candidacy.is_some()).then_some(Role { council, leads, candidacy, word: &self.word })
     }
 
     /// Somebody takes part under another configuration: the application hears whom, once each.
@@ -278,3 +373,47 @@ impl Entry {
         }
     }
 }
+
+const fn liveness(state: Option<State>) -> Liveness {
+    match state {
+        None => Liveness::Unknown,
+        Some(State::Alive) => Liveness::Alive,
+        Some(State::Suspect) => Liveness::Suspect,
+        Some(State::Dead) => Liveness::Dead,
+        Some(State::Left) => Liveness::Left,
+    }
+}
+
+/// How long a word may be at a node with so many elections, where those of the others take so many bytes together.
+fn longest_word(elections: usize, others: usize) -> usize {
+    let room = EXTRA_BYTES_MAX.saturating_sub(OTHER_FIELDS_BYTES + elections * ROLE_BYTES_MAX + others);
+    room.min(WORD_BYTES_MAX)
+}
+
+/// Why a leader's word was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum WordError {
+    /// No such election is configured.
+    Unknown,
+    /// It does not fit into this node's record.
+    TooLong {
+        /// How long it is, in bytes.
+        length: usize,
+        /// How long it may be beside the words of this node's other elections; 256 at most.
+        longest: usize,
+    },
+}
+
+impl fmt::Display for WordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WordError::Unknown => f.write_str("no such election is configured"),
+            WordError::TooLong { length, longest } => {
+                write!(f, "a word of {length} bytes; {longest} fit into this node's record")
+            }
+        }
+    }
+}
+
+impl std::error::Error for WordError {}

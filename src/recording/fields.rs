@@ -108,6 +108,10 @@ pub(super) fn put_event(to: &mut Vec<u8>, event: &Event) {
             put_leader(to, leader);
             to.push(trigger.code());
         }
+        Event::LeaderUpdated { leader } => {
+            put_leader(to, leader);
+            put_bytes(to, &leader.word);
+        }
         Event::LeaderLost { leader, reason } => {
             put_leader(to, leader);
             to.push(*reason as u8);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, ElectionConfig};
+use crate::config::{Config, ElectionConfig, Stands};
 use crate::recording::fields::{Fields, nanos, put_bytes, put_u32, put_u64};
 
 /// Where a knob's number goes.
@@ -97,20 +97,33 @@ pub(super) fn put_config(to: &mut Vec<u8>, config: &Config) {
 }
 
 fn put_election(to: &mut Vec<u8>, election: &ElectionConfig) {
-    let ElectionConfig { name, voters, lease, heartbeat, clock_drift_max_ppm } = election;
+    let ElectionConfig { name, voters, lease, heartbeat, clock_drift_max_ppm, stands, priority } = election;
     put_bytes(to, name.as_bytes());
     put_u32(to, voters.len() as u32);
     voters.iter().for_each(|voter| put_bytes(to, voter.as_bytes()));
     put_u64(to, nanos(*lease));
     put_u64(to, nanos(*heartbeat));
     put_u32(to, *clock_drift_max_ppm);
+    to.extend([stands_code(*stands), *priority]);
 }
 
 fn take_election(from: &mut Fields<'_>) -> Option<ElectionConfig> {
     let name = from.text()?.to_owned();
     let voters = from.list(|from| from.text().map(str::to_owned))?;
     let (lease, heartbeat) = (Duration::from_nanos(from.u64()?), Duration::from_nanos(from.u64()?));
-    Some(ElectionConfig { name, voters, lease, heartbeat, clock_drift_max_ppm: from.u32()? })
+    let (clock_drift_max_ppm, code, priority) = (from.u32()?, from.u8()?, from.u8()?);
+    let stands = STANDS.into_iter().find(|stands| stands_code(*stands) == code)?;
+    Some(ElectionConfig { name, voters, lease, heartbeat, clock_drift_max_ppm, stands, priority })
+}
+
+const STANDS: [Stands; 3] = [Stands::WithWork, Stands::Always, Stands::Never];
+
+const fn stands_code(stands: Stands) -> u8 {
+    match stands {
+        Stands::WithWork => 0,
+        Stands::Always => 1,
+        Stands::Never => 2,
+    }
 }
 
 pub(super) fn take_config(from: &mut Fields<'_>) -> Option<Config> {

@@ -258,6 +258,14 @@ fn entry(body: &[u8]) -> Option<Entry> {
             kind::FORGET => What::Forget(fields.id()?),
             kind::LEAVE => What::Leave,
             kind::STAND => What::Stand { election: fields.text()?.to_owned().into(), standing: fields.standing()? },
+            kind::SET_CANDIDACY => {
+                let (election, above) = (fields.text()?.to_owned().into(), fields.u32()?);
+                let candidacy = above.checked_sub(1).map(u8::try_from).transpose().ok()?;
+                What::SetCandidacy { election, candidacy }
+            }
+            kind::SET_WORD => {
+                What::SetWord { election: fields.text()?.to_owned().into(), word: fields.bytes()?.to_owned().into() }
+            }
             kind::SAVED => {
                 let (election, number) = (fields.text()?.to_owned().into(), fields.u64()?);
                 let outcome = if fields.flag()? { SaveOutcome::Done } else { SaveOutcome::Failed };

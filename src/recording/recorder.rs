@@ -12,7 +12,7 @@ use crate::config::ConfigError;
 use crate::election::{SaveOutcome, Standing};
 use crate::event::{Change, Event};
 use crate::member::{IdentityError, NodeId, Record};
-use crate::protocol::{BallotSave, ForgetError, Protocol, Reach, ResignError, Transmit, UnknownElection};
+use crate::protocol::{BallotSave, ForgetError, Protocol, Reach, ResignError, Transmit, UnknownElection, WordError};
 use crate::recording::outputs::Outputs;
 use crate::recording::{Header, Input, RecordError, What, Writer};
 use crate::time::Instant;
@@ -132,6 +132,33 @@ impl<W: io::Write> Recorder<W> {
     pub fn stand(&mut self, now: Instant, election: &str, standing: Standing) -> Result<(), UnknownElection> {
         self.note(now, || What::Stand { election: election.into(), standing });
         let done = self.protocol.stand(now, election, standing);
+        self.answered(u8::from(done.is_err()));
+        done
+    }
+
+    /// [`Protocol::set_candidacy`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn set_candidacy(
+        &mut self,
+        now: Instant,
+        election: &str,
+        candidacy: Option<u8>,
+    ) -> Result<(), UnknownElection> {
+        self.note(now, || What::SetCandidacy { election: election.into(), candidacy });
+        let done = self.protocol.set_candidacy(now, election, candidacy);
+        self.answered(u8::from(done.is_err()));
+        done
+    }
+
+    /// [`Protocol::set_word`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn set_word(&mut self, now: Instant, election: &str, word: &[u8]) -> Result<(), WordError> {
+        self.note(now, || What::SetWord { election: election.into(), word: word.into() });
+        let done = self.protocol.set_word(now, election, word);
         self.answered(u8::from(done.is_err()));
         done
     }

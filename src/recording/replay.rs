@@ -119,6 +119,12 @@ impl<R: Read> Replay<R> {
             What::Stand { election, standing } => {
                 self.outputs.answer(u8::from(protocol.stand(at, election, *standing).is_err()));
             }
+            What::SetCandidacy { election, candidacy } => {
+                self.outputs.answer(u8::from(protocol.set_candidacy(at, election, *candidacy).is_err()));
+            }
+            What::SetWord { election, word } => {
+                self.outputs.answer(u8::from(protocol.set_word(at, election, word).is_err()));
+            }
             What::Saved { election, number, outcome } => protocol.handle_saved(at, election, *number, *outcome),
             What::Resign { election, to } => {
                 self.outputs.answer(resign_code(protocol.resign(at, election, *to)));

@@ -136,6 +136,9 @@ fn what_is_written_is_read() {
         What::Reach(Reach::V4),
         What::Reach(Reach::V6),
         What::Reach(Reach::Both),
+        What::SetCandidacy { election: "e".into(), candidacy: None },
+        What::SetCandidacy { election: "e".into(), candidacy: Some(255) },
+        What::SetWord { election: "e".into(), word: vec![1, 2].into() },
         What::Resign { election: "e".into(), to: None },
         What::Resign { election: "e".into(), to: Some(NodeId::from_name("x")) },
     ];
@@ -162,7 +165,7 @@ fn what_is_written_is_read() {
     assert_eq!(reader.ending(), Some(Ending::Stopped));
 }
 
-/// A voter alone: it stands, its first save fails, it leads, resigns, and leads again.
+/// A voter alone: it is a candidate, its first save fails, it leads, resigns, and leads again.
 fn led() -> (Vec<Event>, Vec<u8>) {
     let mut header = header(0);
     header.config.elections = vec![ElectionConfig::lan("default", ["n0"])];
@@ -171,6 +174,10 @@ fn led() -> (Vec<Event>, Vec<u8>) {
     let standing = Standing { ballot: None, is_durable: true, unix_ms: 1_000 };
     recorder.stand(Instant::ORIGIN, "default", standing).unwrap();
     assert!(recorder.stand(Instant::ORIGIN, "other", standing).is_err());
+    recorder.set_candidacy(Instant::ORIGIN, "default", Some(3)).unwrap();
+    assert!(recorder.set_candidacy(Instant::ORIGIN, "other", None).is_err());
+    recorder.set_word(Instant::ORIGIN, "default", b"here").unwrap();
+    assert!(recorder.set_word(Instant::ORIGIN, "default", &[0; 257]).is_err());
     for ms in 0..4_000 {
         let now = Instant::from_nanos(ms * 1_000_000);
         if recorder.poll_timeout().is_some_and(|due| due <= now) {

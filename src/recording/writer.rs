@@ -34,6 +34,8 @@ pub(super) mod kind {
     pub(in crate::recording) const SAVED: u8 = 12;
     pub(in crate::recording) const RESIGN: u8 = 13;
     pub(in crate::recording) const REACH: u8 = 14;
+    pub(in crate::recording) const SET_CANDIDACY: u8 = 15;
+    pub(in crate::recording) const SET_WORD: u8 = 16;
 }
 
 /// Before each entry: its length and its check, 4 bytes each.
@@ -138,6 +140,8 @@ impl<W: io::Write> Writer<W> {
             What::Forget(_) => kind::FORGET,
             What::Leave => kind::LEAVE,
             What::Stand { .. } => kind::STAND,
+            What::SetCandidacy { .. } => kind::SET_CANDIDACY,
+            What::SetWord { .. } => kind::SET_WORD,
             What::Saved { .. } => kind::SAVED,
             What::Resign { .. } => kind::RESIGN,
             What::Reach(_) => kind::REACH,
@@ -157,6 +161,14 @@ impl<W: io::Write> Writer<W> {
             What::Stand { election, standing } => {
                 put_bytes(entry, election.as_bytes());
                 put_standing(entry, standing);
+            }
+            What::SetCandidacy { election, candidacy } => {
+                put_bytes(entry, election.as_bytes());
+                put_u32(entry, candidacy.map_or(0, |priority| u32::from(priority) + 1));
+            }
+            What::SetWord { election, word } => {
+                put_bytes(entry, election.as_bytes());
+                put_bytes(entry, word);
             }
             What::Saved { election, number, outcome } => {
                 put_bytes(entry, election.as_bytes());

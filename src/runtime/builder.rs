@@ -422,8 +422,9 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
 /// Says what starts, and what can be seen of it already to be a mistake.
 fn report_start(protocol: &Protocol, local: SocketAddr, contacts: &[Lookup]) -> Reporter {
     let mut reporter = Reporter::new(local);
-    for election in protocol.elections().filter(|election| election.rules().voters().len() % 2 == 0) {
-        reporter.even_voters(election.rules().name(), election.rules().voters().len());
+    let rules = protocol.elections().map(|election| election.rules()).filter(|rules| !rules.is_watched());
+    for rules in rules.filter(|rules| rules.voters().len() % 2 == 0) {
+        reporter.even_voters(rules.name(), rules.voters().len());
     }
     reporter.started(protocol.me(), contacts.len());
     reporter.look_at_contacts(contacts);

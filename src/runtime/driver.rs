@@ -8,7 +8,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -183,6 +183,7 @@ impl Driver {
             self.read_socket(now);
             self.take_saved(now);
             self.take_commands(now);
+            self.stand(now);
             self.fire_timers(now);
             self.publish(now);
             self.look_after(now);
@@ -292,6 +293,12 @@ impl Driver {
             Command::Resign(what, answer) => {
                 let _ = answer.send(self.resign(now, &what));
             }
+            Command::SetWord(election, word, answer) => {
+                let done = self.protocol.set_word(now, &election, &word);
+                self.flush(now);
+                self.publish(now);
+                let _ = answer.send(done);
+            }
             Command::Leave => self.protocol.leave(now),
         }
     }
@@ -307,6 +314,24 @@ impl Driver {
         self.flush(now);
         self.publish(now);
         done.map(|()| term)
+    }
+
+    /// Passes on whether the application would lead, and gives up what nobody works in.
+    fn stand(&mut self, now: Instant) {
+        let offices = self.offices.clone();
+        for office in offices.iter().filter(|office| office.is_voter) {
+            let name = office.rules.name();
+            if office.is_unattended(now) {
+                self.reporter.unattended(name, office.rules.lease());
+                office.candidacy().work_ended(now, Duration::ZERO);
+            }
+            let wanted = office.candidacy().at(now);
+            if self.protocol.election(name).is_some_and(|election| election.candidacy() != wanted) {
+                // A name that is found is known, and this node's elections do not change.
+                let _ = self.protocol.set_candidacy(now, name, wanted);
+                self.flush(now);
+            }
+        }
     }
 
     fn fire_timers(&mut self, now: Instant) {
@@ -341,7 +366,9 @@ impl Driver {
 
     /// When the next turn is wanted, if nothing else happens.
     fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.protocol.poll_timeout(), self.reporter.next_at(), self.joiners.next_at()];
+        let now = self.rests_since;
+        let rests = self.offices.iter().filter_map(|office| office.candidacy().next_at(now)).min();
+        let deadlines = [self.protocol.poll_timeout(), self.reporter.next_at(), self.joiners.next_at(), rests];
         deadlines.into_iter().flatten().min()
     }
 
@@ -450,8 +477,11 @@ impl Driver {
 
     /// Waits for the socket, the timer or a request.
     async fn rest(&mut self, mut timer: Pin<&mut Sleep>) {
+        let offices = self.offices.clone();
+        let mut stirred = pin!(offices.stirred());
         poll_fn(|cx| {
             let mut ready = timer.as_mut().poll(cx).is_ready();
+            ready |= stirred.as_mut().poll(cx).is_ready();
             ready |= self.socket.poll_readable(cx).is_ready();
             if self.command.is_none() && !self.abandoned {
                 match self.commands.poll_recv(cx) {

@@ -1,4 +1,4 @@
-//! What an application asks of its node's elections: who leads, and to lead.
+//! What an application asks of its node's elections: who leads, and that another shall.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -10,9 +10,8 @@ use crate::leader::{self, Leader, Term};
 use crate::member::NodeId;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::Listener;
-use crate::runtime::lease::Lease;
 use crate::runtime::node::Node;
-use crate::runtime::office::{Grant, Office};
+use crate::runtime::office::Office;
 use crate::runtime::request::{Command, Resignation, Who};
 
 /// One election as this node sees it now.
@@ -27,10 +26,17 @@ pub struct ElectionStatus {
     pub voters: Vec<Arc<str>>,
     /// How many of them must agree.
     pub quorum: usize,
+    /// The names of the voters that stand, in the order of their ids, as far as this node knows: those of others come with
+    /// their records.
+    #[serde(serialize_with = "texts")]
+    pub candidates: Vec<Arc<str>>,
     /// The leader that this node knows.
     pub leader: Option<Leader>,
-    /// Whether this node is a voter of it, and may lead.
+    /// Whether this node is a voter of it.
     pub is_voter: bool,
+    /// This node's priority, if it is a candidate now: if somebody would work as leader, it is eligible, and it does not
+    /// rest from work that failed.
+    pub candidacy: Option<u8>,
     /// The highest term that this node voted in or knows a leader of; 0 before any.
     pub term: Term,
     /// How long this node may act as leader from now on if nobody renews it; none if it may not.
@@ -64,8 +70,10 @@ impl Node {
             name: Arc::clone(rules.name()),
             voters: rules.voters().iter().map(|(_, name)| Arc::clone(name)).collect(),
             quorum: rules.quorum(),
+            candidates: office.candidates().cloned().collect(),
             leader: self.view().leader(rules.name()).cloned(),
             is_voter: office.is_voter,
+            candidacy: office.candidacy().at(self.shared.clock.now()),
             term: office.term(),
             lease: left.filter(|left| !left.is_zero()),
             supporters: office.supporters(),
@@ -83,54 +91,6 @@ impl Node {
         let mut watch = LeaderWatch { listener, election: Arc::clone(office.rules.name()), seen: None };
         watch.seen = watch.current();
         Ok(watch)
-    }
-
-    /// Runs a future while this node leads, and only then.
-    ///
-    /// It waits until this node may act as leader, calls `work` with the lease, and polls the future it returns only
-    /// while the lease is valid by the clock. When the term is over for this node, the future is dropped, and `work` is
-    /// called again in the next term that this node is elected in. So it returns only when one of the futures has
-    /// completed, with what that returned. **Returning does not resign**: the node leads on, and whoever calls `lead`
-    /// again goes on in the same term; call [`Lease::resign`] to give the office up. Two calls at once run side by side
-    /// under one lease.
-    ///
-    /// What is promised: the future is never begun or continued without a valid lease, as far as the drift of clocks
-    /// stays within [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). What is not: a lease may
-    /// end while the future is being polled, and what it has sent may arrive later still. Check [`Lease::is_valid`]
-    /// after the work, too, and send [`Lease::term`] with each write to a resource that refuses lower ones. A future
-    /// that blocks its thread cannot be dropped; and what it spawned goes on, unless that watches [`Lease::ended`].
-    ///
-    /// ```no_run
-    /// # async fn write(_: tidings::Term) {}
-    /// # async fn run(node: tidings::Node) -> Result<(), tidings::runtime::ElectionError> {
-    /// node.lead("default", |lease| async move {
-    ///     while lease.is_valid() {
-    ///         write(lease.term()).await; // refused by whoever has seen a higher term
-    ///     }
-    /// })
-    /// .await
-    /// # }
-    /// ```
-    ///
-    /// Runs on any executor. It keeps the node running, as the handle does that it is called on.
-    ///
-    /// # Errors
-    /// When no such election is configured, this node is no voter of it, or the node has stopped.
-    pub async fn lead<T, F>(&self, election: &str, mut work: impl FnMut(Lease) -> F) -> Result<T, ElectionError>
-    where
-        F: Future<Output = T>,
-    {
-        let office = self.office(election)?;
-        if !office.is_voter {
-            let voters = office.rules.voters().iter().map(|(_, name)| Arc::clone(name)).collect();
-            return Err(ElectionError::NotAVoter { election: election.to_owned(), voters });
-        }
-        loop {
-            let lease = self.next_lease(office).await?;
-            if let Some(output) = lease.hold(work(lease.clone())).await {
-                return Ok(output);
-            }
-        }
     }
 
     /// Hands an office of this node over to the voter that answered last, and waits until this node leads no more: for
@@ -168,28 +128,7 @@ impl Node {
         Ok(())
     }
 
-    async fn next_lease(&self, office: &Office) -> Result<Lease, ElectionError> {
-        let listener = Listener::new(Arc::clone(&self.shared.hub));
-        let grant = poll_fn(|cx| {
-            listener.poll(cx, |board| match (board.stopped, office.grant()) {
-                (Some(stopped), _) => Some(Err(ElectionError::Stopped(stopped))),
-                (None, grant) => Ok(grant.filter(|grant| grant.is_valid_or_missed(&self.shared.clock))).transpose(),
-            })
-        });
-        Ok(self.lease(office, grant.await?))
-    }
-
-    fn lease(&self, office: &Office, grant: Arc<Grant>) -> Lease {
-        Lease {
-            election: Arc::clone(office.rules.name()),
-            grant,
-            clock: self.shared.clock,
-            hub: Arc::clone(&self.shared.hub),
-            commands: self.commands.downgrade(),
-        }
-    }
-
-    fn office(&self, election: &str) -> Result<&Office, ElectionError> {
+    pub(super) fn office(&self, election: &str) -> Result<&Office, ElectionError> {
         self.shared.offices.find(election).ok_or_else(|| ElectionError::Unknown(election.to_owned()))
     }
 }

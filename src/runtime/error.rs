@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::config::ConfigError;
 use crate::member::{IdentityError, shown};
-use crate::protocol::{ForgetError, ResignError};
+use crate::protocol::{ForgetError, ResignError, WordError};
 use crate::runtime::listed::listed;
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
@@ -238,10 +238,16 @@ pub enum ElectionError {
         /// The names of its voters, in the order of their ids.
         voters: Vec<Arc<str>>,
     },
+    /// This node votes and never leads, by its configuration.
+    VotesOnly(String),
     /// This node does not lead.
     NotLeading,
     /// The successor that was named is no other voter.
     NoSuchVoter,
+    /// The successor that was named does not stand: nobody works there as leader, or it is not eligible.
+    NoCandidate,
+    /// The word does not fit into this node's record.
+    Word(WordError),
     /// The node has stopped.
     Stopped(Stopped),
 }
@@ -263,6 +269,15 @@ impl fmt::Display for ElectionError {
                     "no election {election} is configured here; give the builder .election(..), or see node.elections()"
                 );
             }
+            ElectionError::NotAVoter { election, voters } if voters.is_empty() => {
+                let election = shown(election);
+                return write!(f, "this node watches election {election} and never leads; name the voters to take part");
+            }
+            ElectionError::VotesOnly(election) => {
+                let election = shown(election);
+                return write!(f, "this node only votes in election {election}; leave votes_only() out to let it lead");
+            }
+            ElectionError::Word(error) => return error.fmt(f),
             ElectionError::NotAVoter { election, voters } => {
                 let (election, voters) = (shown(election), listed(voters));
                 return write!(
@@ -273,6 +288,7 @@ impl fmt::Display for ElectionError {
             }
             ElectionError::NotLeading => "this node does not lead the election; ask the leader, see node.leader(..)",
             ElectionError::NoSuchVoter => "the successor is no other voter of the election; see node.election(..)",
+            ElectionError::NoCandidate => "the successor does not stand: call lead(..) there, and see set_eligible(..)",
             ElectionError::Stopped(stopped) => return stopped.fmt(f),
         })
     }
@@ -286,6 +302,7 @@ impl ElectionError {
         match error {
             ResignError::Unknown => ElectionError::Unknown(election.to_owned()),
             ResignError::NoVoter => ElectionError::NoSuchVoter,
+            ResignError::NoCandidate => ElectionError::NoCandidate,
             ResignError::NotLeading => ElectionError::NotLeading,
         }
     }

@@ -30,7 +30,7 @@ struct Vacancy {
 
 impl Leaderless {
     /// What is to be said now; asked again by [`Leaderless::next_at`] at the latest.
-    pub(crate) fn due(&mut self, now: Instant, protocol: &Protocol) -> Vec<String> {
+    pub(crate) fn due(&mut self, now: Instant, protocol: &Protocol) -> Vec<Lacking> {
         let mut said = Vec::new();
         let is_leaving = protocol.leave_progress().is_some();
         for (place, election) in protocol.elections().enumerate() {
@@ -42,7 +42,7 @@ impl Leaderless {
             let Some(vacancy) = self.0.get_mut(place) else { continue };
             if let Some(lasted) = vacancy.due(now, election.leader().is_some() || is_leaving) {
                 let answers = |id| protocol.member(id).is_some_and(|member| member.state() == State::Alive);
-                said.push(words(rules, lasted, answers));
+                said.push(words(rules, lasted, answers, |id| election.is_candidate(id)));
             }
         }
         said
@@ -70,23 +70,48 @@ impl Vacancy {
     }
 }
 
-/// What stands, and the next step.
-fn words(rules: &Rules, lasted: Duration, answers: impl Fn(NodeId) -> bool) -> String {
+/// That an election has no leader: what stands, and the next step.
+#[derive(Debug)]
+pub(crate) struct Lacking {
+    pub(crate) words: String,
+    /// Whether it may be as everybody wants: none of the voters that answer would lead.
+    pub(crate) is_wanted: bool,
+}
+
+fn words(
+    rules: &Rules,
+    lasted: Duration,
+    answers: impl Fn(NodeId) -> bool,
+    stands: impl Fn(NodeId) -> bool,
+) -> Lacking {
+    if rules.is_watched() {
+        let words = format!(
+            "no leader for election {:?} is known for {} s: no member says that it leads; see whether its voters run, and \
+             whether that is the election's name",
+            rules.name(),
+            lasted.as_secs()
+        );
+        return Lacking { words, is_wanted: false };
+    }
     let (all, quorum, seconds) = (rules.voters().len(), rules.quorum(), lasted.as_secs());
     let silent = rules.voters().iter().filter(|(id, _)| !answers(*id));
     let silent: Vec<&str> = silent.map(|(_, name)| &**name).collect();
     let answering = all - silent.len();
     let none = if silent.is_empty() { String::new() } else { format!(", not {}", listed(&silent)) };
-    let advice = if answering < quorum {
+    let is_wanted = answering >= quorum && !rules.voters().iter().any(|(id, _)| answers(*id) && stands(*id));
+    let advice = if is_wanted {
+        "and nobody stands: call lead(..) or candidate(..) on one, and see set_eligible(..)"
+    } else if answering < quorum {
         "and none can be elected before so many do: start them, or see why they do not reach this node"
     } else {
         "which is enough: see whether the voters can save their ballots, and have the same configuration of the election"
     };
-    format!(
+    let words = format!(
         "no leader for election {:?} for {seconds} s: {answering} of {all} voters answer{none}; a quorum is {quorum}, \
          {advice}",
         rules.name()
-    )
+    );
+    Lacking { words, is_wanted }
 }
 
 #[cfg(test)]
@@ -114,12 +139,25 @@ mod tests {
         for (voters, alive, parts) in rows {
             let rules = Rules::new(&ElectionConfig::lan("orders", voters.iter().copied()));
             let alive: Vec<NodeId> = alive.iter().map(|name| NodeId::from_name(name)).collect();
-            let words = words(&rules, Duration::from_millis(12_900), |id| alive.contains(&id));
+            let lacking = words(&rules, Duration::from_millis(12_900), |id| alive.contains(&id), |_| true);
+            let Lacking { words, is_wanted: false } = lacking else { panic!("{lacking:?}") };
             assert!(words.starts_with("no leader for election \"orders\""), "{words}");
             assert!(parts.iter().all(|part| words.contains(part)), "{words}\nlacks one of {parts:?}");
             let named = alive.iter().filter_map(|id| rules.place_of(*id)).map(|place| &*rules.voters()[place].1);
             assert!(named.into_iter().all(|name| !words.contains(name)), "{words}\nnames one that answers");
         }
+    }
+
+    #[test]
+    fn where_nobody_would_lead_that_is_said_and_may_be_wanted() {
+        let rules = Rules::new(&ElectionConfig::lan("orders", ["db-1", "db-2", "db-3"]));
+        let said = |answers: bool| words(&rules, Duration::from_secs(12), |_| answers, |_| false);
+        let lacking = said(true);
+        assert!(lacking.is_wanted && lacking.words.contains("3 of 3 voters answer; a quorum is 2, and nobody stands"));
+        assert!(!said(false).is_wanted);
+        let watched =
+            words(&Rules::new(&ElectionConfig::watches("orders")), Duration::from_secs(12), |_| true, |_| true);
+        assert!(!watched.is_wanted && watched.words.contains("\"orders\" is known for 12 s"), "{watched:?}");
     }
 
     #[test]

@@ -51,6 +51,17 @@ impl Leaders {
         true
     }
 
+    /// Takes in that the leader says something else; whether that shows.
+    pub(crate) fn updated(&mut self, leader: &Leader) -> bool {
+        let is_it = |seat: &&Seat| seat.is_taken() && (seat.leader.id, seat.leader.term) == (leader.id, leader.term);
+        let Some(seat) = self.seat(&leader.election).filter(is_it).filter(|seat| seat.leader != *leader) else {
+            return false;
+        };
+        let seat = Seat { leader: leader.clone(), ..seat.clone() };
+        self.put(seat);
+        true
+    }
+
     /// Takes in that somebody leads no more; whether that shows.
     pub(crate) fn lost(&mut self, leader: &Leader, reason: LossReason) -> bool {
         let Some(seat) = self.seat(&leader.election).filter(|seat| seat.is_taken() && seat.leader.term <= leader.term)
@@ -77,8 +88,13 @@ impl Leaders {
             let reason = later.seat(&old.leader.election).and_then(|seat| seat.lost).unwrap_or(LossReason::Gone);
             events.push(Event::LeaderLost { leader: old.leader.clone(), reason });
         }
-        for new in later.taken().filter(|new| self.get(&new.leader.election) != Some(&new.leader)) {
-            events.push(new.event());
+        for new in later.taken() {
+            let is_same = |old: &&Leader| (old.id, old.term) == (new.leader.id, new.leader.term);
+            match self.get(&new.leader.election).filter(is_same) {
+                None => events.push(new.event()),
+                Some(old) if *old != new.leader => events.push(Event::LeaderUpdated { leader: new.leader.clone() }),
+                Some(_) => {}
+            }
         }
         events
     }
@@ -118,7 +134,14 @@ mod tests {
 
     fn leader(election: &str, name: &str, term: u64) -> Leader {
         let since = Instant::from_nanos(term);
-        Leader { election: election.into(), id: NodeId::from_name(name), name: name.into(), term: Term(term), since }
+        Leader {
+            election: election.into(),
+            id: NodeId::from_name(name),
+            name: name.into(),
+            term: Term(term),
+            since,
+            word: Arc::default(),
+        }
     }
 
     #[test]
@@ -146,16 +169,22 @@ mod tests {
         assert!(new.lost(&leader("gone", "a", 5), LossReason::LeaseRanOut));
         assert!(new.led(&leader("moved", "b", 7), Trigger::Dead));
         assert!(new.led(&leader("new", "b", 7), Trigger::Left));
+        let said = Leader { word: b"here".as_slice().into(), ..leader("stays", "a", 5) };
+        assert!(new.updated(&said) && !new.updated(&said), "once");
+        let another = Leader { term: Term(4), ..said.clone() };
+        assert!(!new.updated(&another) && !new.updated(&Leader { election: "other".into(), ..said.clone() }));
         let events = old.until(&new);
         let expected = [
             Event::LeaderLost { leader: leader("gone", "a", 5), reason: LossReason::LeaseRanOut },
             Event::Leader { leader: leader("moved", "b", 7), trigger: Trigger::Dead },
             Event::Leader { leader: leader("new", "b", 7), trigger: Trigger::Left },
+            Event::LeaderUpdated { leader: said },
         ];
         assert_eq!(events, expected);
         for event in &events {
             match event {
                 Event::Leader { leader, trigger } => assert!(old.led(leader, *trigger)),
+                Event::LeaderUpdated { leader } => assert!(old.updated(leader)),
                 Event::LeaderLost { leader, reason } => assert!(old.lost(leader, *reason)),
                 other => panic!("{other:?}"),
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::leader::Term;
+use crate::leader::{Term, Trigger};
 use crate::runtime::clock::Clock;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::{Hub, Listener};
@@ -44,6 +44,12 @@ impl Lease {
     #[must_use]
     pub fn term(&self) -> Term {
         self.grant.term
+    }
+
+    /// How this node came to lead.
+    #[must_use]
+    pub fn trigger(&self) -> Trigger {
+        self.grant.trigger
     }
 
     /// How long it is valid from now on if it is not renewed; zero when it is not. Reads the clock, and waits for
@@ -159,7 +165,7 @@ mod tests {
     fn work_goes_on_only_while_the_lease_is_valid_and_is_dropped_when_it_is_over() {
         let hub = Arc::new(Hub::new(View::empty(NodeId::from_u128(0)), 16));
         let (commands, _requests) = mpsc::channel(1);
-        let grant = Arc::new(Grant::new(Term(7), Instant::NEVER));
+        let grant = Arc::new(Grant::new(Instant::ORIGIN, (Term(7), Trigger::NoLeader), Instant::NEVER));
         let (clock, commands) = (Clock::start(), commands.downgrade());
         let lease = Lease { election: "e".into(), grant: Arc::clone(&grant), clock, hub: Arc::clone(&hub), commands };
         let (polls, drops, wakes) = (AtomicUsize::new(0), AtomicUsize::new(0), Arc::new(Wakes::default()));

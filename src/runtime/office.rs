@@ -8,10 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 use crate::election::Rules;
-use crate::leader::Term;
+use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::protocol::Protocol;
+use crate::runtime::candidacy::Candidacy;
 use crate::runtime::clock::Clock;
 use crate::time::Instant;
 
@@ -19,6 +23,11 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) term: Term,
+    pub(crate) trigger: Trigger,
+    /// When this node's task began to show it.
+    since: Instant,
+    /// Whether anybody has a handle on it.
+    is_taken: AtomicBool,
     /// Until when it may act, in nanoseconds of the node's timeline; 0 while it may not.
     until: AtomicU64,
     is_over: AtomicBool,
@@ -39,10 +48,13 @@ impl Drop for Resigning<'_> {
 }
 
 impl Grant {
-    pub(crate) fn new(term: Term, until: Instant) -> Self {
+    pub(crate) fn new(now: Instant, (term, trigger): (Term, Trigger), until: Instant) -> Self {
         let until = AtomicU64::new(until.as_nanos());
         Grant {
             term,
+            trigger,
+            since: now,
+            is_taken: AtomicBool::new(false),
             until,
             is_over: AtomicBool::new(false),
             is_missed: AtomicBool::new(false),
@@ -63,6 +75,11 @@ impl Grant {
         self.is_missed.store(true, SeqCst);
         // The task may have renewed it in between, and seen nobody who missed it.
         !self.left(clock).is_zero()
+    }
+
+    /// Notes that somebody has a handle on it.
+    pub(crate) fn take(&self) {
+        self.is_taken.store(true, SeqCst);
     }
 
     /// Notes that a holder resigns, until it has heard how that went.
@@ -99,14 +116,30 @@ pub(crate) struct Office {
     pub(crate) is_voter: bool,
     term: AtomicU64,
     supporters: AtomicUsize,
+    /// The places of the voters that stand, a bit each.
+    standing: AtomicUsize,
     grant: Mutex<Option<Arc<Grant>>>,
+    candidacy: Mutex<Candidacy>,
 }
 
 impl Office {
     fn new(rules: Rules, me: NodeId) -> Self {
         let is_voter = rules.place_of(me).is_some();
         let (term, supporters) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Office { rules, is_voter, term, supporters, grant: Mutex::new(None) }
+        let candidacy = Mutex::new(Candidacy::new(&rules));
+        let (standing, grant) = (AtomicUsize::new(0), Mutex::new(None));
+        Office { rules, is_voter, term, supporters, standing, grant, candidacy }
+    }
+
+    /// Whether this node is a candidate.
+    pub(crate) fn candidacy(&self) -> MutexGuard<'_, Candidacy> {
+        self.candidacy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this node has led for a whole lease and nobody took the lease up.
+    pub(crate) fn is_unattended(&self, now: Instant) -> bool {
+        let is_idle = |grant: &Arc<Grant>| !grant.is_taken.load(SeqCst) && now.since(grant.since) > self.rules.lease();
+        self.held().as_ref().is_some_and(is_idle) && self.candidacy().needs_work()
     }
 
     /// The highest term that this voter knows of; 0 before any.
@@ -117,6 +150,13 @@ impl Office {
     /// The voters that promised this leader something it still counts on.
     pub(crate) fn supporters(&self) -> usize {
         self.supporters.load(SeqCst)
+    }
+
+    /// The voters that stand, as far as this node knows.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<str>> {
+        let standing = self.standing.load(SeqCst);
+        let voters = self.rules.voters().iter().enumerate();
+        voters.filter(move |(place, _)| standing & 1 << place != 0).map(|(_, (_, name))| name)
     }
 
     /// The term that this node leads in now.
@@ -150,12 +190,14 @@ impl Office {
         let known = election.leader().map(|(_, term, _)| term).max(election.term());
         self.term.store(known.unwrap_or_default().0, SeqCst);
         self.supporters.store(election.supporters(), SeqCst);
+        let stands = |(id, _): &(NodeId, Arc<str>)| usize::from(election.is_candidate(*id));
+        let standing = self.rules.voters().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
+        self.standing.store(standing, SeqCst);
         let lease = protocol.lease(now, self.rules.name());
-        let told = election.office().map(|(term, _)| term);
         let mut held = self.held();
-        match lease {
-            Some(lease) if held.is_none() && told == Some(lease.term) => {
-                *held = Some(Arc::new(Grant::new(lease.term, lease.until)));
+        match lease.zip(election.office()) {
+            Some((lease, told)) if held.is_none() && told.0 == lease.term => {
+                *held = Some(Arc::new(Grant::new(now, told, lease.until)));
                 true
             }
             _ => was_changed,
@@ -165,16 +207,32 @@ impl Office {
 
 /// All elections of this node, in the order of the configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Offices(Arc<[Office]>);
+pub(crate) struct Offices {
+    each: Arc<[Office]>,
+    /// Wakes the node's task when the application wants something else of one.
+    stir: Arc<Notify>,
+}
 
 impl Offices {
     pub(crate) fn new(protocol: &Protocol) -> Self {
         let me = protocol.me().id();
-        Offices(protocol.elections().map(|election| Office::new(election.rules().clone(), me)).collect())
+        let each = protocol.elections().map(|election| Office::new(election.rules().clone(), me)).collect();
+        Offices { each, stir: Arc::default() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Office> {
-        self.0.iter()
+        self.each.iter()
+    }
+
+    /// Changes whether this node is a candidate of one of them.
+    pub(crate) fn change_candidacy(&self, office: &Office, change: impl FnOnce(&mut Candidacy)) {
+        change(&mut office.candidacy());
+        self.stir.notify_one();
+    }
+
+    /// Completes when the application wants something else.
+    pub(crate) fn stirred(&self) -> Notified<'_> {
+        self.stir.notified()
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Office> {

@@ -20,7 +20,7 @@ use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::Lookup;
 use crate::runtime::error::remedy;
-use crate::runtime::leaderless::Leaderless;
+use crate::runtime::leaderless::{Lacking, Leaderless};
 use crate::runtime::listed::listed;
 use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes};
 use crate::runtime::strangers::{Intruders, WINDOW};
@@ -158,6 +158,10 @@ impl Reporter {
                 let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
                 info!(target: "tidings::election", election, term, peer, "leader: {trigger}");
             }
+            Event::LeaderUpdated { leader } => {
+                let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
+                debug!(target: "tidings::election", election, term, peer, "the leader says something else");
+            }
             Event::LeaderLost { leader, reason } => {
                 let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
                 info!(target: "tidings::election", election, term, peer, "leader lost: {reason}");
@@ -244,8 +248,12 @@ impl Reporter {
             };
             self.mistake(mistake, facts, &outside);
         }
-        for words in self.leaderless.due(now, protocol) {
-            warn!(target: "tidings::election", "{words}");
+        for Lacking { words, is_wanted } in self.leaderless.due(now, protocol) {
+            if is_wanted {
+                info!(target: "tidings::election", "{words}");
+            } else {
+                warn!(target: "tidings::election", "{words}");
+            }
         }
         // While contacts are silent, the line about them tells of it.
         if facts.is_alone && facts.has_contacts {
@@ -286,6 +294,12 @@ impl Reporter {
     pub(crate) fn next_at(&self) -> Option<Instant> {
         let all = [self.mistakes.next_at(), self.intruders.next_at(), self.leaderless.next_at()];
         all.into_iter().flatten().min()
+    }
+
+    /// This node leads and nobody works: it gives the office up, and says why.
+    pub(crate) fn unattended(&self, election: &str, lease: Duration) {
+        warn!(target: "tidings::election", election, "this node has led for {lease:?} and nobody took its lease up, so it \
+            hands over: poll the future of lead(..), or call elected() of the candidate, on a task that is not blocked");
     }
 
     /// The recording has ended before the node: told once, for there is one recording.

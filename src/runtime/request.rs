@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::leader::Term;
 use crate::member::{IdentityError, NodeId};
-use crate::protocol::{ForgetError, ResignError};
+use crate::protocol::{ForgetError, ResignError, WordError};
 use crate::runtime::joiners::Answer;
 use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::view::View;
@@ -21,6 +21,7 @@ pub(crate) enum Command {
     Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
     Metrics(oneshot::Sender<NodeMetrics>),
     Resign(Resignation, oneshot::Sender<Result<Option<Term>, ResignError>>),
+    SetWord(Arc<str>, Vec<u8>, oneshot::Sender<Result<(), WordError>>),
     Joined(Duration, Answer),
     Leave,
 }

@@ -170,6 +170,7 @@ impl View {
             Event::Reconnected => self.isolated.take().is_some(),
             Event::Superseded { by } => self.superseded_by.replace(*by) != Some(*by),
             Event::Leader { leader, trigger } => self.leaders.led(leader, *trigger),
+            Event::LeaderUpdated { leader } => self.leaders.updated(leader),
             Event::LeaderLost { leader, reason } => self.leaders.lost(leader, *reason),
             Event::SelfStalled { .. } | Event::VotersDiffer { .. } | Event::Full { .. } => false,
         };

@@ -86,6 +86,7 @@ fn topic(event: &Event) -> (&'static str, Option<Arc<str>>) {
         Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => {
             ("leader", Some(Arc::clone(&leader.election)))
         }
+        Event::LeaderUpdated { leader } => (event.kind(), Some(Arc::clone(&leader.election))),
         Event::VotersDiffer { election, .. } => (event.kind(), Some(Arc::clone(election))),
         _ => (event.kind(), None),
     }

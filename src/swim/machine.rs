@@ -314,6 +314,11 @@ impl Machine {
         all.filter(|member| member.state != State::Left || member.id() == self.me().id())
     }
 
+    /// All that are known of, the Left among them.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.members.slots().map(|slot| self.members.member(slot).id())
+    }
+
     pub(crate) fn revision(&self) -> u64 {
         self.members.journal().revision()
     }

@@ -20,7 +20,7 @@ use crate::member::{Fingerprint, Reads, Version};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum Field {
-    Leads = 1,
+    Roles = 1,
     Reads = 2,
     Fingerprint = 3,
     WayOut = 4,
@@ -223,12 +223,12 @@ mod tests {
     #[test]
     fn a_field_is_changed_among_others_that_are_kept() {
         let all = [0, 1, 7, 1, 0, 2, 2, 5, 5, 200, 0];
-        assert_eq!(with_field(&all, Field::Leads, &[8, 8]), [0, 1, 7, 1, 2, 8, 8, 2, 2, 5, 5, 200, 0]);
+        assert_eq!(with_field(&all, Field::Roles, &[8, 8]), [0, 1, 7, 1, 2, 8, 8, 2, 2, 5, 5, 200, 0]);
         assert_eq!(with_field(&all, Field::Reads, &[]), [0, 1, 7, 1, 0, 200, 0]);
         assert_eq!(with_field(&all, Field::Fingerprint, &[6]), [0, 1, 7, 1, 0, 2, 2, 5, 5, 3, 1, 6, 200, 0]);
-        assert_eq!(with_field(&[], Field::Leads, &[]), [0; 0]);
-        let long = with_field(&all, Field::Leads, &[4; 251]);
+        assert_eq!(with_field(&[], Field::Roles, &[]), [0; 0]);
+        let long = with_field(&all, Field::Roles, &[4; 251]);
         assert_eq!((long[3], &long[4..7], long.len()), (1, &[251, 251, 0][..], 9 + 4 + 251));
-        assert_eq!((check_further(&long), field(&long, Field::Leads)), (Ok(()), Some(&[4; 251][..])));
+        assert_eq!((check_further(&long), field(&long, Field::Roles)), (Ok(()), Some(&[4; 251][..])));
     }
 }

@@ -32,11 +32,19 @@ pub enum Question {
     Heartbeat,
     /// I do not act as leader of this term, nor ever will: have you heard that? Asked by [`Letter::Resign`].
     Resigned,
+    /// Will you be elected in my place? Asked by [`Letter::HandOver`], and answered by standing.
+    HandOver,
 }
 
 impl Question {
-    pub(super) const ALL: [Question; 5] =
-        [Question::Sounding, Question::PreVote, Question::Vote, Question::Heartbeat, Question::Resigned];
+    pub(super) const ALL: [Question; 6] = [
+        Question::Sounding,
+        Question::PreVote,
+        Question::Vote,
+        Question::Heartbeat,
+        Question::Resigned,
+        Question::HandOver,
+    ];
 }
 
 /// A letter between two voters of one election.
@@ -92,7 +100,7 @@ pub enum Letter {
     Refused {
         /// What was asked.
         asked: Question,
-        /// The refusing voter's own term.
+        /// The refusing voter's own term; the leader's, if it was asked to take over.
         term: Term,
         /// The round of the question.
         round: Round,
@@ -114,6 +122,8 @@ pub enum Letter {
     AskHandOver {
         /// The leader's term.
         term: Term,
+        /// The sender's priority, if that is why; none if a quorum misses the leader.
+        priority: Option<u8>,
     },
 }
 
@@ -146,7 +156,7 @@ impl Letter {
             | Letter::Refused { term, .. }
             | Letter::Resign { term }
             | Letter::HandOver { term }
-            | Letter::AskHandOver { term } => term,
+            | Letter::AskHandOver { term, .. } => term,
         }
     }
 }

@@ -61,7 +61,9 @@ impl From<Letter> for LetterBody {
             }
             Letter::Resign { term } => (kind::RESIGN, term, Round(0), 0),
             Letter::HandOver { term } => (kind::HAND_OVER, term, Round(0), 0),
-            Letter::AskHandOver { term } => (kind::ASK_HAND_OVER, term, Round(0), 0),
+            Letter::AskHandOver { term, priority } => {
+                (kind::ASK_HAND_OVER, term, Round(0), priority.map_or(0, |priority| u64::from(priority) + 1))
+            }
         };
         LetterBody { kind, term: Varint(term.0), round: Varint(u64::from(round.0)), detail: Varint(detail) }
     }
@@ -91,7 +93,11 @@ impl Letter {
                 let trigger = Trigger::from_code(detail & ((1 << TRIGGER_BITS) - 1)).unwrap_or(Trigger::NoLeader);
                 Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(detail >> TRIGGER_BITS) }
             }
-            kind::GRANTED..kind::REFUSED => Letter::Granted { asked: question(kind::GRANTED)?, term, round },
+            kind::GRANTED..kind::REFUSED => match question(kind::GRANTED)? {
+                // Whoever takes over stands.
+                Question::HandOver => return Err(Rejected::Kind),
+                asked => Letter::Granted { asked, term, round },
+            },
             kind::REFUSED..kind::RESIGN => match question(kind::REFUSED)? {
                 // Nobody says no to that.
                 Question::Resigned => return Err(Rejected::Kind),
@@ -99,7 +105,10 @@ impl Letter {
             },
             kind::RESIGN => Letter::Resign { term },
             kind::HAND_OVER => Letter::HandOver { term },
-            kind::ASK_HAND_OVER => Letter::AskHandOver { term },
+            kind::ASK_HAND_OVER => {
+                let priority = detail.checked_sub(1).map(u8::try_from).transpose();
+                Letter::AskHandOver { term, priority: priority.map_err(|_| Rejected::Malformed)? }
+            }
             _ => return Err(Rejected::Kind),
         })
     }

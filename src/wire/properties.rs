@@ -164,12 +164,15 @@ fn letter(number: u64) -> Letter {
             let trigger = Trigger::ALL[(number >> 8) as usize % Trigger::ALL.len()];
             Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(number % (1 << 54)) }
         }
-        4 => Letter::Granted { asked, term, round },
+        4 | 5 if asked == Question::HandOver => {
+            Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) }
+        }
         5 if asked == Question::Resigned => Letter::Granted { asked, term, round },
+        4 => Letter::Granted { asked, term, round },
         5 => Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) },
         6 => Letter::Resign { term },
         7 => Letter::HandOver { term },
-        _ => Letter::AskHandOver { term },
+        _ => Letter::AskHandOver { term, priority: u8::try_from(number >> 8 & 0x1ff).ok() },
     }
 }
 

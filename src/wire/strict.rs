@@ -290,7 +290,7 @@ fn letters_are_kept_to_their_ranges() {
         let numbers = [number(term, None), number(round, None), number(detail, None)].concat();
         verdict_on(&datagram(9, &[&[1; 24][..], &[kind], &numbers, &IDLE_PULSE].concat(), &[]))
     };
-    let known = [1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 24, 25, 26];
+    let known = [1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 21, 24, 25, 26];
     for kind in 0..=255 {
         let verdict = letter(kind, 1, 0, 0);
         assert_eq!(verdict, if known.contains(&kind) { Ok(0) } else { Err(Rejected::Kind) }, "kind {kind}");
@@ -325,7 +325,8 @@ fn what_a_letter_does_not_use_yet_is_not_read() {
     assert_eq!(read(9, 3, 9), Letter::Granted { asked: Question::PreVote, term, round });
     assert_eq!(read(24, 3, 9), Letter::Resign { term });
     assert_eq!(read(25, 3, 9), Letter::HandOver { term });
-    assert_eq!(read(26, 3, 9), Letter::AskHandOver { term });
+    assert_eq!(read(26, 3, 0), Letter::AskHandOver { term, priority: None });
+    assert_eq!(read(26, 3, 9), Letter::AskHandOver { term, priority: Some(8) });
     let later = Trigger::ALL.len() as u64;
     let heartbeat = |trigger, micros| Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(micros) };
     assert_eq!(read(4, 3, later), heartbeat(Trigger::NoLeader, 0));

@@ -75,7 +75,7 @@ fn who_leads_is_known_when_the_work_begins() {
     assert_eq!(watch.current(), None);
     let seen = block_on(node.lead("default", |lease| {
         let led = node.view().leader("default").cloned();
-        async move { (led.unwrap(), lease.term()) }
+        async move { Ok::<_, ElectionError>((led.unwrap(), lease.term())) }
     }));
     let (leader, term) = seen.unwrap();
     assert_eq!((leader.id, leader.term), (node.id(), term));

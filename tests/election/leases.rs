@@ -1,5 +1,6 @@
 //! How long a lease is valid, and that two never are at once.
 
+use std::convert::Infallible;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tidings::runtime::{ElectionError, Faults, Lease, Node, Stopped};
 
 use crate::shelf::{Shelf, alone};
 use crate::support::{block_on, start, within};
-use crate::{NAMES, PATIENCE, agree, hand_to, joined, let_others_run, same, split, voter};
+use crate::{NAMES, PATIENCE, agree, hand_to, joined, lease_of, let_others_run, same, split, voter};
 
 /// What a thread that runs `lead` tells.
 #[derive(Debug)]
@@ -108,7 +109,7 @@ fn leases_of_two_leaders_never_overlap_however_often_the_office_changes_hands() 
 #[test]
 fn a_lease_is_worth_nothing_when_its_node_has_stopped() {
     let node = start(alone(&Shelf::default()));
-    let lease = block_on(node.lead("default", std::future::ready)).unwrap();
+    let lease = lease_of(&node);
     assert!(lease.is_valid() && lease.clone().valid_for() <= Duration::from_millis(500));
     let stopped = node.stopped();
     drop(node);
@@ -122,7 +123,7 @@ fn a_lease_is_worth_nothing_when_its_node_has_stopped() {
 fn a_lease_runs_out_on_time_while_its_node_stands_still() {
     let faults = Faults::new(1);
     let node = start(alone(&Shelf::default()).faults(faults.clone()));
-    let lease = block_on(node.lead("default", std::future::ready)).unwrap();
+    let lease = lease_of(&node);
     faults.freeze();
     // Nobody tells: the clock does.
     assert!(
@@ -134,7 +135,7 @@ fn a_lease_runs_out_on_time_while_its_node_stands_still() {
         .is_some()
     );
     faults.thaw();
-    let next = block_on(node.lead("default", std::future::ready)).unwrap();
+    let next = lease_of(&node);
     assert!(next.term() >= lease.term() && next.is_valid());
 }
 
@@ -153,11 +154,11 @@ fn a_runtime_that_stands_still_does_not_keep_a_lease() {
         runtime.block_on(leader.lead("default", |lease| {
             let (tell, gone_on) = (tell.clone(), gone_on.take());
             async move {
-                let Some(gone_on) = gone_on else { return "led again" };
+                let Some(gone_on) = gone_on else { return Ok::<_, Infallible>("led again") };
                 let _ = tell.send(lease);
                 let _ = gone_on.recv_timeout(PATIENCE);
                 tokio::task::yield_now().await;
-                "went on without a lease"
+                Ok("went on without a lease")
             }
         }))
     });

@@ -9,25 +9,32 @@ mod leases;
 mod resigning;
 mod shelf;
 mod stores;
+mod working;
 
 use std::time::Duration;
 
-use support::{node, read_until, start, until, within};
+use support::{block_on, node, read_until, start, until, within};
 use tidings::config::ElectionConfig;
 use tidings::election::MemoryStore;
 use tidings::event::Event;
 use tidings::leader::{Leader, Term, Trigger};
-use tidings::runtime::{Builder, Events, Node};
+use tidings::runtime::{Builder, Events, Lease, Node};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const NAMES: [&str; 3] = ["n1", "n2", "n3"];
 
 fn voters(names: &[&str]) -> ElectionConfig {
-    ElectionConfig::lan("default", names.iter().copied())
+    ElectionConfig::lan("default", names.iter().copied()).stands_always()
 }
 
 fn voter(name: &str) -> Builder {
     node(name).election(voters(&NAMES)).term_store(MemoryStore)
+}
+
+/// The lease that a node holds, or is given next.
+#[track_caller]
+fn lease_of(node: &Node) -> Lease {
+    block_on(node.candidate("default").unwrap().elected()).unwrap()
 }
 
 /// A node per builder, all joined through the first.

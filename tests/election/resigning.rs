@@ -5,7 +5,7 @@ use tidings::runtime::ElectionError;
 
 use crate::shelf::{Shelf, alone};
 use crate::support::{block_on, start};
-use crate::{NAMES, agree, joined, read_leader, split, voter};
+use crate::{NAMES, agree, joined, lease_of, read_leader, split, voter};
 
 #[test]
 fn an_office_is_handed_to_whom_one_names() {
@@ -43,12 +43,12 @@ fn a_leader_that_leaves_hands_over() {
 }
 
 #[test]
-fn returning_does_not_resign_and_resigning_does() {
+fn who_stands_always_leads_on_until_it_resigns() {
     let node = start(alone(&Shelf::default()));
-    let first = block_on(node.lead("default", |lease| async move { lease.term() })).unwrap();
+    let first = lease_of(&node).term();
     let status = node.election("default").unwrap();
     assert!(status.lease.is_some() && status.supporters == 1 && status.term == first, "{status:?}");
-    let lease = block_on(node.lead("default", std::future::ready)).unwrap();
+    let lease = lease_of(&node);
     assert_eq!(lease.term(), first, "it led on");
     // The only voter has nobody to hand over to, so it gives up and is elected again later.
     block_on(node.resign("default")).unwrap();
@@ -57,7 +57,7 @@ fn returning_does_not_resign_and_resigning_does() {
     assert_eq!(block_on(lease.resign()), Err(ElectionError::NotLeading), "that term is over, whoever leads now");
     let second = block_on(node.lead("default", |lease| async move {
         lease.resign().await.unwrap();
-        lease.term()
+        Ok::<_, ElectionError>(lease.term())
     }));
     assert!(second.is_ok_and(|second| second > first));
 }

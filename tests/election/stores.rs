@@ -11,7 +11,7 @@ use tidings::runtime::{Node, StartError, Stopped};
 
 use crate::shelf::{Shelf, Unblock, alone, kept};
 use crate::support::{block_on, node, start, state, until, within};
-use crate::{PATIENCE, agree, hand_to, joined, let_others_run, voter, voters};
+use crate::{PATIENCE, agree, hand_to, joined, lease_of, let_others_run, voter, voters};
 
 #[test]
 fn a_disk_that_stands_still_holds_up_nothing_but_its_own_vote() {
@@ -60,7 +60,7 @@ fn terms_rise_over_a_restart() {
     let mut last = Term(0);
     for _ in 0..3 {
         let node = start(alone(&shelf));
-        let term = block_on(node.lead("default", |lease| async move { lease.term() })).unwrap();
+        let term = lease_of(&node).term();
         assert!(term > last, "{term} after {last}");
         last = term;
         block_on(node.leave()).unwrap();
@@ -77,7 +77,7 @@ fn terms_rise_over_a_restart_with_files() {
     for _ in 0..3 {
         let node = start_again();
         assert!(FileStore::open(&folder).is_err(), "it is the node's");
-        let term = block_on(node.lead("default", |lease| async move { lease.term() })).unwrap();
+        let term = lease_of(&node).term();
         assert!(term > last, "{term} after {last}");
         last = term;
         let stopped = node.stopped();

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use tidings::election::Rules;
 use tidings::{Event, Instant, NodeId, Protocol, Term};
 
 use crate::checks::{Sometimes, span};
@@ -31,6 +32,8 @@ struct Of {
     highest: Term,
     /// The latest lease of each host that ever held one.
     held: Vec<Held>,
+    /// Since when each host is no candidate, by its own clock.
+    idle: BTreeMap<u32, Instant>,
 }
 
 /// A lease, or what is left of it.
@@ -75,6 +78,11 @@ impl Leases {
         for (place, election) in protocol.elections().enumerate() {
             let Some(of) = self.each.get_mut(place) else { break };
             let lease = if protocol.is_stopped() { None } else { election.lease(moment.local()) };
+            if election.candidacy().is_some() {
+                of.idle.remove(&host);
+            } else {
+                of.idle.entry(host).or_insert(moment.local());
+            }
             let held = of.held.iter_mut().find(|held| held.host == host);
             let Some(lease) = lease else {
                 if let Some(held) = held.filter(|held| held.until > now) {
@@ -101,7 +109,9 @@ impl Leases {
                     began.push((place, lease.term));
                 }
             }
-            if began.last() == Some(&(place, lease.term)) {
+            let begins = began.last() == Some(&(place, lease.term));
+            found = found.or(of.without_work(moment, host, begins, election.rules()));
+            if begins {
                 let broken = of.begin(now, host, protocol.me().id(), lease.term, name);
                 // A leader whose clock was set back may come to act when its lease is long over, in its own lower term.
                 let falls = broken.as_ref().is_some_and(|broken| broken.check == "terms-rise");
@@ -115,7 +125,7 @@ impl Leases {
     }
 
     pub(super) fn told(&mut self, now: Instant, host: u32, protocol: &Protocol, event: &Event) -> Option<Violation> {
-        let (Event::Leader { leader, .. } | Event::LeaderLost { leader, .. }) = event else { return None };
+        let leader = event.leader()?;
         let place = protocol.elections().position(|election| *election.rules().name() == leader.election)?;
         let told = &mut self.host(host).told;
         if told.len() <= place {
@@ -133,7 +143,10 @@ impl Leases {
 
     pub(super) fn lives(&mut self, host: u32, life: Life) {
         match life {
-            Life::Started => self.host(host).told.clear(),
+            Life::Started => {
+                self.host(host).told.clear();
+                self.each.iter_mut().for_each(|of| _ = of.idle.remove(&host));
+            }
             Life::Crashed | Life::Left | Life::Superseded => {
                 self.each.iter_mut().for_each(|of| of.held.retain(|held| held.host != host));
             }
@@ -177,6 +190,17 @@ impl Of {
             return broken("terms-rise", format!("n{host} leads {name} in term {term} after one in {highest}"));
         }
         None
+    }
+
+    /// A host holds a lease: somebody there has to work, or it is handing over.
+    fn without_work(&self, moment: Moment, host: u32, begins: bool, rules: &Rules) -> Option<Violation> {
+        let idle = moment.local().since(*self.idle.get(&host)?);
+        (begins || idle > rules.lease()).then(|| Violation {
+            check: "works",
+            at: moment.now,
+            text: format!("n{host} leads {}, and nobody has worked there for {}", rules.name(), span(idle)),
+            hosts: vec![host],
+        })
     }
 
     /// A host holds a lease: nobody else may.

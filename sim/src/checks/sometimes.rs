@@ -101,6 +101,7 @@ impl Sometimes {
             Event::Superseded { .. } => "told superseded",
             Event::Full { .. } => "told full",
             Event::Leader { .. } => "told leader",
+            Event::LeaderUpdated { .. } => "told leader updated",
             Event::LeaderLost { .. } => "told leader lost",
             _ => "told something new",
         });

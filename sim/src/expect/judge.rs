@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidings::{Event, Instant, Leader, Protocol};
+use tidings::{Event, Instant, Protocol};
 
 use crate::app::{host_of, number};
 use crate::expect::rates::Counts;
@@ -323,11 +323,6 @@ impl Expect {
     }
 }
 
-/// Whoever an event says leads, or led.
-fn leader_in(event: &Event) -> Option<&Leader> {
-    if let Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } = event { Some(leader) } else { None }
-}
-
 impl Watch for Expect {
     fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], _: &Fate) {
         for pending in &mut self.pending {
@@ -343,8 +338,7 @@ impl Watch for Expect {
         let now = moment.now;
         self.advance(now);
         let Some(word) = Word::of(event) else { return };
-        let about =
-            event.member().and_then(host_of).or_else(|| leader_in(event).and_then(|leader| number(&leader.name)));
+        let about = event.member().and_then(host_of).or_else(|| event.leader().and_then(|leader| number(&leader.name)));
         if word.is_about_a_member() && about.is_none() {
             return;
         }
@@ -358,7 +352,7 @@ impl Watch for Expect {
             }
         }
         self.judge_never(now, host, word, about, event);
-        if leader_in(event).is_some_and(|leader| self.elections.first() == Some(&leader.election)) {
+        if event.leader().is_some_and(|leader| self.elections.first() == Some(&leader.election)) {
             self.observer(host).leader = about.filter(|_| word == Word::Leads);
         }
         if let (Some(about), Some(opinion)) = (about, Opinion::after(event)) {

@@ -432,6 +432,7 @@ fn start(rules: &Rules, id: NodeId, now: Instant, ballot: Option<Ballot>, disks:
     let mut election = Election::new(rules.clone(), id, 1, now);
     for (other, _) in rules.voters() {
         election.hint(now, *other, Liveness::Alive);
+        election.hint_candidacy(now, *other, Some(0));
     }
     let keeps = disks != Disks::Memory;
     let unix_ms = if keeps { BEGAN_MS } else { BEGAN_MS + now.as_nanos() / 1_000_000 };

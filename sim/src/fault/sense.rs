@@ -74,6 +74,7 @@ impl Fault {
                 | Fault::Move { .. }
                 | Fault::Forget { .. }
                 | Fault::Resign { .. }
+                | Fault::Prefer { .. }
         )
     }
 

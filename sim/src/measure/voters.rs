@@ -141,6 +141,7 @@ impl<'a> Net<'a> {
             let runs = other == place || self.seats[other].election.is_some();
             let id = self.id(other);
             election.hint(self.now, id, if runs { Liveness::Alive } else { Liveness::Unknown });
+            election.hint_candidacy(self.now, id, Some(0));
             if let Some(other) = &mut self.seats[other].election {
                 other.hint(self.now, self.rules.voters()[place].0, Liveness::Alive);
             }

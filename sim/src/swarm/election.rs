@@ -39,6 +39,8 @@ pub fn swarm_election(seed: u64) -> Scenario {
     if random.permille(200) {
         clocks_apart(&mut scenario, chaos, &mut random);
     }
+    Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-works") }
+        .works(&mut scenario);
     let over = scenario.faults_end().unwrap_or(chaos);
     let bound = scenario.config().map_or(Duration::ZERO, |config| scenario.election_bound(&config));
     scenario.lasts = over + bound + MS;
@@ -107,6 +109,8 @@ pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration)
         scenario.faults.extend(draw.votes_during(&planned));
         scenario.faults.push(planned);
     }
+    let disks = scenario.disks;
+    Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-works") }.works(scenario);
     scenario.faults.sort_by_key(|planned| planned.at);
 }
 
@@ -151,6 +155,22 @@ impl Draw<'_> {
         }
         faults.sort_by_key(|planned| planned.at);
         faults
+    }
+
+    /// In some runs work begins and ends, and some hosts are preferred.
+    fn works(mut self, scenario: &mut Scenario) {
+        if !self.random.permille(300) {
+            return;
+        }
+        for _ in 0..self.random.between(1, 3) {
+            let fault = match self.random.below(3) {
+                0 => Fault::Prefer { hosts: self.aim(), priority: self.random.below(3) as u8 },
+                _ => Fault::Idle { hosts: self.aim() },
+            };
+            let planned = self.planned(fault);
+            scenario.faults.push(planned);
+        }
+        scenario.faults.sort_by_key(|planned| planned.at);
     }
 
     fn fault(&mut self) -> Fault {

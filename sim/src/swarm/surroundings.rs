@@ -209,7 +209,7 @@ fn families(scenario: &mut Scenario, random: &mut Random, _: Duration) {
 fn differs(scenario: &mut Scenario, random: &mut Random, _: Duration) {
     let hosts = Hosts::These(some(scenario, random));
     let others =
-        [("datagram_bytes_max", 1_024, 8_192), ("metadata_bytes_per_second", 4_096, 65_536), ("ghosts_max", 1, 16)];
+        [("datagram_bytes_max", 1_200, 8_192), ("metadata_bytes_per_second", 4_096, 65_536), ("ghosts_max", 1, 16)];
     let mut config: BTreeMap<String, Value> = BTreeMap::new();
     for (knob, low, high) in COUNTS.into_iter().chain(others) {
         if random.permille(250) {

@@ -100,10 +100,7 @@ fn told(event: &Event, hosts: &[String]) -> Value {
             object["flapping"] = true.into();
         }
     }
-    let leader = match event {
-        Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } => leader,
-        _ => return object,
-    };
+    let Some(leader) = event.leader() else { return object };
     object["about"] = host_of(leader.id, hosts).into();
     object["term"] = leader.term.0.into();
     object

@@ -22,7 +22,9 @@ impl Skew {
             *dead_after = self.truly(*dead_after);
             *dead_by = self.truly(*dead_by);
         }
-        if let Event::Leader { leader, .. } | Event::LeaderLost { leader, .. } = &mut event {
+        if let Event::Leader { leader, .. } | Event::LeaderUpdated { leader } | Event::LeaderLost { leader, .. } =
+            &mut event
+        {
             leader.since = self.truly(leader.since);
         }
         event

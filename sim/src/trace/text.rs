@@ -30,6 +30,10 @@ pub fn describe(event: &Event) -> String {
         Event::Leader { leader, trigger } => {
             format!("{} leads {} in term {}: {trigger}", leader.name, leader.election, leader.term)
         }
+        Event::LeaderUpdated { leader } => {
+            let word = String::from_utf8_lossy(&leader.word);
+            format!("{}, which leads {} in term {}, says {word:?}", leader.name, leader.election, leader.term)
+        }
         Event::LeaderLost { leader, reason } => {
             format!("{} does not lead {} in term {} any more: {reason}", leader.name, leader.election, leader.term)
         }

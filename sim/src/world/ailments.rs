@@ -1,6 +1,7 @@
 //! What ails a host while a fault lasts: which fault brings it, how it begins and how it ends.
 
 use tidings::Instant;
+use tidings::config::{ElectionConfig, Stands};
 
 use crate::app::App;
 use crate::fault::{Back, Fault, Gateway, Hosts};
@@ -20,6 +21,7 @@ pub(super) fn ailment(fault: &Fault) -> Option<(&Hosts, Ailment)> {
         Fault::Block { hosts } => (hosts, Ailment::Blocked),
         Fault::Slow { hosts, service } => (hosts, Ailment::Slow(*service)),
         Fault::Drift { hosts, ppm } => (hosts, Ailment::Drifts(*ppm)),
+        Fault::Idle { hosts } => (hosts, Ailment::Idle),
         Fault::DiskSlow { hosts, latency } => (hosts, Ailment::DiskSlow(*latency)),
         Fault::DiskFull { hosts } => (hosts, Ailment::DiskFull),
         Fault::DiskTorn { hosts } => (hosts, Ailment::DiskTorn),
@@ -49,6 +51,7 @@ impl<A: App, W: Watch> World<A, W> {
             self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
         }
         self.reset_drift(host);
+        self.work(host);
     }
 
     /// A fault is over for a host: it runs again, sends what waited and handles what came.
@@ -80,12 +83,31 @@ impl<A: App, W: Watch> World<A, W> {
             self.aim_timers(host);
             self.hear_of_writes(host);
         }
+        self.work(host);
         if !self.hosts[host as usize].is_blocked() {
             for (to, bytes, content) in std::mem::take(&mut self.hosts[host as usize].outbox) {
                 self.send(host, to, &bytes, content);
             }
         }
         self.read_inbox(host);
+    }
+
+    /// Its application says whether it would lead, if that is another than the process was told.
+    pub(super) fn work(&mut self, host: u32) {
+        let one = &self.hosts[host as usize];
+        let Some(protocol) = one.protocol().filter(|_| !one.is_stopped()) else { return };
+        let said = |election: &ElectionConfig| protocol.election(&election.name).and_then(|found| found.candidacy());
+        let each = self.config.elections.iter().filter(|election| election.stands == Stands::WithWork);
+        let wanted = each.map(|election| (election, one.candidacy(election)));
+        let others = wanted.filter(|(election, wanted)| said(election) != *wanted);
+        let changes: Vec<(String, Option<u8>)> =
+            others.map(|(election, candidacy)| (election.name.clone(), candidacy)).collect();
+        for (name, candidacy) in changes {
+            self.command(host, b"candidacy", |protocol, now| {
+                let known = protocol.set_candidacy(now, &name, candidacy);
+                debug_assert!(known.is_ok(), "it is configured");
+            });
+        }
     }
 
     fn reset_drift(&mut self, host: u32) {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tidings::Protocol;
-use tidings::config::ElectionConfig;
+use tidings::config::{ElectionConfig, Stands};
 use tidings::election::{Ballot, SaveOutcome, Standing};
 
 use crate::app::App;
@@ -59,6 +59,10 @@ impl<A: App, W: Watch> World<A, W> {
                 continue;
             }
             let (name, promise) = (election.name.clone(), election.promise());
+            if election.stands == Stands::WithWork {
+                let known = protocol.set_candidacy(read, &name, self.hosts[host as usize].candidacy(election));
+                debug_assert!(known.is_ok(), "it is configured");
+            }
             let found = self.load(host, place, &name);
             let standing = self.standing(host, found);
             let opening = Ballot::opening(found, standing.unix_ms, promise);

@@ -93,6 +93,10 @@ impl<A: App, W: Watch> World<A, W> {
                 let to = to.and_then(|to| self.hosts.get(to as usize)).map(|to| to.id);
                 self.each(hosts, |world, host| world.resign(host, to));
             }
+            Fault::Prefer { hosts, priority } => self.each(hosts, |world, host| {
+                world.hosts[host as usize].priority = Some(*priority);
+                world.work(host);
+            }),
             Fault::Metadata { hosts, bytes } => self.each(hosts, |world, host| world.write_metadata(host, *bytes)),
             Fault::Forget { hosts, whom } => {
                 let whom = whom.numbers(self.hosts.len() as u32);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tidings::config::ElectionConfig;
 use tidings::{Instant, NodeId, Protocol};
 
 use crate::clock::Clock;
@@ -59,6 +60,8 @@ pub struct Host<A = ()> {
     pub(super) is_isolated: bool,
     /// Whether it was a twin whose time is over: it does not start again.
     pub(super) is_over: bool,
+    /// Its priority in elections, if a fault has set one.
+    pub(super) priority: Option<u8>,
 }
 
 /// When a host resolves its contacts again.
@@ -85,6 +88,8 @@ pub(super) enum Ailment {
     DiskFull,
     DiskTorn,
     DiskLost,
+    /// Nobody works at it.
+    Idle,
 }
 
 impl<A> Host<A> {
@@ -115,7 +120,14 @@ impl<A> Host<A> {
             downed: BTreeSet::new(),
             is_isolated: false,
             is_over: false,
+            priority: None,
         }
+    }
+
+    /// Its priority in an election, if it votes in it and somebody there would work as leader.
+    pub(super) fn candidacy(&self, election: &ElectionConfig) -> Option<u8> {
+        let stands = election.voters.contains(&self.name) && !self.has(Ailment::Idle);
+        stands.then_some(self.priority.unwrap_or(election.priority))
     }
 
     /// Its name; two hosts of one name are twins.

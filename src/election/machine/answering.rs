@@ -159,7 +159,11 @@ impl Election {
         self.failures = 0;
         self.tempo.hear(turn);
         self.turn = None;
+        let is_new = self.heard.is_none_or(|heard| (heard.id, heard.term) != (from, term));
         self.heard = Some(Heard { id: from, term, trigger, at: self.now, until });
+        if is_new {
+            self.await_claim();
+        }
         self.tell(LossReason::Resigned);
         Ok(())
     }
@@ -192,7 +196,7 @@ impl Election {
                 campaign.ask_the_freed(self.now);
             }
             // A promise that was given up may have been what this voter waited for.
-            let trigger = self.turn.take().map_or_else(|| self.cause(), |turn| turn.trigger);
+            let trigger = self.turn.take().map_or(self.vacancy, |turn| turn.trigger);
             self.await_turn(trigger);
         }
         Ok(())

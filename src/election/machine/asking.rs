@@ -12,7 +12,7 @@ use crate::sabotage;
 use crate::time::Instant;
 use crate::wire::{Letter, Question, Rejected, Round};
 
-use super::{Election, Liveness};
+use super::Election;
 
 /// When this voter's turn comes, and why there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ impl Election {
     /// There is, or soon will be, an election: this voter's turn comes with its place among those that live. The first
     /// cause stands.
     pub(super) fn await_turn(&mut self, trigger: Trigger) {
-        if self.voter.is_none() || self.is_leaving || self.reign.is_some() {
+        if self.voter.is_none() || !self.stands() || self.reign.is_some() {
             return;
         }
         let is_asking = self.campaign.as_ref().is_some_and(|campaign| campaign.stage != Stage::Sounding);
@@ -60,16 +60,6 @@ impl Election {
         turn * self.rank() + self.random.fraction_of(pause)
     }
 
-    /// How many voters that are believed to live stand before this one; who led last stands last.
-    fn rank(&self) -> u32 {
-        let Some(me) = self.place else { return 0 };
-        let last = self.heard.map(|heard| heard.id).or(self.last);
-        let lives = |place: usize| self.liveness.get(place) == Some(&Liveness::Alive);
-        let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *place != me && Some(*id) != last);
-        let is_before = |place: usize| (place < me || last == Some(self.me)) && lives(place);
-        others.filter(|(place, _)| is_before(*place)).count() as u32
-    }
-
     pub(super) fn run_turn(&mut self) {
         let Some(turn) = self.turn.filter(|turn| turn.at <= self.now) else { return };
         let at = if turn.is_drawn { turn.at } else { (turn.at + self.delay()).max(turn.yields_until) };
@@ -87,10 +77,11 @@ impl Election {
         }
     }
 
-    /// Another stands, and will ask for votes when this voter is free: its own turn comes after that. It yields once, so
-    /// that one that nobody answers does not keep the others from standing.
+    /// Another stands, and will ask for votes when this voter is free: its own turn comes after that, and after the other
+    /// has asked once more, should an answer be lost. It yields once, so that one that nobody answers does not keep the
+    /// others from standing.
     pub(super) fn yield_turn(&mut self, wait: Duration) {
-        let until = self.now + wait.min(self.rules.promise()) + self.turn_length();
+        let until = self.now + wait.min(self.rules.promise()) + self.turn_length() * 3 / 2;
         if let Some(turn) = self.turn.as_mut().filter(|turn| !turn.is_drawn && turn.yields_until == Instant::ORIGIN) {
             turn.yields_until = until;
         }
@@ -134,7 +125,7 @@ impl Election {
         if self.sound_at.is_none_or(|at| at > self.now) {
             return;
         }
-        let is_busy = self.campaign.is_some() || self.reign.is_some() || self.turn.is_some() || self.is_leaving;
+        let is_busy = self.campaign.is_some() || self.reign.is_some() || self.turn.is_some() || !self.stands();
         self.sound_at = self.heard.map(|_| self.now + self.rules.lease() / 2);
         if self.heard.is_none() || is_busy || self.hears_leader() || self.rank() > 0 {
             return;
@@ -148,8 +139,12 @@ impl Election {
     /// The leader of a term asks this voter to be elected in its place: no pre-vote is needed, for it was chosen.
     pub(super) fn take_over(&mut self, from: NodeId, term: Term) -> Result<(), Rejected> {
         let is_leader = self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, term));
-        if !is_leader || self.is_leaving || self.reign.is_some() {
+        if !is_leader || self.reign.is_some() {
             return Err(Rejected::Stale);
+        }
+        if !self.stands() && !sabotage::is_off("declines") {
+            self.decline(from, term);
+            return Ok(());
         }
         let is_under_way = self.campaign.as_ref().is_some_and(|campaign| campaign.hand_over == Some(term));
         let Some(next) = self.next_term().filter(|_| !is_under_way) else { return Ok(()) };
@@ -190,7 +185,7 @@ impl Election {
         let letter = match question {
             Question::Sounding => Letter::Sounding { term, round },
             Question::PreVote => Letter::PreVote { term, round },
-            Question::Vote | Question::Heartbeat | Question::Resigned => Letter::Vote { term, round, hand_over },
+            _ => Letter::Vote { term, round, hand_over },
         };
         let wants = |place| campaign.wants(self.now, &self.rules, place);
         let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(wants).collect();
@@ -222,7 +217,7 @@ impl Election {
         let leader = self.heard.map(|heard| (heard.id, heard.term));
         self.drop_campaign();
         if let Some((id, term)) = leader {
-            self.send(id, Letter::AskHandOver { term });
+            self.send(id, Letter::AskHandOver { term, priority: None });
         }
     }
 
@@ -273,7 +268,7 @@ impl Election {
         match asked {
             Question::Heartbeat => return self.note_promise(place, term, round),
             Question::Resigned => return self.note_confirmed(place, term),
-            Question::Sounding | Question::PreVote | Question::Vote => {}
+            Question::Sounding | Question::PreVote | Question::Vote | Question::HandOver => {}
         }
         let is_mine = |campaign: &&mut Campaign| (campaign.question(), campaign.term) == (asked, term);
         let is_counted = self.campaign.as_mut().filter(is_mine).is_some_and(|campaign| campaign.granted(place, round));
@@ -302,8 +297,10 @@ impl Election {
         wait: Duration,
     ) -> Result<(), Rejected> {
         let me = self.place.ok_or(Rejected::NoVoter)?;
-        if asked == Question::Heartbeat {
-            return self.note_defection(place, term, (round, wait));
+        match asked {
+            Question::Heartbeat => return self.note_defection(place, term, (round, wait)),
+            Question::HandOver => return self.note_declined(place, term),
+            Question::Sounding | Question::PreVote | Question::Vote | Question::Resigned => {}
         }
         let (now, turn) = (self.now, self.turn_length());
         let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {
@@ -379,17 +376,12 @@ impl Election {
         }
     }
 
-    /// Why there is nobody, where nothing says it: nobody has led yet, or whoever did is not heard any more.
-    pub(super) fn cause(&self) -> Trigger {
-        if self.last.is_some() { Trigger::LeaseRanOut } else { Trigger::NoLeader }
-    }
-
     /// This voter has voted for another: if no leader comes of it, it stands when its promise is over.
     pub(super) fn wait_for_the_elected(&mut self) {
         let trigger = match (&self.campaign, self.turn) {
             (Some(campaign), _) => campaign.trigger,
             (None, Some(turn)) => turn.trigger,
-            (None, None) => self.cause(),
+            (None, None) => self.vacancy,
         };
         self.drop_campaign();
         self.await_another_turn(trigger);

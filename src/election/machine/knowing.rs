@@ -47,7 +47,9 @@ impl Election {
         self.enter(now);
         let is_newer = self.hearsay.is_none_or(|known| known.term < term);
         let is_plausible = self.voter.as_ref().map_or(term.0 < HEARSAY_MAX, |voter| voter.can_be(self.now, term));
-        let can_be = self.rules.place_of(id).is_some() && term.0 > 0 && is_plausible;
+        // Whoever has no vote may not know all voters.
+        let may_lead = self.place.is_none() || self.rules.place_of(id).is_some();
+        let can_be = may_lead && term.0 > 0 && is_plausible;
         if is_newer && can_be && id != self.me {
             self.hearsay = Some(Hearsay { id, term, trigger });
             self.tell(LossReason::Gone);
@@ -102,7 +104,7 @@ impl Election {
     /// This voter follows nobody any more.
     pub(super) fn unfollow(&mut self, reason: LossReason) {
         if let Some(heard) = self.heard.take() {
-            self.last = Some(heard.id);
+            self.note_vacancy(heard.id, reason);
             self.tell(reason);
         }
     }

@@ -29,7 +29,7 @@ impl Election {
         reign.gate = relieved.and_then(|(predecessor, term)| self.gate_behind(predecessor, term));
         self.counts.terms_won += 1;
         self.failures = 0;
-        self.turn = None;
+        (self.turn, self.claim) = (None, None);
         self.reign = Some(reign);
         self.unfollow(LossReason::Resigned);
         self.run_reign();
@@ -165,25 +165,43 @@ impl Election {
         }
     }
 
-    /// The voter that answered last, the first of equals by rank, but for those at these places.
+    /// The candidate of the highest priority among those that answered within the lease, of equals the one that answered
+    /// last, but for those at these places.
     fn successor(&self, asked: u16) -> Option<NodeId> {
         let reign = self.reign.as_ref()?;
         let lives = |place: usize| !matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));
         let may = |place: usize| asked & 1 << place == 0 && lives(place);
         let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *id != self.me && may(*place));
-        let answered = others.filter_map(|(place, (id, _))| Some((reign.promised(place)?, *id)));
-        let recent = answered.filter(|(asked, _)| *asked + self.rules.lease() > self.now);
-        recent.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, id)| id)
+        let willing =
+            others.filter_map(|(place, (id, _))| Some((self.priority_of(place)?, reign.promised(place)?, *id)));
+        let recent = willing.filter(|(_, asked, _)| *asked + self.rules.lease() > self.now);
+        recent.reduce(|best, next| if (next.0, next.1) > (best.0, best.1) { next } else { best }).map(|(.., id)| id)
     }
 
-    /// Voters miss this leader and would follow another. It hands over unless its lease is in good health, for it may
-    /// be the candidate whose links are bad.
-    pub(super) fn hear_request(&mut self, from: NodeId, term: Term) -> Result<(), Rejected> {
+    /// The voter that was asked to take the office does not stand: the next is asked, or it is given up.
+    pub(super) fn note_declined(&mut self, place: usize, term: Term) -> Result<(), Rejected> {
+        let id = self.rules.voters().get(place).map(|(id, _)| *id);
+        let over = self.reign.as_ref().filter(|reign| reign.term == term).and_then(|reign| reign.handing_over);
+        let Some(over) = over.filter(|over| Some(over.to) == id) else { return Err(Rejected::Stale) };
+        match self.successor(over.asked) {
+            Some(other) => self.turn_to(other, false),
+            None => self.sit_out(),
+        }
+        Ok(())
+    }
+
+    /// Another would lead: because voters miss this leader, or because it goes before this one. To those who miss it a
+    /// leader whose lease is in good health does not hand over, for they may be the ones whose links are bad.
+    pub(super) fn hear_request(&mut self, from: NodeId, term: Term, priority: Option<u8>) -> Result<(), Rejected> {
         let me = self.place.ok_or(Rejected::NoVoter)?;
         let Some(reign) = self.reign.as_ref().filter(|reign| reign.term == term) else { return Err(Rejected::Stale) };
-        let renewed = reign.quorum_since(self.now, &self.rules, me);
-        let is_well = renewed.is_some_and(|since| self.now.since(since) <= self.rules.heartbeat() * 2);
-        if !is_well && reign.handing_over.is_none() {
+        let yields = if let Some(priority) = priority {
+            reign.is_told && self.candidacy.is_none_or(|own| priority > own)
+        } else {
+            let renewed = reign.quorum_since(self.now, &self.rules, me);
+            renewed.is_none_or(|since| self.now.since(since) > self.rules.heartbeat() * 2)
+        };
+        if yields && reign.handing_over.is_none() {
             self.hand_over(Some(from));
         }
         Ok(())
@@ -196,19 +214,18 @@ impl Election {
         self.end_of_reign(&reign, reason);
         // The other half of an attempt to be elected anew is of no use without the office.
         self.drop_campaign();
-        let trigger = if reason == LossReason::Resigned { Trigger::Resigned } else { Trigger::LeaseRanOut };
-        self.await_turn(trigger);
+        self.await_turn(self.vacancy);
     }
 
     /// Steps down by its own will, and leaves the office to others for a while.
-    fn sit_out(&mut self) {
+    pub(super) fn sit_out(&mut self) {
         self.sits_out_until = self.now + self.rules.lease();
         self.step_down(LossReason::Resigned);
     }
 
     fn end_of_reign(&mut self, reign: &Reign, reason: LossReason) {
         self.next_round = self.next_round.max(reign.next_round());
-        self.last = Some(self.me);
+        self.note_vacancy(self.me, reason);
         self.tell(reason);
         if let Some(voter) = &mut self.voter {
             voter.free(self.me, reign.term);

@@ -151,7 +151,7 @@ impl World {
         }
         let term = Term(last.map_or(0, |(leader, _)| leader.term.0) + 1 + self.below(2));
         let (id, since) = (NodeId::from_u128(u128::from(self.below(3))), Instant::from_nanos(term.0));
-        let leader = Leader { election: election.into(), id, name: "n".into(), term, since };
+        let leader = Leader { election: election.into(), id, name: "n".into(), term, since, word: Arc::default() };
         self.leaders.insert(election, (leader.clone(), true));
         Event::Leader { leader, trigger: Trigger::ALL[self.below(7) as usize] }
     }

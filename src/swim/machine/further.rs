@@ -30,9 +30,8 @@ impl Machine {
     /// A member changed nothing but its further fields.
     pub(super) fn hear_change(&mut self, origin: Origin, change: &ChangeRef<'_>, source: Source) {
         if change.id == self.me().id() {
-            // An old word of ours that we have forgotten saying, or a liar's: ours must be the last.
             if change.generation == self.me().generation() && change.incarnation > self.me().incarnation() {
-                self.speak(change.incarnation.next(), |_| {});
+                self.outlive_words(change.incarnation);
             }
             return;
         }

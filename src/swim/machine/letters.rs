@@ -6,7 +6,7 @@ use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Rides};
 use crate::time::Instant;
-use crate::wire::{Council, Digest, Lead, Letter, Message, Rejected, leads_of, with_leads};
+use crate::wire::{Council, Digest, Letter, Message, Rejected, Role, roles_of, with_roles};
 
 /// A letter that came in, and from whom.
 #[derive(Clone, Copy, Debug)]
@@ -58,18 +58,18 @@ impl Machine {
         }
     }
 
-    /// Says in this node's own record which elections it leads.
-    pub(crate) fn set_leads(&mut self, now: Instant, leads: &[Lead]) {
-        let extra = with_leads(self.me().record().extra(), leads);
+    /// Says in this node's own record which parts it has in elections.
+    pub(crate) fn set_roles<'a>(&mut self, now: Instant, roles: impl Iterator<Item = Role<'a>>) {
+        let extra = with_roles(self.me().record().extra(), roles);
         if self.stopped || self.leaving.is_some() || extra == self.me().record().extra() {
             return;
         }
         self.set_further_fields(now, &extra);
     }
 
-    /// The elections that a member says it leads.
-    pub(crate) fn leads(&self, id: NodeId) -> impl Iterator<Item = Lead> + '_ {
-        let record = self.members.find(id).map(|slot| self.members.member(slot).record());
-        record.into_iter().flat_map(|record| leads_of(record.extra()))
+    /// The part that a member says it has in an election, by the hash of its name.
+    pub(crate) fn role(&self, id: NodeId, election: u64) -> Option<Role<'_>> {
+        let record = self.members.member(self.members.find(id)?).record();
+        roles_of(record.extra()).find(|role| role.council.election == election)
     }
 }

@@ -114,7 +114,7 @@ impl Machine {
 
     /// This process never said what it is told at this incarnation of its own start: an earlier process did, whose start had
     /// the same reading of the clock. What else that said nobody knows, so that a higher incarnation may be one of its own.
-    fn outlive_words(&mut self, incarnation: Incarnation) {
+    pub(super) fn outlive_words(&mut self, incarnation: Incarnation) {
         let generation = self.me().generation();
         self.outlive(generation);
         if self.me().generation() == generation {

@@ -227,7 +227,7 @@ fn resignations() -> Vec<(Letter, &'static str)> {
              c4c5c6c7c8 19 fb2c01 00 00 05 8877665544332211 0201 00",
         ),
         (
-            Letter::AskHandOver { term: TERM },
+            Letter::AskHandOver { term: TERM, priority: None },
             "01 09 593505b440c148fd f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
              c4c5c6c7c8 1a fb2c01 00 00 05 8877665544332211 0201 00",
         ),

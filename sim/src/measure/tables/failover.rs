@@ -110,9 +110,9 @@ fn row(lab: &Lab, table: &mut Table, voters: usize, net: Net, is_durable: bool) 
 fn surroundings(voters: usize, net: Net, is_durable: bool) -> Surroundings {
     let names = (0..voters).map(|voter| format!("n{voter}"));
     let (config, way) = match net {
-        Net::Far => (ElectionConfig::wan("default", names), (MS * 150, MS * 150)),
+        Net::Far => (ElectionConfig::wan("default", names).stands_always(), (MS * 150, MS * 150)),
         Net::Lan | Net::Loss(_) | Net::SlowDisks => {
-            (ElectionConfig::lan("default", names), (MS * 30 / 1_000, MS * 300 / 1_000))
+            (ElectionConfig::lan("default", names).stands_always(), (MS * 30 / 1_000, MS * 300 / 1_000))
         }
     };
     let save = match net {

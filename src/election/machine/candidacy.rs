@@ -1,0 +1,159 @@
+//! Who is a candidate, and which goes before which: by priority first, then by their ids; who led last stands last.
+//!
+//! A voter stands only while its application wants to lead; otherwise it votes and follows, and hands over what it leads.
+//! What others say of themselves is a hint from their records, late by gossip's time: it orders those who stand, and
+//! decides nothing.
+
+use std::time::Duration;
+
+use crate::leader::{LossReason, Term, Trigger};
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::time::Instant;
+use crate::wire::{Letter, Question, Round};
+
+use super::{Election, Liveness};
+
+/// How many leases a candidate stands before it asks a leader of a lower priority for the office. Chosen: a restart that
+/// fails at once moves nothing.
+const SETTLED_LEASES: u32 = 2;
+/// How often the pause between two such requests doubles at most.
+const DOUBLINGS_MAX: u32 = 6;
+
+/// When this candidate asks the leader for the office.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Claim {
+    pub(super) at: Instant,
+    /// How often it has asked this leader in vain.
+    asked: u32,
+}
+
+impl Election {
+    /// Says whether this voter is a candidate from now on, and with which priority. One that is none votes and follows. If
+    /// it leads, it hands over; if nobody can take the office, it is given up.
+    pub fn set_candidacy(&mut self, now: Instant, candidacy: Option<u8>) {
+        self.enter(now);
+        if self.candidacy == candidacy || self.place.is_none() {
+            return;
+        }
+        self.candidacy = candidacy;
+        if !self.stands() {
+            return self.withdraw();
+        }
+        if self.heard.is_none() {
+            self.await_turn(self.vacancy);
+        }
+        self.await_claim();
+    }
+
+    /// Its priority, if it is a candidate.
+    #[must_use]
+    pub fn candidacy(&self) -> Option<u8> {
+        self.candidacy
+    }
+
+    /// What a voter's record says of its candidacy.
+    pub fn hint_candidacy(&mut self, now: Instant, id: NodeId, candidacy: Option<u8>) {
+        self.enter(now);
+        if let Some(known) = self.rules.place_of(id).and_then(|place| self.candidates.get_mut(place)) {
+            *known = candidacy;
+        }
+        if self.heard.is_some_and(|heard| heard.id == id) {
+            self.await_claim();
+        }
+    }
+
+    /// Whether a voter is a candidate: as it says itself, if it is another than this node.
+    #[must_use]
+    pub fn is_candidate(&self, id: NodeId) -> bool {
+        let said = self.rules.place_of(id).and_then(|place| self.priority_of(place));
+        if id == self.me { self.stands() } else { said.is_some() }
+    }
+
+    pub(super) fn stands(&self) -> bool {
+        self.candidacy.is_some() && !self.is_leaving
+    }
+
+    pub(super) fn priority_of(&self, place: usize) -> Option<u8> {
+        self.candidates.get(place).copied().flatten()
+    }
+
+    /// It stands no more, and leads no longer than it takes to hand over.
+    pub(super) fn withdraw(&mut self) {
+        (self.turn, self.claim) = (None, None);
+        if sabotage::is_off("withdraws") {
+            return;
+        }
+        let relief = self.campaign.as_ref().and_then(|campaign| Some((campaign.predecessor?, campaign.hand_over?)));
+        if self.reign.is_none() {
+            self.drop_campaign();
+        }
+        if let Some((predecessor, term)) = relief {
+            self.decline(predecessor, term);
+        }
+        match &self.reign {
+            // It has not begun to act, so there is nothing to go on with meanwhile.
+            Some(reign) if !reign.is_told => self.sit_out(),
+            Some(reign) if reign.handing_over.is_none() => {
+                self.hand_over(None);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Tells a leader that hands over that this voter does not stand.
+    pub(super) fn decline(&mut self, leader: NodeId, term: Term) {
+        let asked = Question::HandOver;
+        self.send(leader, Letter::Refused { asked, term, round: Round(0), wait: Duration::ZERO });
+    }
+
+    /// How many candidates that are believed to live stand before this one; who led last stands last.
+    pub(super) fn rank(&self) -> u32 {
+        let Some(me) = self.place else { return 0 };
+        let last = self.heard.map(|heard| heard.id).or(self.last);
+        let lives = |place: usize| self.liveness.get(place) == Some(&Liveness::Alive);
+        let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *place != me && Some(*id) != last);
+        let is_before = |place: usize, priority: u8| {
+            let own = self.candidacy.unwrap_or_default();
+            priority > own || priority == own && place < me || last == Some(self.me)
+        };
+        let stands = |place: usize| self.priority_of(place).filter(|_| lives(place));
+        others.filter(|(place, _)| stands(*place).is_some_and(|priority| is_before(*place, priority))).count() as u32
+    }
+
+    /// Plans to ask the leader for the office, if this candidate goes before it.
+    pub(super) fn await_claim(&mut self) {
+        self.claim = None;
+        if self.stands() && self.goes_before_leader() {
+            self.claim = Some(Claim { at: self.now + self.rules.lease() * SETTLED_LEASES, asked: 0 });
+        }
+    }
+
+    /// Asks the leader for the office, ever less often: it may have a reason to keep it.
+    pub(super) fn run_claim(&mut self) {
+        let Some(claim) = self.claim.filter(|claim| claim.at <= self.now) else { return };
+        self.claim = None;
+        if !self.stands() || !self.goes_before_leader() {
+            return;
+        }
+        let asked = claim.asked + 1;
+        let pause = self.rules.lease() * SETTLED_LEASES * (1 << asked.min(DOUBLINGS_MAX));
+        self.claim = Some(Claim { at: self.now + pause, asked });
+        if let Some(heard) = self.heard.filter(|_| self.hears_leader() && self.campaign.is_none()) {
+            self.send(heard.id, Letter::AskHandOver { term: heard.term, priority: self.candidacy });
+        }
+    }
+
+    /// Whether this candidate's priority is higher than that of the leader it follows.
+    fn goes_before_leader(&self) -> bool {
+        let leader =
+            self.heard.and_then(|heard| self.rules.place_of(heard.id)).and_then(|place| self.priority_of(place));
+        leader.is_some_and(|leader| self.candidacy > Some(leader))
+    }
+
+    /// Whoever led does so no more.
+    pub(super) fn note_vacancy(&mut self, who: NodeId, reason: LossReason) {
+        self.last = Some(who);
+        self.vacancy = if reason == LossReason::Resigned { Trigger::Resigned } else { Trigger::LeaseRanOut };
+    }
+}
