@@ -1,6 +1,6 @@
-//! Figures of elections among five real voters over loopback UDP: `cargo bench --bench election`.
+//! Figures of elections among real voters over loopback UDP, five but for `sizes`: `cargo bench --bench election`.
 //!
-//! Without an option all parts are measured, in about a quarter of an hour; `-- kills`, `handover`, `partition`,
+//! Without an option all parts are measured, in about forty minutes; `-- kills`, `sizes`, `handover`, `partition`,
 //! `start`, `letters` or `idle` measures that alone. `--quick` does five of each, which shows that they work: such
 //! figures mean nothing and are held against no limit. `--json` prints one object. `--folder` is where ballots are kept
 //! (on the disk that Cargo builds on), `--seed` decides the phases. No row takes longer than four minutes: what was not
@@ -37,7 +37,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// The election that all parts hold.
 pub(crate) const ELECTION: &str = "default";
 /// Idle comes last: it turns tracing on, which cannot be turned off.
-const PARTS: [&str; 6] = ["kills", "handover", "partition", "start", "letters", "idle"];
+const PARTS: [&str; 7] = ["kills", "sizes", "handover", "partition", "start", "letters", "idle"];
 /// How long one row of a table is measured at most.
 const SPAN: Duration = Duration::from_secs(240);
 const WORKERS: usize = 2;
@@ -101,6 +101,7 @@ fn main() -> Outcome<()> {
 async fn measure(part: &str, plan: &Plan) -> Outcome<Vec<Table>> {
     match part {
         "kills" => kills::tables(plan).await,
+        "sizes" => kills::sizes(plan).await,
         "handover" => handover::tables(plan).await,
         "partition" => partition::tables(plan).await,
         "start" => start::tables(plan).await,

@@ -101,7 +101,8 @@ impl Voters {
         let (teller, begun) = unbounded_channel();
         Ok(Voters {
             seats: Vec::new(),
-            config,
+            // Whoever is killed here ends its work first, and must not hand over for that.
+            config: config.stands_always(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             kept,
             folder: folder.to_owned(),
@@ -115,8 +116,8 @@ impl Voters {
     /// All of them, led by one that all follow.
     pub async fn start(config: ElectionConfig, kept: Kept, folder: &Path, seed: u64) -> Outcome<Self> {
         let mut voters = Voters::new(config, kept, folder, seed)?;
-        for name in NAMES {
-            voters.seat(name).await?;
+        for name in voters.config.voters.clone() {
+            voters.seat(&name).await?;
         }
         voters.led().await?;
         Ok(voters)
@@ -138,7 +139,7 @@ impl Voters {
         Ok(())
     }
 
-    /// Waits until all five run, hold each other Alive, and have promised themselves to one leader.
+    /// Waits until all of them run, hold each other Alive, and have promised themselves to one leader.
     pub async fn led(&mut self) -> Outcome<Led> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -156,13 +157,14 @@ impl Voters {
     }
 
     fn find_leader(&self) -> Option<Led> {
-        let is_whole = |seat: &Seat| seat.node.view().alive().count() == NAMES.len();
-        if self.seats.len() != NAMES.len() || !self.seats.iter().all(is_whole) {
+        let count = self.config.voters.len();
+        let is_whole = |seat: &Seat| seat.node.view().alive().count() == count;
+        if self.seats.len() != count || !self.seats.iter().all(is_whole) {
             return None;
         }
         let leads = |seat: &Seat| {
             let status = seat.node.election(ELECTION);
-            status.is_some_and(|status| status.lease.is_some() && status.supporters == NAMES.len())
+            status.is_some_and(|status| status.lease.is_some() && status.supporters == count)
         };
         let place = self.seats.iter().position(leads)?;
         let node = &self.seats.get(place)?.node;
