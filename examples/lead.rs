@@ -1,7 +1,8 @@
 //! One of three voters, each on a host of its own: `lead db-1`, `lead db-2`, `lead db-3`.
+use tidings::Node;
 use tidings::config::ElectionConfig;
 use tidings::election::FileStore;
-use tidings::{Node, Term};
+use tidings::leader::Token;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,13 +18,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // This node stands for as long as this future exists, and hands over when the work ends.
     node.lead("default", |lease| async move {
         // Runs only while this node leads; dropped when its lease ends, begun anew in the next term.
-        serve_writes(lease.term()).await
+        serve_writes(lease.token()).await
     })
     .await?;
     Ok(())
 }
 
-async fn serve_writes(term: Term) {
-    println!("serves writes in term {term}");
+async fn serve_writes(token: Token) {
+    println!("serves writes in term {}", token.term);
     std::future::pending().await
 }

@@ -22,6 +22,8 @@ mod voter;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(feature = "node", feature = "files"))]
+pub(crate) use fence::counted::Counted;
 pub use fence::{FenceError, FenceGate};
 pub use machine::{Change, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, Standing};
 pub use rules::Rules;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::member::NodeId;
 use crate::time::Instant;
@@ -34,6 +35,55 @@ impl fmt::Display for Term {
 
 /// Longest [word](Leader::word) of a leader, in bytes.
 pub const WORD_BYTES_MAX: usize = 256;
+
+/// One process that may lead, told apart from all others, those of its own name too: drawn at random at its start.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Holder(pub u128);
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl Serialize for Holder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Holder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(Holder).map_err(D::Error::custom)
+    }
+}
+
+/// What a write carries, so that the resource can refuse those of leaders that were replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Token {
+    /// The leader's term.
+    pub term: Term,
+    /// Orders those to whom the leader of a term lends its right, one after the other; 0 for the leader itself.
+    pub sequence: u64,
+    /// The leader's process.
+    pub holder: Holder,
+}
+
+impl Token {
+    /// The same with this number, for somebody to whom the leader lends its right.
+    #[must_use]
+    pub const fn with_sequence(self, sequence: u64) -> Self {
+        Token { sequence, ..self }
+    }
+
+    /// What a resource compares: a write is refused if it comes with less than an earlier one.
+    #[must_use]
+    pub const fn order(self) -> (Term, u64) {
+        (self.term, self.sequence)
+    }
+}
 
 /// The leader of an election, as this node knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -184,11 +184,11 @@ impl Protocol {
         self.settle(now);
     }
 
-    /// Hands an office of this node over: to `to`, or to the voter that answered last if none is named. It leads on
+    /// Hands an office of this node over: to `to`, or to the likeliest candidate if none is named. It leads on
     /// until the successor is elected, mostly for a few milliseconds. With nobody to take it, it is given up at once.
     ///
     /// # Errors
-    /// When this node does not lead, or `to` is no other voter; nothing changes.
+    /// When this node does not lead, or `to` is no other voter or, as far as its record says, no candidate; nothing changes.
     pub fn resign(&mut self, now: Instant, election: &str, to: Option<NodeId>) -> Result<(), ResignError> {
         let found = self.elections.find_mut(election).ok_or(ResignError::Unknown)?;
         let is_other_voter = |to: NodeId| to != found.me() && found.rules().place_of(to).is_some();

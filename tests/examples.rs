@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tidings::Term;
+use tidings::leader::{Holder, Token};
 
 use assignment::{Assignment, Card};
 use log::{AppendError, Log};
@@ -130,6 +131,15 @@ fn three_processes_lose_their_leader_twice() {
 }
 
 #[test]
+fn a_storage_server_refuses_a_leader_that_was_replaced() {
+    let (status, lines) = Run::start("fenced", &[]).finish();
+    assert!(status.success() && lines.last().is_some_and(|line| line.starts_with("proved: ")), "{lines:#?}");
+    let refused: Vec<&String> = lines.iter().filter(|line| line.contains(": ") && !line.contains(": ok")).collect();
+    let parts = ["wakes, writes in term ", "the first writes in term ", "two processes of one name", "proved"];
+    assert!(refused.len() == 4 && refused.iter().zip(parts).all(|(line, part)| line.contains(part)), "{lines:#?}");
+}
+
+#[test]
 fn the_broker_loses_nothing_and_writes_nothing_twice() {
     let (status, lines) = Run::start("broker", &["--seconds", "6", "--seed", "6", "--json"]).finish();
     let summary: Value = serde_json::from_str(lines.last().unwrap()).unwrap_or_else(|_| panic!("{lines:#?}"));
@@ -152,22 +162,26 @@ fn the_brokers_options_are_checked() {
     }
 }
 
+fn token(term: u64) -> Token {
+    Token { term: Term(term), sequence: 0, holder: Holder(u128::from(term)) }
+}
+
 /// An owner stands still after its third record, the next one takes over and writes, and the first goes on.
 fn wake_after_take_over(folder: &Path, fenced: bool) -> Result<(), AppendError> {
     let mut old = Log::new(folder, 0, fenced);
-    (1..=3).for_each(|number| old.append(Term(7), number).unwrap());
+    (1..=3).for_each(|number| old.append(token(7), number).unwrap());
     let mut new = Log::new(folder, 0, fenced);
-    new.take_over(Term(8)).unwrap();
-    new.append(Term(8), 3).unwrap(); // sent again: the answer was lost
-    (4..=5).for_each(|number| new.append(Term(8), number).unwrap());
-    old.append(Term(7), 6)
+    new.take_over(token(8)).unwrap();
+    new.append(token(8), 3).unwrap(); // sent again: the answer was lost
+    (4..=5).for_each(|number| new.append(token(8), number).unwrap());
+    old.append(token(7), 6)
 }
 
 #[test]
 fn a_fence_stops_an_owner_that_was_replaced() {
     let folder = Folder::new("fence");
     let woken = wake_after_take_over(&folder.0, true);
-    assert!(matches!(woken, Err(AppendError::Fenced { highest: Term(8) })), "{woken:?}");
+    assert!(matches!(woken, Err(AppendError::Fenced { highest: (Term(8), 0) })), "{woken:?}");
     assert!(folder.prove(5).holds(), "{:?}", folder.prove(5));
 }
 
@@ -183,11 +197,11 @@ fn without_the_fence_the_proof_fails() {
 fn a_record_that_was_begun_by_a_killed_owner_is_cut_off() {
     let folder = Folder::new("torn");
     let mut log = Log::new(&folder.0, 0, true);
-    log.append(Term(7), 1).unwrap();
+    log.append(token(7), 1).unwrap();
     let whole = std::fs::read(folder.log()).unwrap();
     std::fs::write(folder.log(), [&whole[..], &whole[..10]].concat()).unwrap();
     assert_eq!(folder.prove(1).damaged, 1);
-    Log::new(&folder.0, 0, true).append(Term(8), 2).unwrap();
+    Log::new(&folder.0, 0, true).append(token(8), 2).unwrap();
     assert!(folder.prove(2).holds(), "{:?}", folder.prove(2));
 }
 
@@ -195,7 +209,7 @@ fn a_record_that_was_begun_by_a_killed_owner_is_cut_off() {
 fn the_proof_sees_each_kind_of_wrong() {
     let folder = Folder::new("proof");
     for number in 1..=3 {
-        Log::new(&folder.0, 0, true).append(Term(7), number).unwrap();
+        Log::new(&folder.0, 0, true).append(token(7), number).unwrap();
     }
     let whole = std::fs::read(folder.log()).unwrap();
     let record = whole.len() / 3;
@@ -208,7 +222,7 @@ fn the_proof_sees_each_kind_of_wrong() {
     assert_eq!(prove(&whole, 1).unsent, 1);
     assert_eq!(prove(&[&whole[..], &whole[..record]].concat(), 3).twice, 1);
     assert_eq!(prove(&whole[..whole.len() - 1], 3).damaged, 1);
-    let newer = String::from_utf8(whole.clone()).unwrap().replacen("7\n", "8\n", 1);
+    let newer = String::from_utf8(whole.clone()).unwrap().replacen(" 7 ", " 8 ", 1);
     assert_eq!(prove(newer.as_bytes(), 3).stale, 2);
     assert!(!Proof::read(&folder.0, &[3], 1).unwrap().holds() && !Proof::default().holds());
     let mut told = Told::default();
@@ -223,20 +237,19 @@ fn the_proof_sees_each_kind_of_wrong() {
 #[test]
 fn a_change_of_members_moves_only_what_has_to_move() {
     let names = ["b1", "b2", "b3", "b4", "b5"].map(str::to_owned);
-    let all = Assignment::spread(Term(7), 1, &names);
+    let all = Assignment::spread(token(7).with_sequence(1), &names);
     for gone in &names {
         let rest: Vec<_> = names.iter().filter(|name| *name != gone).cloned().collect();
-        let after = Assignment::spread(Term(7), 2, &rest);
+        let after = Assignment::spread(token(7).with_sequence(2), &rest);
         let moved = all.owners.iter().zip(&after.owners).filter(|(before, after)| before != after);
         assert!(moved.into_iter().all(|(before, _)| before == gone), "{gone}");
-        assert!(all.owners.contains(gone) && after.is_newer_than(&all) && after.token() > all.token());
+        assert!(all.owners.contains(gone) && after.is_newer_than(&all));
     }
-    let next = Assignment::spread(Term(8), 1, &names);
-    let last = Assignment { number: (1 << 20) - 1, ..all.clone() };
-    assert!(next.is_newer_than(&last) && next.token() > last.token() && last.token().is_some());
-    assert_eq!(Assignment { number: 1 << 20, ..all.clone() }.token(), None);
-    let longest = Assignment { term: Term(Term::LIMIT), number: u64::MAX, ..all };
-    assert!(longest.token().is_none());
+    let next = Assignment::spread(token(8).with_sequence(1), &names);
+    let last = Assignment { token: token(7).with_sequence(u64::MAX), ..all.clone() };
+    assert!(next.is_newer_than(&last));
+    let longest = Token { term: Term(Term::LIMIT), sequence: u64::MAX, holder: Holder(u128::MAX) };
+    let longest = Assignment { token: longest, ..all };
     let clients = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap();
     assert!(Card { clients, assignment: Some(longest) }.to_bytes().len() <= 512);
 }

@@ -279,6 +279,31 @@ fn an_election_without_a_quorum_is_told_with_the_voters_that_do_not_answer() {
 }
 
 #[test]
+fn work_that_fails_and_a_gate_in_the_wrong_process_are_warned_about() {
+    let folder = std::env::temp_dir().join(format!("tidings-logs-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("gate");
+    let log = Log::of(|log| async move {
+        let config = ElectionConfig::local("orders", ["n1"]);
+        let voter = start(node("n1").election(config).term_store(MemoryStore)).await;
+        let gate = tidings::FenceGate::durable(path).unwrap();
+        let leads = voter.lead("orders", |_| async { Err::<(), _>("port 80 is taken") });
+        let told = log.until(&["node=\"n1\"", "port 80 is taken", "the leader's work failed after"]);
+        tokio::select! {
+            ended = leads => panic!("{ended:?}"),
+            () = told => {}
+        }
+        // A candidate that takes no lease up is found out after one.
+        let idle = voter.candidate("orders").unwrap();
+        log.until(&["node=\"n1\"", "nobody took its lease up", "poll the future of lead(..)"]).await;
+        drop((idle, gate));
+    });
+    log.expect(Level::WARN, &["FenceGate::durable", "process that votes", "example `fenced`"]);
+    assert_eq!(log.all(Level::WARN, &["nobody took its lease up"]).len(), 1, "{:#?}", log.lines.lock().unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn another_p_is_told_once_by_each_node_and_the_same_p_by_none() {
     let log = Log::of(|_| async {
         let patient = Config { stall_tolerance: Duration::from_secs(2), ..Config::local("test") };

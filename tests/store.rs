@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tidings::election::{Ballot, FenceError, FenceGate, FileStore, TermStore};
-use tidings::leader::Term;
+use tidings::leader::{Holder, Term, Token};
 use tidings::member::NodeId;
 
 /// Tells a test that it runs as a child of itself, in this folder.
@@ -139,7 +139,7 @@ fn a_ballot_of_another_election_is_refused() {
     fs::rename(scratch.path("other.term"), scratch.path("default.term")).unwrap();
     assert_refused(&scratch.0, "was it moved?");
     FenceGate::durable(scratch.path("default.term")).unwrap_err();
-    FenceGate::durable(scratch.path("gate")).unwrap().admit(Term(3)).unwrap();
+    FenceGate::durable(scratch.path("gate")).unwrap().admit(token(3, 1)).unwrap();
     fs::rename(scratch.path("gate"), scratch.path("default.term")).unwrap();
     assert_refused(&scratch.0, "something else");
 }
@@ -232,21 +232,28 @@ fn a_folder_is_open_in_one_process() {
     FileStore::open(&scratch.0).unwrap();
 }
 
+fn token(term: u64, holder: u128) -> Token {
+    Token { term: Term(term), sequence: 0, holder: Holder(holder) }
+}
+
 #[test]
 fn two_gates_in_turn_on_one_file() {
     let scratch = Scratch::new();
     let path = scratch.path("gate");
     let mut gate = FenceGate::durable(&path).unwrap();
     assert_eq!(gate.highest(), Term(0));
-    gate.admit(Term(5)).unwrap();
-    gate.admit(Term(8)).unwrap();
+    gate.admit(token(5, 1)).unwrap();
+    gate.admit(token(8, 1)).unwrap();
     assert_eq!(FenceGate::durable(&path).unwrap_err().kind(), ErrorKind::ResourceBusy);
     drop(gate);
     let mut gate = FenceGate::durable(&path).unwrap();
     assert_eq!((gate.highest(), gate.refused()), (Term(8), 0));
-    assert!(matches!(gate.admit(Term(7)), Err(FenceError::Fenced { offered: Term(7), highest: Term(8) })));
-    gate.admit(Term(8)).unwrap();
-    assert_eq!(gate.refused(), 1);
+    let refused = gate.admit(token(7, 1)).unwrap_err();
+    assert!(matches!(refused, FenceError::Fenced { highest: (Term(8), 0), .. }), "{refused}");
+    let held = gate.admit(token(8, 2)).unwrap_err();
+    assert!(matches!(held, FenceError::Held { holder: Holder(1), .. }), "{held}");
+    gate.admit(token(8, 1)).unwrap();
+    assert_eq!(gate.refused(), 2);
     drop(gate);
     let whole = fs::read(&path).unwrap();
     for length in 0..whole.len() {
@@ -263,13 +270,13 @@ fn a_gate_admits_no_term_that_it_could_not_save() {
     let (folder, away) = (scratch.path("gate"), scratch.path("away"));
     fs::create_dir(&folder).unwrap();
     let mut gate = FenceGate::durable(folder.join("term")).unwrap();
-    gate.admit(Term(5)).unwrap();
+    gate.admit(token(5, 1)).unwrap();
     fs::rename(&folder, &away).unwrap();
-    assert!(matches!(gate.admit(Term(6)), Err(FenceError::NotSaved { offered: Term(6), .. })));
+    assert!(matches!(gate.admit(token(6, 1)), Err(FenceError::NotSaved { .. })));
     assert_eq!((gate.highest(), gate.refused()), (Term(5), 0));
-    gate.admit(Term(5)).unwrap();
+    gate.admit(token(5, 1)).unwrap();
     fs::rename(&away, &folder).unwrap();
-    gate.admit(Term(6)).unwrap();
+    gate.admit(token(6, 1)).unwrap();
     drop(gate);
     assert_eq!(FenceGate::durable(folder.join("term")).unwrap().highest(), Term(6));
 }
@@ -331,13 +338,13 @@ fn a_write_that_fails_leaves_the_old_ballot() {
         assert_fails(&mut store, ballot(7, Some(1)), Some(ErrorKind::FileTooLarge));
         assert!(!folder.join("default.term.tmp").exists(), "it takes room on a full disk");
         let mut gate = FenceGate::durable(folder.join("gate")).unwrap();
-        assert!(matches!(gate.admit(Term(6)), Err(FenceError::NotSaved { offered: Term(6), .. })));
+        assert!(matches!(gate.admit(token(6, 1)), Err(FenceError::NotSaved { .. })));
         assert_eq!(gate.highest(), Term(5));
         return;
     }
     let scratch = Scratch::new();
     let (before, _) = saved(&scratch.0);
-    FenceGate::durable(scratch.path("gate")).unwrap().admit(Term(5)).unwrap();
+    FenceGate::durable(scratch.path("gate")).unwrap().admit(token(5, 1)).unwrap();
     let no_growth = ["sh", "-c", r#"trap "" XFSZ; ulimit -f 0; exec "$@""#, "sh"];
     assert_passes(TEST, &within(&no_growth, TEST, &scratch.0).unwrap());
     assert_eq!(load(&scratch.0).unwrap(), Some(before));

@@ -67,7 +67,7 @@ async fn assign(node: &Node, clients: SocketAddr, lease: Lease) {
     let names = |view: &View| view.live().map(|member| member.name().to_owned()).collect::<Vec<_>>();
     for number in 1.. {
         let members = names(&node.view());
-        let assignment = Some(Assignment::spread(lease.term(), number, &members));
+        let assignment = Some(Assignment::spread(lease.token().with_sequence(number), &members));
         let told = node.set_metadata(Card { clients, assignment }.to_bytes()).await;
         if told.is_err() || node.wait_until(|view| names(view) != members).await.is_err() {
             return; // it has stopped
@@ -125,7 +125,7 @@ impl Broker {
 
     fn take_over(&self) {
         let Some(assignment) = lock(&self.assignment).clone() else { return };
-        let Some(token) = assignment.token() else { return };
+        let token = assignment.token;
         let owned = self.logs.iter().zip(&assignment.owners).filter(|(_, owner)| **owner == self.name);
         for (log, _) in owned {
             // If it is busy or refused, the next write meets the same and tells its client.
@@ -141,13 +141,15 @@ impl Broker {
         let (Some(owner), Some(assignment), Some(log)) = (owner, &assignment, self.logs.get(partition)) else {
             return "retry\n".to_owned();
         };
-        let Some(token) = assignment.token().filter(|_| *owner == self.name) else { return format!("ask {owner}\n") };
+        if *owner != self.name {
+            return format!("ask {owner}\n");
+        }
         // Anything may have changed since the look at the assignment; the log's fence sees to it.
-        match lock(log).append(token, number) {
+        match lock(log).append(assignment.token, number) {
             Ok(()) => "ok\n".to_owned(),
             Err(AppendError::Busy) => "retry\n".to_owned(),
             Err(AppendError::Fenced { highest }) => {
-                say(format_args!("refused {partition} {} {}", token.0, highest.0));
+                say(format_args!("refused {partition} {} {}", assignment.token.term, highest.0));
                 "retry\n".to_owned()
             }
             Err(AppendError::Io(error)) => {

@@ -13,22 +13,24 @@ use std::path::{Path, PathBuf};
 
 use tidings::Term;
 use tidings::election::{FenceError, FenceGate};
+use tidings::leader::Token;
 
-/// Bytes of a record: its number, its writer's token, and the end of the line.
-const RECORD: usize = 12 + 1 + 20 + 1;
+/// Bytes of a record: its number, its writer's token (term and sequence), and the end of the line.
+const RECORD: usize = 12 + 1 + 20 + 1 + 20 + 1;
 
 /// Which record, by which owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     pub number: u64,
-    pub token: Term,
+    /// The order of its writer's token.
+    pub token: (Term, u64),
 }
 
 #[derive(Debug)]
 pub enum AppendError {
     /// A newer owner has been here.
     Fenced {
-        highest: Term,
+        highest: (Term, u64),
     },
     /// Another process holds the lock: try again.
     Busy,
@@ -46,7 +48,7 @@ pub struct Log {
 
 #[derive(Clone, Copy, Debug)]
 struct Owned {
-    token: Term,
+    token: Token,
     /// Where the next record goes. An owner need not look where the file ends, because nobody else writes.
     end: u64,
     /// The last record's number.
@@ -60,16 +62,16 @@ impl Log {
 
     /// Makes the owner by this token the newest, which shuts out all earlier ones, and then reads what they have
     /// written: in the other order one of them might still write in between.
-    pub fn take_over(&mut self, token: Term) -> Result<(), AppendError> {
+    pub fn take_over(&mut self, token: Token) -> Result<(), AppendError> {
         self.write(token, None)
     }
 
     /// Writes a record, unless it is there: a client that got no answer sends it again, perhaps to another owner.
-    pub fn append(&mut self, token: Term, number: u64) -> Result<(), AppendError> {
+    pub fn append(&mut self, token: Token, number: u64) -> Result<(), AppendError> {
         self.write(token, Some(number))
     }
 
-    fn write(&mut self, token: Term, number: Option<u64>) -> Result<(), AppendError> {
+    fn write(&mut self, token: Token, number: Option<u64>) -> Result<(), AppendError> {
         // Opened for each write, and locked until it is dropped at the end, after the write.
         let mut gate = FenceGate::durable(self.path.with_extension("fence"))?;
         if self.fenced {
@@ -82,7 +84,7 @@ impl Log {
         };
         if let Some(number) = number.filter(|number| *number > owned.last) {
             file.seek(SeekFrom::Start(owned.end))?;
-            file.write_all(Record { number, token }.line().as_bytes())?;
+            file.write_all(Record { number, token: token.order() }.line().as_bytes())?;
             file.sync_data()?; // the answer must be true after a power failure, too
             owned = Owned { token, end: owned.end + RECORD as u64, last: number };
         }
@@ -92,7 +94,7 @@ impl Log {
 }
 
 /// Cuts off what a killed owner began and never finished (it was told to nobody), and finds the last record.
-fn recover(file: &mut File, token: Term) -> io::Result<Owned> {
+fn recover(file: &mut File, token: Token) -> io::Result<Owned> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let whole = bytes.len() - bytes.len() % RECORD;
@@ -116,13 +118,15 @@ fn path(folder: &Path, partition: usize) -> PathBuf {
 
 impl Record {
     fn line(self) -> String {
-        format!("{:>12} {:>20}\n", self.number, self.token.0)
+        let (Term(term), sequence) = self.token;
+        format!("{:>12} {term:>20} {sequence:>20}\n", self.number)
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let line = std::str::from_utf8(bytes).ok()?;
-        let (number, token) = line.trim_start().strip_suffix('\n')?.split_once(' ')?;
-        let record = Record { number: number.parse().ok()?, token: Term(token.trim_start().parse().ok()?) };
+        let numbers: Vec<u64> = line.split_whitespace().map_while(|number| number.parse().ok()).collect();
+        let [number, term, sequence] = numbers[..] else { return None };
+        let record = Record { number, token: (Term(term), sequence) };
         (record.line() == line).then_some(record)
     }
 }
@@ -137,6 +141,7 @@ impl From<FenceError> for AppendError {
     fn from(error: FenceError) -> Self {
         match error {
             FenceError::Fenced { highest, .. } => AppendError::Fenced { highest },
+            FenceError::Held { offered, .. } => AppendError::Fenced { highest: offered.order() },
             FenceError::NotSaved { error, .. } => AppendError::Io(error),
             other => AppendError::Io(io::Error::other(other)),
         }

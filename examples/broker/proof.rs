@@ -58,7 +58,7 @@ impl Proof {
     pub fn read(folder: &Path, acknowledged: &[u64], unserved: u64) -> io::Result<Self> {
         let mut proof = Proof { acknowledged: acknowledged.iter().sum(), unserved, ..Proof::default() };
         for (partition, last) in acknowledged.iter().enumerate() {
-            let (mut seen, mut newest) = (BTreeSet::new(), Term(0));
+            let (mut seen, mut newest) = (BTreeSet::new(), (Term(0), 0));
             for record in read_all(folder, partition)? {
                 let Some(record) = record else {
                     proof.damaged += 1;

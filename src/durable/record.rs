@@ -37,9 +37,9 @@ impl Kind {
     pub(crate) const fn bytes_max(self) -> u64 {
         match self {
             Kind::Ballot | Kind::Fence => 4_096,
-            // 65,536 members of 888 bytes are 55.5 MB.
+            // 65,536 members of 1,080 bytes are 70.8 MB.
             #[cfg(any(feature = "node", test))]
-            Kind::Snapshot => 64 << 20,
+            Kind::Snapshot => 80 << 20,
         }
     }
 }

@@ -30,7 +30,6 @@ use crate::wire::{Letter, Rejected, Round};
 pub use crate::election::voter::Standing;
 
 use asking::Turn;
-use candidacy::Claim;
 use farewell::Farewell;
 use knowing::{Heard, Hearsay, Known};
 
@@ -145,8 +144,9 @@ pub struct Election {
     candidacy: Option<u8>,
     /// When this candidate's turn to stand comes.
     turn: Option<Turn>,
-    /// When it asks a leader of a lower priority for the office.
-    claim: Option<Claim>,
+    /// When it asks a leader of a lower priority for the office, and how often it has asked any.
+    claim_at: Option<Instant>,
+    claims: u32,
     /// Why the office is vacant, or was last.
     vacancy: Trigger,
     /// Attempts in a row that came to nothing.
@@ -200,7 +200,8 @@ impl Election {
             reign: None,
             candidacy: stands.then_some(rules.priority()),
             turn: None,
-            claim: None,
+            claim_at: None,
+            claims: 0,
             vacancy: Trigger::NoLeader,
             failures: 0,
             tempo: Tempo::default(),
@@ -346,10 +347,9 @@ impl Election {
         let reign = self.reign.as_ref().map(|reign| self.reign_deadline(reign));
         let campaign = self.campaign.as_ref().map(|campaign| self.campaign_deadline(campaign));
         let turn = self.turn.map(|turn| turn.at);
-        let claim = self.claim.map(|claim| claim.at);
         let heard = self.heard.map(|heard| heard.until);
         let farewell = self.farewell_deadline();
-        [reign, campaign.flatten(), turn, claim, heard, farewell, self.sound_at].into_iter().flatten().min()
+        [reign, campaign.flatten(), turn, self.claim_at, heard, farewell, self.sound_at].into_iter().flatten().min()
     }
 
     /// The right to act as leader, if this node has it at `now`.
@@ -358,6 +358,12 @@ impl Election {
         let (reign, place) = (self.reign.as_ref()?, self.place?);
         let until = reign.acts_until(now.max(self.now), &self.rules, place)?;
         Some(Lease { term: reign.term, until })
+    }
+
+    /// Whether it gives up the office it holds: it leads on only until its successor is elected.
+    #[must_use]
+    pub fn is_handing_over(&self) -> bool {
+        self.reign.as_ref().is_some_and(|reign| reign.handing_over.is_some())
     }
 
     /// The term that this node holds office in, once it may act, and how it came to.
@@ -372,7 +378,7 @@ impl Election {
         self.is_leaving = true;
         self.step_down(LossReason::Resigned);
         self.drop_campaign();
-        (self.turn, self.claim) = (None, None);
+        (self.turn, self.claim_at) = (None, None);
         self.farewells.clear();
         self.letters.clear();
     }

@@ -30,6 +30,8 @@ struct Net {
     queue: Vec<(Instant, u64, What)>,
     count: u64,
     cut: BTreeSet<(usize, usize)>,
+    /// Nobody hears this one ask for votes.
+    unheard: Option<usize>,
     /// Disks take a time drawn from here, up to the duration, where there is one.
     stalls: Option<(Random, Duration)>,
     /// When, who, what.
@@ -45,6 +47,7 @@ impl Net {
             queue: Vec::new(),
             count: 0,
             cut: BTreeSet::new(),
+            unheard: None,
             stalls: None,
             changes: Vec::new(),
         };
@@ -91,7 +94,8 @@ impl Net {
         let Some(mut election) = self.nodes[node].take() else { return };
         while let Some((to, letter)) = election.poll_letter() {
             let to = election.rules().place_of(to).unwrap();
-            if !self.cut.contains(&(node, to)) {
+            let is_unheard = self.unheard == Some(node) && matches!(letter, Letter::Vote { .. });
+            if !self.cut.contains(&(node, to)) && !is_unheard {
                 self.push(DELAY, What::Letter(node, to, letter));
             }
         }
@@ -392,4 +396,110 @@ fn a_voter_that_forgot_everything_follows_the_leader_that_there_is() {
     net.crash(0);
     net.run(700);
     assert!(net.leader().1.0 > 1_000_000 + 5_000);
+}
+
+impl Net {
+    /// A voter says that it stands with this priority, or does not; the others have its record at once.
+    fn stands(&mut self, node: usize, candidacy: Option<u8>) {
+        let id = self.id(node);
+        self.call(node, |election, now| election.set_candidacy(now, candidacy));
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            self.call(other, |election, now| election.hint_candidacy(now, id, candidacy));
+        }
+    }
+
+    /// How often somebody began to lead since then.
+    fn reigns(&self, since: Instant) -> Vec<usize> {
+        let led = |(at, node, change): &(Instant, usize, Change)| match change {
+            Change::Led { id, .. } if *at >= since && *id == self.id(*node) => Some(*node),
+            _ => None,
+        };
+        self.changes.iter().filter_map(led).collect()
+    }
+}
+
+#[test]
+fn who_stands_no_more_hands_over_to_one_that_does() {
+    let mut net = Net::new(3);
+    net.run(2_000);
+    assert_eq!(net.leader().0, 0);
+    net.stands(1, None);
+    net.stands(0, None);
+    net.run(50);
+    assert_eq!((net.leader().0, net.led(2)), (2, Some(Trigger::HandedOver)));
+    // With nobody to take it, it is given up, and whoever stands first has it.
+    net.stands(2, None);
+    net.run(5_000);
+    assert_eq!(net.leaders(), []);
+    net.stands(1, Some(0));
+    net.run(50);
+    assert_eq!((net.leader().0, net.led(1)), (1, Some(Trigger::Resigned)));
+    net.check();
+}
+
+#[test]
+fn a_successor_that_does_not_stand_says_so_and_the_next_is_asked() {
+    let mut net = Net::new(3);
+    net.run(2_000);
+    // The leader has not heard that the first of the others stands no more.
+    net.call(1, |election, now| election.set_candidacy(now, None));
+    net.call(2, |election, now| election.set_candidacy(now, None));
+    let id = net.id(2);
+    net.call(0, |election, now| election.hint_candidacy(now, id, None));
+    net.stands(2, Some(0));
+    let asked = net.id(1);
+    net.call(0, |election, now| assert!(election.resign(now, Some(asked))));
+    net.run(50);
+    assert_eq!((net.leader().0, net.led(2)), (2, Some(Trigger::HandedOver)));
+    // Nobody else stands: the office is given up at once, and its holder may have it again a lease later.
+    net.stands(0, None);
+    let (mut asked, since) = (net.id(0), net.now);
+    net.call(2, |election, now| assert!(election.resign(now, Some(asked))));
+    net.run(10);
+    assert_eq!(net.leaders(), []);
+    net.run(1_500);
+    assert_eq!(net.reigns(since), [2]);
+    // A withdrawal in the midst of the attempt is said, too.
+    net.stands(0, Some(0));
+    asked = net.id(0);
+    let since = net.now;
+    net.call(2, |election, now| assert!(election.resign(now, Some(asked))));
+    net.run(2);
+    net.stands(0, None);
+    net.run(1_500);
+    assert_eq!(net.reigns(since), [2]);
+    net.check();
+}
+
+#[test]
+fn the_higher_priority_stands_first_and_takes_over_from_a_lower_one() {
+    let mut net = Net::new(3);
+    net.stands(2, Some(7));
+    net.run(2_000);
+    assert_eq!(net.leader().0, 2);
+    net.crash(2);
+    net.run(2_000);
+    assert_eq!(net.leader().0, 0);
+    net.start(2);
+    net.stands(2, Some(7));
+    let since = net.now;
+    net.run(900);
+    assert_eq!(net.reigns(since), Vec::<usize>::new(), "not before two leases");
+    net.run(300);
+    assert_eq!((net.reigns(since), net.led(2)), (vec![2], Some(Trigger::HandedOver)));
+    net.check();
+}
+
+#[test]
+fn a_preferred_candidate_that_cannot_be_elected_asks_ever_less_often() {
+    let mut net = Net::new(5);
+    net.run(2_000);
+    net.unheard = Some(4);
+    net.stands(4, Some(9));
+    let since = net.now;
+    net.run(60_000);
+    let reigns = net.reigns(since);
+    // After 2, 4, 8, 16 and 32 leases, each time with the lease that the leader waited for it.
+    assert!((4..=6).contains(&reigns.len()) && !reigns.contains(&4), "{reigns:?}");
+    net.check();
 }

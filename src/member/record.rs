@@ -28,7 +28,7 @@ pub struct Record {
 const PROFILE_HEADER: usize = 3;
 
 impl Record {
-    /// A record in the words of its owner. `extra` are further fields, which `docs/wire.md` describes: at most 256 bytes,
+    /// A record in the words of its owner. `extra` are further fields, which `docs/wire.md` describes: at most 448 bytes,
     /// kinds in ascending order.
     ///
     /// # Errors

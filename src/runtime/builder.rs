@@ -381,6 +381,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     add_contacts(&mut contacts, saved.contacts);
     let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
     lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
+    let holder = entropy::holder()?;
     let (ballots, standings) = read_ballots(&config, &name, store).await?;
     let clock = Clock::start();
     let now = clock.now();
@@ -415,7 +416,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         reporter,
     };
     let driver = Driver::new(protocol, parts);
-    let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, offices }), commands);
+    let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, offices, holder }), commands);
     Ok((node, driver))
 }
 

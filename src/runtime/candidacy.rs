@@ -1,8 +1,8 @@
 //! Whether this node is a candidate of one election: what its application wants, and how its work went.
 //!
-//! A node stands while somebody would work as leader, and gives the office up as soon as nobody does. Work that ended
-//! soon after it began makes it rest before it stands again, each time longer, so that a fault of this node's work moves
-//! the office to another instead of through all terms.
+//! A node stands while somebody would work as leader, and gives the office up as soon as nobody does. When work has ended it
+//! rests before it stands again; where it failed soon after it began, each time longer, so that a fault of this node's work
+//! moves the office to another instead of through all terms.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::config::Stands;
 use crate::election::Rules;
 use crate::time::Instant;
 
-/// Work that ends within so many leases ended quickly.
+/// Work that fails within so many leases failed quickly.
 const QUICK_LEASES: u32 = 10;
 /// The shortest rest, in leases: by then the office is another's.
 const REST_LEASES: u32 = 2;
@@ -28,8 +28,8 @@ pub(crate) struct Candidacy {
     pub(crate) priority: u8,
     /// How many would work as leader: futures of `lead`, and candidates.
     workers: usize,
-    /// How often in a row work ended quickly.
-    quick_ends: u32,
+    /// How often in a row work failed quickly.
+    quick_failures: u32,
     rests_until: Instant,
 }
 
@@ -41,7 +41,7 @@ impl Candidacy {
             is_eligible: true,
             priority: rules.priority(),
             workers: 0,
-            quick_ends: 0,
+            quick_failures: 0,
             rests_until: Instant::ORIGIN,
         }
     }
@@ -74,19 +74,20 @@ impl Candidacy {
         self.workers += 1;
     }
 
-    /// One who would work is gone; `worked` says for how long it had, if it did.
-    pub(crate) fn part(&mut self, now: Instant, worked: Option<Duration>) {
+    /// One who would work is gone; `did_work` says whether it worked until now.
+    pub(crate) fn part(&mut self, now: Instant, did_work: bool) {
         self.workers = self.workers.saturating_sub(1);
-        if let Some(worked) = worked.filter(|_| self.workers == 0 && self.needs_work()) {
-            self.work_ended(now, worked);
+        if did_work && self.workers == 0 && self.needs_work() {
+            self.quick_failures = 0;
+            self.rests_until = now + self.lease * REST_LEASES;
         }
     }
 
-    /// The work ended and not the lease: the office is given up, and left to others for a while.
-    pub(crate) fn work_ended(&mut self, now: Instant, worked: Duration) {
+    /// The work failed after so long: the office is given up, and left to others for a while.
+    pub(crate) fn failed(&mut self, now: Instant, worked: Duration) {
         let shortest = self.lease * REST_LEASES;
-        let rest = shortest.saturating_mul(1 << self.quick_ends.min(DOUBLINGS_MAX)).min(REST_MAX.max(shortest));
-        self.quick_ends = if worked < self.lease * QUICK_LEASES { self.quick_ends + 1 } else { 0 };
+        let rest = shortest.saturating_mul(1 << self.quick_failures.min(DOUBLINGS_MAX)).min(REST_MAX.max(shortest));
+        self.quick_failures = if worked < self.lease * QUICK_LEASES { self.quick_failures + 1 } else { 0 };
         self.rests_until = now + rest;
     }
 }
@@ -125,19 +126,19 @@ mod tests {
     }
 
     #[test]
-    fn work_that_ends_rests_and_what_fails_quickly_rests_ever_longer() {
+    fn what_fails_rests_and_what_fails_quickly_rests_ever_longer() {
         let mut candidacy = candidacy(Stands::WithWork);
         candidacy.join();
         let mut now = at(0);
         // For how long the work lasted and how long it then rests, in milliseconds.
         for (worked, rest) in [(10, 1_000), (10, 2_000), (4_999, 4_000), (5_000, 8_000), (10, 1_000), (10, 2_000)] {
-            candidacy.work_ended(now, Duration::from_millis(worked));
+            candidacy.failed(now, Duration::from_millis(worked));
             let until = now + Duration::from_millis(rest);
             assert_eq!((candidacy.at(now), candidacy.next_at(now)), (None, Some(until)), "{worked}");
             now = until;
             assert_eq!((candidacy.at(now), candidacy.next_at(now)), (Some(7), None), "{worked}");
         }
-        (0..99).for_each(|_| candidacy.work_ended(now, Duration::ZERO));
+        (0..99).for_each(|_| candidacy.failed(now, Duration::ZERO));
         assert_eq!(candidacy.next_at(now), Some(now + REST_MAX));
     }
 
@@ -146,13 +147,17 @@ mod tests {
         let mut candidacy = candidacy(Stands::WithWork);
         candidacy.join();
         candidacy.join();
-        candidacy.part(at(0), Some(Duration::from_secs(60)));
+        candidacy.part(at(0), true);
         assert_eq!(candidacy.at(at(0)), Some(7));
-        candidacy.part(at(0), None);
-        assert_eq!((candidacy.at(at(0)), candidacy.next_at(at(0))), (None, None), "it never worked");
-        candidacy.join();
-        candidacy.part(at(0), Some(Duration::from_secs(60)));
-        candidacy.join();
-        assert_eq!((candidacy.at(at(999)), candidacy.at(at(1_000))), (None, Some(7)));
+        candidacy.part(at(0), false);
+        assert_eq!((candidacy.at(at(0)), candidacy.next_at(at(0))), (None, None), "it did not work");
+        for n in 0..9 {
+            candidacy.join();
+            candidacy.part(at(n * 10_000), true);
+            candidacy.join();
+            let stands = |ms| candidacy.at(at(n * 10_000 + ms));
+            assert_eq!((stands(999), stands(1_000)), (None, Some(7)), "what is done does not rest longer each time");
+            candidacy.part(at(n * 10_000), false);
+        }
     }
 }

@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 
+#[cfg(feature = "files")]
+use crate::election::Counted;
 use crate::election::SaveOutcome;
 use crate::event::{Change, Event};
 use crate::leader::Term;
@@ -91,6 +93,8 @@ pub(crate) struct Driver {
     superseded_by: Option<SocketAddr>,
     /// When the last turn ended.
     rests_since: Instant,
+    #[cfg(feature = "files")]
+    _votes: Option<Counted>,
     /// Last, so that a panic closes the socket before it tells.
     _alarm: Alarm,
 }
@@ -132,6 +136,8 @@ impl Driver {
         let Parts { socket, clock, hub, commands, local, names, lookups, faults, ballots, snapshot, offices, reporter } =
             parts;
         let alarm = Alarm(Arc::clone(&hub), offices.clone());
+        #[cfg(feature = "files")]
+        let is_voter = offices.iter().any(|office| office.is_voter);
         let mut driver = Driver {
             protocol,
             recordings_ended: 0,
@@ -161,6 +167,8 @@ impl Driver {
             fresh: Vec::new(),
             superseded_by: None,
             rests_since: clock.now(),
+            #[cfg(feature = "files")]
+            _votes: is_voter.then(Counted::voter),
             _alarm: alarm,
         };
         let now = driver.clock.now();
@@ -323,7 +331,7 @@ impl Driver {
             let name = office.rules.name();
             if office.is_unattended(now) {
                 self.reporter.unattended(name, office.rules.lease());
-                office.candidacy().work_ended(now, Duration::ZERO);
+                office.candidacy().failed(now, Duration::ZERO);
             }
             let wanted = office.candidacy().at(now);
             if self.protocol.election(name).is_some_and(|election| election.candidacy() != wanted) {
@@ -481,7 +489,11 @@ impl Driver {
         let mut stirred = pin!(offices.stirred());
         poll_fn(|cx| {
             let mut ready = timer.as_mut().poll(cx).is_ready();
-            ready |= stirred.as_mut().poll(cx).is_ready();
+            if stirred.as_mut().poll(cx).is_ready() {
+                // Whoever waits for an office may have looked while it was not wanted.
+                self.is_news = true;
+                ready = true;
+            }
             ready |= self.socket.poll_readable(cx).is_ready();
             if self.command.is_none() && !self.abandoned {
                 match self.commands.poll_recv(cx) {

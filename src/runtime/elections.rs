@@ -73,7 +73,7 @@ impl Node {
             candidates: office.candidates().cloned().collect(),
             leader: self.view().leader(rules.name()).cloned(),
             is_voter: office.is_voter,
-            candidacy: office.candidacy().at(self.shared.clock.now()),
+            candidacy: office.candidacy().at(self.shared.clock.now()).filter(|_| office.is_voter),
             term: office.term(),
             lease: left.filter(|left| !left.is_zero()),
             supporters: office.supporters(),
@@ -93,8 +93,9 @@ impl Node {
         Ok(watch)
     }
 
-    /// Hands an office of this node over to the voter that answered last, and waits until this node leads no more: for
-    /// a few milliseconds mostly, and for a lease at most. With nobody to take it, it is given up at once.
+    /// Hands an office of this node over to the candidate of the highest priority, of equals to the one that answered last,
+    /// and waits until this node leads no more: for a few milliseconds mostly, and for a lease at most. With nobody to take
+    /// it, it is given up at once.
     ///
     /// # Errors
     /// When this node does not lead, no such election is configured, or the node has stopped.
@@ -106,7 +107,7 @@ impl Node {
     /// is open to whoever stands first.
     ///
     /// # Errors
-    /// As [`Node::resign`], and when it is no other voter; nothing changes then.
+    /// As [`Node::resign`], and when it is no other voter or, as far as its record says, no candidate; nothing changes then.
     pub async fn resign_to(&self, election: &str, successor: impl Into<Who>) -> Result<(), ElectionError> {
         let to = match successor.into() {
             Who::Id(id) => id,

@@ -5,7 +5,13 @@
 use rand::TryRng;
 use rand::rngs::SysRng;
 
+use crate::leader::Holder;
 use crate::runtime::error::StartError;
+
+/// What tells this process apart from all others.
+pub(crate) fn holder() -> Result<Holder, StartError> {
+    Ok(Holder(u128::from(seed()?) << 64 | u128::from(seed()?)))
+}
 
 /// 64 unpredictable bits from the operating system.
 pub(crate) fn seed() -> Result<u64, StartError> {

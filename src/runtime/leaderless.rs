@@ -91,7 +91,8 @@ fn words(
             rules.name(),
             lasted.as_secs()
         );
-        return Lacking { words, is_wanted: false };
+        // Whether anybody wants to lead, the voters say.
+        return Lacking { words, is_wanted: true };
     }
     let (all, quorum, seconds) = (rules.voters().len(), rules.quorum(), lasted.as_secs());
     let silent = rules.voters().iter().filter(|(id, _)| !answers(*id));
@@ -157,7 +158,7 @@ mod tests {
         assert!(!said(false).is_wanted);
         let watched =
             words(&Rules::new(&ElectionConfig::watches("orders")), Duration::from_secs(12), |_| true, |_| true);
-        assert!(!watched.is_wanted && watched.words.contains("\"orders\" is known for 12 s"), "{watched:?}");
+        assert!(watched.is_wanted && watched.words.contains("\"orders\" is known for 12 s"), "{watched:?}");
     }
 
     #[test]

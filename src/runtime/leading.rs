@@ -18,7 +18,7 @@ use crate::runtime::request::Command;
 use crate::time::Instant;
 
 impl Node {
-    /// Runs a future while this node leads, and only then; this node stands for as long as it exists.
+    /// Runs a future while this node leads, and only then; this node stands for as long as it does.
     ///
     /// It waits until this node may act as leader, calls `work` with the lease, and polls the future it returns only
     /// while the lease is valid by the clock.
@@ -28,30 +28,32 @@ impl Node {
     /// | returns `()` or `Ok` | is handed over at once | returns that, once this node leads no more |
     /// | returns `Err` | is handed over at once | logs a WARN, rests, and calls `work` again when this node is elected again |
     /// | panics | is handed over at once | unwinds |
+    /// | returns when its lease is over | is another's | calls `work` again when this node is elected again |
     /// | is dropped with `lead`, by `select!`, a timeout or an abort | is handed over at once | |
     /// | loses its lease | is another's | drops the future, and calls `work` again when this node is elected again |
     /// | calls [`Lease::resign`] | is handed over at once | drops the future then, and goes on as above |
     /// | blocks its thread | stays, as long as this node's own task runs | cannot drop it |
     ///
-    /// The rest is two leases, twice as long after each end in a row that came within ten leases, at most 30 s; meanwhile
-    /// this node does not stand. With `panic = "abort"` a panic ends the process, and the lease runs out. Two calls at
-    /// once run side by side under one lease; the office is given up when the last ends, or when one fails. Under
-    /// [`Stands::Always`](crate::config::Stands) only a failure gives it up.
+    /// Work that ended leaves the office to others for two leases, in which this node does not stand. The rest after work
+    /// that failed or panicked within ten leases is twice as long each time in a row, at most 30 s. With `panic = "abort"`
+    /// a panic ends the process, and the lease runs out. Two calls at once run side by side under one lease; the office is
+    /// given up when the last ends, or when one fails. Under [`Stands::Always`](crate::config::Stands) only a failure gives
+    /// it up.
     ///
     /// What is promised: the future is never begun or continued without a valid lease, as far as the drift of clocks
     /// stays within [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). What is not: a lease may
     /// end while the future is being polled, and what it has sent may arrive later still. Check [`Lease::is_valid`]
-    /// after the work, too, and send [`Lease::term`] with each write to a resource that refuses lower ones. A future
+    /// after the work, too, and send [`Lease::token`] with each write to a resource that refuses lower ones. A future
     /// that blocks its thread cannot be dropped; and what it spawned goes on, unless that watches [`Lease::ended`].
     ///
     /// ```no_run
-    /// # async fn write(_: tidings::Term) -> std::io::Result<()> { Ok(()) }
+    /// # async fn write(_: tidings::leader::Token) -> std::io::Result<()> { Ok(()) }
     /// # async fn run(node: tidings::Node) -> Result<(), Box<dyn std::error::Error>> {
     /// node.lead("default", |lease| async move {
     ///     while lease.is_valid() {
-    ///         write(lease.term()).await?; // refused by whoever has seen a higher term
+    ///         write(lease.token()).await?; // refused by whoever has seen a higher one
     ///     }
-    ///     std::io::Result::Ok(())
+    ///     std::io::Result::Ok(()) // `lead` goes on: the lease is over
     /// })
     /// .await?;
     /// # Ok(())
@@ -73,11 +75,11 @@ impl Node {
         let mut candidate = self.candidate(election)?;
         loop {
             let lease = candidate.elected().await?;
-            let Some(outcome) = lease.hold(work(lease.clone())).await else {
-                candidate.working_since = None;
-                continue;
-            };
+            let Some(outcome) = lease.hold(work(lease.clone())).await else { continue };
+            let is_lost = !lease.is_valid() && !lease.grant.was_resigned();
             match outcome.into_result() {
+                // It ended because its lease did, or could not know that it had.
+                _ if is_lost => {}
                 Ok(value) => {
                     drop(candidate);
                     self.given_up(&lease).await?;
@@ -103,7 +105,7 @@ impl Node {
             return Err(ElectionError::VotesOnly(election.to_owned()));
         }
         self.shared.offices.change_candidacy(office, Candidacy::join);
-        Ok(Candidate { node: self.clone(), election: Arc::clone(office.rules.name()), working_since: None })
+        Ok(Candidate { node: self.clone(), election: Arc::clone(office.rules.name()), works: None })
     }
 
     /// Says whether this node may lead from now on: one that may not does not stand, and hands over what it leads. It is for
@@ -209,8 +211,8 @@ impl<T, E: fmt::Display> Outcome for Result<T, E> {
 pub struct Candidate {
     node: Node,
     election: Arc<str>,
-    /// Since when it works under a lease.
-    working_since: Option<Instant>,
+    /// Under what it works, and since when.
+    works: Option<(Arc<Grant>, Instant)>,
 }
 
 impl Candidate {
@@ -228,7 +230,7 @@ impl Candidate {
         // An office that is being given up is none to begin with.
         let is_open = |grant: &Arc<Grant>| {
             let is_wanted = office.candidacy().at(shared.clock.now()).is_some();
-            is_wanted && grant.is_valid_or_missed(&shared.clock)
+            is_wanted && grant.is_open() && grant.is_valid_or_missed(&shared.clock)
         };
         let grant = poll_fn(|cx| {
             listener.poll(cx, |board| match (board.stopped, office.grant()) {
@@ -237,13 +239,14 @@ impl Candidate {
             })
         });
         let grant = grant.await?;
-        grant.take();
-        self.working_since = Some(shared.clock.now());
+        let (holder, clock, hub) = (shared.holder, shared.clock, Arc::clone(&shared.hub));
+        self.take(&grant);
         Ok(Lease {
             election: Arc::clone(&self.election),
             grant,
-            clock: shared.clock,
-            hub: Arc::clone(&shared.hub),
+            holder,
+            clock,
+            hub,
             commands: self.node.commands.downgrade(),
         })
     }
@@ -254,19 +257,32 @@ impl Candidate {
         &self.election
     }
 
-    fn worked(&mut self) -> Option<Duration> {
-        let now = self.node.shared.clock.now();
-        self.working_since.take().map(|since| now.since(since))
+    /// It works under this lease from now on, unless it does already.
+    fn take(&mut self, grant: &Arc<Grant>) {
+        let is_same = self.works.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, grant));
+        if !is_same {
+            self.put_back();
+            grant.take();
+            self.works = Some((Arc::clone(grant), self.node.now()));
+        }
+    }
+
+    /// It works no more: for how long it did, if its term is not over.
+    fn put_back(&mut self) -> Option<Duration> {
+        let (grant, since) = self.works.take()?;
+        let now = self.node.now();
+        grant.put_back(now);
+        (!grant.is_over()).then(|| now.since(since))
     }
 
     /// The work failed: the office is handed over, and this node rests.
     fn failed(&mut self, error: &str) {
-        let worked = self.worked().unwrap_or_default();
+        let worked = self.put_back().unwrap_or_default();
         reporter::span(self.node.name()).in_scope(|| {
             let election = &*self.election;
             tracing::warn!(target: "tidings::election", election, "the leader's work failed after {worked:?}: {error}");
         });
-        self.change(|candidacy, now| candidacy.work_ended(now, worked));
+        self.change(|candidacy, now| candidacy.failed(now, worked));
     }
 
     fn change(&self, change: impl FnOnce(&mut Candidacy, Instant)) {
@@ -279,8 +295,15 @@ impl Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        let worked = self.worked();
-        self.change(|candidacy, now| candidacy.part(now, worked));
+        let worked = self.put_back();
+        // A panic of the work unwinds through here.
+        let has_failed = std::thread::panicking();
+        self.change(|candidacy, now| {
+            candidacy.part(now, worked.is_some());
+            if let Some(worked) = worked.filter(|_| has_failed) {
+                candidacy.failed(now, worked);
+            }
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::leader::{Term, Trigger};
+use crate::leader::{Holder, Term, Token, Trigger};
 use crate::runtime::clock::Clock;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::{Hub, Listener};
@@ -22,12 +22,13 @@ use crate::runtime::request::{Command, Resignation};
 /// While it is valid no other node holds a valid lease of the election, as long as no two clocks run apart by more than
 /// [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). That is all it can promise: between a
 /// look at the clock and the effect of a write the process may stand still for any time. **So check it after the work as
-/// well as before it, and let the resource check the [`term`](Lease::term)**: a write that carries a term lower than the
+/// well as before it, and let the resource check the [`token`](Lease::token)**: a write that carries a term lower than the
 /// highest that the resource has seen must be refused there. Only that makes it safe; the lease makes it rare.
 #[derive(Clone)]
 pub struct Lease {
     pub(crate) election: Arc<str>,
     pub(crate) grant: Arc<Grant>,
+    pub(crate) holder: Holder,
     pub(crate) clock: Clock,
     pub(crate) hub: Arc<Hub>,
     pub(crate) commands: mpsc::WeakSender<Command>,
@@ -40,10 +41,17 @@ impl Lease {
         &self.election
     }
 
-    /// The term: the fencing token that every write should carry.
+    /// The term that this node leads in.
     #[must_use]
     pub fn term(&self) -> Term {
         self.grant.term
+    }
+
+    /// The fencing token that every write should carry, for a [`FenceGate`](crate::election::FenceGate) where it arrives:
+    /// the term, and this process.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        Token { term: self.term(), sequence: 0, holder: self.holder }
     }
 
     /// How this node came to lead.
@@ -75,7 +83,7 @@ impl Lease {
         poll_fn(move |cx| poll_over(&grant, &listener, cx))
     }
 
-    /// Begins to hand the office over to the voter that answered last, and does not wait until that is done: a future
+    /// Begins to hand the office over to the likeliest candidate, and does not wait until that is done: a future
     /// that is run by [`Node::lead`](crate::runtime::Node::lead) would be dropped before it heard of it. The lease goes
     /// on until the successor is elected, mostly for a few milliseconds.
     ///
@@ -167,7 +175,8 @@ mod tests {
         let (commands, _requests) = mpsc::channel(1);
         let grant = Arc::new(Grant::new(Instant::ORIGIN, (Term(7), Trigger::NoLeader), Instant::NEVER));
         let (clock, commands) = (Clock::start(), commands.downgrade());
-        let lease = Lease { election: "e".into(), grant: Arc::clone(&grant), clock, hub: Arc::clone(&hub), commands };
+        let (holder, granted) = (Holder(1), Arc::clone(&grant));
+        let lease = Lease { election: "e".into(), grant: granted, holder, clock, hub: Arc::clone(&hub), commands };
         let (polls, drops, wakes) = (AtomicUsize::new(0), AtomicUsize::new(0), Arc::new(Wakes::default()));
         let polled = || polls.load(Ordering::SeqCst);
         let woken = || wakes.0.load(Ordering::SeqCst);

@@ -10,6 +10,7 @@ use std::{fmt, future};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::leader::Holder;
 use crate::member::NodeId;
 use crate::runtime::clock::Clock;
 use crate::runtime::error::{RequestError, Stopped};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) hub: Arc<Hub>,
     pub(crate) offices: Offices,
+    /// Tells this process apart from all others, should it lead.
+    pub(crate) holder: Holder,
 }
 
 /// How a leave went.

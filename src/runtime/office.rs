@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::election::Rules;
+use crate::election::{Election, Rules};
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::protocol::Protocol;
@@ -24,10 +24,12 @@ use crate::time::Instant;
 pub(crate) struct Grant {
     pub(crate) term: Term,
     pub(crate) trigger: Trigger,
-    /// When this node's task began to show it.
-    since: Instant,
-    /// Whether anybody has a handle on it.
-    is_taken: AtomicBool,
+    /// Whether its term is being given up.
+    is_ending: AtomicBool,
+    /// How many work under it.
+    workers: AtomicUsize,
+    /// Since when nobody does, in nanoseconds of the node's timeline.
+    idle_since: AtomicU64,
     /// Until when it may act, in nanoseconds of the node's timeline; 0 while it may not.
     until: AtomicU64,
     is_over: AtomicBool,
@@ -35,6 +37,7 @@ pub(crate) struct Grant {
     is_missed: AtomicBool,
     /// How many are giving it up and have not heard how that went.
     resigning: AtomicUsize,
+    was_resigned: AtomicBool,
 }
 
 /// Somebody gives a lease up, until it is dropped.
@@ -53,12 +56,14 @@ impl Grant {
         Grant {
             term,
             trigger,
-            since: now,
-            is_taken: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
+            workers: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(now.as_nanos()),
             until,
             is_over: AtomicBool::new(false),
             is_missed: AtomicBool::new(false),
             resigning: AtomicUsize::new(0),
+            was_resigned: AtomicBool::new(false),
         }
     }
 
@@ -77,15 +82,38 @@ impl Grant {
         !self.left(clock).is_zero()
     }
 
-    /// Notes that somebody has a handle on it.
+    /// Somebody works under it from now on.
     pub(crate) fn take(&self) {
-        self.is_taken.store(true, SeqCst);
+        self.workers.fetch_add(1, SeqCst);
+    }
+
+    /// Somebody works under it no more.
+    pub(crate) fn put_back(&self, now: Instant) {
+        self.idle_since.store(now.as_nanos(), SeqCst);
+        self.workers.fetch_sub(1, SeqCst);
+    }
+
+    /// For how long nobody has worked under it.
+    fn idle_for(&self, now: Instant) -> Duration {
+        let is_idle = self.workers.load(SeqCst) == 0;
+        if is_idle { now.since(Instant::from_nanos(self.idle_since.load(SeqCst))) } else { Duration::ZERO }
+    }
+
+    /// Whether it is worth to begin work under it: its term goes on.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_ending.load(SeqCst)
     }
 
     /// Notes that a holder resigns, until it has heard how that went.
     pub(crate) fn resign(&self) -> Resigning<'_> {
+        self.was_resigned.store(true, SeqCst);
         self.resigning.fetch_add(1, SeqCst);
         Resigning(self)
+    }
+
+    /// Whether a holder has given it up, or tried to.
+    pub(crate) fn was_resigned(&self) -> bool {
+        self.was_resigned.load(SeqCst)
     }
 
     pub(crate) fn is_resigning(&self) -> bool {
@@ -136,10 +164,11 @@ impl Office {
         self.candidacy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this node has led for a whole lease and nobody took the lease up.
+    /// Whether this node has led for a whole lease without work, and does not give the office up yet.
     pub(crate) fn is_unattended(&self, now: Instant) -> bool {
-        let is_idle = |grant: &Arc<Grant>| !grant.is_taken.load(SeqCst) && now.since(grant.since) > self.rules.lease();
-        self.held().as_ref().is_some_and(is_idle) && self.candidacy().needs_work()
+        let is_idle = |grant: &Arc<Grant>| grant.idle_for(now) > self.rules.lease();
+        let candidacy = self.candidacy();
+        candidacy.needs_work() && candidacy.at(now).is_some() && self.held().as_ref().is_some_and(is_idle)
     }
 
     /// The highest term that this voter knows of; 0 before any.
@@ -179,6 +208,9 @@ impl Office {
             *held = None;
             return true;
         }
+        let is_ending = protocol.leave_progress().is_some();
+        let is_ending = is_ending || protocol.election(name).is_some_and(Election::is_handing_over);
+        grant.is_ending.store(is_ending, SeqCst);
         let lease = protocol.lease(now, name).filter(|lease| lease.term == grant.term);
         grant.show(lease.map(|lease| lease.until))
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings::election::FenceGate;
+use tidings::leader::{Holder, Token};
 use tidings::{Instant, Term};
 
 use crate::checks::Sometimes;
@@ -27,8 +28,8 @@ pub(super) struct Register {
     writes: u64,
     /// The number of each leadership, in the order in which they began.
     begun: BTreeMap<(usize, u32, Term), u64>,
-    /// By election: the gate, and the latest leadership whose write was taken in, with who wrote.
-    accepted: BTreeMap<usize, (FenceGate, u64, u32)>,
+    /// By election: the gate, and the latest leadership whose write was taken in, with who wrote, and in which term.
+    accepted: BTreeMap<usize, (FenceGate, u64, Write)>,
     next: Instant,
     is_promised: bool,
 }
@@ -39,6 +40,12 @@ struct Write {
     term: Term,
     leadership: u64,
     host: u32,
+}
+
+impl Write {
+    fn token(&self) -> Token {
+        Token { term: self.term, sequence: 0, holder: Holder(u128::from(self.host)) }
+    }
 }
 
 impl Register {
@@ -83,23 +90,26 @@ impl Register {
         while let Some(first) = self.under_way.first_entry().filter(|first| first.key().0 <= now) {
             let at = first.key().0;
             let write = first.remove();
-            let new = || (FenceGate::new(), 0, write.host);
-            let (gate, latest, by) = self.accepted.entry(write.election).or_insert_with(new);
+            let new = || (FenceGate::new(), 0, write);
+            let (gate, latest, last) = self.accepted.entry(write.election).or_insert_with(new);
             let highest = gate.highest();
-            if gate.admit(write.term).is_err() {
+            if gate.admit(write.token()).is_err() {
                 sometimes.note("write fenced off");
                 continue;
             }
             sometimes.note("write admitted");
-            if write.leadership < *latest && self.is_promised {
+            let (host, by) = (write.host, last.host);
+            // Whatever disks, clocks and twins do, a term is one process's.
+            let is_shared = write.term == last.term && host != by;
+            if is_shared || write.leadership < *latest && self.is_promised {
                 found = found.or(Some(Violation {
                     check: "fenced-register",
                     at,
-                    text: format!("a write of n{} in term {} after one of n{by} in {highest}", write.host, write.term),
-                    hosts: vec![write.host, *by],
+                    text: format!("a write of n{host} in term {} after one of n{by} in {highest}", write.term),
+                    hosts: vec![host, by],
                 }));
             }
-            (*latest, *by) = (write.leadership, write.host);
+            (*latest, *last) = (write.leadership, write);
         }
         self.next = self.under_way.keys().next().map_or(Instant::NEVER, |(at, _)| *at);
         found

@@ -114,7 +114,7 @@ impl Election {
     }
 
     /// The term that a candidate stands in: above all it has heard of.
-    fn next_term(&self) -> Option<Term> {
+    pub(super) fn next_term(&self) -> Option<Term> {
         let voter = self.voter.as_ref()?;
         let term = voter.term().max(self.seen).next();
         voter.believes(self.now, term).then_some(term)
@@ -147,7 +147,13 @@ impl Election {
             return Ok(());
         }
         let is_under_way = self.campaign.as_ref().is_some_and(|campaign| campaign.hand_over == Some(term));
-        let Some(next) = self.next_term().filter(|_| !is_under_way) else { return Ok(()) };
+        if is_under_way {
+            return Ok(());
+        }
+        let Some(next) = self.next_term() else {
+            self.decline(from, term);
+            return Ok(());
+        };
         self.counts.campaigns += 1;
         self.stand_with_relief(next, term, Some(from), Trigger::HandedOver);
         Ok(())
@@ -353,7 +359,11 @@ impl Election {
     fn fail(&mut self) {
         let Some(campaign) = &self.campaign else { return };
         let (stage, trigger) = (campaign.stage, campaign.trigger);
+        let relief = campaign.predecessor.zip(campaign.hand_over);
         self.drop_campaign();
+        if let Some((predecessor, term)) = relief {
+            self.decline(predecessor, term);
+        }
         if stage != Stage::Sounding && self.reign.is_none() {
             self.failures = self.failures.saturating_add(1);
             self.await_another_turn(trigger);

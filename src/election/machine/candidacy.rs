@@ -17,16 +17,8 @@ use super::{Election, Liveness};
 /// How many leases a candidate stands before it asks a leader of a lower priority for the office. Chosen: a restart that
 /// fails at once moves nothing.
 const SETTLED_LEASES: u32 = 2;
-/// How often the pause between two such requests doubles at most.
+/// How often that doubles at most: once with each request.
 const DOUBLINGS_MAX: u32 = 6;
-
-/// When this candidate asks the leader for the office.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Claim {
-    pub(super) at: Instant,
-    /// How often it has asked this leader in vain.
-    asked: u32,
-}
 
 impl Election {
     /// Says whether this voter is a candidate from now on, and with which priority. One that is none votes and follows. If
@@ -37,6 +29,7 @@ impl Election {
             return;
         }
         self.candidacy = candidacy;
+        self.claims = 0;
         if !self.stands() {
             return self.withdraw();
         }
@@ -80,11 +73,11 @@ impl Election {
 
     /// It stands no more, and leads no longer than it takes to hand over.
     pub(super) fn withdraw(&mut self) {
-        (self.turn, self.claim) = (None, None);
+        (self.turn, self.claim_at) = (None, None);
         if sabotage::is_off("withdraws") {
             return;
         }
-        let relief = self.campaign.as_ref().and_then(|campaign| Some((campaign.predecessor?, campaign.hand_over?)));
+        let relief = self.campaign.as_ref().and_then(|campaign| campaign.predecessor.zip(campaign.hand_over));
         if self.reign.is_none() {
             self.drop_campaign();
         }
@@ -121,24 +114,25 @@ impl Election {
         others.filter(|(place, _)| stands(*place).is_some_and(|priority| is_before(*place, priority))).count() as u32
     }
 
-    /// Plans to ask the leader for the office, if this candidate goes before it.
+    /// Plans to ask the leader for the office, if this candidate goes before it. Whatever comes of it, each request makes
+    /// the time before the next longer: one that cannot be elected, or that falls again and again, must not topple the
+    /// others for ever.
     pub(super) fn await_claim(&mut self) {
-        self.claim = None;
-        if self.stands() && self.goes_before_leader() {
-            self.claim = Some(Claim { at: self.now + self.rules.lease() * SETTLED_LEASES, asked: 0 });
-        }
+        let pause = self.rules.lease() * SETTLED_LEASES * (1 << self.claims.min(DOUBLINGS_MAX));
+        self.claim_at = (self.stands() && self.goes_before_leader()).then(|| self.now + pause);
     }
 
-    /// Asks the leader for the office, ever less often: it may have a reason to keep it.
+    /// Asks the leader for the office.
     pub(super) fn run_claim(&mut self) {
-        let Some(claim) = self.claim.filter(|claim| claim.at <= self.now) else { return };
-        self.claim = None;
-        if !self.stands() || !self.goes_before_leader() {
+        if self.claim_at.is_none_or(|at| at > self.now) {
             return;
         }
-        let asked = claim.asked + 1;
-        let pause = self.rules.lease() * SETTLED_LEASES * (1 << asked.min(DOUBLINGS_MAX));
-        self.claim = Some(Claim { at: self.now + pause, asked });
+        let may_be_elected = self.stands() && self.goes_before_leader() && self.next_term().is_some();
+        self.claims = self.claims.saturating_add(1);
+        self.await_claim();
+        if !may_be_elected {
+            return;
+        }
         if let Some(heard) = self.heard.filter(|_| self.hears_leader() && self.campaign.is_none()) {
             self.send(heard.id, Letter::AskHandOver { term: heard.term, priority: self.candidacy });
         }

@@ -29,7 +29,7 @@ impl Election {
         reign.gate = relieved.and_then(|(predecessor, term)| self.gate_behind(predecessor, term));
         self.counts.terms_won += 1;
         self.failures = 0;
-        (self.turn, self.claim) = (None, None);
+        (self.turn, self.claim_at) = (None, None);
         self.reign = Some(reign);
         self.unfollow(LossReason::Resigned);
         self.run_reign();
