@@ -129,8 +129,8 @@ impl Node {
         Ok(())
     }
 
-    /// Sets what this node says, as leader, to those who look for it: [`Leader::word`], at most 256 bytes. The others have
-    /// it while this node is a candidate, so that they know it when it is elected.
+    /// Sets what this node says, as leader, to those who look for it: [`Leader::word`](crate::Leader::word), at most 256
+    /// bytes. The others have it while this node is a candidate, so that they know it when it is elected.
     ///
     /// # Errors
     /// When no such election is configured, the word is too long, or the node has stopped.
