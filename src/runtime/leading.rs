@@ -18,7 +18,7 @@ use crate::runtime::request::Command;
 use crate::time::Instant;
 
 impl Node {
-    /// Runs a future while this node leads, and only then; this node stands for as long as it does.
+    /// Runs a future while this node leads, and only then; this node stands for as long as `lead` runs.
     ///
     /// It waits until this node may act as leader, calls `work` with the lease, and polls the future it returns only
     /// while the lease is valid by the clock.
