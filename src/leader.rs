@@ -189,6 +189,20 @@ pub enum LossReason {
     Gone,
 }
 
+impl LossReason {
+    /// Its number on the wire.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// How a leadership ended by its holder's own word; that of a later release is a resignation.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Self {
+        if code == LossReason::LeaseRanOut.code() { LossReason::LeaseRanOut } else { LossReason::Resigned }
+    }
+}
+
 impl fmt::Display for LossReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

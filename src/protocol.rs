@@ -162,6 +162,14 @@ impl Protocol {
         if is_known { Ok(()) } else { Err(UnknownElection) }
     }
 
+    /// Says that the wall clock was set, and what it says now, in Unix milliseconds: a driver that reads it calls this when it
+    /// is not where time has brought it since it was told last. A voter whose clock was wrong when it
+    /// [stood](Protocol::stand) takes part in elections once it is right.
+    pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
+        self.elections.set_wall_clock(now, unix_ms);
+        self.settle(now);
+    }
+
     /// Sets what this node says, as leader of an election, to those who look for it: [`Leader::word`](crate::Leader::word).
     ///
     /// # Errors

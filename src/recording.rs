@@ -114,6 +114,8 @@ pub enum What<'a> {
         /// What it says.
         word: Cow<'a, [u8]>,
     },
+    /// The wall clock was set, in Unix milliseconds.
+    SetWallClock(u64),
     /// A voter's store answered.
     Saved {
         /// Which election.
@@ -147,6 +149,7 @@ impl fmt::Display for What<'_> {
             What::Stand { election, .. } => write!(f, "stand in {election:?}"),
             What::SetCandidacy { election, candidacy } => write!(f, "candidacy in {election:?}: {candidacy:?}"),
             What::SetWord { election, word } => write!(f, "word of {} bytes in {election:?}", word.len()),
+            What::SetWallClock(unix_ms) => write!(f, "wall clock {unix_ms}"),
             What::Saved { election, number, outcome } => write!(f, "save {number} of {election:?}: {outcome:?}"),
             What::Resign { election, to: None } => write!(f, "resign {election:?}"),
             What::Resign { election, to: Some(to) } => write!(f, "resign {election:?} to {to}"),

@@ -277,6 +277,11 @@ pub enum Fault {
         /// The higher, the sooner they stand.
         priority: u8,
     },
+    /// The wall clocks of these hosts are set right.
+    SetClock {
+        /// Which.
+        hosts: Hosts,
+    },
     /// Saving a ballot takes longer.
     DiskSlow {
         /// Whose disk.
@@ -336,6 +341,7 @@ impl Fault {
         "resign",
         "idle",
         "prefer",
+        "set-clock",
         "disk-slow",
         "disk-full",
         "disk-torn",
@@ -402,6 +408,7 @@ impl Fault {
             Fault::Resign { .. } => "resign",
             Fault::Idle { .. } => "idle",
             Fault::Prefer { .. } => "prefer",
+            Fault::SetClock { .. } => "set-clock",
             Fault::DiskSlow { .. } => "disk-slow",
             Fault::DiskFull { .. } => "disk-full",
             Fault::DiskTorn { .. } => "disk-torn",
@@ -449,6 +456,7 @@ impl Fault {
             | Fault::Resign { hosts, .. }
             | Fault::Idle { hosts }
             | Fault::Prefer { hosts, .. }
+            | Fault::SetClock { hosts }
             | Fault::DiskSlow { hosts, .. }
             | Fault::DiskFull { hosts }
             | Fault::DiskTorn { hosts }

@@ -72,7 +72,8 @@
 //! - addresses: `nat` (one to one, or the ports of a gateway), `move` under a running process, and of a scenario `wildcard`
 //!   binds, addresses `given` to hosts, and `families`;
 //! - processes: `crash` and restart, `leave`, `pause`, `block`, `suspend`, `slow`;
-//! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts;
+//! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts, and are `set-clock`
+//!   right later;
 //! - elections: `resign`, hosts that are `idle` as nobody works there, or that elections `prefer`, and the disks of voters, `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`;
 //! - members: `join` storms, a `twin` of the same name, a member that can `lie`, `metadata` that changes, `writers` that
 //!   never rest, `forget`.

@@ -326,6 +326,7 @@ impl Scenario {
                     | Fault::Forget { .. }
                     | Fault::Resign { .. }
                     | Fault::Prefer { .. }
+                    | Fault::SetClock { .. }
                     | Fault::Drift { .. }
             );
             let end = match planned.ends() {

@@ -200,6 +200,7 @@ mod tests {
                             | Fault::Forget { .. }
                             | Fault::Resign { .. }
                             | Fault::Prefer { .. }
+                            | Fault::SetClock { .. }
                     );
                     assert!(may_last || planned.lasts.is_some(), "{seed}: {planned:?}");
                 }

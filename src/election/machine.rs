@@ -149,6 +149,8 @@ pub struct Election {
     claims: u32,
     /// Why the office is vacant, or was last.
     vacancy: Trigger,
+    /// How its own last term as leader ended.
+    ended: LossReason,
     /// Attempts in a row that came to nothing.
     failures: u32,
     tempo: Tempo,
@@ -168,6 +170,8 @@ pub struct Election {
     /// a higher one in vain still leads in its own.
     resigned: Vec<[Term; 2]>,
     liveness: Vec<Liveness>,
+    /// The last letter's term that lay beyond this voter's clock, and when it came.
+    beyond: Option<(Term, Instant)>,
     /// The priority of each voter that says it is a candidate. A hint, as liveness is.
     candidates: Vec<Option<u8>>,
     /// Who asked for the vote that is being saved, and in which round; none if it is this voter's own.
@@ -203,6 +207,7 @@ impl Election {
             claim_at: None,
             claims: 0,
             vacancy: Trigger::NoLeader,
+            ended: LossReason::Resigned,
             failures: 0,
             tempo: Tempo::default(),
             farewells: Vec::new(),
@@ -215,6 +220,7 @@ impl Election {
             seen: Term(0),
             resigned: vec![[Term(0); 2]; voters],
             liveness: vec![Liveness::Unknown; voters],
+            beyond: None,
             candidates: vec![None; voters],
             asker: None,
             sits_out_until: Instant::ORIGIN,
@@ -253,6 +259,9 @@ impl Election {
         if let Some(campaign) = &mut self.campaign {
             campaign.hear(place);
         }
+        if self.voter.as_ref().is_some_and(|voter| !voter.believes(self.now, letter.term())) {
+            self.beyond = Some((letter.term(), self.now));
+        }
         match letter {
             Letter::Sounding { term, round } => self.answer_sounding(from, term, round),
             Letter::PreVote { term, round } => self.answer_pre_vote(from, term, round),
@@ -278,6 +287,25 @@ impl Election {
         self.run_claim();
         self.run_campaign();
         self.run_farewells();
+    }
+
+    /// This node's wall clock was set, and says this now, in Unix milliseconds. A voter whose clock was wrong when it
+    /// started takes part once it is right.
+    pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
+        self.enter(now);
+        if let Some(voter) = &mut self.voter {
+            voter.set_clock(now, unix_ms);
+        }
+    }
+
+    /// By how much the terms of the others lie beyond this voter's wall clock, if it takes no part in them for that: it
+    /// heard of one within two leases.
+    #[must_use]
+    pub fn beyond_clock(&self) -> Option<Duration> {
+        let lately = self.rules.lease() * 2;
+        let (term, _) = self.beyond.filter(|(_, heard)| self.now.since(*heard) <= lately)?;
+        let voter = self.voter.as_ref().filter(|voter| !voter.believes(self.now, term))?;
+        Some(voter.ahead(self.now, term))
     }
 
     /// The store has answered.
@@ -358,6 +386,12 @@ impl Election {
         let (reign, place) = (self.reign.as_ref()?, self.place?);
         let until = reign.acts_until(now.max(self.now), &self.rules, place)?;
         Some(Lease { term: reign.term, until })
+    }
+
+    /// How this node's last term as leader ended; as a resignation if there was none.
+    #[must_use]
+    pub fn ended(&self) -> LossReason {
+        self.ended
     }
 
     /// Whether it gives up the office it holds: it leads on only until its successor is elected.

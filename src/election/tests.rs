@@ -503,3 +503,25 @@ fn a_preferred_candidate_that_cannot_be_elected_asks_ever_less_often() {
     assert!((4..=6).contains(&reigns.len()) && !reigns.contains(&4), "{reigns:?}");
     net.check();
 }
+
+#[test]
+fn a_leader_that_neither_this_voter_nor_the_detector_hears_is_lost() {
+    let mut net = Net::new(3);
+    net.run(2_000);
+    let (leader, id) = (net.leader(), net.id(0));
+    net.call(1, |election, now| election.hear_say(now, id, leader.1, Trigger::NoLeader));
+    net.crash(0);
+    net.crash(2);
+    net.run(2_000);
+    let known = |net: &Net| net.nodes[1].as_ref().and_then(Election::leader).map(|(id, term, _)| (id, term));
+    assert_eq!(known(&net), Some((id, leader.1)), "its record says so, and it may lead those that hear it");
+    net.changes.clear();
+    net.call(1, |election, now| election.hint(now, id, Liveness::Suspect));
+    assert_eq!(known(&net), None);
+    assert!(matches!(net.changes[..], [(_, 1, Change::Lost { reason: crate::leader::LossReason::LeaseRanOut, .. })]));
+    net.call(1, |election, now| {
+        election.hint(now, id, Liveness::Alive);
+        election.hear_say(now, id, leader.1, Trigger::NoLeader);
+    });
+    assert_eq!(known(&net), Some((id, leader.1)));
+}

@@ -60,9 +60,10 @@ pub(super) struct Voter {
     waits_until: Instant,
     /// Until when what it promised before it started may be counted on.
     started_until: Instant,
-    started: Instant,
     is_durable: bool,
+    /// What its wall clock said last, and when it was read.
     unix_ms: u64,
+    read_at: Instant,
 }
 
 /// Why a vote is not given.
@@ -87,9 +88,20 @@ impl Voter {
             promises: Vec::new(),
             waits_until: now + wait,
             started_until: now + wait,
-            started: now,
             is_durable: standing.is_durable,
             unix_ms: standing.unix_ms,
+            read_at: now,
+        }
+    }
+
+    /// Its wall clock was set, and says this now. One that was wrong when the voter started, and that has neither voted nor
+    /// followed anybody since, is taken for a start at the right one: in terms up to there it may have voted before.
+    pub(super) fn set_clock(&mut self, now: Instant, unix_ms: u64) {
+        (self.unix_ms, self.read_at) = (unix_ms, now);
+        let opening = Ballot::opening(None, unix_ms, self.ballot.promise).term;
+        if self.is_new && self.followed == Term(0) && opening > self.ballot.term && !self.is_saving() {
+            self.ballot.term = opening;
+            self.is_saved = false;
         }
     }
 
@@ -148,15 +160,20 @@ impl Voter {
         is_within && self.can_be(now, term)
     }
 
+    /// How far a term lies ahead of its wall clock.
+    pub(super) fn ahead(&self, now: Instant, term: Term) -> Duration {
+        Duration::from_millis(term.0.saturating_sub(self.clock(now)))
+    }
+
     /// Whether a term can be at all.
     pub(super) fn can_be(&self, now: Instant, term: Term) -> bool {
         let highest = self.clock(now).max(self.ballot.term.0).saturating_add(LEAP_MAX);
         term.0 <= highest.min(Term::LIMIT - 1)
     }
 
-    /// What its wall clock says, in Unix milliseconds, if it went on since the start as time did.
+    /// What its wall clock says, in Unix milliseconds, if it went on since it was read as time did.
     fn clock(&self, now: Instant) -> u64 {
-        let elapsed = now.since(self.started).as_millis();
+        let elapsed = now.since(self.read_at).as_millis();
         self.unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
@@ -328,6 +345,31 @@ mod tests {
         assert!(voter.believes(at(0), Term(1_000 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(1_001 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(Term::LIMIT)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_opens_the_terms_and_closes_those_it_may_have_forgotten() {
+        let rules = rules();
+        let asked = |voter: &Voter, ms, term| voter.may_vote(at(ms), &rules, (Term(term), id("a")), None).is_ok();
+        for is_durable in [false, true] {
+            // Since 1970, and then two years on.
+            let mut voter = Voter::new(at(0), Standing { is_durable, ..NEW }, &rules);
+            let later = 2 * 365 * 86_400_000;
+            assert!(!asked(&voter, 600, later - 5) && !voter.can_be(at(600), Term(later)));
+            voter.set_clock(at(1_000), later);
+            assert!(!asked(&voter, 1_100, later) && asked(&voter, 1_100, later + 1), "durable: {is_durable}");
+            assert_eq!(asked(&voter, 1_100, later + 200), is_durable, "beyond its clock only what it cannot forget");
+            voter.give(Term(later + 1), id("a"));
+            // It has voted, so it knows its term; a clock that is set back takes part in what it then may know of.
+            voter.set_clock(at(1_200), later + 50_000);
+            assert_eq!(voter.term(), Term(later + 1));
+            voter.set_clock(at(1_300), later - 9_000);
+            assert_eq!(voter.believes(at(1_300), Term(later + 2)), is_durable);
+        }
+        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise() };
+        let mut voter = Voter::new(at(0), Standing { ballot: Some(held), is_durable: true, unix_ms: 0 }, &rules);
+        voter.set_clock(at(0), 1_000_000);
+        assert_eq!(voter.term(), Term(7), "what it holds it has not forgotten");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::Rules;
 use crate::election::{Change, Election, Lease, Liveness, Save, SaveOutcome, Standing};
 use crate::event::Event;
-use crate::leader::{Leader, Term, Trigger, WORD_BYTES_MAX};
+use crate::leader::{Leader, LossReason, Term, Trigger, WORD_BYTES_MAX};
 use crate::member::{EXTRA_BYTES_MAX, NodeId, State};
 use crate::metrics::ElectionMetrics;
 use crate::swim::{Machine, Received};
@@ -109,6 +109,10 @@ impl Elections {
     pub(super) fn set_candidacy(&mut self, now: Instant, name: &str, candidacy: Option<u8>) -> bool {
         self.is_role_new = true;
         self.find_mut(name).map(|election| election.set_candidacy(now, candidacy)).is_some()
+    }
+
+    pub(super) fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
+        self.each.iter_mut().for_each(|entry| entry.election.set_wall_clock(now, unix_ms));
     }
 
     pub(super) fn set_word(&mut self, name: &str, word: &[u8]) -> Result<(), WordError> {
@@ -288,10 +292,12 @@ impl Entry {
             role.filter(|_| is_live && (is_one_of_ours || self.election.rules().place_of(swim.me().id()).is_none()));
         let hint = Hint {
             liveness: liveness(state),
-            leads: tells.and_then(|role| role.leads).map(|(term, _)| term),
+            leads: tells.and_then(|role| role.leads.ok()).map(|(term, _)| term),
             candidacy: tells.and_then(|role| role.candidacy),
         };
-        let trigger = tells.and_then(|role| role.leads).map_or(Trigger::NoLeader, |(_, trigger)| trigger);
+        let trigger = tells.and_then(|role| role.leads.ok()).map_or(Trigger::NoLeader, |(_, trigger)| trigger);
+        // Who stands no more says nothing of it: its work ended, and it gave the office up.
+        let ended = tells.and_then(|role| role.leads.err()).unwrap_or(LossReason::Resigned);
         let differs = role.is_some() && is_live && !is_one_of_ours && !self.election.rules().is_watched();
         let was = self.hints.get(&id).copied().unwrap_or(Hint::NONE);
         if is_voter || role.is_some() {
@@ -303,8 +309,13 @@ impl Entry {
             self.note_differing(id, swim);
         }
         match hint.leads {
-            Some(term) if was.leads != Some(term) => self.election.hear_say(now, id, term, trigger),
-            None if was.leads.is_some() && hint.liveness == Liveness::Alive => self.election.hear_say_over(now, id),
+            // Of a suspect it may have been forgotten.
+            Some(term) if was.leads != Some(term) || was.liveness != hint.liveness => {
+                self.election.hear_say(now, id, term, trigger);
+            }
+            None if was.leads.is_some() && hint.liveness == Liveness::Alive => {
+                self.election.hear_say_over(now, id, ended)
+            }
             Some(_) | None => {}
         }
         if hint.candidacy != was.candidacy {
@@ -362,7 +373,9 @@ impl Entry {
         let stands = self.election.is_candidate(self.election.me());
         let (leads, candidacy) = (self.election.office(), self.election.candidacy().filter(|_| stands));
         let council = self.election.rules().council();
-        (leads.is_some() || candidacy.is_some()).then_some(Role { council, leads, candidacy, word: &self.word })
+        let is_any = leads.is_some() || candidacy.is_some();
+        let leads = leads.ok_or(self.election.ended());
+        is_any.then_some(Role { council, leads, candidacy, word: &self.word })
     }
 
     /// Somebody takes part under another configuration: the application hears whom, once each.

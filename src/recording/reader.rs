@@ -266,6 +266,7 @@ fn entry(body: &[u8]) -> Option<Entry> {
             kind::SET_WORD => {
                 What::SetWord { election: fields.text()?.to_owned().into(), word: fields.bytes()?.to_owned().into() }
             }
+            kind::SET_WALL_CLOCK => What::SetWallClock(fields.u64()?),
             kind::SAVED => {
                 let (election, number) = (fields.text()?.to_owned().into(), fields.u64()?);
                 let outcome = if fields.flag()? { SaveOutcome::Done } else { SaveOutcome::Failed };

@@ -152,6 +152,12 @@ impl<W: io::Write> Recorder<W> {
         done
     }
 
+    /// [`Protocol::set_wall_clock`].
+    pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
+        self.note(now, || What::SetWallClock(unix_ms));
+        self.protocol.set_wall_clock(now, unix_ms);
+    }
+
     /// [`Protocol::set_word`].
     ///
     /// # Errors

@@ -125,6 +125,7 @@ impl<R: Read> Replay<R> {
             What::SetWord { election, word } => {
                 self.outputs.answer(u8::from(protocol.set_word(at, election, word).is_err()));
             }
+            What::SetWallClock(unix_ms) => protocol.set_wall_clock(at, *unix_ms),
             What::Saved { election, number, outcome } => protocol.handle_saved(at, election, *number, *outcome),
             What::Resign { election, to } => {
                 self.outputs.answer(resign_code(protocol.resign(at, election, *to)));

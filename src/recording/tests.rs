@@ -138,6 +138,7 @@ fn what_is_written_is_read() {
         What::Reach(Reach::Both),
         What::SetCandidacy { election: "e".into(), candidacy: None },
         What::SetCandidacy { election: "e".into(), candidacy: Some(255) },
+        What::SetWallClock(9),
         What::SetWord { election: "e".into(), word: vec![1, 2].into() },
         What::Resign { election: "e".into(), to: None },
         What::Resign { election: "e".into(), to: Some(NodeId::from_name("x")) },

@@ -36,6 +36,7 @@ pub(super) mod kind {
     pub(in crate::recording) const REACH: u8 = 14;
     pub(in crate::recording) const SET_CANDIDACY: u8 = 15;
     pub(in crate::recording) const SET_WORD: u8 = 16;
+    pub(in crate::recording) const SET_WALL_CLOCK: u8 = 17;
 }
 
 /// Before each entry: its length and its check, 4 bytes each.
@@ -142,6 +143,7 @@ impl<W: io::Write> Writer<W> {
             What::Stand { .. } => kind::STAND,
             What::SetCandidacy { .. } => kind::SET_CANDIDACY,
             What::SetWord { .. } => kind::SET_WORD,
+            What::SetWallClock(_) => kind::SET_WALL_CLOCK,
             What::Saved { .. } => kind::SAVED,
             What::Resign { .. } => kind::RESIGN,
             What::Reach(_) => kind::REACH,
@@ -170,6 +172,7 @@ impl<W: io::Write> Writer<W> {
                 put_bytes(entry, election.as_bytes());
                 put_bytes(entry, word);
             }
+            What::SetWallClock(unix_ms) => put_u64(entry, *unix_ms),
             What::Saved { election, number, outcome } => {
                 put_bytes(entry, election.as_bytes());
                 put_u64(entry, *number);

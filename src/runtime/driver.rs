@@ -62,6 +62,8 @@ pub(crate) struct Driver {
     socket: NodeSocket,
     clock: Clock,
     wall: WallOrigin,
+    /// When the node's timeline began, in Unix milliseconds, as the protocol knows it.
+    wall_told: Option<u64>,
     hub: Arc<Hub>,
     commands: mpsc::Receiver<Command>,
     /// A request that ended the last wait.
@@ -144,6 +146,7 @@ impl Driver {
             socket,
             clock,
             wall: WallOrigin::default(),
+            wall_told: None,
             hub,
             commands,
             command: None,
@@ -362,12 +365,18 @@ impl Driver {
             self.contacts.met();
         }
         self.joiners.settle(now, is_alone, self.contacts.lookups());
+        let unix_ms = unix_ms();
+        let origin = self.wall.at(now, unix_ms);
+        if self.wall_told.replace(origin).is_some_and(|told| told != origin) {
+            self.protocol.set_wall_clock(now, unix_ms);
+            self.flush(now);
+        }
         let facts = Facts {
             has_contacts: self.contacts.lookups().iter().any(Lookup::is_of_use),
             is_own_contact: self.contacts.is_only_itself(),
             is_alone,
             knows_address: self.protocol.is_address_known(),
-            unix_ms: unix_ms(),
+            unix_ms,
         };
         self.reporter.look(now, facts, &self.contacts, &self.protocol);
     }

@@ -34,6 +34,9 @@ const REJECTED_EVERY: Duration = Duration::from_secs(1);
 /// Where members saw this node so lately they see it still: surveys are seconds apart while none reaches it.
 const SEEN_LATELY: Duration = Duration::from_secs(60);
 
+/// Terms that lie so far beyond a voter's clock are told; clocks of one cluster may differ by less.
+const BEYOND_CLOCK: Duration = Duration::from_secs(1);
+
 /// What every line of a node is written in, its core's too. No span of the caller's is kept open for it.
 pub(crate) fn span(node: &str) -> tracing::Span {
     tracing::error_span!(target: "tidings::node", parent: None, "tidings", node)
@@ -53,6 +56,7 @@ pub(crate) struct Reporter {
     mistakes: Mistakes,
     intruders: Intruders,
     leaderless: Leaderless,
+    beyond: Backoff,
     /// Where the socket is bound.
     local: SocketAddr,
     loopback_told: bool,
@@ -75,6 +79,7 @@ impl Reporter {
             mistakes: Mistakes::default(),
             intruders: Intruders::default(),
             leaderless: Leaderless::default(),
+            beyond: Backoff::default(),
             local,
             loopback_told: false,
             rested_for: Duration::ZERO,
@@ -247,6 +252,15 @@ impl Reporter {
                 strangers: &self.mistakes.strangers,
             };
             self.mistake(mistake, facts, &outside);
+        }
+        for election in protocol.elections() {
+            let beyond = election.beyond_clock().filter(|beyond| *beyond >= BEYOND_CLOCK);
+            if let Some(beyond) = beyond.filter(|_| self.beyond.takes_turn(now)) {
+                let (election, ours) = (&**election.rules().name(), Utc::from_unix_ms(facts.unix_ms));
+                warn!(target: "tidings::election", election, "the terms of the other voters are {beyond:?} ahead of this \
+                    node's wall clock, which says {ours}: it takes no part in the election until its clock is right; set \
+                    it, by NTP, and no restart is needed");
+            }
         }
         for Lacking { words, is_wanted } in self.leaderless.due(now, protocol) {
             if is_wanted {

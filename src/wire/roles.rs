@@ -11,7 +11,7 @@ use super::fields::{Metadata, Wire};
 use super::further::{Field, field, with_field};
 use super::varint::Varint;
 use crate::config::ELECTIONS_MAX;
-use crate::leader::{Term, Trigger, WORD_BYTES_MAX};
+use crate::leader::{LossReason, Term, Trigger, WORD_BYTES_MAX};
 
 /// Elections that a record can name: as many as a node can take part in.
 const ROLES_MAX: usize = ELECTIONS_MAX;
@@ -22,8 +22,8 @@ pub(crate) const ROLE_BYTES_MAX: usize = 8 + 8 + 9 + 1 + 3 + 3;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Role<'a> {
     pub(crate) council: Council,
-    /// The term it leads in, if it leads, and how it came to.
-    pub(crate) leads: Option<(Term, Trigger)>,
+    /// The term it leads in and how it came to; if it does not lead, how that ended last.
+    pub(crate) leads: Result<(Term, Trigger), LossReason>,
     /// Its priority, if it is a candidate.
     pub(crate) candidacy: Option<u8>,
     /// What its application says to those who look for the leader.
@@ -36,6 +36,7 @@ struct RoleBody<'a> {
     charter: Wire<u64>,
     /// 0 if it does not lead.
     term: Varint,
+    /// Of what it leads in; otherwise how its last lead ended.
     trigger: u8,
     /// The priority and 1; 0 if it is no candidate.
     candidacy: Varint,
@@ -46,12 +47,15 @@ struct RoleBody<'a> {
 pub(crate) fn with_roles<'a>(further: &[u8], roles: impl Iterator<Item = Role<'a>>) -> Vec<u8> {
     let mut body = Vec::new();
     for role in roles.take(ROLES_MAX) {
-        let (term, trigger) = role.leads.unwrap_or((Term(0), Trigger::NoLeader));
+        let (term, trigger) = match role.leads {
+            Ok((term, trigger)) => (term, trigger.code()),
+            Err(ended) => (Term(0), ended.code()),
+        };
         let fields = RoleBody {
             election: Wire(role.council.election),
             charter: Wire(role.council.charter),
             term: Varint(term.0),
-            trigger: trigger.code(),
+            trigger,
             candidacy: Varint(role.candidacy.map_or(0, |priority| u64::from(priority) + 1)),
             word: Metadata(role.word),
         };
@@ -76,9 +80,11 @@ fn role<'a>(rest: &mut &'a [u8]) -> Option<Role<'a>> {
         0 => None,
         above => Some(u8::try_from(above - 1).ok()?),
     };
-    // It is only told: a lead with the trigger of a later release is one all the same.
-    let trigger = Trigger::from_code(u64::from(trigger)).unwrap_or(Trigger::NoLeader);
-    let leads = (term.0 > 0).then_some((Term(term.0), trigger));
+    let leads = match term.0 {
+        0 => Err(LossReason::from_code(trigger)),
+        // It is only told: a lead with the trigger of a later release is one all the same.
+        term => Ok((Term(term), Trigger::from_code(u64::from(trigger)).unwrap_or(Trigger::NoLeader))),
+    };
     let council = Council { election: election.0, charter: charter.0 };
     (word.0.len() <= WORD_BYTES_MAX).then_some(Role { council, leads, candidacy, word: word.0 })
 }
@@ -91,7 +97,11 @@ mod tests {
     fn roles_come_back_and_strange_fields_are_passed_over() {
         let role = |n: u64| Role {
             council: Council { election: n, charter: !n },
-            leads: (n % 3 > 0).then_some((Term(n + 1), Trigger::ALL[n as usize % Trigger::ALL.len()])),
+            leads: match n % 4 {
+                0 => Err(LossReason::Resigned),
+                1 => Err(LossReason::LeaseRanOut),
+                _ => Ok((Term(n + 1), Trigger::ALL[n as usize % Trigger::ALL.len()])),
+            },
             candidacy: [None, Some(0), Some(7), Some(255)][n as usize % 4],
             word: [&b""[..], b"10.0.0.1:80"][n as usize % 2],
         };
@@ -113,16 +123,15 @@ mod tests {
     fn the_bytes_of_a_role_are_these() {
         let council = Council { election: 1, charter: 2 };
         let word = [8; WORD_BYTES_MAX];
-        let longest =
-            Role { council, leads: Some((Term(1 << 40), Trigger::Outrun)), candidacy: Some(255), word: &word };
+        let longest = Role { council, leads: Ok((Term(1 << 40), Trigger::Outrun)), candidacy: Some(255), word: &word };
         let field = with_roles(&[], std::iter::once(longest));
         assert_eq!(field.len(), 1 + 3 + ROLE_BYTES_MAX + WORD_BYTES_MAX);
         assert_eq!(roles_of(&field).next(), Some(longest));
-        let idle = Role { leads: None, candidacy: Some(0), word: b"", ..longest };
+        let idle = Role { leads: Err(LossReason::LeaseRanOut), candidacy: Some(0), word: b"", ..longest };
         let mut odd = with_roles(&[], std::iter::once(idle));
         assert_eq!(odd, [1, 20, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
         // A trigger of a later release.
         (odd[18], odd[19]) = (5, 99);
-        assert_eq!(roles_of(&odd).next().and_then(|role| role.leads), Some((Term(5), Trigger::NoLeader)));
+        assert_eq!(roles_of(&odd).next().map(|role| role.leads), Some(Ok((Term(5), Trigger::NoLeader))));
     }
 }

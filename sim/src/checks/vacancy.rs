@@ -39,7 +39,8 @@ pub(super) struct Vacancies {
 struct Of {
     name: String,
     voters: Vec<u32>,
-    /// How long voters must have run before a clean kill.
+    /// How long voters must have run before a clean kill: by then they know each other, even if the first datagrams overtook
+    /// each other and the contact was dialled again.
     rest: Duration,
     /// How long ago it must be that anything else went wrong: until then members may have each other at wrong addresses, or
     /// for dead.
@@ -52,12 +53,13 @@ struct Of {
 impl Vacancies {
     pub(super) fn new(scenario: &Scenario, configs: &Configs) -> Self {
         let settles = configs.most(|config| config.stall_tolerance) * 4;
+        let joins = configs.most(|config| config.probe_timeout) * 2;
         let of = |config: &ElectionConfig| {
             let place = |voter: &String| voter.strip_prefix('n').and_then(|number| number.parse().ok());
             Of {
                 name: config.name.clone(),
                 voters: config.voters.iter().filter_map(place).collect(),
-                rest: config.promise() * 2,
+                rest: config.promise() * 2 + joins,
                 rest_from_trouble: config.promise() * 2 + settles,
                 bound: bound(config, scenario),
                 since: None,

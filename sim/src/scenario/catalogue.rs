@@ -36,6 +36,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/election-disk-slow.toml"),
     include_str!("../../scenarios/election-disk-torn.toml"),
     include_str!("../../scenarios/election-drift.toml"),
+    include_str!("../../scenarios/election-epoch.toml"),
     include_str!("../../scenarios/election-flapping.toml"),
     include_str!("../../scenarios/election-hand-over.toml"),
     include_str!("../../scenarios/election-idle.toml"),

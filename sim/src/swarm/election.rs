@@ -41,6 +41,8 @@ pub fn swarm_election(seed: u64) -> Scenario {
     }
     Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-works") }
         .works(&mut scenario);
+    Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-clocks") }
+        .clocks(&mut scenario);
     let over = scenario.faults_end().unwrap_or(chaos);
     let bound = scenario.config().map_or(Duration::ZERO, |config| scenario.election_bound(&config));
     scenario.lasts = over + bound + MS;
@@ -111,6 +113,8 @@ pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration)
     }
     let disks = scenario.disks;
     Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-works") }.works(scenario);
+    Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-clocks") }
+        .clocks(scenario);
     scenario.faults.sort_by_key(|planned| planned.at);
 }
 
@@ -170,6 +174,18 @@ impl Draw<'_> {
             let planned = self.planned(fault);
             scenario.faults.push(planned);
         }
+        scenario.faults.sort_by_key(|planned| planned.at);
+    }
+
+    /// In some runs hosts start again in 1970, and all clocks are set right later.
+    fn clocks(mut self, scenario: &mut Scenario) {
+        if !self.random.permille(150) {
+            return;
+        }
+        let crash = Fault::Crash { hosts: self.aim(), clock: WallClock::Epoch, address: Place::Same };
+        let crash = self.planned(crash);
+        let set = Planned::at(self.span(crash.at, self.until), Fault::SetClock { hosts: Hosts::All });
+        scenario.faults.extend([crash, set]);
         scenario.faults.sort_by_key(|planned| planned.at);
     }
 

@@ -93,6 +93,7 @@ impl<A: App, W: Watch> World<A, W> {
                 let to = to.and_then(|to| self.hosts.get(to as usize)).map(|to| to.id);
                 self.each(hosts, |world, host| world.resign(host, to));
             }
+            Fault::SetClock { hosts } => self.each(hosts, World::set_wall_clock),
             Fault::Prefer { hosts, priority } => self.each(hosts, |world, host| {
                 world.hosts[host as usize].priority = Some(*priority);
                 world.work(host);
@@ -183,6 +184,15 @@ impl<A: App, W: Watch> World<A, W> {
             Towards::Past => clock.step_back(now, by),
         }
         self.rewind(host);
+    }
+
+    /// A host's wall clock is set right, and its process sees it.
+    fn set_wall_clock(&mut self, host: u32) {
+        let right = self.right_ms();
+        let one = &mut self.hosts[host as usize];
+        let since = one.clock.read(self.now).since(one.ballots.began);
+        one.wall = right.saturating_sub(nanos(since) / 1_000_000);
+        self.command(host, b"wall clock", |protocol, now| protocol.set_wall_clock(now, right));
     }
 
     /// A host's application writes metadata of so many bytes, other ones from moment to moment.

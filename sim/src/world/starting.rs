@@ -111,8 +111,13 @@ impl<A: App, W: Watch> World<A, W> {
         }
     }
 
+    /// The true time, in Unix milliseconds.
+    pub(super) fn right_ms(&self) -> u64 {
+        EPOCH_MS + nanos(self.now.since(Instant::ORIGIN)) / 1_000_000
+    }
+
     fn new_protocol(&mut self, host: u32, wall: WallClock) -> Option<Protocol> {
-        let right = EPOCH_MS + nanos(self.now.since(Instant::ORIGIN)) / 1_000_000;
+        let right = self.right_ms();
         let one = &self.hosts[host as usize];
         let wall_ms = match wall {
             WallClock::Right => right,

@@ -56,10 +56,10 @@ impl Election {
         }
     }
 
-    /// A member's record says no more that it leads.
-    pub fn hear_say_over(&mut self, now: Instant, id: NodeId) {
+    /// A member's record says no more that it leads, and how that ended.
+    pub fn hear_say_over(&mut self, now: Instant, id: NodeId, reason: LossReason) {
         self.enter(now);
-        self.drop_hearsay(id, LossReason::Resigned);
+        self.drop_hearsay(id, reason);
     }
 
     fn drop_hearsay(&mut self, id: NodeId, reason: LossReason) {
@@ -105,14 +105,26 @@ impl Election {
     pub(super) fn unfollow(&mut self, reason: LossReason) {
         if let Some(heard) = self.heard.take() {
             self.note_vacancy(heard.id, reason);
+            // What its record says of a term that it has ended is older than that. If it is only not heard here any more, it
+            // may lead on; not if the detector does not hear it either.
+            let place = self.rules.place_of(heard.id);
+            let lives = place.and_then(|place| self.liveness.get(place)) == Some(&Liveness::Alive);
+            let is_over = |hearsay: &Hearsay| hearsay.id == heard.id && hearsay.term <= heard.term;
+            if reason == LossReason::Resigned || !lives {
+                self.hearsay = self.hearsay.filter(|hearsay| !is_over(hearsay));
+            }
             self.tell(reason);
         }
     }
 
     /// A hint from the detector makes an election begin sooner, and makes nobody leader.
     pub(super) fn weigh_hint(&mut self, id: NodeId, liveness: Liveness) {
-        if matches!(liveness, Liveness::Dead | Liveness::Left) {
-            self.drop_hearsay(id, LossReason::Gone);
+        let follows = self.heard.is_some_and(|heard| heard.id == id);
+        match liveness {
+            Liveness::Dead | Liveness::Left => self.drop_hearsay(id, LossReason::Gone),
+            // A voter has not heard it for the time of a promise, and now the detector does not.
+            Liveness::Suspect if self.voter.is_some() && !follows => self.drop_hearsay(id, LossReason::LeaseRanOut),
+            Liveness::Suspect | Liveness::Unknown | Liveness::Alive => {}
         }
         let place = self.rules.place_of(id).filter(|_| liveness == Liveness::Alive);
         if let Some((place, campaign)) = place.zip(self.campaign.as_mut()) {

@@ -226,6 +226,7 @@ impl Election {
     fn end_of_reign(&mut self, reign: &Reign, reason: LossReason) {
         self.next_round = self.next_round.max(reign.next_round());
         self.note_vacancy(self.me, reason);
+        self.ended = reason;
         self.tell(reason);
         if let Some(voter) = &mut self.voter {
             voter.free(self.me, reign.term);
