@@ -113,6 +113,11 @@ impl Campaign {
         }
     }
 
+    /// The leader that hands over to this candidate, and its term.
+    pub(super) fn relieves(&self) -> Option<(NodeId, Term)> {
+        self.predecessor.zip(self.hand_over)
+    }
+
     /// The question of its present stage.
     pub(super) fn question(&self) -> Question {
         match self.stage {

@@ -186,18 +186,18 @@ impl Election {
             return self.fail();
         }
         let (term, hand_over) = (campaign.term, campaign.hand_over);
-        let question = campaign.question();
+        let stage = campaign.stage;
         let round = campaign.ask(self.now, &self.rules);
-        let letter = match question {
-            Question::Sounding => Letter::Sounding { term, round },
-            Question::PreVote => Letter::PreVote { term, round },
-            _ => Letter::Vote { term, round, hand_over },
+        let letter = match stage {
+            Stage::Sounding => Letter::Sounding { term, round },
+            Stage::PreVote => Letter::PreVote { term, round },
+            Stage::Saving | Stage::Vote => Letter::Vote { term, round, hand_over },
         };
         let wants = |place| campaign.wants(self.now, &self.rules, place);
         let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(wants).collect();
         self.send_all(letter, |place| unconvinced.get(place) == Some(&true));
         // A quorum may have said yes while this voter was bound itself, or be this voter alone.
-        if question == Question::PreVote || self.rules.quorum() == 1 {
+        if stage == Stage::PreVote || self.rules.quorum() == 1 {
             self.count_answers(me);
         }
     }
@@ -359,9 +359,9 @@ impl Election {
     fn fail(&mut self) {
         let Some(campaign) = &self.campaign else { return };
         let (stage, trigger) = (campaign.stage, campaign.trigger);
-        let relief = campaign.predecessor.zip(campaign.hand_over);
+        let relieves = campaign.relieves();
         self.drop_campaign();
-        if let Some((predecessor, term)) = relief {
+        if let Some((predecessor, term)) = relieves {
             self.decline(predecessor, term);
         }
         if stage != Stage::Sounding && self.reign.is_none() {

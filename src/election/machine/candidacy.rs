@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::election::campaign::Campaign;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
@@ -77,11 +78,11 @@ impl Election {
         if sabotage::is_off("withdraws") {
             return;
         }
-        let relief = self.campaign.as_ref().and_then(|campaign| campaign.predecessor.zip(campaign.hand_over));
+        let relieves = self.campaign.as_ref().and_then(Campaign::relieves);
         if self.reign.is_none() {
             self.drop_campaign();
         }
-        if let Some((predecessor, term)) = relief {
+        if let Some((predecessor, term)) = relieves {
             self.decline(predecessor, term);
         }
         match &self.reign {

@@ -25,8 +25,7 @@ impl Election {
             self.end_of_reign(&old, LossReason::Resigned);
         }
         let mut reign = Reign::new(self.now, term, trigger, campaign.granted_at(), self.next_round);
-        let relieved = campaign.predecessor.zip(campaign.hand_over);
-        reign.gate = relieved.and_then(|(predecessor, term)| self.gate_behind(predecessor, term));
+        reign.gate = campaign.relieves().and_then(|(predecessor, term)| self.gate_behind(predecessor, term));
         self.counts.terms_won += 1;
         self.failures = 0;
         (self.turn, self.claim_at) = (None, None);
