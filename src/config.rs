@@ -23,7 +23,7 @@ pub(crate) const ELECTIONS_MAX: usize = 8;
 ///
 /// Members may differ in all but the cluster's name, so that a configuration can be changed member by member. What each
 /// does follows its own: with another P or probe interval it finds a crash at its own time. Two knobs divide what they
-/// should not: an election under other voters, lease or drift elects nobody together, which [`VotersDiffer`] tells, and
+/// should not: an election under another lease or drift elects nobody together, which [`VotersDiffer`] tells, and
 /// `members_max` must have room for all members on each of them.
 ///
 /// [`VotersDiffer`]: crate::event::Event::VotersDiffer

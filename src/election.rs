@@ -17,6 +17,7 @@ mod rounds;
 mod rules;
 mod store;
 mod tempo;
+mod transition;
 mod voter;
 
 #[cfg(test)]
@@ -25,11 +26,11 @@ mod tests;
 #[cfg(all(feature = "node", feature = "files"))]
 pub(crate) use fence::counted::Counted;
 pub use fence::{FenceError, FenceGate};
-pub use machine::{Change, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, Standing};
+pub use machine::{Change, ChangeError, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, Standing};
 pub use rules::Rules;
 #[cfg(feature = "files")]
 pub use store::FileStore;
 pub use store::{Ballot, MemoryStore, TermStore};
 
 pub use crate::durable::RecordError;
-pub use crate::wire::{Council, Letter, Question, Round};
+pub use crate::wire::{Council, Letter, Progress, Question, Round};

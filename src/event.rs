@@ -97,13 +97,23 @@ pub enum Event {
         /// How it ended.
         reason: LossReason,
     },
-    /// Members take part in an election under other voters, another lease or another drift than this node: they do not
-    /// elect together until their configurations agree.
+    /// Members take part in an election under other voters, another lease or another drift than this node, and do not elect
+    /// together until their configurations agree. This node itself, if its configuration names others than the voters that
+    /// are agreed: those count.
     VotersDiffer {
         /// Which election.
         election: Arc<str>,
         /// The members with another configuration, as far as this node heard them.
         members: Vec<NodeId>,
+    },
+    /// The voters of an election are others, or will be when both lists have agreed to it.
+    VotersChanged {
+        /// Which election.
+        election: Arc<str>,
+        /// The names of the voters that are agreed, in the order of their ids.
+        voters: Vec<Arc<str>>,
+        /// Those who are to follow, while the voters change.
+        next: Option<Vec<Arc<str>>>,
     },
     /// A new member was refused because the table is full.
     Full {
@@ -155,6 +165,7 @@ impl Event {
             | Event::LeaderUpdated { .. }
             | Event::LeaderLost { .. }
             | Event::VotersDiffer { .. }
+            | Event::VotersChanged { .. }
             | Event::Full { .. } => None,
         }
     }
@@ -163,7 +174,7 @@ impl Event {
     #[must_use]
     pub fn election(&self) -> Option<&str> {
         match self {
-            Event::VotersDiffer { election, .. } => Some(election),
+            Event::VotersDiffer { election, .. } | Event::VotersChanged { election, .. } => Some(election),
             _ => self.leader().map(|leader| &*leader.election),
         }
     }
@@ -197,6 +208,7 @@ impl Event {
             Event::LeaderUpdated { .. } => "leader_updated",
             Event::LeaderLost { .. } => "leader_lost",
             Event::VotersDiffer { .. } => "voters_differ",
+            Event::VotersChanged { .. } => "voters_changed",
             Event::Full { .. } => "full",
         }
     }

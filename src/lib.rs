@@ -60,6 +60,7 @@ pub mod runtime;
 mod sabotage;
 mod swim;
 pub mod time;
+pub mod voters;
 pub mod why;
 pub mod wire;
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::config::{Config, ConfigError, Rules};
-use crate::election::{Election, Lease, SaveOutcome, Standing};
+use crate::election::{ChangeError, Election, Lease, SaveOutcome, Standing};
 use crate::event::{Change, Event};
 use crate::member::{Advertise, Fingerprint, Identity, IdentityError, Incarnation, Member, NodeId, Record, State};
 use crate::metrics::{ElectionMetrics, Metrics};
@@ -19,7 +19,7 @@ use crate::why::Why;
 use crate::wire::{Rejected, own_fields};
 
 pub use crate::swim::{ForgetError, LeaveProgress, Reach};
-pub use elections::{BallotSave, WordError};
+pub use elections::{BallotSave, ChangeVotersError, WordError};
 
 use elections::Elections;
 
@@ -209,6 +209,36 @@ impl Protocol {
         let done = found.resign(now, to);
         self.settle(now);
         if done { Ok(()) } else { Err(ResignError::NotLeading) }
+    }
+
+    /// Asks for other voters of an election: this list is to be the only one, whoever leads sees to it. What came of it is
+    /// told by [`Protocol::change_outcome`]. Where too few of the list answer for four leases it is refused, unless it is
+    /// forced, which waits for them.
+    ///
+    /// # Errors
+    /// When no such election is configured, the names are no list, there is no leader, or this node asks for a change
+    /// already; nothing changes.
+    pub fn change_voters<N: AsRef<str>>(
+        &mut self,
+        now: Instant,
+        election: &str,
+        list: &[N],
+        is_forced: bool,
+    ) -> Result<(), ChangeVotersError> {
+        let done = self.elections.change_voters(now, election, list, is_forced);
+        self.settle(now);
+        done
+    }
+
+    /// Asks for other voters no more; a change that has begun may go on or not.
+    pub fn stop_change(&mut self, now: Instant, election: &str) {
+        self.elections.stop_change(election);
+        self.settle(now);
+    }
+
+    /// What came of the change of voters that this node asked for, once that is known.
+    pub fn change_outcome(&mut self, election: &str) -> Option<Result<(), ChangeError>> {
+        self.elections.change_outcome(election)
     }
 
     /// The elections that this node votes in or watches, in the order of the configuration.

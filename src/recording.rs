@@ -114,6 +114,17 @@ pub enum What<'a> {
         /// What it says.
         word: Cow<'a, [u8]>,
     },
+    /// Other voters were asked for.
+    ChangeVoters {
+        /// Which election.
+        election: Cow<'a, str>,
+        /// The names of the voters.
+        list: Vec<Cow<'a, str>>,
+        /// Whether too few that live were no reason to refuse.
+        is_forced: bool,
+    },
+    /// They are asked for no more.
+    StopChange(Cow<'a, str>),
     /// The wall clock was set, in Unix milliseconds.
     SetWallClock(u64),
     /// A voter's store answered.
@@ -149,6 +160,8 @@ impl fmt::Display for What<'_> {
             What::Stand { election, .. } => write!(f, "stand in {election:?}"),
             What::SetCandidacy { election, candidacy } => write!(f, "candidacy in {election:?}: {candidacy:?}"),
             What::SetWord { election, word } => write!(f, "word of {} bytes in {election:?}", word.len()),
+            What::ChangeVoters { election, list, .. } => write!(f, "change voters of {election:?} to {list:?}"),
+            What::StopChange(election) => write!(f, "stop the change of voters of {election:?}"),
             What::SetWallClock(unix_ms) => write!(f, "wall clock {unix_ms}"),
             What::Saved { election, number, outcome } => write!(f, "save {number} of {election:?}: {outcome:?}"),
             What::Resign { election, to: None } => write!(f, "resign {election:?}"),

@@ -41,6 +41,7 @@ mod strangers;
 mod tape;
 mod unanswered;
 mod view;
+mod voters;
 
 pub use builder::{Builder, DEFAULT_PORT};
 pub use elections::{ElectionStatus, LeaderWatch};

@@ -36,7 +36,7 @@ pub(crate) use codec::{Codec, Datagram};
 pub(crate) use compare::{Range, Terms};
 pub(crate) use further::{check_further, own_fields, way_out_of, with_way_out};
 pub(crate) use items::{Accusation, Item};
-pub use letter::{Council, Letter, Question, Round};
+pub use letter::{Council, Letter, Progress, Question, Round};
 pub(crate) use message::{Digest, Message, Nonce, Pulse};
 pub(crate) use record::RecordRef;
 pub(crate) use roles::{ROLE_BYTES_MAX, Role, roles_of, with_roles};

@@ -39,7 +39,7 @@ impl Drop for Scratch {
 }
 
 fn ballot(term: u64, vote: Option<u128>) -> Ballot {
-    Ballot { term: Term(term), vote: vote.map(NodeId::from_u128), promise: Duration::from_millis(550) }
+    Ballot { term: Term(term), vote: vote.map(NodeId::from_u128), promise: Duration::from_millis(550), voters: None }
 }
 
 /// A folder with one saved ballot in `default.term`, closed again.
@@ -78,12 +78,12 @@ fn what_was_saved_is_there_after_a_restart() {
         assert_eq!(store.load(election).unwrap(), None);
         store.save(election, &self::ballot(2, Some(8))).unwrap();
         store.save(election, ballot).unwrap();
-        assert_eq!(store.load(election).unwrap(), Some(*ballot));
+        assert_eq!(store.load(election).unwrap(), Some(ballot.clone()));
     }
     drop(store);
     let mut store = FileStore::open(&folder).unwrap();
     for (election, ballot) in &saved {
-        assert_eq!(store.load(election).unwrap(), Some(*ballot));
+        assert_eq!(store.load(election).unwrap(), Some(ballot.clone()));
     }
     let count = fs::read_dir(&folder).unwrap().count();
     assert_eq!(count, saved.len() + 1, "a file each, the lock, and nothing temporary");
@@ -171,7 +171,7 @@ fn terms_never_go_back_and_a_vote_is_given_once() {
     refuse(&mut store, ballot(6, Some(1)), "terms never go back");
     refuse(&mut store, ballot(7, Some(2)), "cannot be given again");
     refuse(&mut store, ballot(7, None), "cannot be given again");
-    assert_eq!(store.load("default").unwrap(), Some(before));
+    assert_eq!(store.load("default").unwrap(), Some(before.clone()));
     store.save("default", &Ballot { promise: Duration::from_secs(1), ..before }).unwrap();
     store.save("default", &ballot(9, Some(2))).unwrap();
     // Nor does it help to put an older file in the place, or none, while the store is open.

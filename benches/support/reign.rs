@@ -63,7 +63,8 @@ impl Reign {
         self.round = self.round.next();
         let (term, trigger, turn) = (Term(STARTED_MS + 1), Trigger::NoLeader, Duration::ZERO);
         let letter = Letter::Heartbeat { term, round: self.round, trigger, turn };
-        let done = self.voter.handle_letter(self.now, NodeId::from_name(NAMES[1]), letter);
+        let from = (NodeId::from_name(NAMES[1]), self.voter.rules().council());
+        let done = self.voter.handle_letter(self.now, from, letter);
         while self.voter.poll_change().is_some() {}
         let answer = self.voter.poll_letter();
         done.is_ok() && matches!(answer, Some((_, Letter::Granted { asked: Question::Heartbeat, .. })))
@@ -79,7 +80,9 @@ impl Reign {
     /// Hands in the answers that wait; how many were accepted.
     pub fn answer(&mut self) -> usize {
         let Reign { voter, now, answers, .. } = self;
-        answers.drain(..).filter(|(from, letter)| voter.handle_letter(*now, *from, *letter).is_ok()).count()
+        let council = voter.rules().council();
+        let hears = |(from, letter)| voter.handle_letter(*now, (from, council), letter).is_ok();
+        answers.drain(..).map(hears).filter(|is_taken| *is_taken).count()
     }
 
     fn take_letters(&mut self) -> usize {

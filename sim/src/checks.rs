@@ -26,7 +26,7 @@ mod vacancy;
 mod votes;
 
 pub use eventually::{Settling, put_off};
-pub use leader::{is_estranged, unled};
+pub use leader::{is_estranged, unled, unsettled};
 pub use sometimes::{MUST_HAPPEN, Sometimes};
 
 use std::net::SocketAddr;
@@ -86,6 +86,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("fenced-register", "E5: a register that checks terms takes in no write of a leader after one of a later leader"),
     ("quorum", "E6: every lease has votes of more than half of the configured voters"),
     ("leads", "E7: after the faults every election of which a quorum runs has a leader, within the bound"),
+    ("changes-end", "E11: after the faults no leader holds two lists of voters, within the bound"),
     (
         "fails-over",
         "E7: when the leader's process ends and nothing else is wrong, the next lease begins within a promise, an attempt and half a turn",

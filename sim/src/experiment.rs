@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings::Instant;
 
 use crate::app::App;
-use crate::checks::{Checks, Settling, Sometimes, is_estranged, put_off, unled};
+use crate::checks::{Checks, Settling, Sometimes, is_estranged, put_off, unled, unsettled};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::Trace;
 use crate::violation::Violation;
@@ -297,7 +297,7 @@ impl<A: App> Run<'_, A> {
         }
         self.until(self.world.now() + bound);
         if self.broken.is_empty() {
-            self.broken.extend(unled(&self.world));
+            self.broken.extend(unled(&self.world).or_else(|| unsettled(&self.world)));
         }
     }
 

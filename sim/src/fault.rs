@@ -277,6 +277,13 @@ pub enum Fault {
         /// The higher, the sooner they stand.
         priority: u8,
     },
+    /// These hosts ask for other voters of every election.
+    ChangeVoters {
+        /// Who asks.
+        hosts: Hosts,
+        /// Which hosts are to vote, by number.
+        voters: Vec<u32>,
+    },
     /// The wall clocks of these hosts are set right.
     SetClock {
         /// Which.
@@ -341,6 +348,7 @@ impl Fault {
         "resign",
         "idle",
         "prefer",
+        "change-voters",
         "set-clock",
         "disk-slow",
         "disk-full",
@@ -408,6 +416,7 @@ impl Fault {
             Fault::Resign { .. } => "resign",
             Fault::Idle { .. } => "idle",
             Fault::Prefer { .. } => "prefer",
+            Fault::ChangeVoters { .. } => "change-voters",
             Fault::SetClock { .. } => "set-clock",
             Fault::DiskSlow { .. } => "disk-slow",
             Fault::DiskFull { .. } => "disk-full",
@@ -456,6 +465,7 @@ impl Fault {
             | Fault::Resign { hosts, .. }
             | Fault::Idle { hosts }
             | Fault::Prefer { hosts, .. }
+            | Fault::ChangeVoters { hosts, .. }
             | Fault::SetClock { hosts }
             | Fault::DiskSlow { hosts, .. }
             | Fault::DiskFull { hosts }

@@ -38,6 +38,10 @@ pub const GRANTED: u8 = 8;
 pub const REFUSED: u8 = 16;
 /// The letter kind of whoever leads no more.
 pub const RESIGN: u8 = 24;
+/// The letter kind that says which voters there are.
+const VOTERS: u8 = 27;
+/// The letter kind that asks for other voters.
+const ASK_CHANGE: u8 = 28;
 /// The number of the question whether a voter votes for the asker.
 pub const ASKED_VOTE: u8 = 2;
 
@@ -58,9 +62,9 @@ pub const CHANGE: u8 = 6;
 pub const LOOK: u8 = 1;
 
 /// The digests and nonces that a message of each kind begins with, behind its sender.
-const WORDS: [usize; 10] = [0, 2, 1, 2, 1, 2, 0, 1, 1, 3];
-/// Where a letter begins: behind the header, its sender, its receiver, the election and its charter.
-const LETTER_AT: usize = 10 + 8 + 8 + 8 + 8;
+const WORDS: [usize; 10] = [0, 2, 1, 2, 1, 2, 0, 1, 1, 4];
+/// Where a letter begins: behind the header, its sender, its receiver, the election, its charter and its voters.
+const LETTER_AT: usize = 10 + 8 + 8 + 8 + 8 + 8;
 
 /// A member at a generation and an incarnation, as a rumour names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +144,8 @@ pub struct LetterRead {
     pub to: u64,
     /// The hash of the election's name.
     pub election: u64,
+    /// The configuration of voters that it was written under: its leader's term and its number.
+    pub version: (u64, u64),
     /// What kind of letter it is.
     pub kind: u8,
     /// The term it names.
@@ -157,7 +163,7 @@ impl LetterRead {
         if datagram.get(1) != Some(&ELECTION) {
             return None;
         }
-        let mut rest = datagram.get(LETTER_AT - 24..LETTER_AT - 8)?;
+        let mut rest = datagram.get(LETTER_AT - 32..LETTER_AT - 16)?;
         let to = u64::from_le_bytes(take(&mut rest)?);
         let election = u64::from_le_bytes(take(&mut rest)?);
         let mut rest = datagram.get(LETTER_AT..)?;
@@ -165,9 +171,15 @@ impl LetterRead {
     }
 
     fn take((to, election): (u64, u64), rest: &mut &[u8]) -> Option<Self> {
+        let version = (take_varint(rest)?, take_varint(rest)?);
         let [kind] = take(rest)?;
         let mut number = || take_varint(rest);
-        Some(LetterRead { to, election, kind, term: number()?, round: number()?, detail: number()? })
+        let read = LetterRead { to, election, version, kind, term: number()?, round: number()?, detail: number()? };
+        if matches!(kind, VOTERS | ASK_CHANGE) {
+            let length = usize::try_from(number()?).ok()?;
+            *rest = rest.get(length..)?;
+        }
+        Some(read)
     }
 
     /// What it is called.
@@ -176,7 +188,8 @@ impl LetterRead {
         const ASKED: [&str; 5] = ["?", "sounding", "pre-vote", "vote", "heartbeat"];
         const GRANTED_TO: [&str; 4] = ["granted sounding", "granted pre-vote", "granted vote", "followed"];
         const REFUSED_TO: [&str; 4] = ["refused sounding", "refused pre-vote", "refused vote", "not followed"];
-        const OF_LEADERS: [&str; 3] = ["resigned", "hand-over", "asks for hand-over"];
+        const OF_LEADERS: [&str; 7] =
+            ["resigned", "hand-over", "asks for hand-over", "voters", "asks for change", "holds voters", "change"];
         let names: (&[&'static str], u8) = match self.kind {
             0..GRANTED => (&ASKED, 0),
             GRANTED..REFUSED => (&GRANTED_TO, GRANTED),
@@ -186,10 +199,18 @@ impl LetterRead {
         names.0.get(usize::from(self.kind - names.1)).copied().unwrap_or("letter")
     }
 
-    /// Its fields as a message has them, behind the election's two words.
+    /// Its fields as a message has them, behind the election's three words.
     #[must_use]
     pub fn bytes(self) -> Vec<u8> {
-        [&[self.kind][..], &varint(self.term), &varint(self.round), &varint(self.detail)].concat()
+        [
+            &varint(self.version.0)[..],
+            &varint(self.version.1),
+            &[self.kind],
+            &varint(self.term),
+            &varint(self.round),
+            &varint(self.detail),
+        ]
+        .concat()
     }
 }
 

@@ -326,6 +326,7 @@ impl Scenario {
                     | Fault::Forget { .. }
                     | Fault::Resign { .. }
                     | Fault::Prefer { .. }
+                    | Fault::ChangeVoters { .. }
                     | Fault::SetClock { .. }
                     | Fault::Drift { .. }
             );

@@ -181,7 +181,7 @@ mod tests {
             for scenario in [swarm(seed), swarm_large(seed)] {
                 scenario.check().unwrap_or_else(|error| panic!("{seed}: {error}\n{}", scenario.to_toml()));
                 assert_eq!(Scenario::from_toml(&scenario.to_toml()).as_ref(), Ok(&scenario), "{seed}");
-                assert!((1..=21).contains(&scenario.faults.len()), "{seed}");
+                assert!((1..=45).contains(&scenario.faults.len()), "{seed}");
                 assert!(scenario.hosts >= 3, "{seed}");
                 let until = if scenario.profile == Profile::Wan { CHAOS_UNTIL_WAN } else { CHAOS_UNTIL };
                 let resolved = scenario.resolve(seed);
@@ -200,6 +200,7 @@ mod tests {
                             | Fault::Forget { .. }
                             | Fault::Resign { .. }
                             | Fault::Prefer { .. }
+                            | Fault::ChangeVoters { .. }
                             | Fault::SetClock { .. }
                     );
                     assert!(may_last || planned.lasts.is_some(), "{seed}: {planned:?}");

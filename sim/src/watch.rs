@@ -91,7 +91,7 @@ impl Moment {
 }
 
 /// What became of a voter's ballot on its disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disk {
     /// It was saved.
     Saved(Ballot),
@@ -202,7 +202,7 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
     }
 
     fn disk(&mut self, now: Instant, host: u32, election: &str, disk: Disk) {
-        self.0.disk(now, host, election, disk);
+        self.0.disk(now, host, election, disk.clone());
         self.1.disk(now, host, election, disk);
     }
 

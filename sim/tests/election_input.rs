@@ -61,7 +61,7 @@ fn envelope(net: &mut Net, from: u32, to: u32) -> (SocketAddr, Who, Vec<u64>) {
     let mut who = |n| net.on(n, |protocol, _| Who::is(protocol.me()));
     let (from_who, to_who) = (who(from), who(to));
     let word = |place: usize| u64::from_le_bytes(tapped.bytes[place..place + 8].try_into().unwrap());
-    (net.address(from), from_who, vec![to_who.digest(), word(26), word(34)])
+    (net.address(from), from_who, vec![to_who.digest(), word(26), word(34), word(42)])
 }
 
 fn letters(net: &mut Net) -> Vec<Tapped> {
@@ -70,8 +70,19 @@ fn letters(net: &mut Net) -> Vec<Tapped> {
     net.heard().into_iter().filter(|sent| sent.kind() == ELECTION).collect()
 }
 
-fn letter(who: Who, words: &[u64], kind: u8, (term, round, detail): (u64, u64, u64)) -> Vec<u8> {
-    let letter = LetterRead { to: 0, election: 0, kind, term, round, detail };
+fn letter(who: Who, words: &[u64], kind: u8, fields: (u64, u64, u64)) -> Vec<u8> {
+    letter_under((0, 1), who, words, kind, fields)
+}
+
+/// A letter under a configuration of voters of this version.
+fn letter_under(
+    version: (u64, u64),
+    who: Who,
+    words: &[u64],
+    kind: u8,
+    (term, round, detail): (u64, u64, u64),
+) -> Vec<u8> {
+    let letter = LetterRead { to: 0, election: 0, version, kind, term, round, detail };
     who.says("sim", ELECTION, &[forge::fields(words), letter.bytes()].concat(), &[])
 }
 
@@ -94,7 +105,8 @@ fn letters_that_are_not_for_this_election_are_rejected() {
     let (from, spectator, words) = envelope(&mut net, 3, voter);
     assert_eq!(hand_in(&mut net, voter, from, &ask(&words, spectator)), Err(Rejected::NoVoter));
     let (from, who, words) = envelope(&mut net, leader, 3);
-    assert_eq!(hand_in(&mut net, 3, from, &ask(&words, who)), Err(Rejected::NoVoter), "it has no vote itself");
+    let ask = letter_under((0, 0), who, &words, 2, (term.0 + 1, 1, 0));
+    assert_eq!(hand_in(&mut net, 3, from, &ask), Err(Rejected::NoVoter), "it has no vote itself");
     for bad in [0, Term::LIMIT, u64::MAX] {
         let (from, who, words) = envelope(&mut net, leader, voter);
         let datagram = letter(who, &words, 2, (bad, 1, 0));

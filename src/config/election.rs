@@ -1,15 +1,15 @@
 //! One election's knobs: who votes, how long a lease lasts, how far clocks may drift apart.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, duration_text, within};
 use crate::member::{name_fault, shown};
+use crate::voters::check_list;
 
-/// Most voters that an election may have.
-pub const VOTERS_MAX: usize = 9;
+pub use crate::voters::VOTERS_MAX;
+
 /// The lease of [`ElectionConfig::lan`].
 const LEASE: Duration = Duration::from_millis(500);
 /// Parts of a million.
@@ -175,18 +175,7 @@ impl ElectionConfig {
             return Err(ConfigError::new("elections.name", why));
         }
         if !self.is_watched() {
-            within("elections.voters (number)", self.voters.len(), 1, VOTERS_MAX)?;
-        }
-        let mut seen = BTreeSet::new();
-        for voter in &self.voters {
-            if let Some(fault) = name_fault(voter) {
-                let why = format!("{} is no member's name: {fault}", shown(voter));
-                return Err(ConfigError::new("elections.voters", why));
-            }
-            if !seen.insert(voter) {
-                let why = format!("{voter:?} is there twice; one voter has one vote");
-                return Err(ConfigError::new("elections.voters", why));
-            }
+            check_list(&self.voters).map_err(|fault| ConfigError::new("elections.voters", fault.to_string()))?;
         }
         within("elections.lease", self.lease, ms(50), ms(600_000))?;
         within("elections.heartbeat", self.heartbeat, ms(5).max(self.lease / 50), self.lease / 3)?;
@@ -218,7 +207,7 @@ mod tests {
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        assert_eq!(refused(|c| c.voters.clear()), "elections.voters (number): 0 is too low; use 1 to 9");
+        assert_eq!(refused(|c| c.voters.clear()), "elections.voters: no voter at all: an election needs one at least");
         assert_eq!(
             refused(|c| c.voters.push("a".to_owned())),
             "elections.voters: \"a\" is there twice; one voter has one vote"

@@ -3,6 +3,7 @@
 //! First it asks whether they would vote (which costs no term and disturbs nobody), then for their votes. It asks again,
 //! ever less often, until a quorum agrees or its time is over.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::election::rounds::Rounds;
@@ -68,6 +69,10 @@ pub(super) struct Campaign {
     /// followed any more.
     pub(super) predecessor: Option<NodeId>,
     pub(super) trigger: Trigger,
+    /// Who refused it because it votes under later voters.
+    pub(super) knows_better: Option<NodeId>,
+    /// When it began.
+    pub(super) began: Instant,
     /// When it gives up.
     pub(super) until: Instant,
     /// When it asks again.
@@ -100,6 +105,8 @@ impl Campaign {
             hand_over: None,
             predecessor: None,
             trigger,
+            knows_better: None,
+            began: now,
             until: now + rules.lease(),
             ask_at: now,
             rounds: Rounds::starting_at(first),
@@ -195,20 +202,18 @@ impl Campaign {
         let is_time = now >= self.entered + self.turn && !sabotage::is_off("counts_the_silent");
         let is_out = |place: usize, answer: &Answer| match answer {
             Answer::Against => true,
-            Answer::None => is_time && self.heard.get(place) == Some(&false),
+            Answer::None => is_time && !self.has_heard(place),
             Answer::Granted(_) | Answer::Refused(_) => false,
         };
-        let out = (0..).zip(&self.answers).filter(|(place, answer)| *place != me && is_out(*place, answer)).count();
-        let is_contested = self.answers.contains(&Answer::Against);
-        is_contested && out + rules.quorum() > rules.voters().len()
+        let is_in = |place: usize| place == me || !self.answers.get(place).is_some_and(|answer| is_out(place, answer));
+        self.answers.contains(&Answer::Against) && !rules.electorate().agree(is_in)
     }
 
     /// Whether a quorum says yes; `me` always does, at its place. A yes of longer than a lease ago is none: whoever gave
     /// it may have started again since, and forgotten it.
     pub(super) fn is_won(&self, now: Instant, rules: &Rules, me: usize) -> bool {
-        let others = (0..).zip(&self.answers).filter(|(place, _)| *place != me);
-        let granted = others.filter(|(_, answer)| answer.is_yes(now, rules)).count();
-        granted + 1 >= rules.quorum()
+        let is_yes = |place: usize| self.answers.get(place).is_some_and(|answer| answer.is_yes(now, rules));
+        rules.electorate().agree(|place| place == me || is_yes(place))
     }
 
     /// Asks again when a quorum of those that have answered may be free to say yes; `own` is how long the candidate
@@ -216,17 +221,15 @@ impl Campaign {
     pub(super) fn wait_for_quorum(&mut self, now: Instant, rules: &Rules, me: usize, own: Duration) {
         let silent = if sabotage::is_off("asks_when_free") { Instant::ORIGIN } else { Instant::NEVER };
         let own = if own > Duration::ZERO { now + own } else { Instant::ORIGIN };
-        let free_at = |(place, answer): (usize, &Answer)| match answer {
+        let free_at = |place: usize| match self.answers.get(place) {
             _ if place == me => own,
-            Answer::Refused(until) => *until,
-            Answer::Granted(_) => Instant::ORIGIN,
-            Answer::None => silent,
-            Answer::Against => Instant::NEVER,
+            Some(Answer::Refused(until)) => *until,
+            Some(Answer::Granted(_)) => Instant::ORIGIN,
+            Some(Answer::None) | None => silent,
+            Some(Answer::Against) => Instant::NEVER,
         };
-        let mut free: Vec<Instant> = (0..).zip(&self.answers).map(free_at).collect();
-        free.sort_unstable();
-        let quorum = free.get(rules.quorum() - 1).copied().unwrap_or(Instant::NEVER);
-        let due = quorum.max(own);
+        let quorum = rules.electorate().most(|place| Reverse(free_at(place)));
+        let due = quorum.map_or(Instant::NEVER, |Reverse(free)| free).max(own);
         // What was asked since then is still on its way.
         if due > self.asked_at && due != Instant::NEVER {
             self.ask_at = due.max(now);
@@ -257,9 +260,17 @@ impl Campaign {
     }
 
     /// When each voter that said yes was asked.
-    pub(super) fn granted_at(&self) -> Vec<Option<Instant>> {
-        let at = |answer: &Answer| if let Answer::Granted(sent) = answer { Some(*sent) } else { None };
-        self.answers.iter().map(at).collect()
+    pub(super) fn granted_at(&self, rules: &Rules) -> Vec<(NodeId, Instant)> {
+        let at = |(answer, (id, _)): (&Answer, &(NodeId, _))| match answer {
+            Answer::Granted(sent) => Some((*id, *sent)),
+            Answer::None | Answer::Refused(_) | Answer::Against => None,
+        };
+        self.answers.iter().zip(rules.voters()).filter_map(at).collect()
+    }
+
+    /// Whether this voter has written anything since it began.
+    pub(super) fn has_heard(&self, place: usize) -> bool {
+        self.heard.get(place) == Some(&true)
     }
 
     /// The number of its next round.
@@ -302,7 +313,8 @@ mod tests {
         assert!(!campaign.granted(2, Round(99)));
         assert!(campaign.granted(2, first));
         assert!(campaign.is_won(at(50), &rules, 0));
-        assert_eq!(campaign.granted_at()[..3], [None, Some(at(40)), Some(at(0))]);
+        let [_, first, second, ..] = rules.voters() else { unreachable!() };
+        assert_eq!(campaign.granted_at(&rules), [(first.0, at(40)), (second.0, at(0))]);
         assert!(!campaign.wants(at(50), &rules, 1) && campaign.wants(at(50), &rules, 3));
         assert!(!campaign.is_won(at(500), &rules, 0), "a yes of a lease ago is none any more");
         assert!(campaign.wants(at(500), &rules, 2) && !campaign.wants(at(500), &rules, 1));

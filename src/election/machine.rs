@@ -6,6 +6,8 @@
 mod answering;
 mod asking;
 mod candidacy;
+mod changing;
+mod configuring;
 mod farewell;
 mod knowing;
 mod reigning;
@@ -23,20 +25,24 @@ use crate::election::tempo::Tempo;
 use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
-use crate::random::{Purpose, Random};
+use crate::random::{self, Random};
 use crate::time::Instant;
-use crate::wire::{Letter, Rejected, Round};
+use crate::wire::{Council, Letter, Rejected, Round};
 
 pub use crate::election::voter::Standing;
+pub use changing::ChangeError;
 
 use asking::Turn;
+use changing::Petition;
+use configuring::Ahead;
 use farewell::Farewell;
 use knowing::{Heard, Hearsay, Known};
 
 /// What the detector thinks of a voter: a hint, never a vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Liveness {
     /// It was never heard of.
+    #[default]
     Unknown,
     /// It answers.
     Alive,
@@ -58,7 +64,7 @@ pub struct Lease {
 }
 
 /// A ballot to be saved before anything that follows from it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Save {
     /// Numbers the saves of one process, so that an answer finds its question.
     pub number: u64,
@@ -98,6 +104,22 @@ pub enum Change {
         /// How it ended.
         reason: LossReason,
     },
+    /// The voters are others, or will be: [`Rules::electorate`].
+    Voters {
+        /// Whether they replace the list that this node is configured with.
+        replace_own: bool,
+    },
+}
+
+/// What the save under way is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Purpose {
+    /// This voter's vote for itself.
+    Own,
+    /// A vote for somebody who asked in a round.
+    Vote(NodeId, Round),
+    /// Other voters, of which somebody has told, if that was not this leader itself.
+    Voters(Option<NodeId>),
 }
 
 /// How often something happened, since the start of the process.
@@ -174,8 +196,16 @@ pub struct Election {
     beyond: Option<(Term, Instant)>,
     /// The priority of each voter that says it is a candidate. A hint, as liveness is.
     candidates: Vec<Option<u8>>,
-    /// Who asked for the vote that is being saved, and in which round; none if it is this voter's own.
-    asker: Option<(NodeId, Round)>,
+    /// What the save under way is for.
+    purpose: Option<Purpose>,
+    /// When other voters took effect last.
+    changed_at: Instant,
+    /// Who knows the voters better.
+    ahead: Option<Ahead>,
+    /// The change of voters that this node asks for, and what came of the last.
+    petition: Option<Petition>,
+    petitions: Round,
+    outcome: Option<Result<(), ChangeError>>,
     /// Until when it leaves the office to others, having resigned.
     sits_out_until: Instant,
     is_leaving: bool,
@@ -192,9 +222,9 @@ impl Election {
     #[must_use]
     pub fn new(rules: Rules, me: NodeId, seed: u64, now: Instant) -> Self {
         let voters = rules.voters().len();
-        let random = Random::fork(seed ^ rules.council().election, Purpose::Election);
+        let random = Random::fork(seed ^ rules.council().election, random::Purpose::Election);
         let place = rules.place_of(me);
-        let stands = place.is_some() && rules.stands() == Stands::Always;
+        let stands = rules.stands() == Stands::Always;
         Election {
             place,
             me,
@@ -222,7 +252,12 @@ impl Election {
             liveness: vec![Liveness::Unknown; voters],
             beyond: None,
             candidates: vec![None; voters],
-            asker: None,
+            purpose: None,
+            changed_at: Instant::ORIGIN,
+            ahead: None,
+            petition: None,
+            petitions: Round(0),
+            outcome: None,
             sits_out_until: Instant::ORIGIN,
             is_leaving: false,
             next_round: Round(random.clone().draw() as u32 >> 1),
@@ -235,27 +270,37 @@ impl Election {
         }
     }
 
-    /// Begins to take part as a voter, from what its store held. Does nothing at a node that is no voter, or twice.
+    /// Begins to take part, from what its store held: as a voter, or as one that may become one. Does nothing at a node that
+    /// only watches, or twice.
     pub fn stand(&mut self, now: Instant, standing: Standing) {
         self.enter(now);
-        if self.place.is_none() || self.voter.is_some() {
+        if self.rules.is_watched() || self.voter.is_some() {
             return;
         }
         self.voter = Some(Voter::new(self.now, standing, &self.rules));
+        self.bring_into_effect();
         self.await_turn(self.vacancy);
     }
 
-    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are. `now` is no earlier than
-    /// its receipt, because a promise runs from then.
+    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are, written under these voters.
+    /// `now` is no earlier than its receipt, because a promise runs from then.
     ///
     /// # Errors
     /// Why it was rejected; nothing changed but what time alone changes.
-    pub fn handle_letter(&mut self, now: Instant, from: NodeId, letter: Letter) -> Result<(), Rejected> {
+    pub fn handle_letter(
+        &mut self,
+        now: Instant,
+        (from, council): (NodeId, Council),
+        letter: Letter,
+    ) -> Result<(), Rejected> {
         self.enter(now);
-        let place = self.rules.place_of(from).filter(|_| from != self.me).ok_or(Rejected::NoVoter)?;
-        if self.voter.is_none() {
+        if let Letter::Change { round, progress, .. } = letter {
+            return self.note_change(round, progress, council.version.number);
+        }
+        if self.voter.is_none() || from == self.me {
             return Err(Rejected::NoVoter);
         }
+        let Some(place) = self.weigh_council(from, &council, &letter)? else { return Ok(()) };
         if let Some(campaign) = &mut self.campaign {
             campaign.hear(place);
         }
@@ -270,10 +315,13 @@ impl Election {
                 self.follow((place, from), (term, round), (trigger, turn))
             }
             Letter::Granted { asked, term, round } => self.note_granted((place, from), asked, (term, round)),
-            Letter::Refused { asked, term, round, wait } => self.note_refused((place, asked), (term, round), wait),
+            Letter::Refused { asked, term, round, wait } => {
+                self.note_refused((place, from), asked, (term, round), wait)
+            }
             Letter::Resign { term } => self.note_resigned((place, from), term),
             Letter::HandOver { term } => self.take_over(from, term),
             Letter::AskHandOver { term, priority } => self.hear_request(from, term, priority),
+            Letter::Voters { .. } | Letter::Holds { .. } | Letter::AskChange { .. } | Letter::Change { .. } => Ok(()),
         }
     }
 
@@ -287,6 +335,8 @@ impl Election {
         self.run_claim();
         self.run_campaign();
         self.run_farewells();
+        self.run_petition();
+        self.run_ahead();
     }
 
     /// This node's wall clock was set, and says this now, in Unix milliseconds. A voter whose clock was wrong when it
@@ -317,9 +367,16 @@ impl Election {
         if outcome == SaveOutcome::Failed {
             self.counts.saves_failed += 1;
         }
-        match self.asker.take() {
-            Some((candidate, round)) => self.tell_vote(candidate, round),
-            None => self.go_to_the_voters(),
+        self.bring_into_effect();
+        match self.purpose.take() {
+            Some(Purpose::Vote(candidate, round)) => self.tell_vote(candidate, round),
+            Some(Purpose::Own) => self.go_to_the_voters(),
+            Some(Purpose::Voters(teller)) => teller.into_iter().for_each(|teller| self.say_what_is_held(teller)),
+            None => {}
+        }
+        // After a failure the next beat tries again.
+        if outcome == SaveOutcome::Done {
+            self.run_transition();
         }
     }
 
@@ -377,14 +434,28 @@ impl Election {
         let turn = self.turn.map(|turn| turn.at);
         let heard = self.heard.map(|heard| heard.until);
         let farewell = self.farewell_deadline();
-        [reign, campaign.flatten(), turn, self.claim_at, heard, farewell, self.sound_at].into_iter().flatten().min()
+        let ahead = self.ahead.map(|ahead| ahead.ask_at);
+        [
+            reign,
+            campaign.flatten(),
+            ahead,
+            turn,
+            self.claim_at,
+            heard,
+            farewell,
+            self.sound_at,
+            self.petition_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The right to act as leader, if this node has it at `now`.
     #[must_use]
     pub fn lease(&self, now: Instant) -> Option<Lease> {
-        let (reign, place) = (self.reign.as_ref()?, self.place?);
-        let until = reign.acts_until(now.max(self.now), &self.rules, place)?;
+        let reign = self.reign.as_ref()?;
+        let until = reign.acts_until(now.max(self.now), &self.rules, self.me)?;
         Some(Lease { term: reign.term, until })
     }
 
@@ -438,7 +509,7 @@ impl Election {
     /// Whether this node votes.
     #[must_use]
     pub fn is_voting(&self) -> bool {
-        self.voter.is_some()
+        self.voter.is_some() && self.place.is_some()
     }
 
     /// The highest term that this voter voted in or followed a leader of.
@@ -451,11 +522,11 @@ impl Election {
     #[must_use]
     pub fn supporters(&self) -> usize {
         let Some(reign) = &self.reign else { return 0 };
-        let counts = |place: &usize| {
-            let since = reign.promised(*place);
-            Some(*place) == self.place || since.is_some_and(|since| since + self.rules.lease() > self.now)
+        let counts = |(id, _): &&(NodeId, _)| {
+            let since = reign.promised(*id);
+            *id == self.me || since.is_some_and(|since| since + self.rules.lease() > self.now)
         };
-        (0..self.rules.voters().len()).filter(counts).count()
+        self.rules.voters().iter().filter(counts).count()
     }
 
     /// How often what happened.
@@ -484,16 +555,16 @@ impl Election {
     fn send_all(&mut self, letter: Letter, wanted: impl Fn(usize) -> bool) {
         for (place, (id, _)) in self.rules.voters().iter().enumerate() {
             if Some(place) != self.place && wanted(place) {
-                self.letters.push_back((*id, letter));
+                self.letters.push_back((*id, letter.clone()));
             }
         }
     }
 
     /// Asks for the ballot to be saved, unless that is under way.
-    fn begin_save(&mut self, asker: Option<(NodeId, Round)>) {
+    fn begin_save(&mut self, purpose: Purpose) {
         let Some(voter) = self.voter.as_mut().filter(|voter| !voter.is_saving()) else { return };
         let (number, ballot) = voter.begin_save(self.now);
-        self.asker = asker;
+        self.purpose = Some(purpose);
         self.save = Some(Save { number, ballot });
     }
 

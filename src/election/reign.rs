@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use crate::config::VOTERS_MAX;
 use crate::election::rounds::Rounds;
 use crate::election::rules::Rules;
+use crate::election::transition::Transition;
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
@@ -31,7 +31,14 @@ pub(super) struct HandingOver {
     /// When another is asked instead; never, if somebody named this one.
     pub(super) retry_at: Instant,
     /// The places of those that were asked, a bit each.
-    pub(super) asked: u16,
+    pub(super) asked: u32,
+}
+
+impl HandingOver {
+    /// Whether the one that is asked may be asked again then: somebody named it, and there is time.
+    pub(super) fn may_wait(&self, until: Instant) -> bool {
+        self.retry_at == Instant::NEVER && until < self.until
+    }
 }
 
 /// One voter's time as leader of one term.
@@ -46,12 +53,14 @@ pub(super) struct Reign {
     /// Whether its application was told that it leads.
     pub(super) is_told: bool,
     /// A voter that was seen in a higher term, and since when.
-    pub(super) outrun: Option<(usize, Instant)>,
+    pub(super) outrun: Option<(NodeId, Instant)>,
+    /// The voters, as it sees to them.
+    pub(super) transition: Transition,
     /// Answers to rounds sent before this do not let it act.
     fresh_since: Instant,
     rounds: Rounds,
-    /// When each voter was asked what it last promised to.
-    promised: Vec<Option<Instant>>,
+    /// When each was asked what it last promised to, ascending by id.
+    promised: Vec<(NodeId, Instant)>,
     lease_until: Instant,
 }
 
@@ -61,7 +70,7 @@ impl Reign {
         now: Instant,
         term: Term,
         trigger: Trigger,
-        promised: Vec<Option<Instant>>,
+        promised: Vec<(NodeId, Instant)>,
         first: Round,
     ) -> Self {
         Reign {
@@ -72,6 +81,7 @@ impl Reign {
             beat_at: now,
             is_told: false,
             outrun: None,
+            transition: Transition::default(),
             fresh_since: Instant::ORIGIN,
             rounds: Rounds::starting_at(first),
             promised,
@@ -90,19 +100,20 @@ impl Reign {
         self.rounds.sent(round).is_some()
     }
 
-    /// A voter promised in answer to a round; false if nobody waits for that.
-    pub(super) fn granted(&mut self, now: Instant, place: usize, round: Round) -> bool {
+    /// Somebody promised in answer to a round; false if nobody waits for that.
+    pub(super) fn granted(&mut self, now: Instant, from: NodeId, round: Round) -> bool {
         let Some(sent) = self.rounds.sent(round) else { return false };
         let sent = if sabotage::is_off("lease_from_asking") { now } else { sent };
-        if let Some(promised) = self.promised.get_mut(place) {
-            *promised = (*promised).max(Some(sent));
+        match self.promised.binary_search_by_key(&from, |(id, _)| *id) {
+            Ok(place) => self.promised[place].1 = self.promised[place].1.max(sent),
+            Err(place) => self.promised.insert(place, (from, sent)),
         }
         true
     }
 
     /// Counts anew how long it may act, which never becomes shorter; if it became longer, how long a quorum took to
     /// answer.
-    pub(super) fn renew(&mut self, now: Instant, rules: &Rules, me: usize) -> Option<Duration> {
+    pub(super) fn renew(&mut self, now: Instant, rules: &Rules, me: NodeId) -> Option<Duration> {
         let since = self.quorum_since(now, rules, me)?;
         let until = since + rules.lease();
         if until <= self.lease_until {
@@ -110,6 +121,14 @@ impl Reign {
         }
         self.lease_until = until;
         Some(now.since(since))
+    }
+
+    /// Other voters are in effect: it may act for no longer than a quorum of these has promised.
+    pub(super) fn recount(&mut self, now: Instant, rules: &Rules, me: NodeId) {
+        let until = self.quorum_since(now, rules, me).map_or(Instant::ORIGIN, |since| since + rules.lease());
+        if !sabotage::is_off("lease_recounted") {
+            self.lease_until = self.lease_until.min(until);
+        }
     }
 
     /// Until when it holds office: it steps down then.
@@ -120,7 +139,7 @@ impl Reign {
     }
 
     /// Until when it may act; none if it may not act now.
-    pub(super) fn acts_until(&self, now: Instant, rules: &Rules, me: usize) -> Option<Instant> {
+    pub(super) fn acts_until(&self, now: Instant, rules: &Rules, me: NodeId) -> Option<Instant> {
         let is_gated = self.gate.is_some_and(|gate| gate.until > now) && !sabotage::is_off("gate");
         let is_fresh = self.quorum_since(now, rules, me).is_some_and(|since| since >= self.fresh_since);
         (!is_gated && is_fresh && self.lease_until() > now).then_some(self.lease_until())
@@ -132,24 +151,19 @@ impl Reign {
         self.beat_at = now;
     }
 
-    /// When each voter was asked what it last promised to.
-    pub(super) fn promised(&self, place: usize) -> Option<Instant> {
-        self.promised.get(place).copied().flatten()
+    /// When somebody was asked what it last promised to.
+    pub(super) fn promised(&self, who: NodeId) -> Option<Instant> {
+        let place = self.promised.binary_search_by_key(&who, |(id, _)| *id).ok()?;
+        self.promised.get(place).map(|(_, promised)| *promised)
     }
 
     /// The latest moment of asking that a quorum has answered; the leader itself always has.
-    pub(super) fn quorum_since(&self, now: Instant, rules: &Rules, me: usize) -> Option<Instant> {
+    pub(super) fn quorum_since(&self, now: Instant, rules: &Rules, me: NodeId) -> Option<Instant> {
         if sabotage::is_off("check_quorum") {
             return Some(now);
         }
-        let own = |place| if place == me { Some(now) } else { None };
-        // Asked with each letter, so it takes nothing from the heap.
-        let mut since = [None; VOTERS_MAX];
-        for (place, (since, promised)) in since.iter_mut().zip(&self.promised).enumerate() {
-            *since = own(place).or(*promised);
-        }
-        since.sort_unstable_by(|a, b| b.cmp(a));
-        since.get(rules.quorum() - 1).copied().flatten()
+        let of = |id: NodeId| if id == me { Some(now) } else { self.promised(id) };
+        rules.electorate().most(|place| of(rules.voters().get(place)?.0)).flatten()
     }
 
     /// The number of its next round.
@@ -167,65 +181,66 @@ mod tests {
         Instant::ORIGIN + Duration::from_millis(ms)
     }
 
-    fn reign(voters: usize) -> (Rules, Reign) {
+    fn reign(voters: usize) -> (Rules, Reign, [NodeId; 4]) {
         let names = ["a", "b", "c", "d", "e"];
         let rules = Rules::new(&ElectionConfig::lan("default", names[..voters].iter().copied()));
-        let reign = Reign::new(at(0), Term(9), Trigger::NoLeader, vec![None; voters], Round(0));
-        (rules, reign)
+        let reign = Reign::new(at(0), Term(9), Trigger::NoLeader, Vec::new(), Round(0));
+        let ids = [0, 1, 2, 3].map(|place| rules.voters().get(place).map_or(NodeId::from_u128(0), |(id, _)| *id));
+        (rules, reign, ids)
     }
 
     #[test]
     fn a_lease_runs_from_when_the_quorum_was_asked() {
-        let (rules, mut reign) = reign(5);
+        let (rules, mut reign, ids) = reign(5);
         let first = reign.beat(at(0), &rules);
         let second = reign.beat(at(100), &rules);
-        assert!(reign.granted(at(110), 1, second) && !reign.granted(at(110), 1, Round(77)));
-        assert_eq!(reign.renew(at(150), &rules, 0), None);
-        assert_eq!(reign.acts_until(at(150), &rules, 0), None, "two of five are no quorum");
-        assert!(reign.granted(at(400), 2, first));
-        assert_eq!(reign.renew(at(150), &rules, 0), Some(Duration::from_millis(150)));
-        assert_eq!(reign.acts_until(at(150), &rules, 0), Some(at(500)));
-        assert!(reign.granted(at(400), 2, second));
-        reign.renew(at(150), &rules, 0);
+        assert!(reign.granted(at(110), ids[1], second) && !reign.granted(at(110), ids[1], Round(77)));
+        assert_eq!(reign.renew(at(150), &rules, ids[0]), None);
+        assert_eq!(reign.acts_until(at(150), &rules, ids[0]), None, "two of five are no quorum");
+        assert!(reign.granted(at(400), ids[2], first));
+        assert_eq!(reign.renew(at(150), &rules, ids[0]), Some(Duration::from_millis(150)));
+        assert_eq!(reign.acts_until(at(150), &rules, ids[0]), Some(at(500)));
+        assert!(reign.granted(at(400), ids[2], second));
+        reign.renew(at(150), &rules, ids[0]);
         assert_eq!(reign.lease_until(), at(600));
-        assert!(reign.granted(at(400), 3, first), "an old answer takes nothing away");
-        reign.renew(at(160), &rules, 0);
-        assert_eq!((reign.lease_until(), reign.acts_until(at(600), &rules, 0)), (at(600), None));
+        assert!(reign.granted(at(400), ids[3], first), "an old answer takes nothing away");
+        reign.renew(at(160), &rules, ids[0]);
+        assert_eq!((reign.lease_until(), reign.acts_until(at(600), &rules, ids[0])), (at(600), None));
     }
 
     #[test]
     fn after_a_stall_it_acts_only_on_fresh_answers() {
-        let (rules, mut reign) = reign(3);
+        let (rules, mut reign, ids) = reign(3);
         let before = reign.beat(at(0), &rules);
-        assert!(reign.granted(at(400), 1, before));
-        reign.renew(at(10), &rules, 0);
+        assert!(reign.granted(at(400), ids[1], before));
+        reign.renew(at(10), &rules, ids[0]);
         reign.doubt(at(300));
-        assert_eq!((reign.acts_until(at(300), &rules, 0), reign.lease_until()), (None, at(500)));
+        assert_eq!((reign.acts_until(at(300), &rules, ids[0]), reign.lease_until()), (None, at(500)));
         let after = reign.beat(at(300), &rules);
-        assert!(reign.granted(at(400), 1, before));
-        assert_eq!(reign.acts_until(at(310), &rules, 0), None);
-        assert!(reign.granted(at(400), 1, after));
-        reign.renew(at(320), &rules, 0);
-        assert_eq!(reign.acts_until(at(320), &rules, 0), Some(at(800)));
+        assert!(reign.granted(at(400), ids[1], before));
+        assert_eq!(reign.acts_until(at(310), &rules, ids[0]), None);
+        assert!(reign.granted(at(400), ids[1], after));
+        reign.renew(at(320), &rules, ids[0]);
+        assert_eq!(reign.acts_until(at(320), &rules, ids[0]), Some(at(800)));
     }
 
     #[test]
     fn an_office_handed_over_opens_with_a_word_or_with_time() {
-        let (rules, mut reign) = reign(1);
-        reign.renew(at(0), &rules, 0);
-        assert_eq!(reign.acts_until(at(0), &rules, 0), Some(at(500)), "a voter alone is its own quorum");
+        let (rules, mut reign, ids) = reign(1);
+        reign.renew(at(0), &rules, ids[0]);
+        assert_eq!(reign.acts_until(at(0), &rules, ids[0]), Some(at(500)), "a voter alone is its own quorum");
         reign.gate = Some(Gate { predecessor: NodeId::from_name("b"), term: Term(8), until: at(400) });
-        assert_eq!(reign.acts_until(at(399), &rules, 0), None);
-        assert_eq!(reign.acts_until(at(400), &rules, 0), Some(at(500)));
+        assert_eq!(reign.acts_until(at(399), &rules, ids[0]), None);
+        assert_eq!(reign.acts_until(at(400), &rules, ids[0]), Some(at(500)));
     }
 
     #[test]
     fn who_hands_over_stops_in_time_even_if_nobody_runs_its_timers() {
-        let (rules, mut reign) = reign(1);
-        reign.renew(at(0), &rules, 0);
+        let (rules, mut reign, ids) = reign(1);
+        reign.renew(at(0), &rules, ids[0]);
         let to = NodeId::from_name("b");
         reign.handing_over = Some(HandingOver { to, until: at(300), retry_at: Instant::NEVER, asked: 2 });
-        assert_eq!(reign.acts_until(at(299), &rules, 0), Some(at(300)));
-        assert_eq!((reign.acts_until(at(300), &rules, 0), reign.lease_until()), (None, at(300)));
+        assert_eq!(reign.acts_until(at(299), &rules, ids[0]), Some(at(300)));
+        assert_eq!((reign.acts_until(at(300), &rules, ids[0]), reign.lease_until()), (None, at(300)));
     }
 }

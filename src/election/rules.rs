@@ -8,6 +8,7 @@ use twox_hash::XxHash3_64;
 use crate::config::{ElectionConfig, Stands};
 use crate::member::NodeId;
 use crate::sabotage;
+use crate::voters::Voters;
 use crate::wire::Council;
 
 /// The shortest turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a slow
@@ -20,12 +21,13 @@ const TURN_MIN: Duration = Duration::from_millis(4);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     name: Arc<str>,
-    /// Ids and names, ascending by id.
-    voters: Vec<(NodeId, Arc<str>)>,
+    voters: Voters,
     lease: Duration,
     heartbeat: Duration,
     promise: Duration,
-    council: Council,
+    /// Hashes of the name, and of lease and drift.
+    election: u64,
+    charter: u64,
     stands: Stands,
     priority: u8,
 }
@@ -34,24 +36,16 @@ impl Rules {
     /// What follows from a configuration that [`Config::check`](crate::Config::check) accepted.
     #[must_use]
     pub fn new(config: &ElectionConfig) -> Self {
-        let mut voters: Vec<(NodeId, Arc<str>)> =
-            config.voters.iter().map(|name| (NodeId::from_name(name), name.as_str().into())).collect();
-        voters.sort();
-        let mut charter = Vec::new();
-        for (id, _) in &voters {
-            charter.extend_from_slice(&id.to_bytes());
-        }
-        charter.extend_from_slice(&config.lease.as_nanos().to_le_bytes());
+        let mut charter = config.lease.as_nanos().to_le_bytes().to_vec();
         charter.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
-        let council =
-            Council { election: XxHash3_64::oneshot(config.name.as_bytes()), charter: XxHash3_64::oneshot(&charter) };
         Rules {
             name: config.name.as_str().into(),
-            voters,
+            voters: Voters::first(&config.voters),
             lease: config.lease,
             heartbeat: config.heartbeat,
             promise: if sabotage::is_off("drift_margin") { config.lease } else { config.promise() },
-            council,
+            election: XxHash3_64::oneshot(config.name.as_bytes()),
+            charter: XxHash3_64::oneshot(&charter),
             stands: config.stands,
             priority: config.priority,
         }
@@ -63,25 +57,34 @@ impl Rules {
         &self.name
     }
 
+    /// The same under other voters.
+    #[must_use]
+    pub fn under(&self, voters: Voters) -> Self {
+        Rules { voters, ..self.clone() }
+    }
+
+    /// Who votes.
+    #[must_use]
+    pub fn electorate(&self) -> &Voters {
+        &self.voters
+    }
+
     /// Ids and names of the voters, ascending by id.
     #[must_use]
     pub fn voters(&self) -> &[(NodeId, Arc<str>)] {
-        &self.voters
+        self.voters.all()
     }
 
     /// A voter's place among them.
     #[must_use]
     pub fn place_of(&self, id: NodeId) -> Option<usize> {
-        self.voters.binary_search_by_key(&id, |(voter, _)| *voter).ok()
+        self.voters.place_of(id)
     }
 
     /// How many voters must agree: more than half of those configured; 0 where they are not known.
     #[must_use]
     pub fn quorum(&self) -> usize {
-        if self.voters.is_empty() {
-            return 0;
-        }
-        if sabotage::is_off("quorum") { self.voters.len() / 2 } else { self.voters.len() / 2 + 1 }
+        self.voters.quorum()
     }
 
     /// When this node is a candidate.
@@ -123,7 +126,8 @@ impl Rules {
     /// What letters about this election carry.
     #[must_use]
     pub fn council(&self) -> Council {
-        self.council
+        let (voters, version) = (self.voters.digest(), self.voters.version());
+        Council { election: self.election, charter: self.charter, voters, version }
     }
 
     /// How much later than the candidate before it each candidate stands, where an attempt takes so long.
@@ -144,6 +148,7 @@ mod tests {
         assert_ne!(rules(&["a", "b", "c"]).council(), rules(&["a", "b", "d"]).council());
         let longer = ElectionConfig::lan("default", ["a", "b", "c"]).with_lease(Duration::from_secs(1));
         assert_ne!(rules(&["a", "b", "c"]).council().charter, Rules::new(&longer).council().charter);
+        assert_eq!(rules(&["a", "b", "c"]).council().voters, Rules::new(&longer).council().voters);
         for (voters, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (9, 5)] {
             let names: Vec<String> = (0..voters).map(|n| format!("n{n}")).collect();
             assert_eq!(Rules::new(&ElectionConfig::lan("default", names)).quorum(), quorum);

@@ -14,13 +14,14 @@ use crate::durable::{Kind, RecordError, open, seal};
 use crate::leader::Term;
 use crate::member::NodeId;
 use crate::sabotage;
+use crate::voters::Voters;
 
 #[cfg(feature = "files")]
 pub use file::FileStore;
 
-/// What a voter must not forget: the highest term it voted in, for whom, and the longest promise it may still be bound
-/// by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// What a voter must not forget: the highest term it voted in, for whom, the longest promise it may still be bound by, and
+/// who votes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ballot {
     /// The highest term it knows: it votes in no lower one.
     pub term: Term,
@@ -28,6 +29,9 @@ pub struct Ballot {
     pub vote: Option<NodeId>,
     /// The longest time for which it may have promised a leader to vote for no other.
     pub promise: Duration,
+    /// The latest configuration of voters that it knows. None before its first vote, which it gives under the one that it
+    /// was started with.
+    pub voters: Option<Voters>,
 }
 
 /// Keeps ballots, one for each election.
@@ -82,7 +86,7 @@ impl Ballot {
     #[must_use]
     pub fn opening(held: Option<Ballot>, unix_ms: u64, promise: Duration) -> Ballot {
         let unix_ms = if sabotage::is_off("terms_from_clock") { 1 } else { unix_ms };
-        let unknown = Ballot { term: Term(unix_ms.clamp(1, Term::LIMIT / 2)), vote: None, promise };
+        let unknown = Ballot { term: Term(unix_ms.clamp(1, Term::LIMIT / 2)), vote: None, promise, voters: None };
         let held = held.unwrap_or(unknown);
         Ballot { promise: held.promise.max(promise), ..held }
     }
@@ -101,23 +105,24 @@ impl Ballot {
         Ballot::from_body(open(Kind::Ballot, bytes)?, "")
     }
 
-    fn to_record(self, election: &str) -> Vec<u8> {
+    fn to_record(&self, election: &str) -> Vec<u8> {
         seal(Kind::Ballot, &self.to_body(election))
     }
 
     /// Term, then 0 or 1 and the vote, then the promise as seconds and nanoseconds, all plain; then the election's
-    /// name, so that a ballot which is moved to another election's place is not taken for its own.
-    fn to_body(self, election: &str) -> Vec<u8> {
+    /// name, so that a ballot which is moved to another election's place is not taken for its own. With 2 or 3 in the place
+    /// of 0 or 1 the configuration of voters stands before the name: its length in 2 bytes, and as many.
+    fn to_body(&self, election: &str) -> Vec<u8> {
         let mut body = self.term.0.to_le_bytes().to_vec();
-        match self.vote {
-            None => body.push(0),
-            Some(id) => {
-                body.push(1);
-                body.extend_from_slice(&id.to_bytes());
-            }
-        }
+        body.push(u8::from(self.vote.is_some()) | u8::from(self.voters.is_some()) << 1);
+        body.extend(self.vote.iter().flat_map(|id| id.to_bytes()));
         body.extend_from_slice(&self.promise.as_secs().to_le_bytes());
         body.extend_from_slice(&self.promise.subsec_nanos().to_le_bytes());
+        if let Some(voters) = self.voters.as_ref().map(Voters::to_bytes) {
+            // 18 names of 64 bytes at most.
+            body.extend_from_slice(&(voters.len() as u16).to_le_bytes());
+            body.extend_from_slice(&voters);
+        }
         body.extend_from_slice(election.as_bytes());
         body
     }
@@ -129,9 +134,10 @@ impl Ballot {
 
     fn take_from(body: &[u8]) -> Option<(Self, &[u8])> {
         let (term, rest) = body.split_first_chunk()?;
-        let (vote, rest) = match rest.split_first()? {
-            (0, rest) => (None, rest),
-            (1, rest) => {
+        let (&holds, rest) = rest.split_first()?;
+        let (vote, rest) = match holds {
+            0 | 2 => (None, rest),
+            1 | 3 => {
                 let (id, rest) = rest.split_first_chunk()?;
                 (Some(NodeId::from_bytes(*id)), rest)
             }
@@ -144,23 +150,35 @@ impl Ballot {
             return None;
         }
         let promise = Duration::new(u64::from_le_bytes(*seconds), nanos);
-        Some((Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise }, rest))
+        let (voters, rest) = if holds < 2 {
+            (None, rest)
+        } else {
+            let (length, rest) = rest.split_first_chunk()?;
+            let (voters, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+            (Some(Voters::from_bytes(voters)?), rest)
+        };
+        Some((Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise, voters }, rest))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::voters::Version;
 
     const ME: NodeId = NodeId::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
 
-    fn ballots() -> [Ballot; 4] {
+    fn ballots() -> [Ballot; 6] {
         let second = Duration::from_secs(1);
+        let version = Version { term: Term(6), number: 3 };
+        let joint = Voters::first(["a", "b"]).joint(version, &["b".into(), "c".into()]);
         [
-            Ballot { term: Term(0), vote: None, promise: Duration::ZERO },
-            Ballot { term: Term(7), vote: Some(ME), promise: Duration::from_millis(550) },
-            Ballot { term: Term(7), vote: None, promise: second },
-            Ballot { term: Term(u64::MAX), vote: Some(NodeId::from_u128(0)), promise: Duration::MAX },
+            Ballot { term: Term(0), vote: None, promise: Duration::ZERO, voters: None },
+            Ballot { term: Term(7), vote: Some(ME), promise: Duration::from_millis(550), voters: None },
+            Ballot { term: Term(7), vote: None, promise: second, voters: None },
+            Ballot { term: Term(u64::MAX), vote: Some(NodeId::from_u128(0)), promise: Duration::MAX, voters: None },
+            Ballot { term: Term(7), vote: None, promise: second, voters: Some(joint.following(version)) },
+            Ballot { term: Term(7), vote: Some(ME), promise: second, voters: Some(joint) },
         ]
     }
 
@@ -187,7 +205,7 @@ mod tests {
 
     #[test]
     fn nothing_else_is_a_ballot() {
-        let good = ballots()[1];
+        let good = ballots()[1].clone();
         let body = good.to_body("");
         let with = |at: usize, to: &[u8]| {
             let mut body = body.clone();
@@ -195,7 +213,7 @@ mod tests {
             seal(Kind::Ballot, &body)
         };
         let table = [
-            (with(8, &[2]), RecordError::Body),
+            (with(8, &[4]), RecordError::Body),
             (with(33, &1_000_000_000_u32.to_le_bytes()), RecordError::Body),
             (seal(Kind::Ballot, &body[..body.len() - 1]), RecordError::Body),
             (seal(Kind::Ballot, &[]), RecordError::Body),

@@ -19,12 +19,14 @@ fn at(ms: u64) -> Instant {
 }
 
 enum What {
-    Letter(usize, usize, Letter),
+    Letter(usize, usize, Council, Letter),
     Saved(usize, Save),
 }
 
 struct Net {
     now: Instant,
+    /// The nodes in the list that each is configured with.
+    lists: Vec<Vec<usize>>,
     nodes: Vec<Option<Election>>,
     disks: Vec<Option<Ballot>>,
     queue: Vec<(Instant, u64, What)>,
@@ -40,8 +42,15 @@ struct Net {
 
 impl Net {
     fn new(voters: usize) -> Self {
+        Net::with(vec![(0..voters).collect(); voters])
+    }
+
+    /// Nodes with a list each.
+    fn with(lists: Vec<Vec<usize>>) -> Self {
+        let voters = lists.len();
         let mut net = Net {
             now: Instant::ORIGIN,
+            lists,
             nodes: vec![None; voters],
             disks: vec![None; voters],
             queue: Vec::new(),
@@ -59,14 +68,21 @@ impl Net {
         Rules::new(&ElectionConfig::lan("default", NAMES[..self.nodes.len()].iter().copied()).stands_always())
     }
 
+    fn names(&self, nodes: &[usize]) -> Vec<std::sync::Arc<str>> {
+        let all = self.rules();
+        nodes.iter().map(|node| all.voters()[*node].1.clone()).collect()
+    }
+
     /// The node at a place in the order of ids, which is the order of ranks.
     fn id(&self, node: usize) -> NodeId {
         self.rules().voters()[node].0
     }
 
     fn start(&mut self, node: usize) {
-        let mut election = Election::new(self.rules(), self.id(node), node as u64, self.now);
-        let ballot = self.disks[node];
+        let list = self.names(&self.lists[node]);
+        let config = ElectionConfig::lan("default", list.iter().map(|name| &**name)).stands_always();
+        let mut election = Election::new(Rules::new(&config), self.id(node), node as u64, self.now);
+        let ballot = self.disks[node].clone();
         let unix_ms = 1_000_000 + self.now.as_nanos() / 1_000_000;
         election.stand(self.now, Standing { ballot, is_durable: true, unix_ms });
         for other in 0..self.nodes.len() {
@@ -93,10 +109,10 @@ impl Net {
     fn drain(&mut self, node: usize) {
         let Some(mut election) = self.nodes[node].take() else { return };
         while let Some((to, letter)) = election.poll_letter() {
-            let to = election.rules().place_of(to).unwrap();
+            let to = self.rules().place_of(to).unwrap();
             let is_unheard = self.unheard == Some(node) && matches!(letter, Letter::Vote { .. });
             if !self.cut.contains(&(node, to)) && !is_unheard {
-                self.push(DELAY, What::Letter(node, to, letter));
+                self.push(DELAY, What::Letter(node, to, election.rules().council(), letter));
             }
         }
         while let Some(save) = election.poll_save() {
@@ -104,7 +120,14 @@ impl Net {
             self.push(disk, What::Saved(node, save));
         }
         while let Some(change) = election.poll_change() {
+            let is_of_voters = matches!(change, Change::Voters { .. });
             self.changes.push((self.now, node, change));
+            if is_of_voters {
+                for other in 0..self.nodes.len() {
+                    election.hint(self.now, self.id(other), Liveness::Alive);
+                    election.hint_candidacy(self.now, self.id(other), Some(0));
+                }
+            }
         }
         self.nodes[node] = Some(election);
     }
@@ -129,10 +152,10 @@ impl Net {
                     let (due, _, what) = self.queue.remove(place);
                     self.now = self.now.max(due);
                     match what {
-                        What::Letter(from, to, letter) => {
+                        What::Letter(from, to, council, letter) => {
                             let from = self.id(from);
                             self.call(to, |election, now| {
-                                let _ = election.handle_letter(now, from, letter);
+                                let _ = election.handle_letter(now, (from, council), letter);
                             });
                         }
                         What::Saved(node, save) => {
@@ -216,17 +239,18 @@ fn disks_slower_than_a_turn_delay_an_election_by_little_more_than_themselves() {
 fn a_vote_that_is_saved_after_its_candidate_gave_up_binds_nobody() {
     let rules = Net::new(3).rules();
     let [me, first, second] = [0, 1, 2].map(|place| rules.voters()[place].0);
+    let council = rules.council();
     let mut voter = Election::new(rules, me, 1, at(0));
     voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000 });
     let now = at(600);
     let vote = Letter::Vote { term: Term(1_001), round: Round(1), hand_over: None };
-    voter.handle_letter(now, first, vote).unwrap();
+    voter.handle_letter(now, (first, council), vote).unwrap();
     let save = voter.poll_save().unwrap();
-    voter.handle_letter(now, first, Letter::Resign { term: Term(1_001) }).unwrap();
+    voter.handle_letter(now, (first, council), Letter::Resign { term: Term(1_001) }).unwrap();
     voter.handle_saved(now, save.number, SaveOutcome::Done);
     let confirmed = Letter::Granted { asked: Question::Resigned, term: Term(1_001), round: Round(0) };
     assert_eq!((voter.poll_letter(), voter.poll_letter()), (Some((first, confirmed)), None), "nobody wants that vote");
-    voter.handle_letter(now, second, Letter::PreVote { term: Term(1_002), round: Round(1) }).unwrap();
+    voter.handle_letter(now, (second, council), Letter::PreVote { term: Term(1_002), round: Round(1) }).unwrap();
     let answer = voter.poll_letter();
     assert!(matches!(answer, Some((to, Letter::Granted { .. })) if to == second), "{answer:?}");
 }
@@ -472,6 +496,31 @@ fn a_successor_that_does_not_stand_says_so_and_the_next_is_asked() {
 }
 
 #[test]
+fn a_successor_that_has_just_started_is_waited_for_if_somebody_named_it() {
+    let mut net = Net::new(3);
+    net.run(2_000);
+    for (to, expected) in [(Some(2), 2), (None, 1)] {
+        let (leader, _) = net.leader();
+        net.crash(2);
+        net.start(2);
+        net.run(300);
+        let named = to.map(|to| net.id(to));
+        net.call(leader, |election, now| assert!(election.resign(now, named)));
+        net.run(20);
+        let is_waited_for = net.nodes[leader].as_ref().is_some_and(Election::is_handing_over);
+        assert_eq!(is_waited_for, to.is_some());
+        net.run(280);
+        assert_eq!((net.leader().0, net.led(expected)), (expected, Some(Trigger::HandedOver)));
+        // So that another leads when the next is asked for.
+        let first = net.id(0);
+        let (leader, _) = net.leader();
+        net.call(leader, |election, now| assert!(election.resign(now, Some(first))));
+        net.run(1_000);
+    }
+    net.check();
+}
+
+#[test]
 fn the_higher_priority_stands_first_and_takes_over_from_a_lower_one() {
     let mut net = Net::new(3);
     net.stands(2, Some(7));
@@ -524,4 +573,133 @@ fn a_leader_that_neither_this_voter_nor_the_detector_hears_is_lost() {
         election.hear_say(now, id, leader.1, Trigger::NoLeader);
     });
     assert_eq!(known(&net), Some((id, leader.1)));
+}
+
+fn changed(net: &mut Net, asker: usize, list: &[usize], is_forced: bool) {
+    let names = net.names(list);
+    net.call(asker, |election, now| election.ask_change(now, &names, is_forced).unwrap());
+}
+
+fn outcome(net: &mut Net, node: usize) -> Option<Result<(), ChangeError>> {
+    net.nodes[node].as_mut().unwrap().change_outcome()
+}
+
+/// Who votes, as a node knows: the nodes of the list that is agreed, and of the one that is to follow.
+fn electorate(net: &Net, node: usize) -> (Vec<usize>, Option<Vec<usize>>) {
+    let voters = net.nodes[node].as_ref().unwrap().rules().electorate();
+    let all = net.rules();
+    let places = |names: Vec<&std::sync::Arc<str>>| -> Vec<usize> {
+        (0..all.voters().len()).filter(|place| names.contains(&&all.voters()[*place].1)).collect()
+    };
+    (places(voters.present().collect()), voters.next().map(|next| places(next.collect())))
+}
+
+#[test]
+fn any_list_follows_any_other_and_nobody_loses_the_office_but_who_has_no_seat() {
+    // Who votes first, who then, and who asks.
+    let rows: [(&[usize], &[usize], usize); 9] = [
+        (&[0, 1, 2], &[0, 1, 2, 3, 4], 0),
+        (&[0, 1, 2], &[0, 1, 2, 3, 4], 1),
+        (&[0, 1, 2], &[0, 1, 2, 3, 4], 4),
+        (&[0, 1, 2, 3, 4], &[0, 1, 2], 2),
+        (&[0, 1, 2], &[0], 0),
+        (&[0], &[0, 1, 2], 0),
+        (&[0, 1, 2], &[1, 2, 3], 0),
+        (&[0, 1], &[2, 3, 4], 0),
+        (&[0, 1, 2], &[0, 1, 2], 1),
+    ];
+    for (before, after, asker) in rows {
+        let what = format!("{before:?} to {after:?}, {asker} asks");
+        let mut net = Net::with(vec![before.to_vec(); 5]);
+        net.run(1_000);
+        let (leader, term) = net.leader();
+        // Who has no vote hears of the leader from its record.
+        let id = net.id(leader);
+        net.call(4, |election, now| election.hear_say(now, id, term, Trigger::NoLeader));
+        changed(&mut net, asker, after, false);
+        net.run(400);
+        assert_eq!(outcome(&mut net, asker), Some(Ok(())), "{what}");
+        for node in before.iter().chain(after) {
+            assert_eq!(electorate(&net, *node), (after.to_vec(), None), "{what}: as {node} knows");
+        }
+        let (now_leads, _) = net.leader();
+        assert!(after.contains(&now_leads) && (now_leads == leader || !after.contains(&leader)), "{what}: {now_leads}");
+        // And these alone are a quorum from then on, after restarts of everybody, too.
+        let gone: Vec<usize> = (0..5).filter(|node| !after.contains(node)).collect();
+        gone.iter().for_each(|node| net.crash(*node));
+        after.iter().for_each(|node| net.crash(*node));
+        net.run(100);
+        after.iter().for_each(|node| net.start(*node));
+        net.run(2_000);
+        assert!(after.contains(&net.leader().0), "{what}");
+    }
+}
+
+#[test]
+fn a_change_is_refused_and_says_why() {
+    let mut net = Net::with(vec![vec![0, 1, 2]; 5]);
+    let names = net.names(&[0, 1, 2, 3, 4]);
+    let refused = net.nodes[0].as_mut().unwrap().ask_change(Instant::ORIGIN, &names, false);
+    assert_eq!(refused, Err(ChangeError::NoLeader));
+    net.run(1_000);
+    // Of the new voters one answers: three of five do not.
+    net.crash(3);
+    net.crash(4);
+    net.crash(2);
+    changed(&mut net, 0, &[0, 1, 2, 3, 4], false);
+    let names = net.names(&[0, 1]);
+    let refused = net.nodes[0].as_mut().unwrap().ask_change(net.now, &names, false);
+    assert_eq!(refused, Err(ChangeError::Asking));
+    net.run(1_000);
+    changed(&mut net, 1, &[0, 1], false);
+    net.run(100);
+    assert_eq!(outcome(&mut net, 1), Some(Err(ChangeError::Busy)));
+    net.run(2_000);
+    assert_eq!(outcome(&mut net, 0), Some(Err(ChangeError::TooFewLive)));
+    assert_eq!(electorate(&net, 0), (vec![0, 1, 2], None));
+    // Forced, it waits for them.
+    changed(&mut net, 0, &[0, 1, 2, 3, 4], true);
+    net.run(5_000);
+    assert_eq!(outcome(&mut net, 0), None);
+    assert_eq!(electorate(&net, 0).0, [0, 1, 2]);
+    net.start(4);
+    net.run(1_500);
+    assert_eq!(outcome(&mut net, 0), Some(Ok(())));
+    // Who was away learns it.
+    net.start(2);
+    net.start(3);
+    net.run(1_000);
+    for node in 0..5 {
+        assert_eq!(electorate(&net, node).0, [0, 1, 2, 3, 4], "as {node} knows");
+    }
+}
+
+#[test]
+fn lists_that_were_never_agreed_elect_nobody() {
+    // Three vote, and one of them is started again with a list of five, beside two that are new.
+    for is_cut in [false, true] {
+        let mut net = Net::with(vec![vec![0, 1, 2], vec![0, 1, 2], vec![0, 1, 2], vec![0, 1, 2], vec![0, 1, 2]]);
+        net.crash(3);
+        net.crash(4);
+        net.disks[3] = None;
+        net.disks[4] = None;
+        net.run(1_000);
+        let held = net.leader().0;
+        net.crash(0);
+        net.lists = vec![(0..5).collect(), vec![0, 1, 2], vec![0, 1, 2], (0..5).collect(), (0..5).collect()];
+        if is_cut {
+            [(0, 1), (0, 2), (3, 1), (3, 2), (4, 1), (4, 2)].into_iter().for_each(|(one, other)| net.cut(one, other));
+        }
+        net.start(0);
+        net.start(3);
+        net.start(4);
+        net.run(10_000);
+        let leader = net.leader().0;
+        assert!([0, 1, 2].contains(&leader) && (!is_cut || [1, 2].contains(&leader)), "{leader}, {held} before");
+        for node in 0..5 {
+            let expected = if is_cut && node > 2 { vec![0, 1, 2, 3, 4] } else { vec![0, 1, 2] };
+            let known = electorate(&net, node).0;
+            assert!(known == expected || known == [0, 1, 2], "as {node} knows: {known:?}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::leader::Term;
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
+use crate::voters::{Version, Voters};
 
 /// How far a term may lie ahead of what a voter with a durable store knows: 49 days of milliseconds. It lets a quorum
 /// in whose terms began at a clock, and keeps a liar from using the terms up.
@@ -21,7 +22,7 @@ const LEAP_MAX: u64 = 1 << 32;
 const PROMISES_MAX: usize = 4;
 
 /// What a voter starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// What its store holds, by [`Ballot::opening`] at least; none if it never held anything.
     pub ballot: Option<Ballot>,
@@ -55,6 +56,8 @@ pub(super) struct Voter {
     /// The save under way: its number, what is saved, and when it began.
     saving: Option<(u64, Ballot, Instant)>,
     saves: u64,
+    /// The configuration of voters that the store holds.
+    held: Option<Voters>,
     promises: Vec<Promise>,
     /// Until when it may be bound by promises that it has forgotten.
     waits_until: Instant,
@@ -75,16 +78,20 @@ pub(super) struct No {
 
 impl Voter {
     pub(super) fn new(now: Instant, standing: Standing, rules: &Rules) -> Self {
+        let is_saved = standing.ballot.is_some();
+        let held = standing.ballot.as_ref().and_then(|ballot| ballot.voters.clone());
         let ballot = Ballot::opening(standing.ballot, standing.unix_ms, rules.promise());
         let wait = if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise };
+        let is_new = ballot.vote.is_none();
         Voter {
             ballot: Ballot { promise: rules.promise(), ..ballot },
-            is_saved: standing.ballot.is_some(),
+            is_saved,
             is_void: false,
-            is_new: ballot.vote.is_none(),
+            is_new,
             followed: Term(0),
             saving: None,
             saves: 0,
+            held,
             promises: Vec::new(),
             waits_until: now + wait,
             started_until: now + wait,
@@ -177,10 +184,13 @@ impl Voter {
         self.unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    /// Gives its vote; it may be told once [`Voter::is_saved`] says so.
-    pub(super) fn give(&mut self, term: Term, candidate: NodeId) {
+    /// Gives its vote under the voters in effect; it may be told once [`Voter::is_saved`] says so. With its first it agrees to
+    /// the list that it was configured with.
+    pub(super) fn give(&mut self, term: Term, candidate: NodeId, voters: &Voters) {
         self.is_new = false;
-        let ballot = Ballot { term, vote: Some(candidate), ..self.ballot };
+        let agreed = || voters.at(voters.version().max(Version { term: Term(0), number: 1 }));
+        let held = self.ballot.voters.clone().unwrap_or_else(agreed);
+        let ballot = Ballot { term, vote: Some(candidate), voters: Some(held), ..self.ballot.clone() };
         self.is_saved &= ballot == self.ballot;
         self.is_void &= ballot == self.ballot;
         self.ballot = ballot;
@@ -219,7 +229,7 @@ impl Voter {
         if term > self.ballot.term {
             self.is_new = false;
             // Not saved: a leader of that term has a quorum of saved votes, and two quorums share a voter.
-            self.ballot = Ballot { term, vote: None, ..self.ballot };
+            self.ballot = Ballot { term, vote: None, ..self.ballot.clone() };
             self.is_saved = false;
             self.is_void = false;
         }
@@ -228,15 +238,56 @@ impl Voter {
     /// What is to be saved now, with its number.
     pub(super) fn begin_save(&mut self, now: Instant) -> (u64, Ballot) {
         self.saves += 1;
-        self.saving = Some((self.saves, self.ballot, now));
-        (self.saves, self.ballot)
+        self.saving = Some((self.saves, self.ballot.clone(), now));
+        (self.saves, self.ballot.clone())
     }
 
     /// The store has answered: how long it took. None if that was not about the save under way.
     pub(super) fn end_save(&mut self, now: Instant, number: u64, is_done: bool) -> Option<Duration> {
         let (_, saved, began) = self.saving.take_if(|(under_way, ..)| *under_way == number)?;
         self.is_saved |= is_done && saved == self.ballot;
+        if is_done {
+            self.held = saved.voters;
+        }
         Some(now.since(began))
+    }
+
+    /// Takes a later configuration of voters over, to be saved. Whoever made it led in its term, so this voter is in that
+    /// one at least.
+    pub(super) fn configure(&mut self, voters: Voters) {
+        let term = voters.version().term;
+        if term > self.ballot.term {
+            self.ballot = Ballot { term, vote: None, ..self.ballot.clone() };
+            (self.is_void, self.is_new) = (false, false);
+        }
+        self.followed = self.followed.max(term);
+        self.ballot.voters = Some(voters);
+        self.is_saved = false;
+    }
+
+    /// The configuration that its store holds.
+    pub(super) fn held(&self) -> Option<&Voters> {
+        self.held.as_ref()
+    }
+
+    /// Where that stands in the order of all.
+    pub(super) fn holds(&self) -> Option<Version> {
+        self.held().map(Voters::version)
+    }
+
+    /// The term in which it says what it holds: the highest that it voted in or followed a leader of. A vote that is void
+    /// elects nobody. One that is new knows of none before it has waited for whoever counts on what it may have forgotten.
+    pub(super) fn spoken_term(&self, now: Instant) -> Option<Term> {
+        match (self.is_new, self.is_void) {
+            (false, false) => Some(self.ballot.term),
+            (false, true) => Some(self.followed),
+            (true, _) => (self.started_until <= now).then_some(self.followed),
+        }
+    }
+
+    /// Whether what it saves outlives its process.
+    pub(super) fn is_durable(&self) -> bool {
+        self.is_durable
     }
 
     /// Promises to help nobody else until then.
@@ -290,13 +341,14 @@ mod tests {
     #[test]
     fn one_vote_a_term_saved_before_it_is_told() {
         let rules = rules();
-        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise() };
-        let mut voter = Voter::new(at(0), Standing { ballot: Some(held), is_durable: true, unix_ms: 0 }, &rules);
+        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None };
+        let mut voter =
+            Voter::new(at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
         let now = at(1_000);
         assert!(voter.may_vote(now, &rules, (Term(7), id("b")), None).is_err());
         assert!(voter.may_vote(now, &rules, (Term(7), id("a")), None).is_ok());
         assert!(voter.is_saved());
-        voter.give(Term(8), id("b"));
+        voter.give(Term(8), id("b"), rules.electorate());
         assert!(!voter.is_saved());
         let (number, ballot) = voter.begin_save(now);
         assert_eq!((ballot.term, ballot.vote), (Term(8), Some(id("b"))));
@@ -359,15 +411,16 @@ mod tests {
             voter.set_clock(at(1_000), later);
             assert!(!asked(&voter, 1_100, later) && asked(&voter, 1_100, later + 1), "durable: {is_durable}");
             assert_eq!(asked(&voter, 1_100, later + 200), is_durable, "beyond its clock only what it cannot forget");
-            voter.give(Term(later + 1), id("a"));
+            voter.give(Term(later + 1), id("a"), rules.electorate());
             // It has voted, so it knows its term; a clock that is set back takes part in what it then may know of.
             voter.set_clock(at(1_200), later + 50_000);
             assert_eq!(voter.term(), Term(later + 1));
             voter.set_clock(at(1_300), later - 9_000);
             assert_eq!(voter.believes(at(1_300), Term(later + 2)), is_durable);
         }
-        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise() };
-        let mut voter = Voter::new(at(0), Standing { ballot: Some(held), is_durable: true, unix_ms: 0 }, &rules);
+        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None };
+        let mut voter =
+            Voter::new(at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
         voter.set_clock(at(0), 1_000_000);
         assert_eq!(voter.term(), Term(7), "what it holds it has not forgotten");
     }
@@ -375,20 +428,21 @@ mod tests {
     #[test]
     fn a_new_voter_follows_a_leader_of_a_lower_term_once_nobody_counts_on_what_it_forgot() {
         let rules = rules();
-        let opening = Ballot { term: Term(1_000), vote: None, promise: rules.promise() };
-        let voted = Ballot { vote: Some(id("a")), ..opening };
+        let opening = Ballot { term: Term(1_000), vote: None, promise: rules.promise(), voters: None };
+        let voted = Ballot { vote: Some(id("a")), ..opening.clone() };
         // (what its store held, milliseconds since its start, the leader's term, how long it waits)
         let rows = [
             (None, 100, 900, Some(410)),
             (None, 600, 900, None),
             (None, 100, 1_001, None),
-            (Some(opening), 100, 900, Some(410)),
+            (Some(opening.clone()), 100, 900, Some(410)),
             (Some(opening), 600, 900, None),
-            (Some(voted), 600, 900, Some(0)),
+            (Some(voted.clone()), 600, 900, Some(0)),
             (Some(voted), 100, 1_000, None),
         ];
         for (ballot, ms, term, expected) in rows {
-            let voter = Voter::new(at(0), Standing { ballot, is_durable: ballot.is_some(), ..NEW }, &rules);
+            let voter =
+                Voter::new(at(0), Standing { is_durable: ballot.is_some(), ballot: ballot.clone(), ..NEW }, &rules);
             let waits = voter.may_follow(at(ms), Term(term)).err().map(|wait| wait.as_millis());
             assert_eq!(waits, expected, "{ballot:?} at {ms} ms, term {term}");
         }
@@ -397,7 +451,7 @@ mod tests {
         assert!(voter.may_follow(at(600), Term(899)).is_err(), "below one that it followed");
         assert!(voter.may_follow(at(600), Term(950)).is_ok());
         assert_eq!(voter.term(), Term(1_000), "it votes in none below its clock all the same");
-        voter.give(Term(1_200), id("b"));
+        voter.give(Term(1_200), id("b"), rules.electorate());
         assert!(voter.may_follow(at(600), Term(950)).is_err());
     }
 }

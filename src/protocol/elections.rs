@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Rules;
-use crate::election::{Change, Election, Lease, Liveness, Save, SaveOutcome, Standing};
+use crate::election::{Change, ChangeError, Election, Lease, Liveness, Save, SaveOutcome, Standing};
 use crate::event::Event;
 use crate::leader::{Leader, LossReason, Term, Trigger, WORD_BYTES_MAX};
 use crate::member::{EXTRA_BYTES_MAX, NodeId, State};
 use crate::metrics::ElectionMetrics;
 use crate::swim::{Machine, Received};
 use crate::time::Instant;
-use crate::wire::{Letter, ROLE_BYTES_MAX, Rejected, Role};
+use crate::voters::{ListFault, VOTERS_BYTES_MAX, check_list};
+use crate::wire::{Council, Letter, ROLE_BYTES_MAX, Rejected, Role};
 
 /// Members with another configuration that are named in one event.
 const DIFFERING_MAX: usize = 16;
@@ -55,7 +56,9 @@ struct Entry {
     word: Arc<[u8]>,
     differing: BTreeSet<NodeId>,
     /// Letters to voters whose addresses are being proved, the latest to each, and since when they wait.
-    held: Vec<(NodeId, Letter, Instant)>,
+    held: Vec<(NodeId, Council, Letter, Instant)>,
+    /// The voters that the hints were given under.
+    hinted: u64,
 }
 
 /// What the detector and its own record say of a member.
@@ -79,6 +82,7 @@ impl Elections {
             word: Arc::default(),
             differing: BTreeSet::new(),
             held: Vec::new(),
+            hinted: 0,
         });
         Elections {
             each: each.collect(),
@@ -126,6 +130,32 @@ impl Elections {
         entry.word = word.into();
         self.is_role_new = true;
         Ok(())
+    }
+
+    pub(super) fn change_voters<N: AsRef<str>>(
+        &mut self,
+        now: Instant,
+        name: &str,
+        list: &[N],
+        is_forced: bool,
+    ) -> Result<(), ChangeVotersError> {
+        let election = self.find_mut(name).ok_or(ChangeVotersError::Unknown)?;
+        check_list(list).map_err(ChangeVotersError::List)?;
+        let list: Vec<Arc<str>> = list.iter().map(|name| name.as_ref().into()).collect();
+        let voters = election.rules().electorate();
+        let bytes = voters.joint(voters.version(), &list).name_bytes();
+        if bytes > VOTERS_BYTES_MAX {
+            return Err(ChangeVotersError::TooLong { bytes });
+        }
+        election.ask_change(now, &list, is_forced).map_err(ChangeVotersError::Refused)
+    }
+
+    pub(super) fn stop_change(&mut self, name: &str) {
+        self.find_mut(name).into_iter().for_each(Election::stop_asking);
+    }
+
+    pub(super) fn change_outcome(&mut self, name: &str) -> Option<Result<(), ChangeError>> {
+        self.find_mut(name)?.change_outcome()
     }
 
     pub(super) fn handle_saved(&mut self, now: Instant, name: &str, number: u64, outcome: SaveOutcome) {
@@ -176,11 +206,12 @@ impl Elections {
     ) -> Result<(), Rejected> {
         let about = |entry: &&mut Entry| entry.election.rules().council().election == received.council.election;
         let entry = self.each.iter_mut().find(about).ok_or(Rejected::Election)?;
-        if entry.election.rules().council() != received.council {
-            entry.note_differing(received.from, swim);
-            return Err(Rejected::Voters);
+        let Received { from, council, letter } = received;
+        let verdict = entry.election.handle_letter(now, (from, council), letter);
+        if verdict == Err(Rejected::Voters) {
+            entry.note_differing(from, swim);
         }
-        entry.election.handle_letter(now, received.from, received.letter)
+        verdict
     }
 
     /// Passes on what each side has for the other, after every call.
@@ -194,11 +225,11 @@ impl Elections {
         }
         self.give_hints(now, swim);
         for entry in &mut self.each {
-            let council = entry.election.rules().council();
             entry.send_held(now, swim);
+            let council = entry.election.rules().council();
             while let Some((to, letter)) = entry.election.poll_letter() {
-                if !swim.send_letter(to, council, letter) {
-                    entry.hold(now, to, letter);
+                if !swim.send_letter(to, council, letter.clone()) {
+                    entry.hold(now, to, (council, letter));
                     let asked = self.asked.entry(to).or_insert(Instant::ORIGIN);
                     if *asked == Instant::ORIGIN || now.since(*asked) >= self.patience {
                         *asked = now;
@@ -210,6 +241,9 @@ impl Elections {
                 self.is_role_new = true;
                 let event = entry.event(change, now, swim);
                 swim.tell_of(event);
+                if matches!(change, Change::Voters { replace_own: true }) {
+                    entry.note_differing(entry.election.me(), swim);
+                }
             }
         }
         if std::mem::take(&mut self.is_role_new) {
@@ -220,7 +254,15 @@ impl Elections {
 
     /// Tells the elections what the detector and their own records say of members, where that has changed.
     fn give_hints(&mut self, now: Instant, swim: &mut Machine) {
-        let seen = std::mem::replace(&mut self.revision, swim.revision());
+        let mut seen = std::mem::replace(&mut self.revision, swim.revision());
+        for entry in &mut self.each {
+            let voters = entry.election.rules().council().voters;
+            if std::mem::replace(&mut entry.hinted, voters) != voters {
+                // Of those who are voters only now it was told nothing.
+                entry.hints.clear();
+                seen = u64::MAX;
+            }
+        }
         if seen == self.revision {
             return;
         }
@@ -266,9 +308,9 @@ impl Elections {
 
 impl Entry {
     /// Keeps a letter until its receiver's address is proved; an earlier one to the same voter is of no use any more.
-    fn hold(&mut self, now: Instant, to: NodeId, letter: Letter) {
+    fn hold(&mut self, now: Instant, to: NodeId, (council, letter): (Council, Letter)) {
         self.held.retain(|(held, ..)| *held != to);
-        self.held.push((to, letter, now));
+        self.held.push((to, council, letter, now));
     }
 
     /// Sends what was kept to those whose addresses are proved by now. After a heartbeat's time a letter is old.
@@ -276,8 +318,10 @@ impl Entry {
         if self.held.is_empty() {
             return;
         }
-        let (council, fresh) = (self.election.rules().council(), self.election.rules().heartbeat());
-        self.held.retain(|(to, letter, since)| now.since(*since) <= fresh && !swim.send_letter(*to, council, *letter));
+        let fresh = self.election.rules().heartbeat();
+        self.held.retain(|(to, council, letter, since)| {
+            now.since(*since) <= fresh && !swim.send_letter(*to, *council, letter.clone())
+        });
     }
 
     /// Tells the election what is new of one member.
@@ -285,7 +329,9 @@ impl Entry {
         let council = self.election.rules().council();
         let (is_voter, state) = (self.election.rules().place_of(id).is_some(), swim.state_of(id));
         let role = swim.role(id, council.election);
-        let is_one_of_ours = role.is_some_and(|role| role.council == council);
+        // Under another number its voters may well be others.
+        let is_one_of_ours =
+            role.is_some_and(|role| role.number != council.version.number || role.charter == council.seal());
         let is_live = state.is_some_and(State::is_live);
         // Whoever has no vote may know less than the voters do, and believes whoever says that it leads.
         let tells =
@@ -304,6 +350,10 @@ impl Entry {
             self.hints.insert(id, hint);
         } else if self.hints.remove(&id).is_none() {
             return;
+        }
+        let number = role.filter(|role| is_live && role.charter != council.seal()).map(|role| role.number);
+        if let Some(number) = number.filter(|number| *number > council.version.number && id != swim.me().id()) {
+            self.election.hint_number(now, id, number);
         }
         if differs && id != swim.me().id() {
             self.note_differing(id, swim);
@@ -328,6 +378,7 @@ impl Entry {
 
     fn event(&mut self, change: Change, now: Instant, swim: &Machine) -> Event {
         match change {
+            Change::Voters { .. } => self.voters_event(),
             Change::Led { id, term, trigger } => {
                 let leader = self.leader((id, term, now), swim);
                 self.shown = Some(leader.clone());
@@ -338,6 +389,15 @@ impl Entry {
                 let leader = shown.unwrap_or_else(|| self.leader((id, term, since), swim));
                 Event::LeaderLost { leader, reason }
             }
+        }
+    }
+
+    fn voters_event(&self) -> Event {
+        let (rules, voters) = (self.election.rules(), self.election.rules().electorate());
+        Event::VotersChanged {
+            election: Arc::clone(rules.name()),
+            voters: voters.present().cloned().collect(),
+            next: voters.next().map(|next| next.cloned().collect()),
         }
     }
 
@@ -375,7 +435,8 @@ impl Entry {
         let council = self.election.rules().council();
         let is_any = leads.is_some() || candidacy.is_some();
         let leads = leads.ok_or(self.election.ended());
-        is_any.then_some(Role { council, leads, candidacy, word: &self.word })
+        let (election, charter, number) = (council.election, council.seal(), council.version.number);
+        is_any.then_some(Role { election, charter, number, leads, candidacy, word: &self.word })
     }
 
     /// Somebody takes part under another configuration: the application hears whom, once each.
@@ -402,6 +463,43 @@ fn longest_word(elections: usize, others: usize) -> usize {
     let room = EXTRA_BYTES_MAX.saturating_sub(OTHER_FIELDS_BYTES + elections * ROLE_BYTES_MAX + others);
     room.min(WORD_BYTES_MAX)
 }
+
+/// Why other voters were not asked for, or are not there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ChangeVotersError {
+    /// No such election is configured.
+    Unknown,
+    /// The names are no list of voters.
+    List(ListFault),
+    /// The names of the voters of before and after together take so many bytes, and one for each: they do not fit into a
+    /// datagram.
+    TooLong {
+        /// How many; [`VOTERS_BYTES_MAX`] at most.
+        bytes: usize,
+    },
+    /// Why there is no change, or none is known.
+    Refused(ChangeError),
+}
+
+impl fmt::Display for ChangeVotersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChangeVotersError::Unknown => f.write_str("no such election is configured"),
+            ChangeVotersError::List(fault) => fault.fmt(f),
+            ChangeVotersError::TooLong { bytes } => {
+                write!(
+                    f,
+                    "the names of the voters of before and after take {bytes} bytes, and {VOTERS_BYTES_MAX} fit: \
+                    change them in two steps, or take shorter names"
+                )
+            }
+            ChangeVotersError::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ChangeVotersError {}
 
 /// Why a leader's word was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,6 +12,7 @@ use crate::leader::{Leader, Term};
 use crate::member::{Advertise, Generation, Identity, Incarnation, Member, NodeId, Record};
 use crate::recording::Told;
 use crate::time::Instant;
+use crate::voters::Voters;
 
 /// Moments from here on (146 years after the origin) are refused: no clock reaches them, and arithmetic near the end of
 /// time would make deadlines that are due for ever.
@@ -120,6 +121,13 @@ pub(super) fn put_event(to: &mut Vec<u8>, event: &Event) {
             put_bytes(to, election.as_bytes());
             members.iter().for_each(|id| put_id(to, *id));
         }
+        Event::VotersChanged { election, voters, next } => {
+            put_bytes(to, election.as_bytes());
+            for list in std::iter::once(voters).chain(next) {
+                put_u64(to, list.len() as u64);
+                list.iter().for_each(|name| put_bytes(to, name.as_bytes()));
+            }
+        }
         Event::Full { members_max } => put_u64(to, *members_max as u64),
     }
 }
@@ -135,6 +143,7 @@ pub(super) fn put_ballot(to: &mut Vec<u8>, ballot: &Ballot) {
     put_u64(to, ballot.term.0);
     put_choice(to, ballot.vote);
     put_u64(to, nanos(ballot.promise));
+    put_bytes(to, &ballot.voters.as_ref().map_or_else(Vec::new, Voters::to_bytes));
 }
 
 pub(super) fn put_standing(to: &mut Vec<u8>, standing: &Standing) {
@@ -287,8 +296,10 @@ impl<'a> Fields<'a> {
     }
 
     fn ballot(&mut self) -> Option<Ballot> {
-        let (term, vote) = (Term(self.u64()?), self.choice()?);
-        Some(Ballot { term, vote, promise: Duration::from_nanos(self.u64()?) })
+        let (term, vote, promise) = (Term(self.u64()?), self.choice()?, Duration::from_nanos(self.u64()?));
+        let voters = self.bytes()?;
+        let voters = if voters.is_empty() { None } else { Some(Voters::from_bytes(voters)?) };
+        Some(Ballot { term, vote, promise, voters })
     }
 
     pub(super) fn standing(&mut self) -> Option<Standing> {

@@ -267,6 +267,12 @@ fn entry(body: &[u8]) -> Option<Entry> {
                 What::SetWord { election: fields.text()?.to_owned().into(), word: fields.bytes()?.to_owned().into() }
             }
             kind::SET_WALL_CLOCK => What::SetWallClock(fields.u64()?),
+            kind::CHANGE_VOTERS => What::ChangeVoters {
+                election: fields.text()?.to_owned().into(),
+                list: fields.list(|fields| Some(fields.text()?.to_owned().into()))?,
+                is_forced: fields.flag()?,
+            },
+            kind::STOP_CHANGE => What::StopChange(fields.text()?.to_owned().into()),
             kind::SAVED => {
                 let (election, number) = (fields.text()?.to_owned().into(), fields.u64()?);
                 let outcome = if fields.flag()? { SaveOutcome::Done } else { SaveOutcome::Failed };

@@ -9,10 +9,12 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 
 use crate::config::ConfigError;
-use crate::election::{SaveOutcome, Standing};
+use crate::election::{ChangeError, SaveOutcome, Standing};
 use crate::event::{Change, Event};
 use crate::member::{IdentityError, NodeId, Record};
-use crate::protocol::{BallotSave, ForgetError, Protocol, Reach, ResignError, Transmit, UnknownElection, WordError};
+use crate::protocol::{
+    BallotSave, ChangeVotersError, ForgetError, Protocol, Reach, ResignError, Transmit, UnknownElection, WordError,
+};
 use crate::recording::outputs::Outputs;
 use crate::recording::{Header, Input, RecordError, What, Writer};
 use crate::time::Instant;
@@ -130,7 +132,7 @@ impl<W: io::Write> Recorder<W> {
     /// # Errors
     /// The protocol's own.
     pub fn stand(&mut self, now: Instant, election: &str, standing: Standing) -> Result<(), UnknownElection> {
-        self.note(now, || What::Stand { election: election.into(), standing });
+        self.note(now, || What::Stand { election: election.into(), standing: standing.clone() });
         let done = self.protocol.stand(now, election, standing);
         self.answered(u8::from(done.is_err()));
         done
@@ -184,6 +186,35 @@ impl<W: io::Write> Recorder<W> {
         let done = self.protocol.resign(now, election, to);
         self.answered(resign_code(done));
         done
+    }
+
+    /// [`Protocol::change_voters`].
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn change_voters(
+        &mut self,
+        now: Instant,
+        election: &str,
+        list: &[String],
+        is_forced: bool,
+    ) -> Result<(), ChangeVotersError> {
+        let names = || list.iter().map(|name| name.as_str().into()).collect();
+        self.note(now, || What::ChangeVoters { election: election.into(), list: names(), is_forced });
+        let done = self.protocol.change_voters(now, election, list, is_forced);
+        self.answered(u8::from(done.is_err()));
+        done
+    }
+
+    /// [`Protocol::stop_change`].
+    pub fn stop_change(&mut self, now: Instant, election: &str) {
+        self.note(now, || What::StopChange(election.into()));
+        self.protocol.stop_change(now, election);
+    }
+
+    /// [`Protocol::change_outcome`].
+    pub fn change_outcome(&mut self, election: &str) -> Option<Result<(), ChangeError>> {
+        self.protocol.change_outcome(election)
     }
 
     /// [`Protocol::handle_datagram`].

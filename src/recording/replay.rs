@@ -117,7 +117,7 @@ impl<R: Read> Replay<R> {
             What::Forget(id) => self.outputs.answer(u8::from(protocol.forget(at, *id).is_err())),
             What::Leave => protocol.leave(at),
             What::Stand { election, standing } => {
-                self.outputs.answer(u8::from(protocol.stand(at, election, *standing).is_err()));
+                self.outputs.answer(u8::from(protocol.stand(at, election, standing.clone()).is_err()));
             }
             What::SetCandidacy { election, candidacy } => {
                 self.outputs.answer(u8::from(protocol.set_candidacy(at, election, *candidacy).is_err()));
@@ -131,6 +131,11 @@ impl<R: Read> Replay<R> {
                 self.outputs.answer(resign_code(protocol.resign(at, election, *to)));
             }
             What::Reach(reach) => protocol.set_reach(at, *reach),
+            What::ChangeVoters { election, list, is_forced } => {
+                let done = protocol.change_voters(at, election, list, *is_forced);
+                self.outputs.answer(u8::from(done.is_err()));
+            }
+            What::StopChange(election) => protocol.stop_change(at, election),
         }
     }
 

@@ -115,7 +115,7 @@ fn what_is_written_is_read() {
     written.release = "0.0.9".to_owned();
     let record = Record::new(&written.identity, Incarnation(4), &[8, 1, 9]).unwrap();
     let vote = Some(NodeId::from_name("x"));
-    let ballot = Ballot { term: Term(5), vote, promise: Duration::from_millis(510) };
+    let ballot = Ballot { term: Term(5), vote, promise: Duration::from_millis(510), voters: None };
     let v6 = "[fe80::1%7]:9".parse::<SocketAddr>().unwrap();
     let calls = [
         What::Datagram { from: v6, bytes: vec![1, 2].into() },
@@ -126,7 +126,10 @@ fn what_is_written_is_read() {
         What::Forget(NodeId::from_name("x")),
         What::Leave,
         What::Stand { election: "e".into(), standing: Standing { ballot: None, is_durable: false, unix_ms: 7 } },
-        What::Stand { election: "e".into(), standing: Standing { ballot: Some(ballot), is_durable: true, unix_ms: 0 } },
+        What::Stand {
+            election: "e".into(),
+            standing: Standing { ballot: Some(ballot.clone()), is_durable: true, unix_ms: 0 },
+        },
         What::Stand {
             election: "e".into(),
             standing: Standing { ballot: Some(Ballot { vote: None, ..ballot }), is_durable: true, unix_ms: 0 },
@@ -173,7 +176,7 @@ fn led() -> (Vec<Event>, Vec<u8>) {
     let mut recorder = Recorded::start(header, Some(Writer::new(Vec::new(), u64::MAX))).unwrap();
     let (mut told, mut buf, mut saves) = (Vec::new(), Vec::new(), 0);
     let standing = Standing { ballot: None, is_durable: true, unix_ms: 1_000 };
-    recorder.stand(Instant::ORIGIN, "default", standing).unwrap();
+    recorder.stand(Instant::ORIGIN, "default", standing.clone()).unwrap();
     assert!(recorder.stand(Instant::ORIGIN, "other", standing).is_err());
     recorder.set_candidacy(Instant::ORIGIN, "default", Some(3)).unwrap();
     assert!(recorder.set_candidacy(Instant::ORIGIN, "other", None).is_err());

@@ -37,6 +37,8 @@ pub(super) mod kind {
     pub(in crate::recording) const SET_CANDIDACY: u8 = 15;
     pub(in crate::recording) const SET_WORD: u8 = 16;
     pub(in crate::recording) const SET_WALL_CLOCK: u8 = 17;
+    pub(in crate::recording) const CHANGE_VOTERS: u8 = 18;
+    pub(in crate::recording) const STOP_CHANGE: u8 = 19;
 }
 
 /// Before each entry: its length and its check, 4 bytes each.
@@ -144,6 +146,8 @@ impl<W: io::Write> Writer<W> {
             What::SetCandidacy { .. } => kind::SET_CANDIDACY,
             What::SetWord { .. } => kind::SET_WORD,
             What::SetWallClock(_) => kind::SET_WALL_CLOCK,
+            What::ChangeVoters { .. } => kind::CHANGE_VOTERS,
+            What::StopChange(_) => kind::STOP_CHANGE,
             What::Saved { .. } => kind::SAVED,
             What::Resign { .. } => kind::RESIGN,
             What::Reach(_) => kind::REACH,
@@ -183,6 +187,12 @@ impl<W: io::Write> Writer<W> {
                 put_choice(entry, *to);
             }
             What::Reach(reach) => entry.push(reach_code(*reach)),
+            What::ChangeVoters { election, list, is_forced } => {
+                put_bytes(entry, election.as_bytes());
+                put_list(entry, list, |entry, name| put_bytes(entry, name.as_bytes()));
+                entry.push(u8::from(*is_forced));
+            }
+            What::StopChange(election) => put_bytes(entry, election.as_bytes()),
         }
         self.finish_bounded()
     }

@@ -164,8 +164,8 @@ fn keep(
 fn load(store: &mut dyn TermStore, rules: &Rules) -> io::Result<Standing> {
     let held = store.load(rules.name())?;
     let unix_ms = unix_ms();
-    let opening = Ballot::opening(held, unix_ms, rules.promise());
-    if held != Some(opening) {
+    let opening = Ballot::opening(held.clone(), unix_ms, rules.promise());
+    if held.as_ref() != Some(&opening) {
         store.save(rules.name(), &opening)?;
     }
     Ok(Standing { ballot: Some(opening), is_durable: store.is_durable(), unix_ms })

@@ -466,17 +466,18 @@ async fn start_snapshot(source: Option<snapshot::Source>) -> Result<snapshot::Sa
     started.map_err(|_| StartError::TaskEnded)?.map_err(StartError::Thread)
 }
 
-/// Reads what this voter has voted, if it is one.
+/// Reads what this voter has voted, if it is one or has a store to become one.
 async fn read_ballots(
     config: &Config,
     name: &str,
     store: Option<StoreSlot>,
 ) -> Result<(Option<Ballots>, Standings), StartError> {
-    let voted = config.elections.iter().filter(|election| election.voters.iter().any(|voter| voter == name));
-    let rules: Vec<_> = voted.map(crate::election::Rules::new).collect();
-    let Some(first) = rules.first() else { return Ok((None, Vec::new())) };
-    let store = store.and_then(|store| store.take());
-    let store = store.ok_or_else(|| StartError::NoTermStore(first.name().to_string()))?;
+    let of_others = config.elections.iter().filter(|election| !election.is_watched());
+    let rules: Vec<_> = of_others.map(crate::election::Rules::new).collect();
+    let Some(store) = store.and_then(|store| store.take()).filter(|_| !rules.is_empty()) else {
+        let voted = config.elections.iter().find(|election| election.voters.iter().any(|voter| voter == name));
+        return voted.map_or(Ok((None, Vec::new())), |election| Err(StartError::NoTermStore(election.name.clone())));
+    };
     let (ballots, standings) = Ballots::open(store, rules).await?;
     Ok((Some(ballots), standings))
 }

@@ -39,6 +39,7 @@ use crate::runtime::snapshot::Snapshot;
 use crate::runtime::socket::NodeSocket;
 use crate::runtime::tape::Tape;
 use crate::runtime::unanswered::Contacts;
+use crate::runtime::voters::{ChangesAsked, VotersAsked};
 use crate::time::Instant;
 use crate::why::Why;
 use crate::wire::Rejected;
@@ -77,6 +78,7 @@ pub(crate) struct Driver {
     /// Look-ups that ended the last wait.
     found: Option<Vec<Lookup>>,
     joiners: Joiners,
+    changes_asked: ChangesAsked,
     faults: Option<Faults>,
     /// A voter's.
     ballots: Option<Ballots>,
@@ -139,7 +141,7 @@ impl Driver {
             parts;
         let alarm = Alarm(Arc::clone(&hub), offices.clone());
         #[cfg(feature = "files")]
-        let is_voter = offices.iter().any(|office| office.is_voter);
+        let is_voter = ballots.is_some();
         let mut driver = Driver {
             protocol,
             recordings_ended: 0,
@@ -156,6 +158,7 @@ impl Driver {
             contacts: Contacts::new(lookups),
             found: None,
             joiners: Joiners::default(),
+            changes_asked: ChangesAsked::default(),
             faults,
             ballots,
             saved: None,
@@ -310,6 +313,14 @@ impl Driver {
                 self.publish(now);
                 let _ = answer.send(done);
             }
+            Command::ChangeVoters(VotersAsked { election, list, is_forced }, answer) => {
+                match self.protocol.change_voters(now, &election, &list, is_forced) {
+                    Ok(()) => self.changes_asked.wait(election, answer),
+                    Err(error) => drop(answer.send(Err(error))),
+                }
+                self.flush(now);
+                self.publish(now);
+            }
             Command::Leave => self.protocol.leave(now),
         }
     }
@@ -330,7 +341,7 @@ impl Driver {
     /// Passes on whether the application would lead, and gives up what nobody works in.
     fn stand(&mut self, now: Instant) {
         let offices = self.offices.clone();
-        for office in offices.iter().filter(|office| office.is_voter) {
+        for office in offices.iter() {
             let name = office.rules.name();
             if office.is_unattended(now) {
                 self.reporter.unattended(name, office.rules.lease());
@@ -418,6 +429,9 @@ impl Driver {
     /// Makes the gathered events visible, and then the leases that go with them.
     fn publish(&mut self, now: Instant) {
         self.publish_events(now);
+        for election in self.changes_asked.tell(|election| self.protocol.change_outcome(election)) {
+            self.protocol.stop_change(now, &election);
+        }
         self.is_news |= self.offices.publish(now, &self.protocol);
         if std::mem::take(&mut self.is_news) {
             self.hub.nudge();

@@ -13,6 +13,7 @@ use crate::runtime::hub::Listener;
 use crate::runtime::node::Node;
 use crate::runtime::office::Office;
 use crate::runtime::request::{Command, Resignation, Who};
+use crate::voters::Version;
 
 /// One election as this node sees it now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +25,11 @@ pub struct ElectionStatus {
     /// The names of the voters, in the order of their ids.
     #[serde(serialize_with = "texts")]
     pub voters: Vec<Arc<str>>,
+    /// The names of those who are to follow, while the voters change.
+    #[serde(serialize_with = "perhaps_texts")]
+    pub next_voters: Option<Vec<Arc<str>>>,
+    /// Where the configuration of voters stands in the order of all.
+    pub version: Version,
     /// How many of them must agree.
     pub quorum: usize,
     /// The names of the voters that stand, in the order of their ids, as far as this node knows: those of others come with
@@ -46,6 +52,11 @@ pub struct ElectionStatus {
     pub supporters: usize,
 }
 
+fn perhaps_texts<S: Serializer>(texts: &Option<Vec<Arc<str>>>, serializer: S) -> Result<S::Ok, S::Error> {
+    let plain: Option<Vec<&str>> = texts.as_ref().map(|texts| texts.iter().map(|text| &**text).collect());
+    plain.serialize(serializer)
+}
+
 fn texts<S: Serializer>(texts: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(texts.iter().map(|text| &**text))
 }
@@ -64,16 +75,18 @@ impl Node {
     }
 
     fn status(&self, office: &Office) -> ElectionStatus {
-        let rules = &office.rules;
+        let (rules, seats, is_voter) = (&office.rules, office.seats(), office.is_voter());
         let left = office.grant().map(|grant| grant.left(&self.shared.clock));
         ElectionStatus {
             name: Arc::clone(rules.name()),
-            voters: rules.voters().iter().map(|(_, name)| Arc::clone(name)).collect(),
-            quorum: rules.quorum(),
-            candidates: office.candidates().cloned().collect(),
+            voters: seats.voters.present().cloned().collect(),
+            next_voters: seats.voters.next().map(|next| next.cloned().collect()),
+            version: seats.voters.version(),
+            quorum: seats.voters.quorum(),
+            candidates: seats.candidates().cloned().collect(),
             leader: self.view().leader(rules.name()).cloned(),
-            is_voter: office.is_voter,
-            candidacy: office.candidacy().at(self.shared.clock.now()).filter(|_| office.is_voter),
+            is_voter,
+            candidacy: office.candidacy().at(self.shared.clock.now()).filter(|_| is_voter),
             term: office.term(),
             lease: left.filter(|left| !left.is_zero()),
             supporters: office.supporters(),

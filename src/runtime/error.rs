@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::config::ConfigError;
 use crate::member::{IdentityError, shown};
-use crate::protocol::{ForgetError, ResignError, WordError};
+use crate::protocol::{ChangeVotersError, ForgetError, ResignError, WordError};
 use crate::runtime::listed::listed;
 
 /// Why a node could not start. Nothing keeps running and no port stays bound.
@@ -248,6 +248,8 @@ pub enum ElectionError {
     NoCandidate,
     /// The word does not fit into this node's record.
     Word(WordError),
+    /// Other voters are not there, or not known to be.
+    Voters(ChangeVotersError),
     /// The node has stopped.
     Stopped(Stopped),
 }
@@ -278,6 +280,7 @@ impl fmt::Display for ElectionError {
                 return write!(f, "this node only votes in election {election}; leave votes_only() out to let it lead");
             }
             ElectionError::Word(error) => return error.fmt(f),
+            ElectionError::Voters(error) => return error.fmt(f),
             ElectionError::NotAVoter { election, voters } => {
                 let (election, voters) = (shown(election), listed(voters));
                 return write!(

@@ -97,8 +97,8 @@ impl Node {
     /// When no such election is configured, this node is no voter of it or votes only.
     pub fn candidate(&self, election: &str) -> Result<Candidate, ElectionError> {
         let office = self.office(election)?;
-        if !office.is_voter {
-            let voters = office.rules.voters().iter().map(|(_, name)| Arc::clone(name)).collect();
+        if !office.may_vote() {
+            let voters = office.seats().voters.present().cloned().collect();
             return Err(ElectionError::NotAVoter { election: election.to_owned(), voters });
         }
         if office.rules.stands() == Stands::Never {

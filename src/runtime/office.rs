@@ -18,6 +18,7 @@ use crate::protocol::Protocol;
 use crate::runtime::candidacy::Candidacy;
 use crate::runtime::clock::Clock;
 use crate::time::Instant;
+use crate::voters::Voters;
 
 /// One term in which this node leads, shared by the node's task and every handle on the lease.
 #[derive(Debug)]
@@ -137,26 +138,42 @@ impl Grant {
     }
 }
 
+/// Who votes, and which of them stand, as far as this node knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Seats {
+    pub(crate) voters: Voters,
+    /// The places of those that stand, a bit each.
+    standing: u32,
+}
+
+impl Seats {
+    /// The names of those that stand.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<str>> {
+        let all = self.voters.all().iter().enumerate();
+        all.filter(|(place, _)| self.standing & 1 << place != 0).map(|(_, (_, name))| name)
+    }
+}
+
 /// One election of this node.
 #[derive(Debug)]
 pub(crate) struct Office {
+    /// As configured; its voters are the first ones.
     pub(crate) rules: Rules,
-    pub(crate) is_voter: bool,
+    me: NodeId,
+    voters: Mutex<Seats>,
     term: AtomicU64,
     supporters: AtomicUsize,
-    /// The places of the voters that stand, a bit each.
-    standing: AtomicUsize,
     grant: Mutex<Option<Arc<Grant>>>,
     candidacy: Mutex<Candidacy>,
 }
 
 impl Office {
     fn new(rules: Rules, me: NodeId) -> Self {
-        let is_voter = rules.place_of(me).is_some();
+        let voters = Mutex::new(Seats { voters: rules.electorate().clone(), standing: 0 });
         let (term, supporters) = (AtomicU64::new(0), AtomicUsize::new(0));
         let candidacy = Mutex::new(Candidacy::new(&rules));
-        let (standing, grant) = (AtomicUsize::new(0), Mutex::new(None));
-        Office { rules, is_voter, term, supporters, standing, grant, candidacy }
+        let grant = Mutex::new(None);
+        Office { rules, me, voters, term, supporters, grant, candidacy }
     }
 
     /// Whether this node is a candidate.
@@ -181,11 +198,19 @@ impl Office {
         self.supporters.load(SeqCst)
     }
 
-    /// The voters that stand, as far as this node knows.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<str>> {
-        let standing = self.standing.load(SeqCst);
-        let voters = self.rules.voters().iter().enumerate();
-        voters.filter(move |(place, _)| standing & 1 << place != 0).map(|(_, (_, name))| name)
+    /// Who votes now.
+    pub(crate) fn seats(&self) -> Seats {
+        self.voters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether this node votes now, as far as it knows.
+    pub(crate) fn is_voter(&self) -> bool {
+        self.voters.lock().unwrap_or_else(PoisonError::into_inner).voters.place_of(self.me).is_some()
+    }
+
+    /// Whether this node votes now, or by its configuration.
+    pub(crate) fn may_vote(&self) -> bool {
+        self.is_voter() || self.rules.place_of(self.me).is_some()
     }
 
     /// The term that this node leads in now.
@@ -222,9 +247,16 @@ impl Office {
         let known = election.leader().map(|(_, term, _)| term).max(election.term());
         self.term.store(known.unwrap_or_default().0, SeqCst);
         self.supporters.store(election.supporters(), SeqCst);
-        let stands = |(id, _): &(NodeId, Arc<str>)| usize::from(election.is_candidate(*id));
-        let standing = self.rules.voters().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
-        self.standing.store(standing, SeqCst);
+        let stands = |(id, _): &(NodeId, Arc<str>)| u32::from(election.is_candidate(*id));
+        let voters = election.rules().electorate();
+        let standing = voters.all().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
+        {
+            let mut seats = self.voters.lock().unwrap_or_else(PoisonError::into_inner);
+            seats.standing = standing;
+            if seats.voters != *voters {
+                seats.voters = voters.clone();
+            }
+        }
         let lease = protocol.lease(now, self.rules.name());
         let mut held = self.held();
         match lease.zip(election.office()) {

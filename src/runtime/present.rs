@@ -95,7 +95,10 @@ impl Present {
 
 /// Whether an event can change the view; for the others the view's spine is not copied.
 fn shows(event: &Event) -> bool {
-    !matches!(event, Event::SelfStalled { .. } | Event::VotersDiffer { .. } | Event::Full { .. })
+    !matches!(
+        event,
+        Event::SelfStalled { .. } | Event::VotersDiffer { .. } | Event::VotersChanged { .. } | Event::Full { .. }
+    )
 }
 
 /// Whether two rows of one member say the same, whatever its incarnation: that may rise without an event.

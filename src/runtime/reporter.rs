@@ -27,6 +27,7 @@ use crate::runtime::strangers::{Intruders, WINDOW};
 use crate::runtime::unanswered::{self, Contacts, Outside, beyond_loopback, cannot_leave};
 use crate::runtime::view::View;
 use crate::time::{Instant, Utc};
+use crate::voters::Voters;
 use crate::wire::Rejected;
 
 /// Rejected datagrams are told at most this often, for whoever looks at every line.
@@ -171,9 +172,26 @@ impl Reporter {
                 let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
                 info!(target: "tidings::election", election, term, peer, "leader lost: {reason}");
             }
+            Event::VotersDiffer { election, members } if members.contains(&protocol.me().id()) => {
+                let voters = protocol.election(election).map(|election| election.rules().electorate().clone());
+                let voters: Vec<_> = voters.iter().flat_map(Voters::present).map(|name| &**name).collect();
+                let (election, voters) = (&**election, voters.join(", "));
+                warn!(target: "tidings::election", election, "this node's configuration names other voters than those that \
+                    are agreed, {voters}: these count; configure them, or call change_voters(..)");
+            }
             Event::VotersDiffer { election, members } => {
                 let members = Names { ids: members.clone(), protocol };
                 warn!(target: "tidings::election", election = &**election, %members, "these members have another configuration of the election: give all the same voters, lease and drift");
+            }
+            Event::VotersChanged { election, voters, next } => {
+                let (election, voters) = (&**election, voters.join(", "));
+                match next {
+                    None => info!(target: "tidings::election", election, "the voters are {voters}"),
+                    Some(next) => {
+                        let next = next.join(", ");
+                        info!(target: "tidings::election", election, "the voters change from {voters} to {next}");
+                    }
+                }
             }
             Event::Full { members_max } => {
                 warn!(target: "tidings::node", members_max, "the table is full, a new member was refused; raise members_max");

@@ -11,6 +11,7 @@ use crate::protocol::{ForgetError, ResignError, WordError};
 use crate::runtime::joiners::Answer;
 use crate::runtime::node_metrics::NodeMetrics;
 use crate::runtime::view::View;
+use crate::runtime::voters::{ChangeAnswer, VotersAsked};
 use crate::why::Why;
 
 /// A request to the node's task.
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Metrics(oneshot::Sender<NodeMetrics>),
     Resign(Resignation, oneshot::Sender<Result<Option<Term>, ResignError>>),
     SetWord(Arc<str>, Vec<u8>, oneshot::Sender<Result<(), WordError>>),
+    ChangeVoters(VotersAsked, ChangeAnswer),
     Joined(Duration, Answer),
     Leave,
 }

@@ -172,7 +172,10 @@ impl View {
             Event::Leader { leader, trigger } => self.leaders.led(leader, *trigger),
             Event::LeaderUpdated { leader } => self.leaders.updated(leader),
             Event::LeaderLost { leader, reason } => self.leaders.lost(leader, *reason),
-            Event::SelfStalled { .. } | Event::VotersDiffer { .. } | Event::Full { .. } => false,
+            Event::SelfStalled { .. }
+            | Event::VotersDiffer { .. }
+            | Event::VotersChanged { .. }
+            | Event::Full { .. } => false,
         };
         self.version += u64::from(changed);
         changed

@@ -87,7 +87,9 @@ fn topic(event: &Event) -> (&'static str, Option<Arc<str>>) {
             ("leader", Some(Arc::clone(&leader.election)))
         }
         Event::LeaderUpdated { leader } => (event.kind(), Some(Arc::clone(&leader.election))),
-        Event::VotersDiffer { election, .. } => (event.kind(), Some(Arc::clone(election))),
+        Event::VotersDiffer { election, .. } | Event::VotersChanged { election, .. } => {
+            (event.kind(), Some(Arc::clone(election)))
+        }
         _ => (event.kind(), None),
     }
 }

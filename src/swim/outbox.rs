@@ -35,7 +35,7 @@ pub(crate) enum First {
 }
 
 /// A datagram to make.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Intent {
     pub(crate) to: SocketAddr,
     pub(crate) message: Message,
@@ -53,6 +53,7 @@ pub(crate) enum Rides {
 }
 
 /// The next thing to send.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each datagram")]
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Intent(Intent),
@@ -115,7 +116,7 @@ mod tests {
         let intent = Intent { to, message: Message::News, first: First::Nothing, bytes_max: 1_400, rides: Rides::News };
         let mut outbox = Outbox::default();
         for _ in 0..INTENTS_MAX + 5 {
-            outbox.push(intent);
+            outbox.push(intent.clone());
         }
         for _ in 0..PREPARED_MAX + 1 {
             outbox.push_prepared(to, vec![]);

@@ -96,7 +96,7 @@ impl Codec {
 }
 
 /// A datagram that has been verified whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Datagram<'a> {
     pub from: Digest,
     pub pulse: Pulse,

@@ -15,7 +15,9 @@ use bincode::{BorrowDecode, Decode, Encode};
 use super::bytes::{array, slice};
 use super::message::{Digest, Nonce};
 use super::varint::Varint;
+use crate::leader::Term;
 use crate::member::{Accusers, Generation, Incarnation, NodeId, canonical};
+use crate::voters::Version;
 
 /// A word of the library as the wire carries it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,6 +87,25 @@ numbers! {
 fn millis(duration: Duration) -> u64 {
     u64::from(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
 }
+
+/// The term, then the number; there is no term at or above the limit of terms.
+impl Encode for Wire<Version> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        Varint(self.0.term.0).encode(encoder)?;
+        Varint(u64::from(self.0.number)).encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Wire<Version> {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (Varint(term), Varint(number)) = (Varint::decode(decoder)?, Varint::decode(decoder)?);
+        let number = u32::try_from(number).ok().filter(|_| term < Term::LIMIT);
+        let number = number.ok_or(DecodeError::Other("a version beyond the limits of its numbers"))?;
+        Ok(Wire(Version { term: Term(term), number }))
+    }
+}
+
+bincode::impl_borrow_decode!(Wire<Version>);
 
 /// 4 or 6, the address, the port: an IPv4 address inside an IPv6 one is written as what it is.
 impl Encode for Wire<SocketAddr> {

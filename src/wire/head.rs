@@ -97,7 +97,9 @@ impl Encode for Message {
             }
             Message::News | Message::Unknown { .. } => Ok(()),
             Message::SyncReply { nonce, done } => (Wire(nonce), Varint(u64::from(done))).encode(encoder),
-            Message::Election { to, council, letter } => (Wire(to), CouncilBody::from(council), letter).encode(encoder),
+            Message::Election { to, council, ref letter } => {
+                (Wire(to), CouncilBody::from(council), letter).encode(encoder)
+            }
         }
     }
 }

@@ -1,11 +1,15 @@
 //! What voters write to each other: one letter a datagram, each with the same four fields.
 //!
-//! Letters name an election by the hash of its name and its charter (voters, lease, drift) by another, so
-//! that voters under different ones never elect together by mistake.
+//! Letters name an election by the hash of its name, its charter (lease, drift) and its voters by others, so that voters
+//! under different ones never elect together by mistake.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use twox_hash::XxHash3_64;
+
 use crate::leader::{Term, Trigger};
+use crate::voters::{Version, Voters};
 
 /// Numbers the rounds in which one voter asks the others; an answer echoes it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -48,7 +52,7 @@ impl Question {
 }
 
 /// A letter between two voters of one election.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Letter {
     /// [`Question::Sounding`], about this term to come.
@@ -125,6 +129,74 @@ pub enum Letter {
         /// The sender's priority, if that is why; none if a quorum misses the leader.
         priority: Option<u8>,
     },
+    /// These are the voters: save that, and say that you hold it. A receiver that holds a later configuration says that.
+    Voters {
+        /// The sender's own term.
+        term: Term,
+        /// The configuration.
+        voters: Arc<Voters>,
+    },
+    /// The sender has saved the configuration that its letters name.
+    Holds {
+        /// The sender's own term.
+        term: Term,
+        /// Whether what it saves outlives its process.
+        is_durable: bool,
+    },
+    /// The leader of this term is asked to make others the voters. Repeated until it says that this is done, or refused.
+    AskChange {
+        /// The leader's term.
+        term: Term,
+        /// The round to echo.
+        round: Round,
+        /// Whether to begin where too few of the new voters live to agree.
+        is_forced: bool,
+        /// The list that is to be the only one, as [`Voters::first`] makes it of names, and the number of the
+        /// configuration that it is to follow.
+        list: Arc<Voters>,
+    },
+    /// The leader's answer to [`Letter::AskChange`].
+    Change {
+        /// The leader's term.
+        term: Term,
+        /// The round of the question.
+        round: Round,
+        /// How far that has come.
+        progress: Progress,
+    },
+}
+
+/// How far a change of voters has come, as the leader says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Progress {
+    /// The list is the only one, and more than half of it hold it.
+    Done,
+    /// It is under way.
+    UnderWay,
+    /// It is not begun: another change is under way.
+    Busy,
+    /// It is not begun, or came to nothing: the voters are others than those that it was to follow.
+    Overtaken,
+    /// It came to nothing: too few of the list answer.
+    TooFewLive,
+    /// It came to nothing: too few voters keep what they save for longer than their process runs.
+    NotDurable,
+    /// It is not begun: the names of the voters of before and after do not fit into a datagram together.
+    TooLong,
+}
+
+impl Progress {
+    /// All of them.
+    pub const ALL: [Progress; 7] = [
+        Progress::Done,
+        Progress::UnderWay,
+        Progress::Busy,
+        Progress::Overtaken,
+        Progress::TooFewLive,
+        Progress::NotDurable,
+        Progress::TooLong,
+    ];
 }
 
 impl Letter {
@@ -141,6 +213,10 @@ impl Letter {
             Letter::Resign { .. } => "resign",
             Letter::HandOver { .. } => "hand_over",
             Letter::AskHandOver { .. } => "ask_hand_over",
+            Letter::Voters { .. } => "voters",
+            Letter::Holds { .. } => "holds",
+            Letter::AskChange { .. } => "ask_change",
+            Letter::Change { .. } => "change",
         }
     }
 
@@ -156,7 +232,11 @@ impl Letter {
             | Letter::Refused { term, .. }
             | Letter::Resign { term }
             | Letter::HandOver { term }
-            | Letter::AskHandOver { term, .. } => term,
+            | Letter::AskHandOver { term, .. }
+            | Letter::Voters { term, .. }
+            | Letter::Holds { term, .. }
+            | Letter::AskChange { term, .. }
+            | Letter::Change { term, .. } => term,
         }
     }
 }
@@ -166,6 +246,33 @@ impl Letter {
 pub struct Council {
     /// The hash of the election's name.
     pub election: u64,
-    /// The hash of its voters, lease and drift.
+    /// The hash of its lease and drift.
     pub charter: u64,
+    /// The hash of the sender's configuration of voters.
+    pub voters: u64,
+    /// Where that stands in the order of all.
+    pub version: Version,
+}
+
+impl Council {
+    /// Whether those that write so and so can never elect together: nothing that one tells the other would change that.
+    #[must_use]
+    pub fn differs(&self, other: &Council) -> bool {
+        self.charter != other.charter || self.version == other.version && self.voters != other.voters
+    }
+
+    /// One hash of its charter and its voters, for where there is little room.
+    #[must_use]
+    pub fn seal(&self) -> u64 {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.charter.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.voters.to_le_bytes());
+        XxHash3_64::oneshot(&bytes)
+    }
+
+    /// Whether its voters are others than those of a later configuration.
+    #[must_use]
+    pub fn is_behind(&self, other: &Council) -> bool {
+        self.version < other.version && self.voters != other.voters
+    }
 }

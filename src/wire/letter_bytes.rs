@@ -1,8 +1,9 @@
 //! The bytes of a letter and of the council it is about.
 //!
-//! Every letter has the same four fields. What a kind does not use is written as 0 and not read, so that a later release
-//! may use it.
+//! Every letter has the same four fields, and two kinds a configuration of voters after them. What a kind does not use is
+//! written as 0 and not read, so that a later release may use it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bincode::enc::Encoder;
@@ -10,11 +11,12 @@ use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 
 use super::Rejected;
-use super::bytes::take;
-use super::fields::Wire;
-use super::letter::{Council, Letter, Question, Round};
+use super::bytes::{take, take_borrowed};
+use super::fields::{Metadata, Wire};
+use super::letter::{Council, Letter, Progress, Question, Round};
 use super::varint::Varint;
 use crate::leader::{Term, Trigger};
+use crate::voters::{Version, Voters};
 
 mod kind {
     pub(super) const SOUNDING: u8 = 1;
@@ -27,6 +29,11 @@ mod kind {
     pub(super) const RESIGN: u8 = 24;
     pub(super) const HAND_OVER: u8 = 25;
     pub(super) const ASK_HAND_OVER: u8 = 26;
+    /// A configuration follows the four fields of these.
+    pub(super) const VOTERS: u8 = 27;
+    pub(super) const ASK_CHANGE: u8 = 28;
+    pub(super) const HOLDS: u8 = 29;
+    pub(super) const CHANGE: u8 = 30;
 }
 
 /// The trigger of a heartbeat takes so many of the detail's low bits.
@@ -45,9 +52,9 @@ pub(super) struct LetterBody {
     detail: Varint,
 }
 
-impl From<Letter> for LetterBody {
-    fn from(letter: Letter) -> Self {
-        let (kind, term, round, detail) = match letter {
+impl From<&Letter> for LetterBody {
+    fn from(letter: &Letter) -> Self {
+        let (kind, term, round, detail) = match *letter {
             Letter::Sounding { term, round } => (kind::SOUNDING, term, round, 0),
             Letter::PreVote { term, round } => (kind::PRE_VOTE, term, round, 0),
             Letter::Vote { term, round, hand_over } => (kind::VOTE, term, round, hand_over.map_or(0, |term| term.0)),
@@ -64,6 +71,10 @@ impl From<Letter> for LetterBody {
             Letter::AskHandOver { term, priority } => {
                 (kind::ASK_HAND_OVER, term, Round(0), priority.map_or(0, |priority| u64::from(priority) + 1))
             }
+            Letter::Voters { term, .. } => (kind::VOTERS, term, Round(0), 0),
+            Letter::AskChange { term, round, is_forced, .. } => (kind::ASK_CHANGE, term, round, u64::from(is_forced)),
+            Letter::Holds { term, is_durable } => (kind::HOLDS, term, Round(0), u64::from(is_durable)),
+            Letter::Change { term, round, progress } => (kind::CHANGE, term, round, progress as u64),
         };
         LetterBody { kind, term: Varint(term.0), round: Varint(u64::from(round.0)), detail: Varint(detail) }
     }
@@ -71,7 +82,13 @@ impl From<Letter> for LetterBody {
 
 impl Encode for Letter {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        LetterBody::from(*self).encode(encoder)
+        LetterBody::from(self).encode(encoder)?;
+        match self {
+            Letter::Voters { voters, .. } | Letter::AskChange { list: voters, .. } => {
+                Metadata(&voters.to_bytes()).encode(encoder)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -109,25 +126,41 @@ impl Letter {
                 let priority = detail.checked_sub(1).map(u8::try_from).transpose();
                 Letter::AskHandOver { term, priority: priority.map_err(|_| Rejected::Malformed)? }
             }
+            kind::VOTERS => Letter::Voters { term, voters: voters(rest)? },
+            kind::ASK_CHANGE => Letter::AskChange { term, round, is_forced: detail & 1 == 1, list: voters(rest)? },
+            kind::HOLDS => Letter::Holds { term, is_durable: detail & 1 == 1 },
+            kind::CHANGE => {
+                let progress = usize::try_from(detail).ok().and_then(|code| Progress::ALL.get(code));
+                Letter::Change { term, round, progress: *progress.ok_or(Rejected::Kind)? }
+            }
             _ => return Err(Rejected::Kind),
         })
     }
+}
+
+fn voters(rest: &mut &[u8]) -> Result<Arc<Voters>, Rejected> {
+    let Metadata(bytes) = take_borrowed(rest)?;
+    Voters::from_bytes(bytes).map(Arc::new).ok_or(Rejected::Malformed)
 }
 
 #[derive(Encode, Decode)]
 pub(super) struct CouncilBody {
     election: Wire<u64>,
     charter: Wire<u64>,
+    voters: Wire<u64>,
+    version: Wire<Version>,
 }
 
 impl From<Council> for CouncilBody {
     fn from(council: Council) -> Self {
-        CouncilBody { election: Wire(council.election), charter: Wire(council.charter) }
+        let Council { election, charter, voters, version } = council;
+        CouncilBody { election: Wire(election), charter: Wire(charter), voters: Wire(voters), version: Wire(version) }
     }
 }
 
 impl From<CouncilBody> for Council {
     fn from(body: CouncilBody) -> Self {
-        Council { election: body.election.0, charter: body.charter.0 }
+        let CouncilBody { election, charter, voters, version } = body;
+        Council { election: election.0, charter: charter.0, voters: voters.0, version: version.0 }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Pulse {
 }
 
 /// What a datagram is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Message {
     /// Asks `to` to echo the nonce. `Digest::NOBODY` asks whoever receives it to begin an acquaintance.
     Ping { to: Digest, nonce: Nonce },

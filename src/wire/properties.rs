@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::{btree_map, vec};
@@ -13,6 +14,7 @@ use super::strict::{body_of, seal};
 use super::*;
 use crate::leader::{Term, Trigger};
 use crate::member::{Generation, Incarnation, NodeId, Record, canonical};
+use crate::voters::{Version, Voters};
 
 /// What any item may be made of; one strategy serves all kinds.
 #[derive(Clone, Debug)]
@@ -146,7 +148,12 @@ fn message() -> impl Strategy<Value = Message> {
             8 => Message::Unknown { kind: (number as u8).max(10) },
             _ => Message::Election {
                 to: target,
-                council: Council { election: number, charter: !number },
+                council: Council {
+                    election: number,
+                    charter: !number,
+                    voters: number.rotate_left(9),
+                    version: Version { term: Term(number % Term::LIMIT), number: number as u32 },
+                },
                 letter: letter(number),
             },
         }
@@ -156,7 +163,7 @@ fn message() -> impl Strategy<Value = Message> {
 fn letter(number: u64) -> Letter {
     let (term, round) = (Term((number >> 4) % (Term::LIMIT - 1) + 1), Round(number as u32));
     let asked = Question::ALL[number as usize % Question::ALL.len()];
-    match number % 9 {
+    match number % 13 {
         0 => Letter::Sounding { term, round },
         1 => Letter::PreVote { term, round },
         2 => Letter::Vote { term, round, hand_over: (number & 16 > 0).then_some(term) },
@@ -172,8 +179,22 @@ fn letter(number: u64) -> Letter {
         5 => Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) },
         6 => Letter::Resign { term },
         7 => Letter::HandOver { term },
-        _ => Letter::AskHandOver { term, priority: u8::try_from(number >> 8 & 0x1ff).ok() },
+        8 => Letter::AskHandOver { term, priority: u8::try_from(number >> 8 & 0x1ff).ok() },
+        9 => Letter::Voters { term, voters: voters(number >> 4) },
+        10 => Letter::Holds { term, is_durable: number & 16 > 0 },
+        11 => Letter::AskChange { term, round, is_forced: number & 16 > 0, list: voters(number >> 4) },
+        _ => Letter::Change { term, round, progress: Progress::ALL[(number >> 4) as usize % Progress::ALL.len()] },
     }
+}
+
+fn voters(number: u64) -> Arc<Voters> {
+    let list = |bits: u64| -> Vec<Arc<str>> {
+        let places = (0..9).filter(|place| bits >> place & 1 > 0 || *place == 8);
+        places.map(|place| format!("n{place}").into()).collect()
+    };
+    let version = Version { term: Term(number % Term::LIMIT), number: number as u32 };
+    let (present, next) = (list(number), list(number >> 9));
+    Arc::new(Voters::of(version, &present, (number & 1 << 20 > 0).then_some(&next)))
 }
 
 fn head() -> impl Strategy<Value = (Digest, Pulse, Message)> {
@@ -195,7 +216,7 @@ fn write<'a>(
     items: impl Iterator<Item = Item<'a>>,
 ) -> (Vec<u8>, usize) {
     let mut buf = Vec::new();
-    codec().writer(&mut buf, usize::MAX, from, pulse, message).finish();
+    codec().writer(&mut buf, usize::MAX, from, pulse, message.clone()).finish();
     let count_at = buf.len() - 1;
     let mut writer = codec().writer(&mut buf, usize::MAX, from, pulse, message);
     for item in items {
@@ -208,9 +229,9 @@ fn write<'a>(
 proptest! {
     #[test]
     fn what_is_written_is_read(head in head(), parts in vec(parts(), 0..12)) {
-        let (datagram, _) = write(head, parts.iter().map(Parts::item));
+        let (datagram, _) = write(head.clone(), parts.iter().map(Parts::item));
         let decoded = codec().decode(&datagram).unwrap();
-        prop_assert_eq!((decoded.from, decoded.pulse, decoded.message), head);
+        prop_assert_eq!((decoded.from, decoded.pulse, decoded.message.clone()), head.clone());
         let items: Vec<Item<'_>> = decoded.items().collect();
         prop_assert_eq!(&items, &parts.iter().map(Parts::item).collect::<Vec<_>>());
         prop_assert_eq!(write(head, items.into_iter()).0, datagram);
@@ -307,10 +328,10 @@ fn what_is_accepted_is_canonical() {
             count(&rejected);
             return Ok(());
         };
-        let head = (decoded.from, decoded.pulse, decoded.message);
-        let (again, count_at) = write(head, decoded.items());
+        let head = (decoded.from, decoded.pulse, decoded.message.clone());
+        let (again, count_at) = write(head.clone(), decoded.items());
         let reread = codec().decode(&again).unwrap();
-        prop_assert_eq!((reread.from, reread.pulse, reread.message), head);
+        prop_assert_eq!((reread.from, reread.pulse, reread.message.clone()), head);
         prop_assert!(reread.items().eq(decoded.items()));
         if again == datagram {
             count(&accepted);

@@ -5,7 +5,6 @@
 
 use bincode::{BorrowDecode, Encode};
 
-use super::Council;
 use super::bytes::{put, take_borrowed};
 use super::fields::{Metadata, Wire};
 use super::further::{Field, field, with_field};
@@ -15,13 +14,17 @@ use crate::leader::{LossReason, Term, Trigger, WORD_BYTES_MAX};
 
 /// Elections that a record can name: as many as a node can take part in.
 const ROLES_MAX: usize = ELECTIONS_MAX;
-/// The longest role without its word: election, charter, term, trigger, candidacy and the word's length.
-pub(crate) const ROLE_BYTES_MAX: usize = 8 + 8 + 9 + 1 + 3 + 3;
+/// The longest role without its word: election, charter, number, term, trigger, candidacy and the word's length.
+pub(crate) const ROLE_BYTES_MAX: usize = 8 + 8 + 5 + 9 + 1 + 3 + 3;
 
 /// A member's part in an election, as it says itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Role<'a> {
-    pub(crate) council: Council,
+    /// The hash of the election's name.
+    pub(crate) election: u64,
+    /// The hash of its charter and voters, [`Council::seal`](super::Council::seal), and the number of their configuration.
+    pub(crate) charter: u64,
+    pub(crate) number: u32,
     /// The term it leads in and how it came to; if it does not lead, how that ended last.
     pub(crate) leads: Result<(Term, Trigger), LossReason>,
     /// Its priority, if it is a candidate.
@@ -34,6 +37,7 @@ pub(crate) struct Role<'a> {
 struct RoleBody<'a> {
     election: Wire<u64>,
     charter: Wire<u64>,
+    number: Varint,
     /// 0 if it does not lead.
     term: Varint,
     /// Of what it leads in; otherwise how its last lead ended.
@@ -52,8 +56,9 @@ pub(crate) fn with_roles<'a>(further: &[u8], roles: impl Iterator<Item = Role<'a
             Err(ended) => (Term(0), ended.code()),
         };
         let fields = RoleBody {
-            election: Wire(role.council.election),
-            charter: Wire(role.council.charter),
+            election: Wire(role.election),
+            charter: Wire(role.charter),
+            number: Varint(u64::from(role.number)),
             term: Varint(term.0),
             trigger,
             candidacy: Varint(role.candidacy.map_or(0, |priority| u64::from(priority) + 1)),
@@ -75,7 +80,7 @@ pub(crate) fn roles_of(further: &[u8]) -> impl Iterator<Item = Role<'_>> {
 }
 
 fn role<'a>(rest: &mut &'a [u8]) -> Option<Role<'a>> {
-    let RoleBody { election, charter, term, trigger, candidacy, word } = take_borrowed(rest).ok()?;
+    let RoleBody { election, charter, number, term, trigger, candidacy, word } = take_borrowed(rest).ok()?;
     let candidacy = match candidacy.0 {
         0 => None,
         above => Some(u8::try_from(above - 1).ok()?),
@@ -85,8 +90,9 @@ fn role<'a>(rest: &mut &'a [u8]) -> Option<Role<'a>> {
         // It is only told: a lead with the trigger of a later release is one all the same.
         term => Ok((Term(term), Trigger::from_code(u64::from(trigger)).unwrap_or(Trigger::NoLeader))),
     };
-    let council = Council { election: election.0, charter: charter.0 };
-    (word.0.len() <= WORD_BYTES_MAX).then_some(Role { council, leads, candidacy, word: word.0 })
+    let number = u32::try_from(number.0).ok()?;
+    let role = Role { election: election.0, charter: charter.0, number, leads, candidacy, word: word.0 };
+    (word.0.len() <= WORD_BYTES_MAX).then_some(role)
 }
 
 #[cfg(test)]
@@ -96,7 +102,9 @@ mod tests {
     #[test]
     fn roles_come_back_and_strange_fields_are_passed_over() {
         let role = |n: u64| Role {
-            council: Council { election: n, charter: !n },
+            election: n,
+            charter: !n,
+            number: n as u32,
             leads: match n % 4 {
                 0 => Err(LossReason::Resigned),
                 1 => Err(LossReason::LeaseRanOut),
@@ -121,17 +129,23 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_role_are_these() {
-        let council = Council { election: 1, charter: 2 };
         let word = [8; WORD_BYTES_MAX];
-        let longest = Role { council, leads: Ok((Term(1 << 40), Trigger::Outrun)), candidacy: Some(255), word: &word };
+        let longest = Role {
+            election: 1,
+            charter: 2,
+            number: u32::MAX,
+            leads: Ok((Term(1 << 40), Trigger::Outrun)),
+            candidacy: Some(255),
+            word: &word,
+        };
         let field = with_roles(&[], std::iter::once(longest));
         assert_eq!(field.len(), 1 + 3 + ROLE_BYTES_MAX + WORD_BYTES_MAX);
         assert_eq!(roles_of(&field).next(), Some(longest));
-        let idle = Role { leads: Err(LossReason::LeaseRanOut), candidacy: Some(0), word: b"", ..longest };
+        let idle = Role { number: 3, leads: Err(LossReason::LeaseRanOut), candidacy: Some(0), word: b"", ..longest };
         let mut odd = with_roles(&[], std::iter::once(idle));
-        assert_eq!(odd, [1, 20, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(odd, [1, 21, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 1, 0]);
         // A trigger of a later release.
-        (odd[18], odd[19]) = (5, 99);
+        (odd[19], odd[20]) = (5, 99);
         assert_eq!(roles_of(&odd).next().map(|role| role.leads), Some(Ok((Term(5), Trigger::NoLeader))));
     }
 }

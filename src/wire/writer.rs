@@ -12,7 +12,7 @@ use super::tag::{TAG_END, TAG_START, tag};
 use super::varint::Varint;
 
 /// The longest header: version, kind, tag, sender, the fields of Relayed, pulse, count.
-const HEAD_BYTES_MAX: usize = 1 + 1 + 8 + 8 + (8 + 8 + 8 + 1 + 9 + 5 + 9) + (5 + 8 + 2) + 1;
+const HEAD_BYTES_MAX: usize = 1 + 1 + 8 + 8 + (8 + 8 + 8 + 8 + 9 + 5 + 1 + 9 + 5 + 9) + (5 + 8 + 2) + 1;
 
 /// A datagram under way; the buffer holds none until [`Writer::finish`].
 #[derive(Debug)]
@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::leader::Term;
     use crate::member::{Generation, Incarnation};
+    use crate::voters::Version;
     use crate::wire::golden::{DEPARTURE, NONCE, OTHER, PULSE, RECORD, SENDER, codec, suspicion};
     use crate::wire::strict::body_of;
     use crate::wire::{
@@ -122,7 +123,7 @@ mod tests {
             let size = 2 + body_of(&item).len();
             for limit in 0..head + 3 * size {
                 for limited in [Codec::new("golden", limit), codec()] {
-                    let mut writer = limited.writer(&mut buf, limit, SENDER, PULSE, message);
+                    let mut writer = limited.writer(&mut buf, limit, SENDER, PULSE, message.clone());
                     let fit = limit.saturating_sub(head) / size;
                     for _ in 0..fit {
                         assert!(writer.item(&item));
@@ -236,13 +237,18 @@ mod tests {
             round: Round(u32::MAX),
             wait: Duration::from_micros(Term::LIMIT - 1),
         };
-        let council = Council { election: 1, charter: 2 };
+        let council = Council {
+            election: 1,
+            charter: 2,
+            voters: 3,
+            version: Version { term: Term(Term::LIMIT - 1), number: u32::MAX },
+        };
         let longest = Message::Election { to: OTHER, council, letter };
         let mut buf = vec![0xee; 70_000];
-        codec().writer(&mut buf, 0, SENDER, Pulse { incarnation: top, ..PULSE }, longest).finish();
+        codec().writer(&mut buf, 0, SENDER, Pulse { incarnation: top, ..PULSE }, longest.clone()).finish();
         assert_eq!(buf.len(), HEAD_BYTES_MAX);
         assert_eq!(codec().decode(&buf).unwrap().message, longest);
-        Codec::new("golden", usize::MAX).writer(&mut buf, usize::MAX, SENDER, PULSE, longest).finish();
+        Codec::new("golden", usize::MAX).writer(&mut buf, usize::MAX, SENDER, PULSE, longest.clone()).finish();
         assert!(codec().decode(&buf).is_ok());
     }
 }

@@ -35,7 +35,7 @@ impl Shelf {
     pub fn voted() -> Self {
         let promise = voters(&NAMES).promise();
         let shelf = Shelf::default();
-        let ballot = Ballot { term: Term(1), vote: None, promise };
+        let ballot = Ballot { term: Term(1), vote: None, promise, voters: None };
         shelf.set(|state| {
             state.ballots.insert("default".to_owned(), ballot);
         });
@@ -62,7 +62,7 @@ impl TermStore for Shelf {
         if state.is_torn {
             Err(io::Error::other("the ballot is torn"))
         } else {
-            Ok(state.ballots.get(election).copied())
+            Ok(state.ballots.get(election).cloned())
         }
     }
 
@@ -75,8 +75,8 @@ impl TermStore for Shelf {
         if state.is_full {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let before = state.ballots.insert(election.to_owned(), *ballot);
-        assert!(before.is_none_or(|before| before.term <= ballot.term), "{before:?} then {ballot:?}");
+        let before = state.ballots.insert(election.to_owned(), ballot.clone());
+        assert!(before.as_ref().is_none_or(|before| before.term <= ballot.term), "{before:?} then {ballot:?}");
         Ok(())
     }
 

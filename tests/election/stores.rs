@@ -96,14 +96,14 @@ fn terms_rise_over_a_restart_with_files() {
 fn a_longer_promise_is_kept_before_it_is_made() {
     let shelf = Shelf::default();
     let promise = Duration::from_millis(1);
-    let ballot = Ballot { term: Term(7), vote: None, promise };
+    let ballot = Ballot { term: Term(7), vote: None, promise, voters: None };
     shelf.set(|state| {
-        state.ballots.insert("default".to_owned(), ballot);
+        state.ballots.insert("default".to_owned(), ballot.clone());
     });
     let _node = start(alone(&shelf));
     assert!(shelf.0.0.lock().unwrap().ballots["default"].promise >= voters(&["n1"]).promise());
     shelf.set(|state| {
-        state.ballots.insert("default".to_owned(), ballot);
+        state.ballots.insert("default".to_owned(), ballot.clone());
         state.is_full = true;
     });
     let refused = block_on(node("n1").election(voters(&["n1"])).term_store(shelf.clone()).start()).unwrap_err();

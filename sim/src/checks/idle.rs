@@ -62,8 +62,9 @@ impl Offices {
             let terms =
                 if is_outlasted(world.scenario(), election) { after.terms.saturating_sub(before.terms) } else { 0 };
             let rounds = after.rounds_since(before, nanos(span) / nanos(election.lease).max(1));
-            let asked = letters_asked(election.voters.len() as u64, rounds, terms);
-            let kept = letters_kept(world.scenario(), election, span);
+            let voters = voters(world, &election.name);
+            let asked = letters_asked(voters, rounds, terms);
+            let kept = letters_kept(world.scenario(), election, voters, span);
             // The host whose record changed tells so many, and so does each that hears it.
             Due { letters: sum.letters + kept + asked, news: sum.news + terms * RECORDS_A_TERM * running * fanout }
         })
@@ -76,6 +77,14 @@ impl Office {
         let grown = self.campaigns.iter().zip(&before.campaigns).map(|(now, then)| now.saturating_sub(*then));
         grown.filter(|attempts| *attempts > 0).map(|attempts| (attempts + 1).min(leases + 1) * ROUNDS_ASKED).sum()
     }
+}
+
+/// How many vote, at the host that knows of most of them.
+fn voters<A: App, W: Watch>(world: &World<A, W>, name: &str) -> u64 {
+    let protocols = world.hosts().iter().filter_map(Host::protocol);
+    let known =
+        protocols.filter_map(|protocol| protocol.election(name)).map(|election| election.rules().voters().len());
+    known.max().unwrap_or_default() as u64
 }
 
 /// Whether a datagram may take so long that a leader's lease runs out meanwhile: its heartbeat and the answer both do.
@@ -91,9 +100,8 @@ fn letters_asked(voters: u64, rounds: u64, terms: u64) -> u64 {
 
 /// Letters that keep an office: a heartbeat and its answer on each of a leader's links, and where some may not be able to
 /// vote for long, as many again of each of a minority that asks whether it might lead.
-fn letters_kept(scenario: &Scenario, election: &ElectionConfig, span: Duration) -> u64 {
+fn letters_kept(scenario: &Scenario, election: &ElectionConfig, voters: u64, span: Duration) -> u64 {
     let rounds = nanos(span) / nanos(election.heartbeat).max(1) + 2;
-    let voters = election.voters.len() as u64;
     let each = if scenario.promises_leaders() { 2 } else { 2 + 2 * (voters / 2).max(1) };
     each * voters.saturating_sub(1) * rounds
 }

@@ -1,6 +1,7 @@
 //! Eventually, of elections: some time after the faults each has a leader, if a quorum of its voters runs and one of
 //! them can send to the others of a quorum and be sent to by them.
 
+use tidings::voters::Voters;
 use tidings::{Member, Protocol};
 
 use crate::app::App;
@@ -12,9 +13,9 @@ use crate::world::{Host, World};
 #[must_use]
 pub fn unled<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
     for (place, election) in world.config().elections.iter().enumerate() {
-        let voting = most(world, place, meet);
-        if voting * 2 > election.voters.len() && world.leader(place).is_none() {
-            let text = format!("{voting} voters of {} run and meet, and nobody leads", election.name);
+        let voters = electorate(world, place);
+        if is_quorum(world, &voters, meet) && world.leader(place).is_none() {
+            let text = format!("a quorum of the voters of {} runs and meets, and nobody leads", election.name);
             return Some(Violation { check: "leads", at: world.now(), text, hosts: Vec::new() });
         }
     }
@@ -28,25 +29,58 @@ pub fn unled<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
 /// and an address is asked about for P. How long that may take, `finds` and `known` ask.
 #[must_use]
 pub fn is_estranged<A: App, W: Watch>(world: &World<A, W>) -> bool {
-    world.config().elections.iter().enumerate().any(|(place, election)| {
-        let is_quorum = |voting: usize| voting * 2 > election.voters.len();
-        is_quorum(most(world, place, meet)) && !is_quorum(most(world, place, know))
+    (0..world.config().elections.len()).any(|place| {
+        let voters = electorate(world, place);
+        is_quorum(world, &voters, meet) && !is_quorum(world, &voters, know)
     })
+}
+
+/// An election that has a leader, and whose voters change on and on.
+#[must_use]
+pub fn unsettled<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
+    for (place, election) in world.config().elections.iter().enumerate() {
+        let leader = world.leader(place).and_then(|host| world.hosts().get(host as usize)?.protocol());
+        let of_leader = leader.and_then(|protocol| protocol.election(&election.name));
+        if let Some(voters) = of_leader.map(|of| of.rules().electorate()).filter(|voters| voters.is_joint()) {
+            let text = format!("the voters of {} change and never have: {voters:?}", election.name);
+            return Some(Violation { check: "changes-end", at: world.now(), text, hosts: Vec::new() });
+        }
+    }
+    None
+}
+
+/// The latest configuration of voters that anybody who runs knows.
+fn electorate<A: App, W: Watch>(world: &World<A, W>, place: usize) -> Voters {
+    let Some(election) = world.config().elections.get(place) else { return Voters::first([""; 0]) };
+    let known = world.hosts().iter().filter_map(|host| host.protocol()?.election(&election.name));
+    let latest = known.map(|known| known.rules().electorate()).max_by_key(|voters| voters.version());
+    latest.map_or_else(|| Voters::first(&election.voters), Voters::clone)
+}
+
+/// Whether one voter is with more than half of each list.
+fn is_quorum<A: App, W: Watch>(
+    world: &World<A, W>,
+    voters: &Voters,
+    is_with: fn(&World<A, W>, Voter<'_>, Voter<'_>) -> bool,
+) -> bool {
+    let present: Vec<&str> = voters.present().map(|name| &**name).collect();
+    let next: Option<Vec<&str>> = voters.next().map(|next| next.map(|name| &**name).collect());
+    let has_quorum = |list: &Vec<&str>| most(world, list, is_with) * 2 > list.len();
+    has_quorum(&present) && next.is_none_or(|next| has_quorum(&next))
 }
 
 /// A voter that runs: its host, and itself.
 type Voter<'a> = (u32, &'a Protocol);
 
-/// The most voters of an election that one of them is with, itself among them.
+/// The most of some voters that one of them is with, itself among them.
 fn most<A: App, W: Watch>(
     world: &World<A, W>,
-    place: usize,
+    names: &[&str],
     is_with: fn(&World<A, W>, Voter<'_>, Voter<'_>) -> bool,
 ) -> usize {
-    let names = world.config().elections.get(place).map_or(&[][..], |election| &election.voters);
     let votes = |host: &&Host<A>| {
         let stays = host.protocol().is_some_and(|protocol| protocol.leave_progress().is_none());
-        stays && host.runs() && !host.is_blocked() && names.iter().any(|voter| voter == host.name())
+        stays && host.runs() && !host.is_blocked() && names.contains(&host.name())
     };
     let running = (0..).zip(world.hosts()).filter(|(_, host)| votes(host));
     let voters: Vec<Voter<'_>> = running.filter_map(|(number, host)| Some((number, host.protocol()?))).collect();

@@ -50,6 +50,8 @@ pub(super) struct Held {
 struct Host {
     /// The highest term that this process told of, in each election.
     told: Vec<Term>,
+    /// The latest that its clock said: if that is set back, a node's own time stands still meanwhile.
+    latest: Instant,
 }
 
 impl Leases {
@@ -75,13 +77,15 @@ impl Leases {
         sometimes: &mut Sometimes,
     ) -> (Vec<(usize, Term)>, Option<Violation>) {
         let (now, mut began, mut found) = (moment.now, Vec::new(), None);
+        let latest = self.host(host).latest.max(moment.local());
+        self.host(host).latest = latest;
         for (place, election) in protocol.elections().enumerate() {
             let Some(of) = self.each.get_mut(place) else { break };
             let lease = if protocol.is_stopped() { None } else { election.lease(moment.local()) };
             if election.candidacy().is_some() {
                 of.idle.remove(&host);
             } else {
-                of.idle.entry(host).or_insert(moment.local());
+                of.idle.entry(host).or_insert(latest);
             }
             let held = of.held.iter_mut().find(|held| held.host == host);
             let Some(lease) = lease else {
@@ -110,7 +114,7 @@ impl Leases {
                 }
             }
             let begins = began.last() == Some(&(place, lease.term));
-            found = found.or(of.without_work(moment, host, begins, election.rules()));
+            found = found.or(of.without_work((moment.now, latest), host, begins, election.rules()));
             if begins {
                 let broken = of.begin(now, host, protocol.me().id(), lease.term, name);
                 // A leader whose clock was set back may come to act when its lease is long over, in its own lower term.
@@ -144,7 +148,7 @@ impl Leases {
     pub(super) fn lives(&mut self, host: u32, life: Life) {
         match life {
             Life::Started => {
-                self.host(host).told.clear();
+                *self.host(host) = Host::default();
                 self.each.iter_mut().for_each(|of| _ = of.idle.remove(&host));
             }
             Life::Crashed | Life::Left | Life::Superseded => {
@@ -193,11 +197,17 @@ impl Of {
     }
 
     /// A host holds a lease: somebody there has to work, or it is handing over.
-    fn without_work(&self, moment: Moment, host: u32, begins: bool, rules: &Rules) -> Option<Violation> {
-        let idle = moment.local().since(*self.idle.get(&host)?);
+    fn without_work(
+        &self,
+        (now, latest): (Instant, Instant),
+        host: u32,
+        begins: bool,
+        rules: &Rules,
+    ) -> Option<Violation> {
+        let idle = latest.since(*self.idle.get(&host)?);
         (begins || idle > rules.lease()).then(|| Violation {
             check: "works",
-            at: moment.now,
+            at: now,
             text: format!("n{host} leads {}, and nobody has worked there for {}", rules.name(), span(idle)),
             hosts: vec![host],
         })

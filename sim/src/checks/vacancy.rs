@@ -11,7 +11,7 @@ use tidings::config::ElectionConfig;
 
 use crate::checks::leases::Leases;
 use crate::checks::span;
-use crate::fault::{Fault, Links, Planned};
+use crate::fault::{Fault, Links, Planned, WallClock};
 use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::{Life, Phase};
@@ -65,12 +65,16 @@ impl Vacancies {
                 since: None,
             }
         };
-        let is_asked = scenario.promises_leaders() && scenario.latency.spike().is_zero();
+        // Where the voters change, how many make a quorum does, too.
+        let changes = |planned: &Planned| matches!(planned.what, Fault::ChangeVoters { .. });
+        let changes = scenario.faults.iter().any(changes);
+        let is_asked = scenario.promises_leaders() && scenario.latency.spike().is_zero() && !changes;
         Vacancies { elections: scenario.elections.iter().map(of).collect(), is_asked, ..Vacancies::default() }
     }
 
     pub(super) fn fault(&mut self, now: Instant, fault: &Planned, phase: Phase) {
-        if matches!(fault.what, Fault::Crash { .. }) || is_mild_loss(&fault.what) {
+        // A start whose clock does not prove it to be the later one is known late.
+        if matches!(fault.what, Fault::Crash { clock: WallClock::Right, .. }) || is_mild_loss(&fault.what) {
             return;
         }
         match phase {

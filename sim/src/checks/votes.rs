@@ -5,8 +5,10 @@
 //! candidate may have moved, and another host have taken its address.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tidings::election::{Ballot, Rules};
+use tidings::voters::Voters;
 use tidings::{Generation, Instant, Member, NodeId, Term};
 
 use crate::checks::Sometimes;
@@ -30,6 +32,8 @@ pub(super) struct Votes {
     cast: BTreeMap<(usize, Term, NodeId), NodeId>,
     /// Whose votes reached a host.
     heard: BTreeMap<(usize, Term, u32), BTreeSet<NodeId>>,
+    /// The voters that each host's store holds; none if it holds those of its configuration.
+    voters: BTreeMap<(usize, u32), Voters>,
     /// Who asked for votes last.
     stood: Vec<(Term, u32)>,
     is_promised: bool,
@@ -47,6 +51,7 @@ impl Votes {
             digests: BTreeMap::new(),
             cast: BTreeMap::new(),
             heard: BTreeMap::new(),
+            voters: BTreeMap::new(),
             is_promised: scenario.promises_one_leader(),
         }
     }
@@ -117,8 +122,16 @@ impl Votes {
     }
 
     pub(super) fn disk(&mut self, now: Instant, host: u32, election: &str, disk: Disk) -> Option<Violation> {
-        let Disk::Saved(Ballot { term, vote: Some(candidate), .. }) = disk else { return None };
         let place = self.elections.iter().position(|rules| &**rules.name() == election)?;
+        match &disk {
+            Disk::Saved(Ballot { voters: Some(voters), .. })
+            | Disk::Found(Some(Ballot { voters: Some(voters), .. })) => {
+                self.voters.insert((place, host), voters.clone());
+            }
+            Disk::Saved(_) | Disk::Found(_) | Disk::Torn => drop(self.voters.remove(&(place, host))),
+            Disk::Failed => {}
+        }
+        let Disk::Saved(Ballot { term, vote: Some(candidate), .. }) = disk else { return None };
         self.cast(now, host, (place, term, self.id(host)?), candidate)
     }
 
@@ -150,17 +163,25 @@ impl Votes {
         self.heard.entry((place, Term(letter.term), host)).or_default().insert(voter);
     }
 
-    /// A lease begins: more than half of the configured voters, the leader among them, must have voted for it.
+    /// A lease begins: more than half of the voters that the leader knows, itself among them, must have voted for it; of
+    /// both lists while they change.
     pub(super) fn lease_begins(&self, now: Instant, host: u32, place: usize, term: Term) -> Option<Violation> {
-        let voters = self.elections.get(place)?.voters();
+        let voters = self.voters.get(&(place, host)).unwrap_or(self.elections.get(place)?.electorate());
         let own = self.id(host)?;
         let heard = self.heard.get(&(place, term, host));
-        let counted = voters.iter().filter(|(id, _)| *id == own || heard.is_some_and(|heard| heard.contains(id)));
-        let (counted, all) = (counted.count(), voters.len());
-        (counted * 2 <= all && self.is_promised).then(|| Violation {
+        let voted = |id: NodeId| id == own || heard.is_some_and(|heard| heard.contains(&id));
+        let is_more_than_half = |list: Vec<&Arc<str>>| {
+            let counted = list.iter().filter(|name| voted(NodeId::from_name(name))).count();
+            counted * 2 > list.len()
+        };
+        let is_quorum = is_more_than_half(voters.present().collect())
+            && voters.next().is_none_or(|next| is_more_than_half(next.collect()));
+        (!is_quorum && self.is_promised).then(|| Violation {
             check: "quorum",
             at: now,
-            text: format!("n{host} leads in term {term} with {counted} votes of {all}"),
+            text: format!(
+                "n{host} leads in term {term} with the votes of {heard:?}, which are no quorum of {voters:?}"
+            ),
             hosts: vec![host],
         })
     }

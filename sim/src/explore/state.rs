@@ -3,7 +3,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use tidings::election::{Ballot, Change, Election, Letter, Liveness, Question, Rules, Save, SaveOutcome, Standing};
+use tidings::election::{
+    Ballot, Change, Council, Election, Letter, Liveness, Question, Rules, Save, SaveOutcome, Standing,
+};
 use tidings::leader::{LossReason, Trigger};
 use tidings::{Instant, NodeId, Term};
 
@@ -15,10 +17,11 @@ use super::{Begins, Bounds, Disks};
 const BEGAN_MS: u64 = 1;
 
 /// A letter on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Flight {
     to: usize,
     from: usize,
+    council: Council,
     letter: Letter,
 }
 
@@ -88,7 +91,7 @@ pub(super) enum Choice {
 }
 
 /// What happened between two states.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     Letter(Flight),
     Timers(usize),
@@ -152,13 +155,16 @@ impl State {
 
     fn unled(rules: &Rules, bounds: &Bounds) -> Self {
         let count = rules.voters().len();
-        let held = Ballot { term: Term(1), vote: None, promise: rules.promise() };
-        let voters = rules.voters().iter().map(|(id, _)| start(rules, *id, Instant::ORIGIN, Some(held), bounds.disks));
+        // Agreed once before, so that nobody has to be told of them.
+        let voters = Some(rules.electorate().numbered(1));
+        let held = Ballot { term: Term(1), vote: None, promise: rules.promise(), voters };
+        let start = |(id, _): &(NodeId, _)| start(rules, *id, Instant::ORIGIN, Some(held.clone()), bounds.disks);
+        let voters = rules.voters().iter().map(start);
         let mut state = State {
             now: Instant::ORIGIN,
             steps: 0,
             voters: voters.collect(),
-            disks: vec![Some(held); count],
+            disks: vec![Some(held.clone()); count],
             saves: vec![None; count],
             flights: Vec::new(),
             history: History::default(),
@@ -292,7 +298,7 @@ impl State {
             }
             Choice::ArriveAndStay(place) => {
                 next.doubles -= 1;
-                next.deliver(self.flights[place]);
+                next.deliver(self.flights[place].clone());
             }
             Choice::EndSave(voter) => next.end_save(voter),
             Choice::RunTimers(voter) => next.call(Step::Timers(voter), voter, |voter, now| voter.handle_timeout(now)),
@@ -302,8 +308,10 @@ impl State {
                     voter.resign(now, None);
                 });
             }
-            Choice::CrashBefore(voter) => next.crash(voter, self.disks[voter], bounds),
-            Choice::CrashAfter(voter) => next.crash(voter, self.saves[voter].map(|save| save.ballot), bounds),
+            Choice::CrashBefore(voter) => next.crash(voter, self.disks[voter].clone(), bounds),
+            Choice::CrashAfter(voter) => {
+                next.crash(voter, self.saves[voter].clone().map(|save| save.ballot), bounds);
+            }
             Choice::Start(voter) => next.restart(voter, bounds),
             Choice::Tick(kept) => next.tick(kept, bounds),
             Choice::TickCut(cut) => next.tick_cut(cut, bounds),
@@ -313,14 +321,15 @@ impl State {
 
     fn deliver(&mut self, flight: Flight) {
         let from = self.voters[flight.from].me();
-        self.call(Step::Letter(flight), flight.to, |voter, now| {
-            let _ = voter.handle_letter(now, from, flight.letter);
+        let Flight { to, council, letter, .. } = flight.clone();
+        self.call(Step::Letter(flight), to, |voter, now| {
+            let _ = voter.handle_letter(now, (from, council), letter);
         });
     }
 
     fn end_save(&mut self, voter: usize) {
         let Some(save) = self.saves[voter].take() else { return };
-        self.disks[voter] = Some(save.ballot);
+        self.disks[voter] = Some(save.ballot.clone());
         self.call(Step::Saved(voter, save.ballot), voter, |voter, now| {
             voter.handle_saved(now, save.number, SaveOutcome::Done);
         });
@@ -334,7 +343,7 @@ impl State {
         self.flights.retain(|flight| flight.to != voter);
         self.crashes -= 1;
         self.campaigns_past += self.voters[voter].counts().campaigns;
-        (self.disks[voter], self.saves[voter], self.runs[voter]) = (disk, None, false);
+        (self.disks[voter], self.saves[voter], self.runs[voter]) = (disk.clone(), None, false);
         self.voters[voter] = Election::new(rules, id, 1, self.now);
         self.note(Step::Crash(voter, disk));
     }
@@ -342,7 +351,7 @@ impl State {
     fn restart(&mut self, voter: usize, bounds: &Bounds) {
         let (rules, id) = (self.voters[voter].rules().clone(), self.voters[voter].me());
         self.runs[voter] = true;
-        self.voters[voter] = start(&rules, id, self.now, self.disks[voter], bounds.disks);
+        self.voters[voter] = start(&rules, id, self.now, self.disks[voter].clone(), bounds.disks);
         self.call(Step::Start(voter), voter, |_, _| {});
     }
 
@@ -352,7 +361,7 @@ impl State {
         self.stalls -= self.stalled();
         self.late -= u32::from(kept.is_some());
         self.losses -= self.flights.len() as u32 - u32::from(kept.is_some());
-        self.flights = kept.map(|place| self.flights[place]).into_iter().collect();
+        self.flights = kept.map(|place| self.flights[place].clone()).into_iter().collect();
         self.steps += 1;
         self.now += bounds.step;
         self.note(Step::Time(self.now, self.cut));
@@ -388,10 +397,11 @@ impl State {
     fn drain(&mut self, voter: usize) {
         while let Some((to, letter)) = self.voters[voter].poll_letter() {
             let Some(to) = self.voters[voter].rules().place_of(to) else { continue };
-            self.weigh(voter, to, letter);
+            self.weigh(voter, to, &letter);
+            let council = self.voters[voter].rules().council();
             let is_cut = self.cut.is_some_and(|cut| cut == voter || cut == to);
             if self.runs[to] && !is_cut {
-                self.flights.push(Flight { to, from: voter, letter });
+                self.flights.push(Flight { to, from: voter, council, letter });
             }
         }
         self.flights.sort_unstable();
@@ -405,8 +415,8 @@ impl State {
     }
 
     /// What a letter says, held against what was said before.
-    fn weigh(&mut self, from: usize, to: usize, letter: Letter) {
-        let said = match letter {
+    fn weigh(&mut self, from: usize, to: usize, letter: &Letter) {
+        let said = match *letter {
             Letter::Heartbeat { term, .. } => self.history.leads(from, term),
             Letter::Granted { asked: Question::Vote, term, .. } => self.history.votes(from, term, to),
             Letter::Vote { term, .. } => self.history.votes(from, term, from),

@@ -75,6 +75,7 @@ impl Fault {
                 | Fault::Forget { .. }
                 | Fault::Resign { .. }
                 | Fault::Prefer { .. }
+                | Fault::ChangeVoters { .. }
                 | Fault::SetClock { .. }
         )
     }

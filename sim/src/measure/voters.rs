@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Election, Letter, Liveness, Rules, Save, SaveOutcome, Standing};
+use tidings::election::{Ballot, Council, Election, Letter, Liveness, Rules, Save, SaveOutcome, Standing};
 use tidings::{Instant, NodeId};
 
 use crate::random::Random;
@@ -48,10 +48,10 @@ pub(crate) fn kill_leaders(surroundings: &Surroundings, seed: u64, kills: usize)
     (0..kills).map(|_| net.kill_leader()).collect()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum What {
     /// To whom, which of its starts, from whom, and which of the letters kept.
-    Letter(usize, u32, usize, Letter),
+    Letter(usize, u32, usize, Council, Letter),
     Saved(usize, u32, u64),
     Timer(usize, u32),
     Hint(usize, usize, Hinted),
@@ -135,7 +135,7 @@ impl<'a> Net<'a> {
     fn start(&mut self, place: usize) {
         let mut election = Election::new(self.rules.clone(), self.id(place), self.random.below(u64::MAX), self.now);
         let unix_ms = BEGAN_MS + self.now.as_nanos() / 1_000_000;
-        let held = self.seats[place].disk.filter(|_| self.around.is_durable);
+        let held = self.seats[place].disk.clone().filter(|_| self.around.is_durable);
         let ballot = Ballot::opening(held, unix_ms, self.rules.promise());
         for other in 0..self.seats.len() {
             let runs = other == place || self.seats[other].election.is_some();
@@ -146,7 +146,8 @@ impl<'a> Net<'a> {
                 other.hint(self.now, self.rules.voters()[place].0, Liveness::Alive);
             }
         }
-        election.stand(self.now, Standing { ballot: Some(ballot), is_durable: self.around.is_durable, unix_ms });
+        election
+            .stand(self.now, Standing { ballot: Some(ballot.clone()), is_durable: self.around.is_durable, unix_ms });
         let seat = &mut self.seats[place];
         (seat.disk, seat.saving, seat.election) = (Some(ballot), None, Some(election));
         (0..self.seats.len()).for_each(|place| self.drain(place));
@@ -182,17 +183,17 @@ impl<'a> Net<'a> {
 
     /// The next thing that happens, if it does by then.
     fn step(&mut self, end: Instant) -> bool {
-        let Some(&Reverse((at, _, what))) = self.queue.peek().filter(|Reverse((at, ..))| *at <= end) else {
+        if self.queue.peek().is_none_or(|Reverse((at, ..))| *at > end) {
             self.now = end;
             return false;
-        };
-        self.queue.pop();
+        }
+        let Some(Reverse((at, _, what))) = self.queue.pop() else { return false };
         self.now = self.now.max(at);
         match what {
-            What::Letter(to, start, from, letter) if self.seats[to].start == start => {
+            What::Letter(to, start, from, council, letter) if self.seats[to].start == start => {
                 let from = self.id(from);
                 self.call(to, |election, now| {
-                    let _ = election.handle_letter(now, from, letter);
+                    let _ = election.handle_letter(now, (from, council), letter);
                 });
             }
             What::Saved(place, start, number) if self.seats[place].start == start => {
@@ -228,13 +229,13 @@ impl<'a> Net<'a> {
             let Some(to) = self.rules.place_of(to) else { continue };
             if !self.random.permille(self.around.loss_permille) {
                 let way = self.random.span(self.around.way.0, self.around.way.1);
-                self.push(way, What::Letter(to, self.seats[to].start, place, letter));
+                self.push(way, What::Letter(to, self.seats[to].start, place, election.rules().council(), letter));
             }
         }
         while let Some(save) = election.poll_save() {
-            self.seats[place].saving = Some(save);
             let took = self.random.span(self.around.save.0, self.around.save.1);
             self.push(took, What::Saved(place, start, save.number));
+            self.seats[place].saving = Some(save);
         }
         while election.poll_change().is_some() {}
         if let Some(due) = election.poll_timeout().filter(|due| *due < self.seats[place].wakes) {

@@ -27,6 +27,8 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/deaf.toml"),
     include_str!("../../scenarios/duplicate-reorder.toml"),
     include_str!("../../scenarios/election-chained.toml"),
+    include_str!("../../scenarios/election-change.toml"),
+    include_str!("../../scenarios/election-change-missed.toml"),
     include_str!("../../scenarios/election-clock-ahead.toml"),
     include_str!("../../scenarios/election-constrained.toml"),
     include_str!("../../scenarios/election-crash.toml"),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tidings::config::ElectionConfig;
+use tidings::config::{ElectionConfig, VOTERS_MAX};
 
 use crate::delay::Delay;
 use crate::fault::{Fault, Flap, Hosts, Inbox, Links, Place, Planned, Towards, WallClock};
@@ -43,6 +43,8 @@ pub fn swarm_election(seed: u64) -> Scenario {
         .works(&mut scenario);
     Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-clocks") }
         .clocks(&mut scenario);
+    Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-changes") }
+        .changes(&mut scenario);
     let over = scenario.faults_end().unwrap_or(chaos);
     let bound = scenario.config().map_or(Duration::ZERO, |config| scenario.election_bound(&config));
     scenario.lasts = over + bound + MS;
@@ -115,6 +117,8 @@ pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration)
     Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-works") }.works(scenario);
     Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-clocks") }
         .clocks(scenario);
+    Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-changes") }
+        .changes(scenario);
     scenario.faults.sort_by_key(|planned| planned.at);
 }
 
@@ -175,6 +179,47 @@ impl Draw<'_> {
             scenario.faults.push(planned);
         }
         scenario.faults.sort_by_key(|planned| planned.at);
+    }
+
+    /// In some runs the voters change: some hosts vote at first, and then others. A disk that loses what it held would make
+    /// its voter forget who votes, and one without a disk always does.
+    fn changes(mut self, scenario: &mut Scenario) {
+        let forgets = |planned: &Planned| matches!(planned.what, Fault::DiskTorn { .. } | Fault::DiskLost { .. });
+        if !self.random.permille(200) || self.disks == Disks::Memory || scenario.faults.iter().any(forgets) {
+            return;
+        }
+        let first = self.list();
+        for election in &mut scenario.elections {
+            election.voters = first.iter().map(|host| format!("n{host}")).collect();
+        }
+        let many = self.random.permille(400);
+        let count = if many { self.random.between(5, 12) } else { self.random.between(1, 4) };
+        for _ in 0..count {
+            let fault = Fault::ChangeVoters { hosts: self.aim(), voters: self.list() };
+            let planned = self.planned(fault);
+            // In the midst of it the office changes hands, or somebody who matters is gone for a while.
+            let meanwhile = match self.random.below(if many { 4 } else { 1 }) {
+                0 => None,
+                1 => Some(self.resign()),
+                2 => Some(self.crash()),
+                _ => Some(Fault::Cut { links: self.links() }),
+            };
+            if let Some(fault) = meanwhile {
+                let at = planned.at + self.span(Duration::ZERO, self.lease / 2);
+                let lasts = (!fault.is_of_a_moment()).then(|| self.span(MS * 5, self.lease * 2));
+                let latest = self.until.saturating_sub(lasts.unwrap_or_default());
+                scenario.faults.push(Planned { lasts, ..Planned::at(at.min(latest), fault) });
+            }
+            scenario.faults.push(planned);
+        }
+        scenario.faults.sort_by_key(|planned| planned.at);
+    }
+
+    /// Some hosts, one at least.
+    fn list(&mut self) -> Vec<u32> {
+        let most = self.hosts.min(VOTERS_MAX as u32);
+        let count = self.random.between(1, u64::from(most)) as usize;
+        self.random.choose(count, self.hosts)
     }
 
     /// In some runs hosts start again in 1970, and all clocks are set right later.

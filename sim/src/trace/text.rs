@@ -40,6 +40,12 @@ pub fn describe(event: &Event) -> String {
         Event::VotersDiffer { election, members } => {
             format!("{} members have another configuration of {election}", members.len())
         }
+        Event::VotersChanged { election, voters, next: None } => {
+            format!("the voters of {election} are {}", voters.join(" "))
+        }
+        Event::VotersChanged { election, voters, next: Some(next) } => {
+            format!("the voters of {election} change from {} to {}", voters.join(" "), next.join(" "))
+        }
         other => other.kind().to_owned(),
     }
 }

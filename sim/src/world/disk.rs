@@ -55,7 +55,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.ballots.began = read;
         for place in 0..self.config.elections.len() {
             let election = &self.config.elections[place];
-            if !election.voters.contains(&self.hosts[host as usize].name) {
+            if election.is_watched() {
                 continue;
             }
             let (name, promise) = (election.name.clone(), election.promise());
@@ -64,9 +64,9 @@ impl<A: App, W: Watch> World<A, W> {
                 debug_assert!(known.is_ok(), "it is configured");
             }
             let found = self.load(host, place, &name);
-            let standing = self.standing(host, found);
-            let opening = Ballot::opening(found, standing.unix_ms, promise);
-            if self.scenario.disks == Disks::File && found != Some(opening) {
+            let standing = self.standing(host, found.clone());
+            let opening = Ballot::opening(found.clone(), standing.unix_ms, promise);
+            if self.scenario.disks == Disks::File && found.as_ref() != Some(&opening) {
                 // What it may be bound by after its next start has to be safe before it promises anything.
                 self.write(host, place, None, opening);
                 continue;
@@ -99,7 +99,7 @@ impl<A: App, W: Watch> World<A, W> {
                 Disk::Torn
             }
         };
-        self.watch.disk(self.now, host, name, found);
+        self.watch.disk(self.now, host, name, found.clone());
         if let Disk::Found(ballot) = found { ballot } else { None }
     }
 
@@ -149,13 +149,13 @@ impl<A: App, W: Watch> World<A, W> {
         let kept = &mut self.hosts[write.host as usize].ballots.kept;
         *slot(kept, write.election) = Some(write.ballot.to_bytes());
         let name = &self.config.elections[write.election].name;
-        self.watch.disk(self.now, write.host, name, Disk::Saved(write.ballot));
+        self.watch.disk(self.now, write.host, name, Disk::Saved(write.ballot.clone()));
     }
 
     /// The process hears what came of a write, when it runs again if it is stopped.
     fn hear_of_write(&mut self, write: Write, outcome: SaveOutcome) {
         let (host, now) = (write.host, self.now);
-        let standing = self.standing(host, Some(write.ballot));
+        let standing = self.standing(host, Some(write.ballot.clone()));
         let name: Arc<str> = self.config.elections[write.election].name.as_str().into();
         let one = &mut self.hosts[host as usize];
         if one.is_stopped() {

@@ -93,6 +93,11 @@ impl<A: App, W: Watch> World<A, W> {
                 let to = to.and_then(|to| self.hosts.get(to as usize)).map(|to| to.id);
                 self.each(hosts, |world, host| world.resign(host, to));
             }
+            Fault::ChangeVoters { hosts, voters } => {
+                let of = |host: &u32| self.hosts.get(*host as usize).map(|host| host.name.clone());
+                let names: Vec<String> = voters.iter().filter_map(of).collect();
+                self.each(hosts, |world, host| world.change_voters(host, &names));
+            }
             Fault::SetClock { hosts } => self.each(hosts, World::set_wall_clock),
             Fault::Prefer { hosts, priority } => self.each(hosts, |world, host| {
                 world.hosts[host as usize].priority = Some(*priority);
@@ -172,6 +177,16 @@ impl<A: App, W: Watch> World<A, W> {
         self.command(host, b"resign", |protocol, now| {
             for name in &names {
                 let _ = protocol.resign(now, name, to);
+            }
+        });
+    }
+
+    /// A host asks for other voters; where it cannot, nothing changes.
+    fn change_voters(&mut self, host: u32, names: &[String]) {
+        let elections: Vec<String> = self.config.elections.iter().map(|election| election.name.clone()).collect();
+        self.command(host, b"change voters", |protocol, now| {
+            for election in &elections {
+                let _ = protocol.change_voters(now, election, names, false);
             }
         });
     }

@@ -124,9 +124,9 @@ impl<A> Host<A> {
         }
     }
 
-    /// Its priority in an election, if it votes in it and somebody there would work as leader.
+    /// Its priority in an election, if it may vote in it and somebody there would work as leader.
     pub(super) fn candidacy(&self, election: &ElectionConfig) -> Option<u8> {
-        let stands = election.voters.contains(&self.name) && !self.has(Ailment::Idle);
+        let stands = !election.is_watched() && !self.has(Ailment::Idle);
         stands.then_some(self.priority.unwrap_or(election.priority))
     }
 

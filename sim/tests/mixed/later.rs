@@ -29,7 +29,7 @@ pub fn said_later(cluster: &str, me: NodeId, datagram: &[u8]) -> Vec<u8> {
             head.extend(number(&mut rest));
         }
         forge::ELECTION => {
-            head.extend(front(&mut rest, 24));
+            head.extend(front(&mut rest, 32));
             head.extend(letter(&mut rest));
         }
         _ => {}
@@ -56,11 +56,19 @@ pub fn said_later(cluster: &str, me: NodeId, datagram: &[u8]) -> Vec<u8> {
 
 /// A letter, with a detail where its kind had none.
 fn letter(rest: &mut &[u8]) -> Vec<u8> {
+    let version = [number(rest), number(rest)].concat();
     let kind = front(rest, 1)[0];
     let (term, round, detail) = (number(rest), number(rest), number(rest));
-    let is_free = matches!(kind, 1 | 2 | 8..16 | 24..);
+    let is_free = matches!(kind, 1 | 2 | 8..16 | 24 | 25 | 27);
     let detail = if is_free { written(777) } else { detail };
-    [&[kind][..], &term, &round, &detail].concat()
+    let voters = match kind {
+        27 | 28 => {
+            let length = number(rest);
+            [&length, front(rest, value(&length) as usize)].concat()
+        }
+        _ => Vec::new(),
+    };
+    [&version, &[kind][..], &term, &round, &detail, &voters].concat()
 }
 
 /// The body of an item, with more in it.
@@ -69,6 +77,8 @@ fn item(kind: u8, me: NodeId, body: &[u8]) -> Vec<u8> {
         forge::ALIVE if body[..16] == me.to_bytes() => record(body),
         // Another's record is passed on as it came.
         forge::ALIVE => body.to_vec(),
+        forge::CHANGE if body[..16] == me.to_bytes() => change(body),
+        forge::CHANGE => body.to_vec(),
         forge::SUSPECT | forge::DEAD => {
             let mut rest = &body[16..];
             (0..3).for_each(|_| drop(number(&mut rest)));
@@ -90,7 +100,21 @@ fn record(body: &[u8]) -> Vec<u8> {
     front(&mut rest, usize::from(name));
     let metadata = value(&number(&mut rest)) as usize;
     front(&mut rest, metadata);
-    let mut longer = body[..body.len() - rest.len()].to_vec();
+    [&body[..body.len() - rest.len()], &further_fields(rest)].concat()
+}
+
+/// The further fields of the sender's own record, where they are told alone.
+fn change(body: &[u8]) -> Vec<u8> {
+    let mut rest = &body[16..];
+    (0..3).for_each(|_| drop(number(&mut rest)));
+    let head = &body[..body.len() - rest.len()];
+    number(&mut rest);
+    let longer = further_fields(rest);
+    [head, &written(longer.len() as u64), &longer].concat()
+}
+
+fn further_fields(mut rest: &[u8]) -> Vec<u8> {
+    let mut longer = Vec::new();
     while !rest.is_empty() {
         let kind = front(&mut rest, 1)[0];
         let length = value(&number(&mut rest)) as usize;

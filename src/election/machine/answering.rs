@@ -9,15 +9,15 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::wire::{Letter, Question, Rejected, Round};
 
-use super::Election;
 use super::knowing::Heard;
+use super::{Election, Purpose};
 
 impl Election {
     fn grant(&mut self, to: NodeId, asked: Question, term: Term, round: Round) {
         self.send(to, Letter::Granted { asked, term, round });
     }
 
-    fn refuse(&mut self, to: NodeId, asked: Question, round: Round, wait: Duration) {
+    pub(super) fn refuse(&mut self, to: NodeId, asked: Question, round: Round, wait: Duration) {
         let term = self.term().unwrap_or_default().max(Term(1));
         self.send(to, Letter::Refused { asked, term, round, wait });
     }
@@ -81,7 +81,7 @@ impl Election {
         self.see_candidate(term);
         if self.is_saving_vote_for(from, term) && !sabotage::is_off("saving_in_silence") {
             // The answer comes when the vote is saved. To refuse meanwhile would be to say that it went to another.
-            self.asker = Some((from, round));
+            self.purpose = Some(Purpose::Vote(from, round));
             return Ok(());
         }
         // Relief is the leader's to give, and a leader relieves itself for nobody but whom it hands over to.
@@ -93,7 +93,7 @@ impl Election {
             return Ok(());
         }
         let Some(voter) = &mut self.voter else { return Err(Rejected::NoVoter) };
-        voter.give(term, from);
+        voter.give(term, from, self.rules.electorate());
         let is_saved = voter.is_saved();
         if self.reign.is_none() && !sabotage::is_off("vote_ends_candidacy") {
             // Whoever votes for another stands no more. While the vote is saved it could still be elected itself, and
@@ -103,14 +103,15 @@ impl Election {
         if is_saved {
             self.tell_vote(from, round);
         } else {
-            self.begin_save(Some((from, round)));
+            self.begin_save(Purpose::Vote(from, round));
         }
         Ok(())
     }
 
     fn is_saving_vote_for(&self, candidate: NodeId, term: Term) -> bool {
         let is_it = |voter: &Voter| voter.is_saving() && (voter.term(), voter.vote()) == (term, Some(candidate));
-        self.asker.is_some_and(|(asker, _)| asker == candidate) && self.voter.as_ref().is_some_and(is_it)
+        let is_asker = matches!(self.purpose, Some(Purpose::Vote(asker, _)) if asker == candidate);
+        is_asker && self.voter.as_ref().is_some_and(is_it)
     }
 
     /// The vote for a candidate is saved, or could not be.
@@ -170,9 +171,9 @@ impl Election {
 
     /// A leader or candidate of a term says that it leads nobody in it, nor ever will.
     pub(super) fn note_resigned(&mut self, (place, from): (usize, NodeId), term: Term) -> Result<(), Rejected> {
-        let Some(resigned) = self.resigned.get_mut(place) else { return Err(Rejected::NoVoter) };
-        let is_known = resigned.contains(&term);
-        if !is_known {
+        let resigned = self.resigned.get_mut(place);
+        let is_known = resigned.as_ref().is_some_and(|resigned| resigned.contains(&term));
+        if let Some(resigned) = resigned.filter(|_| !is_known) {
             *resigned = [term, resigned[0]];
         }
         self.grant(from, Question::Resigned, term, Round(0));

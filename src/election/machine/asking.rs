@@ -10,9 +10,10 @@ use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
+use crate::voters::Version;
 use crate::wire::{Letter, Question, Rejected, Round};
 
-use super::Election;
+use super::{Election, Liveness, Purpose};
 
 /// When this voter's turn comes, and why there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,7 +144,7 @@ impl Election {
             return Err(Rejected::Stale);
         }
         if !self.stands() && !sabotage::is_off("declines") {
-            self.decline(from, term);
+            self.decline(from, term, Duration::ZERO);
             return Ok(());
         }
         let is_under_way = self.campaign.as_ref().is_some_and(|campaign| campaign.hand_over == Some(term));
@@ -151,10 +152,17 @@ impl Election {
             return Ok(());
         }
         let Some(next) = self.next_term() else {
-            self.decline(from, term);
+            self.decline(from, term, Duration::ZERO);
             return Ok(());
         };
         self.counts.campaigns += 1;
+        let may_vote =
+            self.voter.as_ref().map(|voter| voter.may_vote(self.now, &self.rules, (next, self.me), Some(term)));
+        if let Some(Err(no)) = may_vote {
+            // It has just started, say.
+            self.decline(from, term, no.wait);
+            return Ok(());
+        }
         self.stand_with_relief(next, term, Some(from), Trigger::HandedOver);
         Ok(())
     }
@@ -208,7 +216,7 @@ impl Election {
 
     /// Goes on once a quorum has said yes.
     pub(super) fn count_answers(&mut self, me: usize) {
-        let is_won = |campaign: &&Campaign| campaign.is_won(self.now, &self.rules, me);
+        let is_won = |campaign: &&Campaign| campaign.is_won(self.now, &self.rules, me) && self.may_go_on(campaign, me);
         let Some(campaign) = self.campaign.as_ref().filter(is_won) else { return };
         match campaign.stage {
             Stage::Sounding => self.ask_for_the_office(),
@@ -216,6 +224,17 @@ impl Election {
             Stage::Saving => {}
             Stage::Vote => self.take_office(),
         }
+    }
+
+    /// Nobody has agreed to the list that this voter was configured with yet, as far as it knows: those that live are all
+    /// heard before it asks for votes, for half a lease: an attempt that nobody answers lasts for one. One that knows of other voters says so.
+    fn may_go_on(&self, campaign: &Campaign, me: usize) -> bool {
+        if self.rules.electorate().version() != Version::default() || campaign.stage != Stage::PreVote {
+            return true;
+        }
+        let lives = |place: &usize| self.liveness.get(*place) == Some(&Liveness::Alive);
+        let others = (0..self.rules.voters().len()).filter(|place| *place != me && lives(place));
+        others.into_iter().all(|place| campaign.has_heard(place)) || self.now >= campaign.began + self.rules.lease() / 2
     }
 
     /// A quorum misses the leader and would follow this voter: the leader is asked to hand over.
@@ -241,11 +260,11 @@ impl Election {
             return;
         }
         campaign.enter(self.now, &self.rules, Stage::Saving);
-        voter.give(term, me);
+        voter.give(term, me, self.rules.electorate());
         if voter.is_saved() && voter.vote() == Some(me) {
             return self.go_to_the_voters();
         }
-        self.begin_save(None);
+        self.begin_save(Purpose::Own);
     }
 
     /// The own vote is saved, or could not be.
@@ -270,12 +289,12 @@ impl Election {
         asked: Question,
         (term, round): (Term, Round),
     ) -> Result<(), Rejected> {
-        let me = self.place.ok_or(Rejected::NoVoter)?;
         match asked {
-            Question::Heartbeat => return self.note_promise(place, term, round),
+            Question::Heartbeat => return self.note_promise(from, term, round),
             Question::Resigned => return self.note_confirmed(place, term),
             Question::Sounding | Question::PreVote | Question::Vote | Question::HandOver => {}
         }
+        let me = self.place.ok_or(Rejected::NoVoter)?;
         let is_mine = |campaign: &&mut Campaign| (campaign.question(), campaign.term) == (asked, term);
         let is_counted = self.campaign.as_mut().filter(is_mine).is_some_and(|campaign| campaign.granted(place, round));
         if is_counted {
@@ -298,16 +317,17 @@ impl Election {
 
     pub(super) fn note_refused(
         &mut self,
-        (place, asked): (usize, Question),
+        (place, from): (usize, NodeId),
+        asked: Question,
         (term, round): (Term, Round),
         wait: Duration,
     ) -> Result<(), Rejected> {
-        let me = self.place.ok_or(Rejected::NoVoter)?;
         match asked {
-            Question::Heartbeat => return self.note_defection(place, term, (round, wait)),
-            Question::HandOver => return self.note_declined(place, term),
+            Question::Heartbeat => return self.note_defection(from, term, (round, wait)),
+            Question::HandOver => return self.note_declined(place, term, wait),
             Question::Sounding | Question::PreVote | Question::Vote | Question::Resigned => {}
         }
+        let me = self.place.ok_or(Rejected::NoVoter)?;
         let (now, turn) = (self.now, self.turn_length());
         let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {
             return Err(Rejected::Stale);
@@ -322,7 +342,10 @@ impl Election {
         }
         let (stage, trigger) = (campaign.stage, campaign.trigger);
         match stage {
-            Stage::PreVote if !is_outbid => self.ask_when_free(me),
+            Stage::PreVote if !is_outbid => {
+                self.count_answers(me);
+                self.ask_when_free(me);
+            }
             Stage::Vote if campaign.is_lost(now, &self.rules, me) => self.fail(),
             _ => {}
         }
@@ -360,9 +383,12 @@ impl Election {
         let Some(campaign) = &self.campaign else { return };
         let (stage, trigger) = (campaign.stage, campaign.trigger);
         let relieves = campaign.relieves();
+        let knows_better = campaign.knows_better;
         self.drop_campaign();
+        // Without it nobody is elected: what it holds has to be known here.
+        knows_better.into_iter().for_each(|who| self.ask_who_votes(who));
         if let Some((predecessor, term)) = relieves {
-            self.decline(predecessor, term);
+            self.decline(predecessor, term, Duration::ZERO);
         }
         if stage != Stage::Sounding && self.reign.is_none() {
             self.failures = self.failures.saturating_add(1);

@@ -26,7 +26,7 @@ impl Election {
     /// it leads, it hands over; if nobody can take the office, it is given up.
     pub fn set_candidacy(&mut self, now: Instant, candidacy: Option<u8>) {
         self.enter(now);
-        if self.candidacy == candidacy || self.place.is_none() {
+        if self.candidacy == candidacy {
             return;
         }
         self.candidacy = candidacy;
@@ -65,7 +65,7 @@ impl Election {
     }
 
     pub(super) fn stands(&self) -> bool {
-        self.candidacy.is_some() && !self.is_leaving
+        self.candidacy.is_some() && self.place.is_some() && !self.is_leaving
     }
 
     pub(super) fn priority_of(&self, place: usize) -> Option<u8> {
@@ -83,7 +83,7 @@ impl Election {
             self.drop_campaign();
         }
         if let Some((predecessor, term)) = relieves {
-            self.decline(predecessor, term);
+            self.decline(predecessor, term, Duration::ZERO);
         }
         match &self.reign {
             // It has not begun to act, so there is nothing to go on with meanwhile.
@@ -95,10 +95,10 @@ impl Election {
         }
     }
 
-    /// Tells a leader that hands over that this voter does not stand.
-    pub(super) fn decline(&mut self, leader: NodeId, term: Term) {
+    /// Tells a leader that hands over that this voter does not stand, or cannot vote for so long.
+    pub(super) fn decline(&mut self, leader: NodeId, term: Term, wait: Duration) {
         let asked = Question::HandOver;
-        self.send(leader, Letter::Refused { asked, term, round: Round(0), wait: Duration::ZERO });
+        self.send(leader, Letter::Refused { asked, term, round: Round(0), wait });
     }
 
     /// How many candidates that are believed to live stand before this one; who led last stands last.

@@ -27,6 +27,13 @@ pub(super) struct Farewell {
     until: Instant,
 }
 
+impl Farewell {
+    /// The voters have other places now.
+    pub(super) fn move_places(&mut self, moved: impl Fn(&[bool]) -> Vec<bool>) {
+        self.unconfirmed = moved(&self.unconfirmed);
+    }
+}
+
 impl Election {
     /// Tells the other voters that this node leads nobody in a term, nor ever will.
     pub(super) fn bid_farewell(&mut self, term: Term) {

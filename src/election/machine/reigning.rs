@@ -24,7 +24,7 @@ impl Election {
         if let Some(old) = self.reign.take() {
             self.end_of_reign(&old, LossReason::Resigned);
         }
-        let mut reign = Reign::new(self.now, term, trigger, campaign.granted_at(), self.next_round);
+        let mut reign = Reign::new(self.now, term, trigger, campaign.granted_at(&self.rules), self.next_round);
         reign.gate = campaign.relieves().and_then(|(predecessor, term)| self.gate_behind(predecessor, term));
         self.counts.terms_won += 1;
         self.failures = 0;
@@ -36,8 +36,8 @@ impl Election {
 
     /// Votes that set promises to a leader aside bind the elected to wait for that leader's word.
     fn gate_behind(&self, predecessor: NodeId, relieved: Term) -> Option<Gate> {
-        let place = self.rules.place_of(predecessor)?;
-        let has_resigned = self.resigned.get(place).is_some_and(|resigned| resigned.contains(&relieved));
+        let resigned = self.rules.place_of(predecessor).and_then(|place| self.resigned.get(place));
+        let has_resigned = resigned.is_some_and(|resigned| resigned.contains(&relieved));
         (!has_resigned).then(|| Gate { predecessor, term: relieved, until: self.promise_until() })
     }
 
@@ -48,15 +48,19 @@ impl Election {
             let round = reign.beat(self.now, &self.rules);
             let turn = self.tempo.measured(&self.rules);
             let (term, trigger) = (reign.term, reign.trigger);
-            self.send_all(Letter::Heartbeat { term, round, trigger, turn }, |_| true);
+            let heartbeat = Letter::Heartbeat { term, round, trigger, turn };
+            self.send_all(heartbeat.clone(), |_| true);
+            self.newcomers().into_iter().for_each(|id| self.send(id, heartbeat.clone()));
+            self.tell_who_is_behind();
             self.ask_successor();
+            self.run_transition();
         }
         self.assume_office();
     }
 
     /// Counts the lease anew, and tells once that it may act.
     pub(super) fn assume_office(&mut self) {
-        let (Some(me), Some(reign)) = (self.place, &mut self.reign) else { return };
+        let (me, Some(reign)) = (self.me, &mut self.reign) else { return };
         if let Some(took) = reign.renew(self.now, &self.rules, me) {
             self.tempo.answered(took);
         }
@@ -72,13 +76,13 @@ impl Election {
         reign.beat_at.min(reign.lease_until()).min(gate)
     }
 
-    pub(super) fn note_promise(&mut self, place: usize, term: Term, round: Round) -> Result<(), Rejected> {
+    pub(super) fn note_promise(&mut self, from: NodeId, term: Term, round: Round) -> Result<(), Rejected> {
         let is_mine = |reign: &&mut Reign| reign.term == term;
         let Some(reign) = self.reign.as_mut().filter(is_mine) else { return Err(Rejected::Stale) };
-        if !reign.granted(self.now, place, round) {
+        if !reign.granted(self.now, from, round) {
             return Err(Rejected::Stale);
         }
-        reign.outrun = reign.outrun.filter(|(outrunner, _)| *outrunner != place);
+        reign.outrun = reign.outrun.filter(|(outrunner, _)| *outrunner != from);
         self.assume_office();
         Ok(())
     }
@@ -87,7 +91,7 @@ impl Election {
     /// others, who still follow, let this leader have one.
     pub(super) fn note_defection(
         &mut self,
-        place: usize,
+        from: NodeId,
         term: Term,
         (round, wait): (Round, Duration),
     ) -> Result<(), Rejected> {
@@ -104,11 +108,10 @@ impl Election {
         let is_own = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
         if is_own && self.campaign.is_none() {
             // It voted for this leader in an attempt that came to nothing, and has not heard so.
-            let to = self.rules.voters().get(place).map(|(id, _)| *id);
-            to.into_iter().for_each(|to| self.send(to, Letter::Resign { term }));
+            self.send(from, Letter::Resign { term });
             return Ok(());
         }
-        let since = *reign.outrun.get_or_insert((place, self.now));
+        let since = *reign.outrun.get_or_insert((from, self.now));
         let relieved = reign.term;
         if self.now.since(since.1) < self.rules.lease() || self.campaign.is_some() {
             return Ok(());
@@ -139,6 +142,14 @@ impl Election {
         true
     }
 
+    /// This leader has no seat in the list that follows: somebody who has one takes the office, and ends the change.
+    pub(super) fn hand_over_to_who_stays(&mut self) {
+        if let Some(to) = self.successor(0) {
+            self.drop_campaign();
+            self.turn_to(to, false);
+        }
+    }
+
     /// Asks a voter to take the office. The first that was asked counts from then, so a second one gives no more time.
     fn turn_to(&mut self, to: NodeId, is_named: bool) {
         let patience = (self.rules.lease() / SUCCESSORS_IN_LEASE).max(self.tempo.measured(&self.rules));
@@ -166,22 +177,29 @@ impl Election {
 
     /// The candidate of the highest priority among those that answered within the lease, of equals the one that answered
     /// last, but for those at these places.
-    fn successor(&self, asked: u16) -> Option<NodeId> {
+    fn successor(&self, asked: u32) -> Option<NodeId> {
         let reign = self.reign.as_ref()?;
         let lives = |place: usize| !matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));
-        let may = |place: usize| asked & 1 << place == 0 && lives(place);
+        // Who has no seat in what follows would have to hand over at once.
+        let may = |place: usize| asked & 1 << place == 0 && lives(place) && self.rules.electorate().stays(place);
         let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *id != self.me && may(*place));
-        let willing =
-            others.filter_map(|(place, (id, _))| Some((self.priority_of(place)?, reign.promised(place)?, *id)));
+        let willing = others.filter_map(|(place, (id, _))| Some((self.priority_of(place)?, reign.promised(*id)?, *id)));
         let recent = willing.filter(|(_, asked, _)| *asked + self.rules.lease() > self.now);
         recent.reduce(|best, next| if (next.0, next.1) > (best.0, best.1) { next } else { best }).map(|(.., id)| id)
     }
 
-    /// The voter that was asked to take the office does not stand: the next is asked, or it is given up.
-    pub(super) fn note_declined(&mut self, place: usize, term: Term) -> Result<(), Rejected> {
+    /// The voter that was asked to take the office does not stand, or cannot vote yet: the next is asked, or the office is
+    /// given up. For one that somebody named the leader waits, if that is not for longer than it tries at all.
+    pub(super) fn note_declined(&mut self, place: usize, term: Term, wait: Duration) -> Result<(), Rejected> {
         let id = self.rules.voters().get(place).map(|(id, _)| *id);
         let over = self.reign.as_ref().filter(|reign| reign.term == term).and_then(|reign| reign.handing_over);
         let Some(over) = over.filter(|over| Some(over.to) == id) else { return Err(Rejected::Stale) };
+        let again = self.now + wait;
+        if let Some(reign) = self.reign.as_mut().filter(|_| wait > Duration::ZERO && over.may_wait(again)) {
+            // It is asked with each heartbeat.
+            reign.beat_at = reign.beat_at.min(again);
+            return Ok(());
+        }
         match self.successor(over.asked) {
             Some(other) => self.turn_to(other, false),
             None => self.sit_out(),
@@ -192,7 +210,7 @@ impl Election {
     /// Another would lead: because voters miss this leader, or because it goes before this one. To those who miss it a
     /// leader whose lease is in good health does not hand over, for they may be the ones whose links are bad.
     pub(super) fn hear_request(&mut self, from: NodeId, term: Term, priority: Option<u8>) -> Result<(), Rejected> {
-        let me = self.place.ok_or(Rejected::NoVoter)?;
+        let me = self.me;
         let Some(reign) = self.reign.as_ref().filter(|reign| reign.term == term) else { return Err(Rejected::Stale) };
         let yields = if let Some(priority) = priority {
             reign.is_told && self.candidacy.is_none_or(|own| priority > own)

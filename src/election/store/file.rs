@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::durable::{Kind, Lock, Place, beside, create_folder};
 use crate::election::store::{Ballot, TermStore};
+use crate::voters::Voters;
 
 const ELECTION_BYTES_MAX: usize = 64;
 const WAY_OUT: &str = "this voter must not vote on it; the documentation of FileStore::start_over says when it is safe \
@@ -95,10 +96,10 @@ impl TermStore for FileStore {
         // A folder that is gone would look like a new voter's.
         self.lock.check()?;
         let found = ballot_of(&place, place.read()?, election)?;
-        if let Some(ballot) = found {
-            let known = self.known.entry(election.to_owned()).or_insert(ballot);
-            if follows(election, known, &ballot).is_ok() {
-                *known = ballot;
+        if let Some(ballot) = &found {
+            let known = self.known.entry(election.to_owned()).or_insert_with(|| ballot.clone());
+            if follows(election, known, ballot).is_ok() {
+                known.clone_from(ballot);
             }
         }
         Ok(found)
@@ -117,7 +118,7 @@ impl TermStore for FileStore {
             follows(election, before, ballot)?;
         }
         place.replace(&ballot.to_body(election))?;
-        self.known.insert(election.to_owned(), *ballot);
+        self.known.insert(election.to_owned(), ballot.clone());
         Ok(())
     }
 
@@ -133,6 +134,12 @@ fn follows(election: &str, before: &Ballot, after: &Ballot) -> io::Result<()> {
         return Err(refused(format!(
             "election {election:?}: term {} is lower than the saved {}; terms never go back",
             after.term, before.term
+        )));
+    }
+    let holds = |ballot: &Ballot| ballot.voters.as_ref().map(Voters::version);
+    if holds(after) < holds(before) {
+        return Err(refused(format!(
+            "election {election:?}: the saved voters are of a later configuration; it never goes back"
         )));
     }
     match before.vote {
@@ -236,7 +243,7 @@ mod tests {
             ((5, None), (4, None), false),
             ((5, None), (4, one), false),
         ];
-        let ballot = |(term, vote): (u64, _), promise| Ballot { term: Term(term), vote, promise };
+        let ballot = |(term, vote): (u64, _), promise| Ballot { term: Term(term), vote, promise, voters: None };
         for (before, after, may) in table {
             let (before, after) = (ballot(before, Duration::from_secs(2)), ballot(after, Duration::from_secs(1)));
             assert_eq!(follows("default", &before, &after).is_ok(), may, "{before:?} {after:?}");

@@ -61,7 +61,7 @@ impl Machine {
         }
         let origin = self.origin(address, heard.from, bytes);
         let is_answer = matches!(heard.message, Message::Ack { .. } | Message::Relayed { .. });
-        match heard.message {
+        match heard.message.clone() {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
             Message::Ack { nonce } => self.receive_ack(origin, heard, nonce)?,
             Message::PingReq { nonce, target } => {
@@ -209,7 +209,7 @@ impl Machine {
         let mut said = SaidOfPlaces::default();
         for item in heard.items() {
             said.note(origin, &item);
-            match (heard.message, &item) {
+            match (&heard.message, &item) {
                 (Message::Ping { .. }, Item::Seen(address)) => self.hear_sent_to(origin, *address),
                 _ => self.take_item(origin, &item, Source::Gossip),
             }

@@ -9,7 +9,7 @@ use crate::time::Instant;
 use crate::wire::{Council, Digest, Letter, Message, Rejected, Role, roles_of, with_roles};
 
 /// A letter that came in, and from whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) from: NodeId,
     pub(crate) council: Council,
@@ -70,6 +70,6 @@ impl Machine {
     /// The part that a member says it has in an election, by the hash of its name.
     pub(crate) fn role(&self, id: NodeId, election: u64) -> Option<Role<'_>> {
         let record = self.members.member(self.members.find(id)?).record();
-        roles_of(record.extra()).find(|role| role.council.election == election)
+        roles_of(record.extra()).find(|role| role.election == election)
     }
 }

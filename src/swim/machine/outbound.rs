@@ -46,7 +46,7 @@ impl Machine {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         let (from, pulse) = (self.my_digest(), self.pulse());
-        let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message);
+        let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message.clone());
         self.news().write_first(intent.first, &mut writer);
         if intent.rides == Rides::News && self.gossip.len() > 0 {
             let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);
@@ -170,11 +170,12 @@ impl Machine {
         let is_seen_elsewhere = is_stranger || asks_where == AsksWhere::Yes;
         let seen = Self::where_seen(origin);
         let first = if is_seen_elsewhere { seen } else { self.first_of_ack(origin) };
-        let (message, bytes_max) = (Message::Ack { nonce }, self.reply_bytes_max(origin));
+        let bytes_max = self.reply_bytes_max(origin);
+        let message = Message::Ack { nonce };
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
         if let Some(to) = self.other_address(origin).filter(|_| !sabotage::is_off("ways")) {
             let (bytes_max, rides) = (origin.bytes, Rides::Nothing);
-            self.outbox.push(Intent { to, message, first: seen, bytes_max, rides });
+            self.outbox.push(Intent { to, message: Message::Ack { nonce }, first: seen, bytes_max, rides });
         }
         match origin.slot {
             Some(slot) if is_seen_elsewhere => self.notice_stranger(origin, slot),

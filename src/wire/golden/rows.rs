@@ -6,9 +6,15 @@ use std::time::Duration;
 use super::{DEPARTURE, ELSEWHERE, EXTENDED, NONCE, OTHER, RECORD, suspicion, verdict};
 use crate::leader::{Term, Trigger};
 use crate::member::Incarnation;
-use crate::wire::{ChangeRef, Council, Item, Letter, Message, Question, Range, RecordRef, Round, Terms};
+use crate::voters::{Version, Voters};
+use crate::wire::{ChangeRef, Council, Item, Letter, Message, Progress, Question, Range, RecordRef, Round, Terms};
 
-const COUNCIL: Council = Council { election: 0xb8b7_b6b5_b4b3_b2b1, charter: 0xc8c7_c6c5_c4c3_c2c1 };
+const COUNCIL: Council = Council {
+    election: 0xb8b7_b6b5_b4b3_b2b1,
+    charter: 0xc8c7_c6c5_c4c3_c2c1,
+    voters: 0xd8d7_d6d5_d4d3_d2d1,
+    version: Version { term: Term(298), number: 3 },
+};
 const TERM: Term = Term(300);
 const ROUND: Round = Round(70_000);
 const CURSOR: u64 = 0xe8e7_e6e5_e4e3_e2e1;
@@ -19,7 +25,7 @@ pub(super) type Row = (Message, Vec<Item<'static>>, &'static str);
 pub(super) fn all() -> impl Iterator<Item = Row> {
     let news = about_members().into_iter().chain(comparisons());
     let news = news.map(|(item, hex)| (Message::News, vec![item], hex));
-    let letters = questions().into_iter().chain(resignations()).chain(answers());
+    let letters = questions().into_iter().chain(resignations()).chain(answers()).chain(about_voters());
     let letters = letters.map(|(letter, hex)| {
         let message = Message::Election { to: OTHER, council: COUNCIL, letter };
         (message, vec![], hex)
@@ -182,23 +188,19 @@ fn questions() -> Vec<(Letter, &'static str)> {
     vec![
         (
             Letter::Sounding { term: TERM, round: ROUND },
-            "01 09 8f5b694669f2fee9 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 01 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+            "01 09 f5a4e56d1856e110 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 01 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
             Letter::PreVote { term: TERM, round: ROUND },
-            "01 09 9caa666bb9e1b4ed f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 02 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+            "01 09 21b9ca9925e5a0e4 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 02 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
             Letter::Vote { term: TERM, round: ROUND, hand_over: None },
-            "01 09 056f6e5915791066 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 03 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+            "01 09 0b30ba0d5b5ca369 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 03 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
             Letter::Vote { term: TERM, round: ROUND, hand_over: Some(Term(299)) },
-            "01 09 dc31c31140cc0bac f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 03 fb2c01 fc70110100 fb2b01 05 8877665544332211 0201 00",
+            "01 09 8a65c577526b488a f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 03 fb2c01fc70110100fb2b01 05 8877665544332211 020100",
         ),
         (
             Letter::Heartbeat {
@@ -207,8 +209,7 @@ fn questions() -> Vec<(Letter, &'static str)> {
                 trigger: Trigger::LeaseRanOut,
                 turn: Duration::from_micros(31_250),
             },
-            "01 09 4b0decaf184d509c f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 04 fb2c01 fc70110100 fc01127a00 05 8877665544332211 0201 00",
+            "01 09 87c01c2e84981e69 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 04 fb2c01fc70110100fc01127a00 05 8877665544332211 020100",
         ),
     ]
 }
@@ -218,18 +219,15 @@ fn resignations() -> Vec<(Letter, &'static str)> {
     vec![
         (
             Letter::Resign { term: TERM },
-            "01 09 25653db56b1f4019 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 18 fb2c01 00 00 05 8877665544332211 0201 00",
+            "01 09 33c394be8a2eafe8 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 18 fb2c010000 05 8877665544332211 020100",
         ),
         (
             Letter::HandOver { term: TERM },
-            "01 09 c782414e7a1f47ef f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 19 fb2c01 00 00 05 8877665544332211 0201 00",
+            "01 09 08dac7e8c8b49d49 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 19 fb2c010000 05 8877665544332211 020100",
         ),
         (
             Letter::AskHandOver { term: TERM, priority: None },
-            "01 09 593505b440c148fd f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 1a fb2c01 00 00 05 8877665544332211 0201 00",
+            "01 09 8be5dcc83b1a2c03 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1a fb2c010000 05 8877665544332211 020100",
         ),
     ]
 }
@@ -241,43 +239,58 @@ fn answers() -> Vec<(Letter, &'static str)> {
     vec![
         (
             granted(Question::Sounding),
-            "01 09 222a7667917ee9c8 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 08 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+            "01 09 e3acb2e542edec60 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 08 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
             refused(Question::Sounding),
-            "01 09 d04f9109ca6fa616 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 10 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+            "01 09 9ab1a424fd0b6062 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 10 fb2c01fc70110100fbdc05 05 8877665544332211 020100",
         ),
         (
             granted(Question::PreVote),
-            "01 09 d56cabf9a388dce2 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 09 fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+            "01 09 c899c6f85ba26f49 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 09 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
             refused(Question::PreVote),
-            "01 09 e64417b695edef7a f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 11 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+            "01 09 bffa33c09b9a69f1 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 11 fb2c01fc70110100fbdc05 05 8877665544332211 020100",
         ),
         (
             granted(Question::Vote),
-            "01 09 344d2dce76ffd3bf f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 0a fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+            "01 09 2c8b298baebf7cd3 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 0a fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
             refused(Question::Vote),
-            "01 09 b998eaacc7b79fe7 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 12 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+            "01 09 fd1156927d1da3c5 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 12 fb2c01fc70110100fbdc05 05 8877665544332211 020100",
         ),
         (
             granted(Question::Heartbeat),
-            "01 09 910d6b967f49706a f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 0b fb2c01 fc70110100 00 05 8877665544332211 0201 00",
+            "01 09 e281182f575dcea5 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 0b fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
             refused(Question::Heartbeat),
-            "01 09 0891c23f3a098606 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3\
-             c4c5c6c7c8 13 fb2c01 fc70110100 fbdc05 05 8877665544332211 0201 00",
+            "01 09 34f487d361b51939 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 13 fb2c01fc70110100fbdc05 05 8877665544332211 020100",
+        ),
+    ]
+}
+
+/// Every letter about who votes.
+fn about_voters() -> Vec<(Letter, &'static str)> {
+    let joint = Voters::first(["a", "b"]).joint(Version { term: Term(298), number: 4 }, &["b".into(), "c".into()]);
+    vec![
+        (
+            Letter::Voters { term: TERM, voters: joint.into() },
+            "01 09 4ab50760af4493fc f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1b fb2c010000162a010000000000000400000002020163030162010161 05 8877665544332211 020100",
+        ),
+        (
+            Letter::AskChange { term: TERM, round: ROUND, is_forced: true, list: Voters::first(["a"]).into() },
+            "01 09 2ba2b6f99142578c f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1c fb2c01fc70110100011000000000000000000000000001010161 05 8877665544332211 020100",
+        ),
+        (
+            Letter::Holds { term: TERM, is_durable: true },
+            "01 09 8f29784066fe9a8f f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1d fb2c010001 05 8877665544332211 020100",
+        ),
+        (
+            Letter::Change { term: TERM, round: ROUND, progress: Progress::Busy },
+            "01 09 3e53d514459f4705 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1e fb2c01fc7011010002 05 8877665544332211 020100",
         ),
     ]
 }

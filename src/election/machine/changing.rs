@@ -1,0 +1,300 @@
+//! The change of voters: the leader that carries it out, and the node that asks for it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::election::transition::{OFFER_LEASES, Step, Wanted};
+use crate::leader::Term;
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::time::Instant;
+use crate::voters::{VOTERS_BYTES_MAX, Version, Voters};
+use crate::wire::{Letter, Progress, Rejected, Round};
+
+use super::{Election, Purpose};
+
+/// How many leases a leader goes on with a change that nobody asks for any more, and a node goes on asking where nobody
+/// answers.
+const PATIENCE_LEASES: u32 = 20;
+/// For how many leases a leader says why a change came to nothing.
+const FAILED_LEASES: u32 = 2;
+
+/// What a list is to follow before any leader has answered: whatever there is.
+const ANY: Version = Version { term: Term(0), number: u32::MAX };
+
+/// A change that this node asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Petition {
+    round: Round,
+    list: Voters,
+    is_forced: bool,
+    ask_at: Instant,
+    /// When it gives up, if nobody answers.
+    until: Instant,
+}
+
+/// Why a change of voters is not made, or not known to be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// This node knows of no leader, and only a leader can change the voters.
+    NoLeader,
+    /// Another change is under way.
+    Busy,
+    /// The voters are others by now than those that the change was to follow: another change came first, or this one came
+    /// to nothing.
+    Overtaken,
+    /// Too few of the new voters answer: they could not agree.
+    TooFewLive,
+    /// Too few voters keep their votes in a store that outlives their process.
+    NotDurable,
+    /// The names of the voters of before and after do not fit into a datagram together.
+    TooLong,
+    /// No leader has said anything of it for twenty leases: it may have been made or not.
+    Unanswered,
+    /// This node asks for a change already.
+    Asking,
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChangeError::NoLeader => "no leader is known, and only a leader changes the voters",
+            ChangeError::Busy => "another change of voters is under way",
+            ChangeError::Overtaken => "the voters were changed by another meanwhile, or this change was given up",
+            ChangeError::TooFewLive => {
+                "too few of the new voters answer: start them, with this election in their configuration"
+            }
+            ChangeError::NotDurable => {
+                "too few voters keep their votes in a store that outlives their process: give them a FileStore"
+            }
+            ChangeError::TooLong => {
+                "the names of the voters of before and after are too long together: change them in two steps"
+            }
+            ChangeError::Unanswered => {
+                "no leader has said anything of it for twenty leases; it may have been made or not"
+            }
+            ChangeError::Asking => "this node asks for a change of voters already",
+        })
+    }
+}
+
+impl std::error::Error for ChangeError {}
+
+impl Election {
+    /// Asks for other voters, of the leader or as the leader: this list is to be the only one. Ask again for what came of it
+    /// with [`Election::change_outcome`].
+    ///
+    /// # Errors
+    /// [`ChangeError::NoLeader`] or [`ChangeError::Asking`], and nothing has changed then.
+    pub fn ask_change(&mut self, now: Instant, list: &[Arc<str>], is_forced: bool) -> Result<(), ChangeError> {
+        self.enter(now);
+        if self.petition.is_some() {
+            return Err(ChangeError::Asking);
+        }
+        if self.leading().is_none() {
+            return Err(ChangeError::NoLeader);
+        }
+        let list = Voters::of(ANY, list, None);
+        let until = self.now + self.rules.lease() * PATIENCE_LEASES;
+        self.petitions = self.petitions.next();
+        let petition = Petition { round: self.petitions, list, is_forced, ask_at: self.now, until };
+        self.petition = Some(petition);
+        self.outcome = None;
+        self.run_petition();
+        Ok(())
+    }
+
+    /// What came of the change that this node asked for, once that is known.
+    pub fn change_outcome(&mut self) -> Option<Result<(), ChangeError>> {
+        self.outcome.take()
+    }
+
+    /// Asks no more. A leader goes on for a while with what it began.
+    pub fn stop_asking(&mut self) {
+        self.petition = None;
+    }
+
+    /// Whoever leads, as far as is known: this node, the leader that it follows, or one by hearsay.
+    fn leading(&self) -> Option<(NodeId, Term)> {
+        self.known.as_ref().map(|known| (known.id, known.term))
+    }
+
+    pub(super) fn run_petition(&mut self) {
+        let Some(petition) = &self.petition else { return };
+        if petition.until <= self.now {
+            return self.end_petition(Err(ChangeError::Unanswered));
+        }
+        if petition.ask_at > self.now {
+            return;
+        }
+        let (round, is_forced, list) = (petition.round, petition.is_forced, petition.list.clone());
+        let again = self.now + self.rules.heartbeat();
+        if let Some(petition) = &mut self.petition {
+            petition.ask_at = again;
+        }
+        match self.leading() {
+            Some((id, term)) if id == self.me => {
+                let progress = self.hear_petition(term, is_forced, &list);
+                let number = self.rules.electorate().version().number;
+                progress.into_iter().for_each(|progress| self.note_progress(progress, number));
+            }
+            Some((id, term)) => self.send(id, Letter::AskChange { term, round, is_forced, list: list.into() }),
+            None => {}
+        }
+    }
+
+    pub(super) fn petition_deadline(&self) -> Option<Instant> {
+        self.petition.as_ref().map(|petition| petition.ask_at.min(petition.until))
+    }
+
+    fn end_petition(&mut self, outcome: Result<(), ChangeError>) {
+        self.petition = None;
+        self.outcome = Some(outcome);
+    }
+
+    /// The leader has answered.
+    pub(super) fn note_change(&mut self, round: Round, progress: Progress, number: u32) -> Result<(), Rejected> {
+        if self.petition.as_ref().is_none_or(|petition| petition.round != round) {
+            return Err(Rejected::Stale);
+        }
+        self.note_progress(progress, number);
+        Ok(())
+    }
+
+    /// The leader, whose configuration has this number, says how far it has come.
+    fn note_progress(&mut self, progress: Progress, number: u32) {
+        let outcome = match progress {
+            Progress::UnderWay => {
+                let until = self.now + self.rules.lease() * PATIENCE_LEASES;
+                if let Some(petition) = &mut self.petition {
+                    petition.until = until;
+                    if petition.list.version() == ANY {
+                        petition.list = petition.list.at(Version { number, ..ANY });
+                    }
+                }
+                return;
+            }
+            Progress::Done => Ok(()),
+            Progress::Busy => Err(ChangeError::Busy),
+            Progress::Overtaken => Err(ChangeError::Overtaken),
+            Progress::TooFewLive => Err(ChangeError::TooFewLive),
+            Progress::NotDurable => Err(ChangeError::NotDurable),
+            Progress::TooLong => Err(ChangeError::TooLong),
+        };
+        self.end_petition(outcome);
+    }
+
+    /// Somebody asks this leader for other voters.
+    pub(super) fn answer_petition(
+        &mut self,
+        from: NodeId,
+        (term, round): (Term, Round),
+        (is_forced, list): (bool, &Voters),
+    ) -> Result<(), Rejected> {
+        let progress = self.hear_petition(term, is_forced, list).ok_or(Rejected::Stale)?;
+        self.send(from, Letter::Change { term, round, progress });
+        Ok(())
+    }
+
+    /// Begins a change, or goes on with it; none if this node does not lead in that term.
+    fn hear_petition(&mut self, term: Term, is_forced: bool, asked: &Voters) -> Option<Progress> {
+        let voters = self.rules.electorate().clone();
+        let until = self.now + self.rules.lease() * PATIENCE_LEASES;
+        let list: Vec<Arc<str>> = asked.present().cloned().collect();
+        let reign = self.reign.as_mut().filter(|reign| reign.term == term && reign.is_told)?;
+        let (number, transition) = (voters.version().number, &mut reign.transition);
+        let is_new = asked.version() == ANY;
+        if let Some(why) = transition.failed(self.now, asked).filter(|_| !is_new) {
+            return Some(why);
+        }
+        if voters.joint(voters.version(), &list).name_bytes() > VOTERS_BYTES_MAX {
+            return Some(Progress::TooLong);
+        }
+        let is_as_asked = [ANY.number, number].contains(&asked.version().number);
+        let is_it = |wanted: &Wanted| Voters::first(&wanted.list).digest() == asked.digest();
+        let is_followed_by_it = voters.is_joint() && voters.following(voters.version()).is_just(&list);
+        if voters.is_just(&list) {
+            let is_agreed = is_as_asked && !transition.is_busy(&voters);
+            if is_agreed || transition.is_agreed(&voters) {
+                return Some(Progress::Done);
+            }
+        } else if transition.wanted.as_ref().is_some_and(|wanted| !is_it(wanted))
+            || voters.is_joint() && !is_followed_by_it
+        {
+            return Some(Progress::Busy);
+        } else if !voters.is_joint() && transition.wanted.is_none() {
+            // What came to nothing is being taken back: ask again.
+            if transition.is_busy(&voters) {
+                return None;
+            }
+            if !is_as_asked {
+                return Some(Progress::Overtaken);
+            }
+        }
+        transition.want(self.now, list, is_forced, until);
+        self.run_transition();
+        Some(Progress::UnderWay)
+    }
+
+    /// Goes on with the change of voters, and tells who is behind.
+    pub(super) fn run_transition(&mut self) {
+        let lease = self.rules.lease();
+        let (Some(reign), Some(voter)) = (&mut self.reign, &self.voter) else { return };
+        let transition = &mut reign.transition;
+        if transition.wanted.as_ref().is_some_and(|wanted| wanted.until <= self.now) {
+            transition.wanted = None;
+        }
+        if let Some(version) = voter.holds().filter(|_| voter.spoken_term(self.now) <= Some(reign.term)) {
+            transition.note_saved(self.me, version, voter.is_durable());
+        }
+        // Whoever is to have the office next goes on with it. In a later term than its own this leader has voted for another.
+        let is_in_term = voter.spoken_term(self.now) <= Some(reign.term) || sabotage::is_off("holders_in_term");
+        if voter.is_saving() || !reign.is_told || reign.handing_over.is_some() || !is_in_term {
+            return;
+        }
+        let step = reign
+            .transition
+            .step((self.now, lease, reign.term), self.rules.electorate(), self.me, |id| reign.promised(id));
+        let transition = &mut reign.transition;
+        match step {
+            Step::Wait => {}
+            Step::Done => transition.wanted = None,
+            Step::GiveUp(why) => {
+                transition.give_up(why, self.now + lease * FAILED_LEASES);
+                self.run_transition();
+            }
+            Step::Offer(offer) => {
+                transition.offer(offer, self.now, self.now + lease * OFFER_LEASES);
+                // So that those who are to come follow at once.
+                reign.beat_at = self.now;
+            }
+            Step::Save(voters) => self.configure(voters),
+            Step::HandOver(following) => {
+                // Of who has just become a voter it may not be known yet that it stands; and whoever stands may be elected by
+                // nobody. Then this leader ends the change itself, and goes.
+                if self.now.since(self.changed_at) > lease * OFFER_LEASES {
+                    self.configure(following);
+                } else {
+                    self.hand_over_to_who_stays();
+                }
+            }
+            Step::Leave => self.withdraw(),
+        }
+    }
+
+    /// Saves a configuration of this leader's own.
+    fn configure(&mut self, voters: Voters) {
+        if let Some(voter) = &mut self.voter {
+            voter.configure(voters);
+            self.begin_save(Purpose::Voters(None));
+        }
+    }
+
+    /// Tells whoever is behind which voters there are.
+    pub(super) fn tell_who_is_behind(&mut self) {
+        let Some(reign) = &mut self.reign else { return };
+        let tells = reign.transition.tells(self.now, self.rules.electorate(), self.me);
+        tells.into_iter().for_each(|(to, voters)| self.tell_voters(to, voters));
+    }
+}

@@ -1,0 +1,281 @@
+//! Which configuration of voters is in effect here: the latest that this node's store holds.
+//!
+//! Whoever is behind is told; whoever is ahead tells. A voter refuses its vote to a candidate of other voters that is
+//! behind: that is the part which the log plays in Raft.
+
+use std::time::Duration;
+
+use crate::election::reign::Reign;
+use crate::election::rules::Rules;
+use crate::election::voter::Voter;
+use crate::leader::Term;
+use crate::member::NodeId;
+use crate::sabotage;
+use crate::time::Instant;
+use crate::voters::{Version, Voters};
+use crate::wire::{Council, Letter, Question, Rejected};
+
+use super::{Change, Election, Purpose};
+
+/// The place of a leader that has no seat.
+const NO_PLACE: usize = usize::MAX;
+/// How often somebody is asked who votes.
+const ASKS_MAX: u8 = 10;
+
+/// Somebody who knows of a later configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ahead {
+    id: NodeId,
+    number: u32,
+    pub(super) ask_at: Instant,
+    asks_left: u8,
+}
+
+impl Election {
+    /// Looks at which voters a letter is written under, and takes in what it says of them.
+    ///
+    /// The answer is whether there is more to a letter, and the sender's place among the voters.
+    ///
+    /// # Errors
+    /// When its sender elects under other rules, or has no vote here.
+    pub(super) fn weigh_council(
+        &mut self,
+        from: NodeId,
+        council: &Council,
+        letter: &Letter,
+    ) -> Result<Option<usize>, Rejected> {
+        let mine = self.rules.council();
+        if mine.differs(council) {
+            return Err(Rejected::Voters);
+        }
+        let place = self.rules.place_of(from);
+        self.note_version(from, council.version);
+        match letter {
+            Letter::Voters { voters, .. } => {
+                self.take_voters(from, voters);
+                return Ok(None);
+            }
+            Letter::Holds { term, is_durable } => {
+                self.note_holds(from, (*term, council.version), *is_durable);
+                if council.is_behind(&mine) {
+                    self.tell_who_asks(from);
+                } else if mine.is_behind(council) && self.reign.is_none() {
+                    // Whoever asks knows it better.
+                    self.ask_who_votes(from);
+                }
+                return Ok(None);
+            }
+            Letter::AskChange { term, round, is_forced, list } => {
+                return self.answer_petition(from, (*term, *round), (*is_forced, list)).map(|()| None);
+            }
+            Letter::Granted { asked: Question::Heartbeat, term, round } if self.is_newcomer(from) => {
+                return self.note_promise(from, *term, *round).map(|()| None);
+            }
+            Letter::Refused { asked: Question::Heartbeat, term, round, wait } if self.is_newcomer(from) => {
+                return self.note_defection(from, *term, (*round, *wait)).map(|()| None);
+            }
+            _ => {}
+        }
+        if let (Letter::Refused { .. }, Some(campaign)) = (letter, &mut self.campaign) {
+            if mine.is_behind(council) {
+                campaign.knows_better = Some(from);
+            }
+        }
+        let is_behind = council.is_behind(&mine);
+        let question = match letter {
+            Letter::Sounding { round, .. } => Some((Question::Sounding, *round)),
+            Letter::PreVote { round, .. } => Some((Question::PreVote, *round)),
+            Letter::Vote { round, .. } => Some((Question::Vote, *round)),
+            _ => None,
+        };
+        if is_behind && (question.is_some() || place.is_none()) && !sabotage::is_off("configurations_in_order") {
+            self.tell_if_agreed(from);
+        }
+        match (question, place) {
+            (Some((asked, round)), _) if is_behind && !sabotage::is_off("configurations_in_order") => {
+                self.refuse(from, asked, round, Duration::ZERO);
+                Ok(None)
+            }
+            // It was never asked under which voters it votes, and would agree to its own list with this vote.
+            (Some((asked, round)), _) if mine.version == Version::default() && mine.is_behind(council) => {
+                self.refuse(from, asked, round, Duration::ZERO);
+                self.ask_who_votes(from);
+                Ok(None)
+            }
+            // Who is ahead learns from the refusal that this voter is behind.
+            (Some((asked, round)), None) if council.version > mine.version => {
+                self.refuse(from, asked, round, Duration::ZERO);
+                Ok(None)
+            }
+            // The leader that is followed has no seat any more, and goes once these voters are agreed.
+            (None, None) if self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, letter.term())) => {
+                Ok(Some(NO_PLACE))
+            }
+            // Of later ones than it knows it may be a voter.
+            (Some(_), _) if self.place.is_none() && council.version <= mine.version => Err(Rejected::NoVoter),
+            (_, None) => Err(Rejected::NoVoter),
+            (_, Some(place)) => Ok(Some(place)),
+        }
+    }
+
+    /// A joint configuration may never be agreed, and then those without it elect: they are told of it when they ask.
+    fn tell_if_agreed(&mut self, to: NodeId) {
+        if !self.rules.electorate().is_joint() {
+            self.tell_voters(to, self.rules.electorate().clone());
+        }
+    }
+
+    /// Who asks is told of a joint configuration too, where it was in effect before any that follows: at a voter of the list
+    /// before. Whoever is only to come may hold one that was taken back.
+    fn tell_who_asks(&mut self, to: NodeId) {
+        let voters = self.rules.electorate();
+        if self.place.is_some_and(|place| voters.is_present(place)) || !voters.is_joint() {
+            self.tell_voters(to, voters.clone());
+        }
+    }
+
+    /// Somebody's record says that it has a part in this election under a configuration of this number.
+    pub fn hint_number(&mut self, now: Instant, id: NodeId, number: u32) {
+        self.enter(now);
+        if number > self.rules.electorate().version().number && self.voter.is_some() {
+            self.ahead = Some(Ahead { id, number, ask_at: self.now, asks_left: ASKS_MAX });
+            self.run_ahead();
+        }
+    }
+
+    /// Asks who votes of somebody who knows it better, until that is known here.
+    pub(super) fn run_ahead(&mut self) {
+        let known = self.rules.electorate().version().number;
+        let Some(ahead) = self.ahead.take_if(|ahead| ahead.number <= known || ahead.ask_at <= self.now) else { return };
+        if ahead.number > known && ahead.asks_left > 0 {
+            let asks_left = ahead.asks_left - 1;
+            self.ahead = Some(Ahead { ask_at: self.now + self.rules.lease(), asks_left, ..ahead });
+            self.ask_who_votes(ahead.id);
+        }
+    }
+
+    /// Names the voters that are in effect here: who knows later ones tells them.
+    pub(super) fn ask_who_votes(&mut self, of: NodeId) {
+        let term = self.term().unwrap_or_default().max(Term(1));
+        self.send(of, Letter::Holds { term, is_durable: false });
+    }
+
+    pub(super) fn tell_voters(&mut self, to: NodeId, voters: Voters) {
+        let term = self.term().unwrap_or_default().max(Term(1));
+        self.send(to, Letter::Voters { term, voters: voters.into() });
+    }
+
+    /// Somebody tells of a configuration: a later one is saved, and in effect then.
+    fn take_voters(&mut self, from: NodeId, voters: &Voters) {
+        let in_effect = self.rules.electorate().version();
+        let Some(voter) = &mut self.voter else { return };
+        if voters.version() <= in_effect {
+            return self.say_what_is_held(from);
+        }
+        // A list that nobody has agreed to gives way to one of its own voters alone: a stranger may have been started alone.
+        if voters.version().term == Term(0) && self.rules.place_of(from).is_none() {
+            return;
+        }
+        // A leader's own is the latest of its term; of later terms it learns by losing its office.
+        if self.reign.is_some() || voter.is_saving() || !voter.can_be(self.now, voters.version().term) {
+            return;
+        }
+        voter.configure(voters.clone());
+        self.begin_save(Purpose::Voters(Some(from)));
+        // It would be elected under the one, and lead under the other.
+        if self.campaign.is_some() && voters.digest() != self.rules.electorate().digest() {
+            self.wait_for_the_elected();
+        }
+    }
+
+    /// Says that this voter holds what its letters name; to a leader that counts who does.
+    pub(super) fn say_what_is_held(&mut self, to: NodeId) {
+        let Some(voter) = &self.voter else { return };
+        if voter.holds() != Some(self.rules.electorate().version()) {
+            return;
+        }
+        let Some(term) = voter.spoken_term(self.now) else { return };
+        let (term, is_durable) = (term.max(Term(1)), voter.is_durable());
+        self.send(to, Letter::Holds { term, is_durable });
+    }
+
+    /// What the store holds now is in effect, if it is later.
+    pub(super) fn bring_into_effect(&mut self) {
+        let held = self.voter.as_ref().and_then(Voter::held).cloned();
+        let Some(voters) = held.filter(|held| held.version() > self.rules.electorate().version()) else { return };
+        let after = self.rules.under(voters);
+        let before = std::mem::replace(&mut self.rules, after);
+        self.place = self.rules.place_of(self.me);
+        let until = self.promise_until();
+        if let Some(reign) = &mut self.reign {
+            reign.transition.took_effect(before.electorate(), self.rules.electorate(), until);
+            reign.recount(self.now, &self.rules, self.me);
+            // So that the others have it at once.
+            reign.beat_at = self.now;
+        }
+        if before.electorate().digest() == self.rules.electorate().digest() {
+            return;
+        }
+        self.changed_at = self.now;
+        self.move_places(&before);
+        // What was asked under other voters counts no more.
+        if self.campaign.is_some() {
+            self.wait_for_the_elected();
+        }
+        match self.place {
+            // A leader sees to it that its successors have it, and goes then.
+            None if self.reign.is_none() => self.withdraw(),
+            Some(_) if self.heard.is_none() => self.await_turn(self.vacancy),
+            None | Some(_) => {}
+        }
+        let replace_own = before.electorate().version() == Version::default();
+        self.changes.push_back(Change::Voters { replace_own });
+    }
+
+    /// What is known of each voter, by its place, goes with it to its new one.
+    fn move_places(&mut self, before: &Rules) {
+        let after = &self.rules;
+        self.resigned = moved(&self.resigned, before, after);
+        self.liveness = moved(&self.liveness, before, after);
+        self.candidates = moved(&self.candidates, before, after);
+        for farewell in &mut self.farewells {
+            farewell.move_places(|waits| moved(waits, before, after));
+        }
+        if let Some(over) = self.reign.as_mut().and_then(|reign| reign.handing_over.as_mut()) {
+            over.asked = 0;
+        }
+    }
+
+    /// Whoever is to be a voter, and has been told so, but is none yet.
+    pub(super) fn newcomers(&self) -> Vec<NodeId> {
+        let voters = self.rules.electorate();
+        self.reign.as_ref().map_or_else(Vec::new, |reign| reign.transition.newcomers(voters))
+    }
+
+    fn is_newcomer(&self, id: NodeId) -> bool {
+        self.newcomers().contains(&id)
+    }
+
+    /// Which configuration somebody's letters name.
+    fn note_version(&mut self, from: NodeId, version: Version) {
+        let in_effect = self.rules.electorate().version();
+        if let Some(reign) = &mut self.reign {
+            reign.transition.note_named(from, version, in_effect, reign.term);
+        }
+    }
+
+    /// What a voter says that is in a later term does not count: it may have voted there before it saved this, for a
+    /// candidate under what was before.
+    fn note_holds(&mut self, from: NodeId, (term, version): (Term, Version), is_durable: bool) {
+        let is_late = |reign: &Reign| term > reign.term && !sabotage::is_off("holders_in_term");
+        if let Some(reign) = self.reign.as_mut().filter(|reign| !is_late(reign)) {
+            reign.transition.note_saved(from, version, is_durable);
+            self.run_transition();
+        }
+    }
+}
+
+fn moved<T: Clone + Default>(of: &[T], before: &Rules, after: &Rules) -> Vec<T> {
+    let known = |id: NodeId| before.place_of(id).and_then(|place| of.get(place)).cloned();
+    after.voters().iter().map(|(id, _)| known(*id).unwrap_or_default()).collect()
+}
