@@ -1,4 +1,4 @@
-//! One broker: a member, a voter, the leader when elected, and the owner of the partitions that a leader gives it.
+//! One broker: a member, a voter or one that may become a voter, the leader when elected, and the owner of the partitions that a leader gives it.
 //!
 //! The leader alone decides who owns what, under its term; owners write under a token made of that term; the logs refuse
 //! lower ones. So it does not matter for safety who believes what, how long anybody stands still, or that two brokers
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::assignment::{Assignment, Card};
 use crate::log::{AppendError, Log};
 use crate::options::Broker as Options;
-use crate::{ELECTION, NAMES, PARTITIONS};
+use crate::{ELECTION, NAMES, PARTITIONS, VOTERS};
 
 /// What the connections of one broker share.
 struct Broker {
@@ -41,7 +41,7 @@ pub async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         .bind("127.0.0.1:0")
         .contacts(contacts)
         .metadata(Card { clients: address, assignment: None }.to_bytes())
-        .election(ElectionConfig::lan(ELECTION, NAMES))
+        .election(ElectionConfig::lan(ELECTION, NAMES[..VOTERS].iter().copied()))
         .term_store(FileStore::open(folder.join(name))?)
         .faults(faults.clone())
         .start()
@@ -160,7 +160,7 @@ impl Broker {
     }
 }
 
-/// What the show asks for on standard input: `cut ADDRESS..` (of nothing: heal), `leave`, or its end.
+/// What the show asks for on standard input: `cut ADDRESS..` (of nothing: heal), `voters NAME..`, `leave`, or its end.
 async fn obey(node: &Node, faults: &Faults) {
     let (send, mut lines) = tokio::sync::mpsc::channel(1);
     std::thread::spawn(move || {
@@ -171,7 +171,18 @@ async fn obey(node: &Node, faults: &Faults) {
             let _ = node.leave().await;
             return;
         }
+        if let Some(names) = line.strip_prefix("voters ") {
+            tokio::spawn(change_voters(node.clone(), names.to_owned()));
+            continue;
+        }
         faults.cut(line.split(' ').filter_map(|word| word.parse().ok()));
+    }
+}
+
+async fn change_voters(node: Node, names: String) {
+    match node.change_voters(ELECTION, names.split(' ')).await {
+        Ok(()) => say(format_args!("voters {names}")),
+        Err(error) => say(format_args!("unchanged {error}")),
     }
 }
 

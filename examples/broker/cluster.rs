@@ -80,6 +80,9 @@ impl Cluster {
             }
             ["leader", leader, term, trigger] => self.told.leader(leader, term, trigger),
             ["refused", ..] => self.told.refused += 1,
+            ["voters", ..] => self.told.voters = line["voters ".len()..].to_owned(),
+            // No leader, say, or too few of them live: it is asked for again.
+            ["unchanged", ..] => {}
             _ => eprintln!("{name}: {line}"),
         }
     }
@@ -112,6 +115,13 @@ impl Cluster {
             writeln!(host.input, "cut{cut}")?;
         }
         Ok(())
+    }
+
+    /// Asks a node for other voters, if it is there to hear it.
+    pub fn ask_for_voters(&mut self, name: &str, voters: &str) {
+        if let Some(host) = self.hosts.get_mut(name) {
+            let _ = writeln!(host.input, "voters {voters}");
+        }
     }
 
     /// Has a node say goodbye.

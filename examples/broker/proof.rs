@@ -18,6 +18,8 @@ pub struct Told {
     pub disputed: BTreeSet<u64>,
     /// Writes that a fence refused.
     pub refused: u64,
+    /// The voters that somebody asked for and got last.
+    pub voters: String,
 }
 
 impl Told {

@@ -16,7 +16,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use crate::client::{Writers, write};
 use crate::cluster::{Cluster, Said};
 use crate::options::Show as Options;
-use crate::proof::{Proof, Told};
+use crate::proof::Proof;
+use crate::voters::Plan;
 use crate::{NAMES, PARTITIONS};
 
 /// From one deed to the next; and how long its effect lasts, which is more than the detector needs for a verdict.
@@ -41,6 +42,7 @@ struct Show {
     lines: UnboundedReceiver<Said>,
     writers: Arc<Writers>,
     random: Xoshiro256PlusPlus,
+    voters: Plan,
     /// Deeds still to come in this round.
     deck: Vec<Deed>,
     /// What was done, and to whom.
@@ -69,9 +71,11 @@ impl Show {
     fn new(options: Options, folder: PathBuf) -> Self {
         let (send, lines) = unbounded_channel();
         let writers = Arc::new(Writers::default());
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(options.seed);
         Show {
             cluster: Cluster::new(folder.clone(), options.fenced, send, Arc::clone(&writers)),
-            random: Xoshiro256PlusPlus::seed_from_u64(options.seed),
+            voters: Plan::new(options.time, |bound| below(&mut random, bound)),
+            random,
             folder,
             began: Instant::now(),
             lines,
@@ -115,7 +119,7 @@ impl Show {
         }
         self.line();
         let proof = Proof::read(&self.folder, &acknowledged, unserved)?;
-        Ok(summary(&self.options, &self.writers, &self.deeds, &self.cluster.told, &proof))
+        Ok(self.summary(&proof))
     }
 
     /// Listens until all that were started have said where they are.
@@ -139,8 +143,11 @@ impl Show {
         let mut next = self.began + Duration::from_millis(700);
         loop {
             tokio::select! {
-                Some(said) = self.lines.recv() => self.cluster.hear(said),
-                _ = seconds.tick() => self.line(),
+                Some(said) = self.lines.recv() => self.hear(said),
+                _ = seconds.tick() => {
+                    self.line();
+                    self.change_voters();
+                }
                 () = sleep_until(next.min(end)) => {
                     if self.present.is_some() {
                         self.undo()?;
@@ -156,7 +163,28 @@ impl Show {
                 }
             }
         }
-        self.complete().await
+        self.complete().await?;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.voters.is_done() && Instant::now() < deadline {
+            tokio::select! {
+                Some(said) = self.lines.recv() => self.hear(said),
+                _ = seconds.tick() => self.change_voters(),
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, said: Said) {
+        self.cluster.hear(said);
+        self.voters.note(&self.cluster.told.voters);
+    }
+
+    /// Asks somebody, until somebody says that it is done: whoever was asked may be killed, or cut off.
+    fn change_voters(&mut self) {
+        if let Some(list) = self.voters.wanted(self.began.elapsed()) {
+            let whom = NAMES[below(&mut self.random, NAMES.len())];
+            self.cluster.ask_for_voters(whom, list);
+        }
     }
 
     fn deed(&mut self) -> io::Result<()> {
@@ -166,15 +194,15 @@ impl Show {
                 self.deck.push(Deed::Freeze);
             }
         }
-        let place = self.below(self.deck.len());
+        let place = below(&mut self.random, self.deck.len());
         let deed = self.deck.remove(place);
         let leader = self.cluster.told.latest().map(|(_, name, _)| name);
         let leader = NAMES.iter().position(|name| Some(*name) == leader).unwrap_or(0);
         // The leader every other time.
-        let first = if self.below(2) == 0 { leader } else { self.below(NAMES.len()) };
+        let first = if below(&mut self.random, 2) == 0 { leader } else { below(&mut self.random, NAMES.len()) };
         let mut whom = vec![NAMES[first]];
         if deed == Deed::Cut {
-            whom.push(NAMES[(first + 1 + self.below(NAMES.len() - 1)) % NAMES.len()]);
+            whom.push(NAMES[(first + 1 + below(&mut self.random, NAMES.len() - 1)) % NAMES.len()]);
         }
         match deed {
             Deed::Freeze => self.cluster.freeze(whom[0], "-STOP")?,
@@ -196,10 +224,6 @@ impl Show {
         }
     }
 
-    fn below(&mut self, bound: usize) -> usize {
-        (self.random.next_u64() % bound as u64) as usize
-    }
-
     fn line(&mut self) {
         let total = self.writers.total();
         let new = total - std::mem::replace(&mut self.before, total);
@@ -214,30 +238,45 @@ impl Show {
     }
 }
 
-/// Tells how it went; whether all is as it should be.
-fn summary(options: &Options, writers: &Writers, deeds: &[String], told: &Told, proof: &Proof) -> bool {
-    let passed = proof.holds() && told.disputed.is_empty();
-    let (longest, again) = (writers.longest_ms.load(SeqCst), writers.again.load(SeqCst));
-    println!("\ndone to them: {}", deeds.join(", "));
-    println!("leaders: {}, in as many terms; stale writes refused: {}", told.leaders.len(), told.refused);
-    println!("records: {} acknowledged, {again} after more than one attempt, the longest wait {longest} ms", {
-        proof.acknowledged
-    });
-    let Proof { lost, twice, stale, damaged, unsent, unserved, .. } = *proof;
-    println!("in the logs: {lost} lost, {twice} twice, {stale} stale, {damaged} damaged, {unsent} never sent");
-    if unserved + told.disputed.len() as u64 > 0 {
-        println!("{unserved} partitions without an answer in the end; terms with two leaders: {:?}", told.disputed);
-    }
-    println!("{}", if passed { "proved: nothing acknowledged is lost or written twice" } else { "THE PROOF FAILS" });
-    if options.json {
-        let leaders: Vec<_> =
-            told.leaders.iter().map(|(term, (name, _))| json!({ "term": term, "name": name })).collect();
-        let summary = json!({
-            "passed": passed, "seed": options.seed, "fenced": options.fenced, "seconds": options.time.as_secs(),
-            "deeds": deeds, "leaders": leaders, "disputed": told.disputed, "refused": told.refused,
-            "again": again, "longest_ms": longest, "proof": proof,
+impl Show {
+    /// Tells how it went; whether all is as it should be.
+    fn summary(&self, proof: &Proof) -> bool {
+        let Show { options, deeds, .. } = self;
+        let told = &self.cluster.told;
+        let passed = proof.holds() && told.disputed.is_empty() && self.voters.is_done();
+        let (longest, again) = (self.writers.longest_ms.load(SeqCst), self.writers.again.load(SeqCst));
+        println!("\ndone to them: {}", deeds.join(", "));
+        println!("voters: {}", self.voters.past().join("; then "));
+        println!("leaders: {}, in as many terms; stale writes refused: {}", told.leaders.len(), told.refused);
+        println!("records: {} acknowledged, {again} after more than one attempt, the longest wait {longest} ms", {
+            proof.acknowledged
         });
-        println!("{summary}");
+        let Proof { lost, twice, stale, damaged, unsent, unserved, .. } = *proof;
+        println!("in the logs: {lost} lost, {twice} twice, {stale} stale, {damaged} damaged, {unsent} never sent");
+        if unserved + told.disputed.len() as u64 > 0 {
+            println!("{unserved} partitions without an answer in the end; terms with two leaders: {:?}", told.disputed);
+        }
+        if !self.voters.is_done() {
+            println!("the voters did not become those that were asked for");
+        }
+        println!(
+            "{}",
+            if passed { "proved: nothing acknowledged is lost or written twice" } else { "THE PROOF FAILS" }
+        );
+        if options.json {
+            let leaders: Vec<_> =
+                told.leaders.iter().map(|(term, (name, _))| json!({ "term": term, "name": name })).collect();
+            let summary = json!({
+                "passed": passed, "seed": options.seed, "fenced": options.fenced, "seconds": options.time.as_secs(),
+                "deeds": deeds, "voters": self.voters.past(), "leaders": leaders, "disputed": told.disputed,
+                "refused": told.refused, "again": again, "longest_ms": longest, "proof": proof,
+            });
+            println!("{summary}");
+        }
+        passed
     }
-    passed
+}
+
+fn below(random: &mut Xoshiro256PlusPlus, bound: usize) -> usize {
+    (random.next_u64() % bound as u64) as usize
 }

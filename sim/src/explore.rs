@@ -13,6 +13,7 @@ pub use promises::Broken;
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
@@ -47,6 +48,12 @@ pub struct Bounds {
     pub campaigns: u64,
     /// Letters that may arrive in a later step than they were sent in.
     pub late: u32,
+    /// Whom the leader is asked to make voters, once, in any moment: by their places, those of the first voters before those
+    /// who come. Nobody is asked to if there is none.
+    pub next: Vec<usize>,
+    /// Whether letters of one step arrive in the order in which they were sent, on each link by itself. A change of voters
+    /// takes so many that all their orders are too many.
+    pub is_ordered: bool,
     /// What a restart finds on disk.
     pub disks: Disks,
     /// Where it begins.
@@ -90,6 +97,8 @@ impl Default for Bounds {
             stalls: 1,
             campaigns: 1,
             late: 1,
+            next: Vec::new(),
+            is_ordered: false,
             disks: Disks::Kept,
             begins: Begins::default(),
             states_max: 20_000_000,
@@ -97,17 +106,47 @@ impl Default for Bounds {
     }
 }
 
+const NAMES: [&str; NODES_MAX] = ["a", "b", "c", "d", "e"];
+/// Most nodes of a world, voters or not.
+pub const NODES_MAX: usize = 5;
+
+impl Bounds {
+    fn voters(&self) -> usize {
+        self.voters.clamp(1, NODES_MAX)
+    }
+
+    /// The names of those who are no voters at first.
+    fn newcomers(&self) -> impl Iterator<Item = &'static str> {
+        let all = self.next.iter().map(|place| place + 1).max().unwrap_or_default().clamp(self.voters(), NODES_MAX);
+        NAMES[self.voters()..all].iter().copied()
+    }
+
+    /// The names of those whom the leader is asked to make voters.
+    fn next_names(&self) -> Vec<Arc<str>> {
+        let first = rules(self);
+        let names = first.voters().iter().map(|(_, name)| Arc::clone(name)).chain(self.newcomers().map(Arc::from));
+        let names: Vec<Arc<str>> = names.collect();
+        self.next.iter().filter_map(|place| names.get(*place).cloned()).collect()
+    }
+}
+
 /// Worlds that can be gone through whole, in a minute each: what goes wrong in them, and how far they go. Each begins with
 /// a leader, so that what is explored is how it loses its office and who follows it.
 #[must_use]
-pub fn worlds() -> [(&'static str, Bounds); 5] {
+pub fn worlds() -> [(&'static str, Bounds); 9] {
     let none = Bounds { crashes: 0, cuts: 0, losses: 0, resigns: 0, stalls: 0, late: 0, ..Bounds::default() };
+    let change = Bounds { cuts: 1, steps: 2, is_ordered: true, ..none.clone() };
+    let replace = Bounds { voters: 1, next: vec![1], steps: 3, campaigns: 2, ..change.clone() };
     [
         ("crash", Bounds { crashes: 1, losses: 1, steps: 4, ..none.clone() }),
         ("crash-late", Bounds { crashes: 1, stalls: 1, late: 1, ..none.clone() }),
         ("crash-memory", Bounds { crashes: 1, losses: 1, steps: 4, disks: Disks::Memory, ..none.clone() }),
         ("cut", Bounds { cuts: 1, stalls: 1, ..none.clone() }),
         ("hand-over", Bounds { resigns: 1, cuts: 1, ..none }),
+        ("grow", Bounds { voters: 1, next: vec![0, 1, 2], ..change.clone() }),
+        ("shrink", Bounds { next: vec![0], ..change.clone() }),
+        ("replace", Bounds { resigns: 1, ..replace.clone() }),
+        ("replace-crash", Bounds { crashes: 1, losses: 1, cuts: 0, resigns: 1, ..replace }),
     ]
 }
 
@@ -129,6 +168,8 @@ pub struct Explored {
     pub handed_over: u64,
     /// States in which a leader that could act a moment ago cannot, because its lease ran out.
     pub ran_out: u64,
+    /// States in which somebody holds the voters that were asked for, and no others.
+    pub changed: u64,
     /// The first promise that was found broken, and how it came to that.
     pub broken: Option<Broken>,
 }
@@ -173,7 +214,7 @@ pub fn walk(bounds: &Bounds, walks: u64, seed: u64) -> Explored {
                 break;
             }
             state = state.after(choices[random.below(choices.len() as u64) as usize], bounds);
-            found.note(&state);
+            found.note(&state, bounds);
             if found.broken.is_some() {
                 return found;
             }
@@ -184,9 +225,7 @@ pub fn walk(bounds: &Bounds, walks: u64, seed: u64) -> Explored {
 }
 
 fn rules(bounds: &Bounds) -> Rules {
-    let names = ["a", "b", "c", "d", "e"];
-    let voters = bounds.voters.clamp(1, names.len());
-    let mut config = ElectionConfig::lan("explored", names[..voters].iter().copied()).stands_always();
+    let mut config = ElectionConfig::lan("explored", NAMES[..bounds.voters()].iter().copied()).stands_always();
     config.lease = Duration::from_millis(100);
     config.heartbeat = Duration::from_millis(33);
     config.clock_drift_max_ppm = 0;
@@ -194,12 +233,13 @@ fn rules(bounds: &Bounds) -> Rules {
 }
 
 impl Explored {
-    fn note(&mut self, state: &State) {
+    fn note(&mut self, state: &State, bounds: &Bounds) {
         self.states += 1;
         self.led += u64::from(state.is_led());
         self.terms = self.terms.max(state.terms_led());
         self.handed_over += u64::from(state.is_handed_over());
         self.ran_out += u64::from(state.has_run_out());
+        self.changed += u64::from(state.is_changed(bounds));
         self.broken = state.broken();
     }
 }
@@ -216,7 +256,7 @@ impl Search<'_> {
         if !self.seen.insert(fingerprint(&state, &mut self.bytes)) {
             return;
         }
-        self.found.note(&state);
+        self.found.note(&state, self.bounds);
         let is_within = state.steps() < self.bounds.steps && state.campaigns() <= self.bounds.campaigns;
         if is_within && self.found.broken.is_none() {
             stack.push(state);

@@ -21,6 +21,13 @@ fn small_worlds_are_gone_through_whole() {
     assert!(hand_over.is_complete && hand_over.handed_over > 1_000 && hand_over.terms >= 2, "{hand_over:?}");
 }
 
+#[test]
+fn a_change_of_voters_is_gone_through_whole() {
+    let replaced = explore(&world("replace", |_| {}));
+    assert_eq!(replaced.broken, None);
+    assert!(replaced.is_complete && replaced.changed > 10_000 && replaced.terms >= 3, "{replaced:?}");
+}
+
 /// More than can be gone through whole: crashes, stalls, letters that are late or come twice, leaders that hand over.
 fn large(voters: usize) -> Bounds {
     Bounds {
@@ -76,6 +83,8 @@ fn planted_mistakes_are_found() {
         ("explore hand-over", "gate", "lease-exclusive"),
         ("explore hand-over", "predecessor", "lease-exclusive"),
         ("explore hand-over", "own_term", "one-leader-per-term"),
+        ("explore replace", "both_lists", "lease-exclusive"),
+        ("explore replace", "one_vote", "one-vote"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidings-sim"));
         let output = command.args(how.split(' ')).env("TIDINGS_SABOTAGE", fault).output().expect("it runs");

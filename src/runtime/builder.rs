@@ -382,6 +382,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
     lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
     let holder = entropy::holder()?;
+    let has_store = store.is_some();
     let (ballots, standings) = read_ballots(&config, &name, store).await?;
     let clock = Clock::start();
     let now = clock.now();
@@ -398,7 +399,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     protocol.set_reach(now, Reach::of(local));
     begin(&mut protocol, now, &preload, &lookups, standings);
     let reporter = report_start(&protocol, local, &lookups);
-    let offices = Offices::new(&protocol);
+    let offices = Offices::new(&protocol, has_store);
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
     let parts = Parts {

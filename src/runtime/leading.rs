@@ -94,7 +94,7 @@ impl Node {
     /// [`Candidate::elected`] gives the lease. When the last of a node's candidates is dropped, it hands over what it leads.
     ///
     /// # Errors
-    /// When no such election is configured, this node is no voter of it or votes only.
+    /// When no such election is configured, this node is no voter of it and has no store to become one, or votes only.
     pub fn candidate(&self, election: &str) -> Result<Candidate, ElectionError> {
         let office = self.office(election)?;
         if !office.may_vote() {

@@ -160,6 +160,8 @@ pub(crate) struct Office {
     /// As configured; its voters are the first ones.
     pub(crate) rules: Rules,
     me: NodeId,
+    /// Whether it could keep a vote, if it were made a voter.
+    has_store: bool,
     voters: Mutex<Seats>,
     term: AtomicU64,
     supporters: AtomicUsize,
@@ -168,12 +170,12 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    fn new(rules: Rules, me: NodeId) -> Self {
+    fn new(rules: Rules, me: NodeId, has_store: bool) -> Self {
         let voters = Mutex::new(Seats { voters: rules.electorate().clone(), standing: 0 });
         let (term, supporters) = (AtomicU64::new(0), AtomicUsize::new(0));
         let candidacy = Mutex::new(Candidacy::new(&rules));
         let grant = Mutex::new(None);
-        Office { rules, me, voters, term, supporters, grant, candidacy }
+        Office { rules, me, has_store, voters, term, supporters, grant, candidacy }
     }
 
     /// Whether this node is a candidate.
@@ -208,9 +210,10 @@ impl Office {
         self.voters.lock().unwrap_or_else(PoisonError::into_inner).voters.place_of(self.me).is_some()
     }
 
-    /// Whether this node votes now, or by its configuration.
+    /// Whether this node votes now, or by its configuration, or may be made a voter.
     pub(crate) fn may_vote(&self) -> bool {
-        self.is_voter() || self.rules.place_of(self.me).is_some()
+        let may_come = self.has_store && !self.rules.is_watched();
+        may_come || self.is_voter() || self.rules.place_of(self.me).is_some()
     }
 
     /// The term that this node leads in now.
@@ -278,9 +281,10 @@ pub(crate) struct Offices {
 }
 
 impl Offices {
-    pub(crate) fn new(protocol: &Protocol) -> Self {
+    pub(crate) fn new(protocol: &Protocol, has_store: bool) -> Self {
         let me = protocol.me().id();
-        let each = protocol.elections().map(|election| Office::new(election.rules().clone(), me)).collect();
+        let office = |election: &Election| Office::new(election.rules().clone(), me, has_store);
+        let each = protocol.elections().map(office).collect();
         Offices { each, stir: Arc::default() }
     }
 

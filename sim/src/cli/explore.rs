@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use tidings_sim::explore::{Begins, Bounds, Disks, Explored, explore, walk, worlds};
+use tidings_sim::explore::{Begins, Bounds, Disks, Explored, NODES_MAX, explore, walk, worlds};
 
 use crate::cli::Verdict;
 use crate::cli::stopwatch::{Stopwatch, rate};
@@ -21,7 +21,7 @@ Examples:
 
 Each world begins with one voter that leads and all following it. What may go wrong in one history is counted.")]
 pub(crate) struct Args {
-    /// Which world: crash, crash-late, crash-memory, cut or hand-over; all, if none is named and nothing else is
+    /// Which world: crash, crash-late, crash-memory, cut, hand-over, grow, shrink, replace or replace-crash; all, if none is named and nothing else is
     world: Option<String>,
     /// How many voters
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
@@ -56,6 +56,12 @@ pub(crate) struct Args {
     /// Letters that may arrive in a later step than they were sent in
     #[arg(long, value_name = "N")]
     late: Option<u32>,
+    /// Whom the leader is asked to make voters, in any moment: places such as 0,1,3; voters come first, then others
+    #[arg(long, value_name = "PLACES", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(..NODES_MAX as i64))]
+    next: Option<Vec<u8>>,
+    /// Letters of one step arrive in the order in which they were sent, on each link by itself
+    #[arg(long)]
+    ordered: bool,
     /// A voter that crashes forgets what it saved, and its clock stands still: a broken promise must be found
     #[arg(long, conflicts_with = "memory")]
     forget: bool,
@@ -113,6 +119,11 @@ impl Args {
             stalls: self.stalls.unwrap_or(world.stalls),
             campaigns: self.campaigns.unwrap_or(world.campaigns),
             late: self.late.unwrap_or(world.late),
+            is_ordered: self.ordered || world.is_ordered,
+            next: match &self.next {
+                Some(places) => places.iter().map(|place| usize::from(*place)).collect(),
+                None => world.next,
+            },
             disks,
             begins: if self.unled { Begins::Unled } else { world.begins },
             states_max: self.states_max.unwrap_or(world.states_max),
@@ -138,6 +149,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
         all.is_complete &= found.is_complete;
         all.handed_over += found.handed_over;
         all.ran_out += found.ran_out;
+        all.changed += found.changed;
         all.terms = all.terms.max(found.terms);
     }
     if asked.len() == 1 || is_broken {
@@ -146,11 +158,15 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
     let how = if all.is_complete { "all of them" } else { "not all" };
     writeln!(out, "{} distinct states in all worlds, {how}", all.states)?;
     // A search in which nobody ever loses the office, and nobody follows, proves little.
-    let is_seen = all.is_complete && all.terms >= 2 && all.handed_over > 0 && all.ran_out > 0;
+    let is_seen = all.terms >= 2 && all.handed_over > 0 && all.ran_out > 0 && all.changed > 0;
+    let is_whole = all.is_complete && is_seen;
     if !is_seen {
-        writeln!(out, "BROKEN it went through no second term, no hand-over, or no end of a lease")?;
+        writeln!(
+            out,
+            "BROKEN it went through no second term, no hand-over, no end of a lease, or no change of voters"
+        )?;
     }
-    Ok(if is_seen { Verdict::Held } else { Verdict::Broken })
+    Ok(if is_whole { Verdict::Held } else { Verdict::Broken })
 }
 
 /// One world, and what is to be said of it.
@@ -167,12 +183,13 @@ fn one(args: &Args, name: &str, bounds: &Bounds) -> (Explored, String) {
         (None, false) => format!("{} distinct states, not all; {} transitions", found.states, found.transitions),
     };
     let mut text = format!(
-        "{name}: {how}\n  led in {} states, up to {} terms in one history; handed over in {}, a lease ran out in {}\n  \
+        "{name}: {how}\n  led in {} states, up to {} terms in one history; handed over in {}, a lease ran out in {}, changed in {}\n  \
          {:.1} s, {:.0} states/s\n",
         found.led,
         found.terms,
         found.handed_over,
         found.ran_out,
+        found.changed,
         took.as_secs_f64(),
         rate(found.states, took)
     );

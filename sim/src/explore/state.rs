@@ -26,6 +26,10 @@ struct Flight {
 }
 
 impl Flight {
+    fn link(&self) -> (usize, usize) {
+        (self.to, self.from)
+    }
+
     fn is_of(&self, voter: usize) -> bool {
         self.to == voter || self.from == voter
     }
@@ -36,11 +40,13 @@ impl Flight {
 pub(super) struct State {
     now: Instant,
     steps: u32,
+    /// Those who vote first, in the order of their ids, and then those who may come.
     voters: Vec<Election>,
     disks: Vec<Option<Ballot>>,
     saves: Vec<Option<Save>>,
-    /// Sorted, so that the order in which they were sent makes no other state.
+    /// Sorted, so that the order in which they were sent makes no other state: by link alone, where they keep that order.
     flights: Vec<Flight>,
+    is_ordered: bool,
     history: History,
     /// Whose process runs.
     runs: Vec<bool>,
@@ -53,6 +59,7 @@ pub(super) struct State {
     doubles: u32,
     stalls: u32,
     late: u32,
+    changes: u32,
     /// Pre-votes begun by processes that are gone, less those before the search.
     campaigns_past: u64,
     /// Pre-votes begun before the search.
@@ -79,6 +86,8 @@ pub(super) enum Choice {
     EndSave(usize),
     RunTimers(usize),
     Resign(usize),
+    /// Somebody at the leader asks for other voters.
+    Ask(usize),
     /// Before what is being saved was saved.
     CrashBefore(usize),
     /// After it was saved, and before that was told.
@@ -97,6 +106,7 @@ enum Step {
     Timers(usize),
     Saved(usize, Ballot),
     Resign(usize),
+    Ask(usize),
     Crash(usize, Option<Ballot>),
     Start(usize),
     Time(Instant, Option<usize>),
@@ -108,6 +118,7 @@ impl fmt::Display for Step {
             Step::Letter(flight) => write!(f, "{} to {}: {:?}", flight.from, flight.to, flight.letter),
             Step::Timers(voter) => write!(f, "voter {voter} runs its timers"),
             Step::Resign(voter) => write!(f, "voter {voter} resigns"),
+            Step::Ask(voter) => write!(f, "voter {voter} is asked for other voters"),
             Step::Saved(voter, ballot) => write!(f, "voter {voter} has saved {ballot:?}"),
             Step::Crash(voter, disk) => write!(f, "voter {voter} crashes and leaves {disk:?}"),
             Step::Start(voter) => write!(f, "voter {voter} starts"),
@@ -122,6 +133,7 @@ impl Hash for State {
         (self.now, self.steps, &self.voters, &self.disks, &self.saves).hash(hasher);
         (&self.flights, &self.history, &self.runs, self.cut, self.campaigns()).hash(hasher);
         (self.crashes, self.cuts, self.losses, self.resigns, self.doubles, self.stalls, self.late).hash(hasher);
+        self.changes.hash(hasher);
     }
 }
 
@@ -154,19 +166,27 @@ impl State {
     }
 
     fn unled(rules: &Rules, bounds: &Bounds) -> Self {
-        let count = rules.voters().len();
         // Agreed once before, so that nobody has to be told of them.
         let voters = Some(rules.electorate().numbered(1));
         let held = Ballot { term: Term(1), vote: None, promise: rules.promise(), voters };
-        let start = |(id, _): &(NodeId, _)| start(rules, *id, Instant::ORIGIN, Some(held.clone()), bounds.disks);
-        let voters = rules.voters().iter().map(start);
+        let ids = rules.voters().iter().map(|(id, _)| *id).chain(bounds.newcomers().map(NodeId::from_name));
+        let ids: Vec<NodeId> = ids.collect();
+        let (count, first) = (ids.len(), rules.voters().len());
+        let disk = |place: usize| (place < first).then(|| held.clone());
+        let start = |(place, id): (usize, &NodeId)| {
+            let mut election = start(rules, *id, Instant::ORIGIN, disk(place), bounds.disks);
+            tell_of(&mut election, &ids, Instant::ORIGIN);
+            election
+        };
+        let voters = ids.iter().enumerate().map(start).collect();
         let mut state = State {
             now: Instant::ORIGIN,
             steps: 0,
-            voters: voters.collect(),
-            disks: vec![Some(held.clone()); count],
+            voters,
+            disks: (0..count).map(disk).collect(),
             saves: vec![None; count],
             flights: Vec::new(),
+            is_ordered: bounds.is_ordered,
             history: History::default(),
             runs: vec![true; count],
             cut: None,
@@ -177,6 +197,7 @@ impl State {
             doubles: bounds.doubles,
             stalls: bounds.stalls,
             late: bounds.late,
+            changes: u32::from(!bounds.next.is_empty()),
             campaigns_past: 0,
             campaigns_before: 0,
             broken: None,
@@ -219,6 +240,15 @@ impl State {
         self.history.terms_led()
     }
 
+    /// Whether somebody holds the list alone that was asked for.
+    pub(super) fn is_changed(&self, bounds: &Bounds) -> bool {
+        let is_it = |voter: &Election| {
+            let voters = voter.rules().electorate();
+            !voters.is_joint() && voters.version().number > 1 && voters.all().len() == bounds.next.len()
+        };
+        !bounds.next.is_empty() && self.voters.iter().any(is_it)
+    }
+
     pub(super) fn broken(&self) -> Option<Broken> {
         let (check, text) = self.broken.clone()?;
         let mut steps = Vec::new();
@@ -236,7 +266,9 @@ impl State {
         let mut choices = Vec::new();
         for (place, flight) in self.flights.iter().enumerate() {
             // Equal letters are one choice.
-            if place == 0 || self.flights[place - 1] != *flight {
+            let is_behind =
+                |before: &Flight| if self.is_ordered { before.link() == flight.link() } else { before == flight };
+            if place == 0 || !is_behind(&self.flights[place - 1]) {
                 choices.push(Choice::Arrive(place));
                 if self.doubles > 0 {
                     choices.push(Choice::ArriveAndStay(place));
@@ -253,6 +285,9 @@ impl State {
             }
             if self.resigns > 0 && self.voters[voter].lease(self.now).is_some() {
                 choices.push(Choice::Resign(voter));
+            }
+            if self.changes > 0 && self.voters[voter].lease(self.now).is_some() {
+                choices.push(Choice::Ask(voter));
             }
             if self.crashes > 0 {
                 choices.push(Choice::CrashBefore(voter));
@@ -308,6 +343,13 @@ impl State {
                     voter.resign(now, None);
                 });
             }
+            Choice::Ask(voter) => {
+                next.changes -= 1;
+                let list = bounds.next_names();
+                next.call(Step::Ask(voter), voter, |voter, now| {
+                    let _ = voter.ask_change(now, &list, false);
+                });
+            }
             Choice::CrashBefore(voter) => next.crash(voter, self.disks[voter].clone(), bounds),
             Choice::CrashAfter(voter) => {
                 next.crash(voter, self.saves[voter].clone().map(|save| save.ballot), bounds);
@@ -351,7 +393,9 @@ impl State {
     fn restart(&mut self, voter: usize, bounds: &Bounds) {
         let (rules, id) = (self.voters[voter].rules().clone(), self.voters[voter].me());
         self.runs[voter] = true;
+        let ids = self.ids();
         self.voters[voter] = start(&rules, id, self.now, self.disks[voter].clone(), bounds.disks);
+        tell_of(&mut self.voters[voter], &ids, self.now);
         self.call(Step::Start(voter), voter, |_, _| {});
     }
 
@@ -394,9 +438,14 @@ impl State {
         self.judge();
     }
 
+    fn ids(&self) -> Vec<NodeId> {
+        self.voters.iter().map(Election::me).collect()
+    }
+
     fn drain(&mut self, voter: usize) {
+        let ids = self.ids();
         while let Some((to, letter)) = self.voters[voter].poll_letter() {
-            let Some(to) = self.voters[voter].rules().place_of(to) else { continue };
+            let Some(to) = ids.iter().position(|id| *id == to) else { continue };
             self.weigh(voter, to, &letter);
             let council = self.voters[voter].rules().council();
             let is_cut = self.cut.is_some_and(|cut| cut == voter || cut == to);
@@ -404,13 +453,20 @@ impl State {
                 self.flights.push(Flight { to, from: voter, council, letter });
             }
         }
-        self.flights.sort_unstable();
+        if self.is_ordered {
+            self.flights.sort_by_key(Flight::link);
+        } else {
+            self.flights.sort_unstable();
+        }
         if let Some(save) = self.voters[voter].poll_save() {
             self.saves[voter] = Some(save);
         }
         let me = self.voters[voter].me();
         while let Some(change) = self.voters[voter].poll_change() {
             self.ran_out |= matches!(change, Change::Lost { id, reason: LossReason::LeaseRanOut, .. } if id == me);
+            if matches!(change, Change::Voters { .. }) {
+                tell_of(&mut self.voters[voter], &ids, self.now);
+            }
         }
     }
 
@@ -440,12 +496,16 @@ impl State {
 
 fn start(rules: &Rules, id: NodeId, now: Instant, ballot: Option<Ballot>, disks: Disks) -> Election {
     let mut election = Election::new(rules.clone(), id, 1, now);
-    for (other, _) in rules.voters() {
-        election.hint(now, *other, Liveness::Alive);
-        election.hint_candidacy(now, *other, Some(0));
-    }
     let keeps = disks != Disks::Memory;
     let unix_ms = if keeps { BEGAN_MS } else { BEGAN_MS + now.as_nanos() / 1_000_000 };
     election.stand(now, Standing { ballot: ballot.filter(|_| keeps), is_durable: keeps, unix_ms });
     election
+}
+
+/// All are known to live and to stand.
+fn tell_of(election: &mut Election, all: &[NodeId], now: Instant) {
+    for id in all {
+        election.hint(now, *id, Liveness::Alive);
+        election.hint_candidacy(now, *id, Some(0));
+    }
 }
