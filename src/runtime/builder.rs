@@ -426,7 +426,7 @@ fn report_start(protocol: &Protocol, local: SocketAddr, contacts: &[Lookup]) -> 
     let mut reporter = Reporter::new(local);
     let rules = protocol.elections().map(|election| election.rules()).filter(|rules| !rules.is_watched());
     for rules in rules.filter(|rules| rules.voters().len() % 2 == 0) {
-        reporter.even_voters(rules.name(), rules.voters().len());
+        reporter.elections.even_voters(rules.name(), rules.voters().len());
     }
     reporter.started(protocol.me(), contacts.len());
     reporter.look_at_contacts(contacts);

@@ -254,7 +254,7 @@ impl Driver {
         let outcome = match result {
             Ok(()) => SaveOutcome::Done,
             Err(error) => {
-                self.reporter.save_failed(now, &election, &error);
+                self.reporter.elections.save_failed(now, &election, &error);
                 SaveOutcome::Failed
             }
         };
@@ -344,7 +344,7 @@ impl Driver {
         for office in offices.iter() {
             let name = office.rules.name();
             if office.is_unattended(now) {
-                self.reporter.unattended(name, office.rules.lease());
+                self.reporter.elections.unattended(name, office.rules.lease());
                 office.candidacy().failed(now, Duration::ZERO);
             }
             let wanted = office.candidacy().at(now);

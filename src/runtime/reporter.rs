@@ -3,40 +3,36 @@
 //! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted, and what stands
 //! is told with back-off. Members are named, metadata is never shown.
 
-use std::fmt;
-use std::io;
+mod elections;
+mod names;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tracing::field::{DisplayValue, display};
 use tracing::{debug, info, warn};
 
 use crate::event::{Change, Event};
-use crate::member::{Accusers, Fingerprint, Member, NodeId};
+use crate::member::{Fingerprint, Member, NodeId};
 use crate::protocol::Protocol;
 use crate::recording::RecordError;
 use crate::runtime::address::can_reach;
 use crate::runtime::backoff::{Backoff, Backoffs};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::contacts::Lookup;
-use crate::runtime::error::remedy;
-use crate::runtime::leaderless::{Lacking, Leaderless};
 use crate::runtime::listed::listed;
 use crate::runtime::mistakes::{ADDRESS_AFTER, Differs, Facts, Mistake, Mistakes};
 use crate::runtime::strangers::{Intruders, WINDOW};
 use crate::runtime::unanswered::{self, Contacts, Outside, beyond_loopback, cannot_leave};
 use crate::runtime::view::View;
 use crate::time::{Instant, Utc};
-use crate::voters::Voters;
 use crate::wire::Rejected;
+use elections::OfElections;
+use names::names;
 
 /// Rejected datagrams are told at most this often, for whoever looks at every line.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
 /// Where members saw this node so lately they see it still: surveys are seconds apart while none reaches it.
 const SEEN_LATELY: Duration = Duration::from_secs(60);
-
-/// Terms that lie so far beyond a voter's clock are told; clocks of one cluster may differ by less.
-const BEYOND_CLOCK: Duration = Duration::from_secs(1);
 
 /// What every line of a node is written in, its core's too. No span of the caller's is kept open for it.
 pub(crate) fn span(node: &str) -> tracing::Span {
@@ -52,12 +48,9 @@ pub(crate) struct Reporter {
     seen_apart: Backoff,
     /// Where most members last saw this node, when that was not where it says, and when they did.
     seen_last: Option<(Instant, SocketAddr)>,
-    saves_failed: u64,
-    saves: Backoff,
     mistakes: Mistakes,
     intruders: Intruders,
-    leaderless: Leaderless,
-    beyond: Backoff,
+    pub(crate) elections: OfElections,
     /// Where the socket is bound.
     local: SocketAddr,
     loopback_told: bool,
@@ -75,12 +68,9 @@ impl Reporter {
             seen: Backoff::default(),
             seen_apart: Backoff::default(),
             seen_last: None,
-            saves_failed: 0,
-            saves: Backoff::default(),
             mistakes: Mistakes::default(),
             intruders: Intruders::default(),
-            leaderless: Leaderless::default(),
-            beyond: Backoff::default(),
+            elections: OfElections::default(),
             local,
             loopback_told: false,
             rested_for: Duration::ZERO,
@@ -160,39 +150,11 @@ impl Reporter {
                 target: "tidings::node", %by,
                 "a later start of this name is alive at {by}: this node stops; stop one of the two, or give one another name"
             ),
-            Event::Leader { leader, trigger } => {
-                let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
-                info!(target: "tidings::election", election, term, peer, "leader: {trigger}");
-            }
-            Event::LeaderUpdated { leader } => {
-                let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
-                debug!(target: "tidings::election", election, term, peer, "the leader says something else");
-            }
-            Event::LeaderLost { leader, reason } => {
-                let (election, term, peer) = (&*leader.election, leader.term.0, &*leader.name);
-                info!(target: "tidings::election", election, term, peer, "leader lost: {reason}");
-            }
-            Event::VotersDiffer { election, members } if members.contains(&protocol.me().id()) => {
-                let voters = protocol.election(election).map(|election| election.rules().electorate().clone());
-                let voters: Vec<_> = voters.iter().flat_map(Voters::present).map(|name| &**name).collect();
-                let (election, voters) = (&**election, voters.join(", "));
-                warn!(target: "tidings::election", election, "this node's configuration names other voters than those that \
-                    are agreed, {voters}: these count; configure them, or call change_voters(..)");
-            }
-            Event::VotersDiffer { election, members } => {
-                let members = Names { ids: members.clone(), protocol };
-                warn!(target: "tidings::election", election = &**election, %members, "these members have another configuration of the election: give all the same voters, lease and drift");
-            }
-            Event::VotersChanged { election, voters, next } => {
-                let (election, voters) = (&**election, voters.join(", "));
-                match next {
-                    None => info!(target: "tidings::election", election, "the voters are {voters}"),
-                    Some(next) => {
-                        let next = next.join(", ");
-                        info!(target: "tidings::election", election, "the voters change from {voters} to {next}");
-                    }
-                }
-            }
+            Event::Leader { .. }
+            | Event::LeaderUpdated { .. }
+            | Event::LeaderLost { .. }
+            | Event::VotersDiffer { .. }
+            | Event::VotersChanged { .. } => elections::event(event, protocol),
             Event::Full { members_max } => {
                 warn!(target: "tidings::node", members_max, "the table is full, a new member was refused; raise members_max");
             }
@@ -271,22 +233,7 @@ impl Reporter {
             };
             self.mistake(mistake, facts, &outside);
         }
-        for election in protocol.elections() {
-            let beyond = election.beyond_clock().filter(|beyond| *beyond >= BEYOND_CLOCK);
-            if let Some(beyond) = beyond.filter(|_| self.beyond.takes_turn(now)) {
-                let (election, ours) = (&**election.rules().name(), Utc::from_unix_ms(facts.unix_ms));
-                warn!(target: "tidings::election", election, "the terms of the other voters are {beyond:?} ahead of this \
-                    node's wall clock, which says {ours}: it takes no part in the election until its clock is right; set \
-                    it, by NTP, and no restart is needed");
-            }
-        }
-        for Lacking { words, is_wanted } in self.leaderless.due(now, protocol) {
-            if is_wanted {
-                info!(target: "tidings::election", "{words}");
-            } else {
-                warn!(target: "tidings::election", "{words}");
-            }
-        }
+        self.elections.look(now, facts, protocol);
         // While contacts are silent, the line about them tells of it.
         if facts.is_alone && facts.has_contacts {
             self.intruders.forget();
@@ -324,34 +271,13 @@ impl Reporter {
 
     /// When [`Reporter::look`] may have something to say.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        let all = [self.mistakes.next_at(), self.intruders.next_at(), self.leaderless.next_at()];
+        let all = [self.mistakes.next_at(), self.intruders.next_at(), self.elections.next_at()];
         all.into_iter().flatten().min()
-    }
-
-    /// This node leads and nobody works: it gives the office up, and says why.
-    pub(crate) fn unattended(&self, election: &str, lease: Duration) {
-        warn!(target: "tidings::election", election, "this node has led for {lease:?} and nobody took its lease up, so it \
-            hands over: poll the future of lead(..), or call elected() of the candidate, on a task that is not blocked");
     }
 
     /// The recording has ended before the node: told once, for there is one recording.
     pub(crate) fn recording_ended(&self, why: &RecordError, bytes: u64) {
         warn!(target: "tidings::node", bytes, "the recording has ended, the node goes on: {why}");
-    }
-
-    /// An even number of voters bears the loss of no more of them than one fewer does.
-    pub(crate) fn even_voters(&self, election: &str, voters: usize) {
-        warn!(target: "tidings::election", election, voters, "an even number of voters bears no more losses than one fewer: configure an odd one");
-    }
-
-    /// Counts a ballot that could not be saved, and tells of it unless that was done a while ago.
-    pub(crate) fn save_failed(&mut self, now: Instant, election: &str, error: &io::Error) {
-        self.saves_failed += 1;
-        if self.saves.takes_turn(now) {
-            let remedy = remedy(error).unwrap_or("see to the folder of its term store");
-            warn!(target: "tidings::election", election, count = self.saves_failed, "this voter could not save its ballot, so it does not vote: {error}; {remedy}");
-            self.saves_failed = 0;
-        }
     }
 
     /// Counts a rejected datagram, and tells of it unless that was done a moment ago.
@@ -386,31 +312,6 @@ impl Reporter {
         if self.seen_apart.takes_turn(now) {
             warn!(target: "tidings::node", %own, %one, %other, "each member sees this node at another address, such as {one} and {other}: a gateway gives each destination a port of its own, so that hardly any member reaches {own} and healthy members may be declared dead; let the gateway forward one address to this node and call .advertise(..) with it");
         }
-    }
-}
-
-/// Members by name, as far as they are known, else by id.
-struct Names<'a> {
-    ids: Vec<NodeId>,
-    protocol: &'a Protocol,
-}
-
-/// A field of those who accuse a member, that is there only if there are any.
-fn names<'a>(accusers: &Accusers, protocol: &'a Protocol) -> Option<DisplayValue<Names<'a>>> {
-    let ids: Vec<NodeId> = accusers.iter().collect();
-    (!ids.is_empty()).then(|| display(Names { ids, protocol }))
-}
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, id) in self.ids.iter().enumerate() {
-            f.write_str(if place == 0 { "" } else { " " })?;
-            match self.protocol.member(*id) {
-                Some(member) => f.write_str(member.name())?,
-                None => id.fmt(f)?,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -480,7 +381,7 @@ mod tests {
     }
 
     /// How many lines ten minutes of something make, told a hundred times a second.
-    fn lines_of_ten_minutes(mut tell: impl FnMut(&mut Reporter, Instant, u64)) -> usize {
+    pub(super) fn lines_of_ten_minutes(mut tell: impl FnMut(&mut Reporter, Instant, u64)) -> usize {
         lines(Level::TRACE, |reporter| {
             for ms in (0..600_000).step_by(10) {
                 tell(reporter, Instant::from_nanos(ms * 1_000_000), ms);
@@ -515,13 +416,6 @@ mod tests {
         let from = "127.0.0.1:1".parse().unwrap();
         let lines = lines_of_ten_minutes(|reporter, now, _| reporter.rejected(now, from, Rejected::Tag));
         assert_eq!(lines, 600);
-    }
-
-    #[test]
-    fn a_store_that_fails_is_told_with_back_off() {
-        let error = io::Error::from(io::ErrorKind::StorageFull);
-        let lines = lines_of_ten_minutes(|reporter, now, _| reporter.save_failed(now, "default", &error));
-        assert_eq!(lines, 4);
     }
 
     #[test]
