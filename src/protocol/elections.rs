@@ -57,8 +57,9 @@ struct Entry {
     differing: BTreeSet<NodeId>,
     /// Letters to voters whose addresses are being proved, the latest to each, and since when they wait.
     held: Vec<(NodeId, Council, Letter, Instant)>,
-    /// The voters that the hints were given under.
+    /// The voters that the hints were given under, and whether there are others now, of whom the election was told nothing.
     hinted: u64,
+    tells_anew: bool,
 }
 
 /// What the detector and its own record say of a member.
@@ -83,6 +84,7 @@ impl Elections {
             differing: BTreeSet::new(),
             held: Vec::new(),
             hinted: 0,
+            tells_anew: false,
         });
         Elections {
             each: each.collect(),
@@ -258,8 +260,7 @@ impl Elections {
         for entry in &mut self.each {
             let voters = entry.election.rules().council().voters;
             if std::mem::replace(&mut entry.hinted, voters) != voters {
-                // Of those who are voters only now it was told nothing.
-                entry.hints.clear();
+                entry.tells_anew = true;
                 seen = u64::MAX;
             }
         }
@@ -271,6 +272,7 @@ impl Elections {
             let all = || swim.ids().chain(entry.hints.keys().copied()).collect();
             let ids: Vec<NodeId> = changed.clone().unwrap_or_else(all);
             ids.into_iter().for_each(|id| entry.give_hint(now, id, swim));
+            entry.tells_anew = false;
             if let Some(event) = entry.word_event(swim) {
                 swim.tell_of(event);
             }
@@ -360,7 +362,7 @@ impl Entry {
         }
         match hint.leads {
             // Of a suspect it may have been forgotten.
-            Some(term) if was.leads != Some(term) || was.liveness != hint.liveness => {
+            Some(term) if was.leads != Some(term) || was.liveness != hint.liveness || self.tells_anew => {
                 self.election.hear_say(now, id, term, trigger);
             }
             None if was.leads.is_some() && hint.liveness == Liveness::Alive => {
@@ -368,10 +370,10 @@ impl Entry {
             }
             Some(_) | None => {}
         }
-        if hint.candidacy != was.candidacy {
+        if hint.candidacy != was.candidacy || self.tells_anew {
             self.election.hint_candidacy(now, id, hint.candidacy);
         }
-        if hint.liveness != was.liveness {
+        if hint.liveness != was.liveness || self.tells_anew {
             self.election.hint(now, id, hint.liveness);
         }
     }
