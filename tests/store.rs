@@ -439,6 +439,63 @@ fn a_permission_that_was_lost_leaves_the_old_ballot() {
     }
 }
 
+/// What the operating system is asked for, in which order, is what survives a loss of power.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_ballot_is_synced_before_it_has_its_name_and_its_name_before_it_counts() {
+    const TEST: &str = "a_ballot_is_synced_before_it_has_its_name_and_its_name_before_it_counts";
+    if let Some(folder) = child_folder() {
+        let mut store = FileStore::open(&folder).unwrap();
+        store.save("default", &ballot(7, Some(1))).unwrap();
+        // So that the trace shows when the store said that it was saved.
+        let _ = fs::metadata(folder.join("saved"));
+        return;
+    }
+    let scratch = Scratch::new();
+    let trace = std::env::temp_dir().join(format!("tidings-calls-{}", std::process::id()));
+    let strace =
+        ["strace", "-f", "-y", "-o", trace.to_str().unwrap(), "-e", "trace=file,desc,write,fsync,fdatasync,rename"];
+    let Some(done) = within(&strace, TEST, &scratch.0) else { return };
+    assert_passes(TEST, &done);
+    let calls = fs::read_to_string(&trace).unwrap();
+    fs::remove_file(&trace).unwrap();
+    let (new, file) = (scratch.path("default.term.tmp"), scratch.path("default.term"));
+    let (new, file, folder) = (new.display(), file.display(), scratch.0.display());
+    // In this order: each but the first after the one before it.
+    let steps = [
+        vec![format!("\"{new}\", O_WRONLY|O_CREAT|O_EXCL")],
+        vec![format!("write(3<{new}>")],
+        vec![format!("sync(3<{new}>")],
+        vec![format!("rename(\"{new}\", \"{file}\")"), format!("\"{new}\", AT_FDCWD, \"{file}\"")],
+        vec![format!("sync(3<{folder}>")],
+        vec![format!("\"{folder}/saved\"")],
+    ];
+    // Numbers of open files are of no interest.
+    let calls: Vec<String> = calls.lines().map(with_one_number).collect();
+    let mut rest = calls.iter();
+    for step in &steps {
+        let is_it = |call: &&String| step.iter().any(|words| call.contains(words.as_str()));
+        assert!(rest.find(is_it).is_some(), "{step:?} is missing, or too early:\n{}", calls.join("\n"));
+    }
+}
+
+/// A line of strace with the number 3 for that of each open file.
+#[cfg(target_os = "linux")]
+fn with_one_number(line: &str) -> String {
+    let mut words = String::new();
+    for (place, letter) in line.char_indices() {
+        if letter == '<' {
+            let name = words.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+            if name < words.len() && line[place..].starts_with("</") {
+                words.truncate(name);
+                words.push('3');
+            }
+        }
+        words.push(letter);
+    }
+    words
+}
+
 fn child_folder() -> Option<PathBuf> {
     std::env::var_os(CHILD).map(PathBuf::from)
 }
