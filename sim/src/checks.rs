@@ -9,6 +9,7 @@ mod bounds;
 mod elections;
 mod eventually;
 mod fold;
+mod fresh;
 mod idle;
 mod isolation;
 mod leader;
@@ -83,6 +84,10 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("terms-rise", "E3: every lease has a higher term than any before it, and no host is told of lower ones later"),
     ("works", "E10: whoever is no candidate begins to lead in no term, and holds a lease no longer than one lasts"),
     ("lease-exclusive", "E4: at no true moment do two hosts hold the lease of an election, each by its own clock"),
+    (
+        "acts-fresh",
+        "E12: a leader that did not run for two heartbeats acts only once a quorum has answered it after that",
+    ),
     ("fenced-register", "E5: a register that checks terms takes in no write of a leader after one of a later leader"),
     ("quorum", "E6: every lease has votes of more than half of the configured voters"),
     ("leads", "E7: after the faults every election of which a quorum runs has a leader, within the bound"),

@@ -44,6 +44,8 @@ const VOTERS: u8 = 27;
 const ASK_CHANGE: u8 = 28;
 /// The number of the question whether a voter votes for the asker.
 pub const ASKED_VOTE: u8 = 2;
+/// The number of the question whether a voter still follows the asker.
+pub const ASKED_HEARTBEAT: u8 = 3;
 
 /// The item kind of a record.
 pub const ALIVE: u8 = 1;

@@ -10,6 +10,7 @@ mod changing;
 mod configuring;
 mod farewell;
 mod knowing;
+mod leaping;
 mod reigning;
 
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ use changing::Petition;
 use configuring::Ahead;
 use farewell::Farewell;
 use knowing::{Heard, Hearsay, Known};
+use leaping::Leaping;
 
 /// What the detector thinks of a voter: a hint, never a vote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -194,6 +196,7 @@ pub struct Election {
     liveness: Vec<Liveness>,
     /// The last letter's term that lay beyond this voter's clock, and when it came.
     beyond: Option<(Term, Instant)>,
+    leaping: Leaping,
     /// The priority of each voter that says it is a candidate. A hint, as liveness is.
     candidates: Vec<Option<u8>>,
     /// What the save under way is for.
@@ -251,6 +254,7 @@ impl Election {
             resigned: vec![[Term(0); 2]; voters],
             liveness: vec![Liveness::Unknown; voters],
             beyond: None,
+            leaping: Leaping::default(),
             candidates: vec![None; voters],
             purpose: None,
             changed_at: Instant::ORIGIN,
@@ -300,12 +304,18 @@ impl Election {
         if self.voter.is_none() || from == self.me {
             return Err(Rejected::NoVoter);
         }
+        if self.hears_which_term(from, &letter) {
+            return Ok(());
+        }
         let Some(place) = self.weigh_council(from, &council, &letter)? else { return Ok(()) };
         if let Some(campaign) = &mut self.campaign {
             campaign.hear(place);
         }
         if self.voter.as_ref().is_some_and(|voter| !voter.believes(self.now, letter.term())) {
             self.beyond = Some((letter.term(), self.now));
+        }
+        if self.leaps(from, &letter) {
+            return Ok(());
         }
         match letter {
             Letter::Sounding { term, round } => self.answer_sounding(from, term, round),

@@ -43,7 +43,7 @@ impl Rules {
             voters: Voters::first(&config.voters),
             lease: config.lease,
             heartbeat: config.heartbeat,
-            promise: if sabotage::is_off("drift_margin") { config.lease } else { config.promise() },
+            promise: promise(config),
             election: XxHash3_64::oneshot(config.name.as_bytes()),
             charter: XxHash3_64::oneshot(&charter),
             stands: config.stands,
@@ -134,6 +134,18 @@ impl Rules {
     pub(super) fn turn(&self, attempt: Duration) -> Duration {
         let least = (self.lease / TURNS_IN_LEASE).max(TURN_MIN);
         attempt.clamp(least, (self.lease / 2).max(least))
+    }
+}
+
+/// How long a promise lasts, but for planted faults.
+fn promise(config: &ElectionConfig) -> Duration {
+    let (lease, promise) = (config.lease, config.promise());
+    if sabotage::is_off("drift_margin") {
+        lease
+    } else if sabotage::is_off("half_margin") {
+        lease + promise.saturating_sub(lease) / 2
+    } else {
+        promise
     }
 }
 

@@ -18,6 +18,9 @@ use crate::voters::{Version, Voters};
 /// How far a term may lie ahead of what a voter with a durable store knows: 49 days of milliseconds. It lets a quorum
 /// in whose terms began at a clock, and keeps a liar from using the terms up.
 const LEAP_MAX: u64 = 1 << 32;
+/// How far a term may lie ahead of a voter's clock, and of all terms that it knows, before it asks for it: a minute of
+/// milliseconds. Chosen: clocks that are kept are within a second of each other, and a minute has no 60,000 elections.
+const ASKED_BEYOND: u64 = 60_000;
 /// Promises kept apart; beyond that they are held to the latest of them, which is safe and slow.
 const PROMISES_MAX: usize = 4;
 
@@ -165,6 +168,12 @@ impl Voter {
     pub(super) fn believes(&self, now: Instant, term: Term) -> bool {
         let is_within = self.is_durable || term.0 <= self.clock(now) || sabotage::is_off("clock_ceiling");
         is_within && self.can_be(now, term)
+    }
+
+    /// Whether a term lies further ahead than clocks explain: than its own, and than all terms that are known here.
+    pub(super) fn leaps(&self, now: Instant, known: Term, term: Term) -> bool {
+        let known = self.clock(now).max(self.ballot.term.0).max(known.0);
+        term.0 > known.saturating_add(ASKED_BEYOND)
     }
 
     /// How far a term lies ahead of its wall clock.
@@ -397,6 +406,13 @@ mod tests {
         assert!(voter.believes(at(0), Term(1_000 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(1_001 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(Term::LIMIT)));
+        // (the highest term seen, a term, whether it leaps), with a clock and a ballot at 1,000
+        for (seen, term, leaps) in
+            [(0, 61_000, false), (0, 61_001, true), (90_000, 150_000, false), (90_000, 150_001, true)]
+        {
+            assert_eq!(voter.leaps(at(0), Term(seen), Term(term)), leaps, "{term} after {seen}");
+        }
+        assert!(!voter.leaps(at(1), Term(0), Term(61_001)), "its clock went on");
     }
 
     #[test]

@@ -7,11 +7,13 @@ use tidings::leader::{LossReason, Trigger};
 use tidings::{Instant, Protocol};
 
 use crate::checks::Sometimes;
+use crate::checks::fresh::Fresh;
 use crate::checks::leases::Leases;
 use crate::checks::register::Register;
 use crate::checks::vacancy::Vacancies;
 use crate::checks::votes::Votes;
 use crate::fault::Planned;
+use crate::forge::ASKED_HEARTBEAT;
 use crate::scenario::{Configs, Scenario};
 use crate::violation::Violation;
 use crate::watch::{Disk, Life, Moment, Passage, Phase};
@@ -20,6 +22,7 @@ use crate::watch::{Disk, Life, Moment, Passage, Phase};
 pub(super) struct Elections {
     leases: Leases,
     votes: Votes,
+    fresh: Fresh,
     register: Register,
     vacancies: Vacancies,
     /// Writes of an application are under way for so long at most.
@@ -33,6 +36,7 @@ impl Elections {
         Elections {
             leases: Leases::new(scenario),
             votes: Votes::new(scenario),
+            fresh: Fresh::default(),
             vacancies: Vacancies::new(scenario, configs),
             register: Register::new(scenario.seed.unwrap_or_default(), scenario.promises_one_leader()),
             delay_max: lease * 4,
@@ -53,6 +57,16 @@ impl Elections {
     pub(super) fn handled(&mut self, host: u32, passage: Passage, datagram: &[u8]) {
         if self.is_any {
             self.votes.handled(host, passage, datagram);
+            self.hear_answer(host, passage, datagram);
+        }
+    }
+
+    fn hear_answer(&mut self, host: u32, passage: Passage, datagram: &[u8]) {
+        if !self.fresh.awaits(host) {
+            return;
+        }
+        if let Some((place, voter, term)) = self.votes.granted(host, passage, datagram, ASKED_HEARTBEAT) {
+            self.fresh.answered(host, place, term, voter, passage.sent);
         }
     }
 
@@ -75,7 +89,8 @@ impl Elections {
             found = found.or(self.votes.lease_begins(moment.now, host, election, term));
         }
         self.register.turned(moment.now, host, &self.leases, self.delay_max);
-        found.or(fenced).or_else(|| self.vacancies.overdue(moment.now))
+        let acts = self.fresh.turned(moment, host, protocol);
+        found.or(fenced).or(acts).or_else(|| self.vacancies.overdue(moment.now))
     }
 
     pub(super) fn told(
@@ -119,6 +134,7 @@ impl Elections {
         // Asked while the lease of whoever ends is still known.
         self.vacancies.lives(now, host, life, &self.leases);
         self.leases.lives(host, life);
+        self.fresh.lives(host, life);
         if let (Life::Started, Some(protocol)) = (life, protocol) {
             self.votes.started(host, protocol.me());
         }

@@ -152,15 +152,22 @@ impl Votes {
     }
 
     pub(super) fn handled(&mut self, host: u32, passage: Passage, datagram: &[u8]) {
-        let Some(letter) = LetterRead::of(datagram).filter(|_| passage.is_whole) else { return };
-        if letter.kind != GRANTED + ASKED_VOTE {
-            return;
+        if let Some((place, voter, term)) = self.granted(host, passage, datagram, ASKED_VOTE) {
+            self.heard.entry((place, term, host)).or_default().insert(voter);
         }
-        if self.digests.get(&letter.to).copied() != self.id(host) {
-            return;
-        }
-        let (Some(place), Some(voter)) = (self.place_of(&letter), self.id(passage.from)) else { return };
-        self.heard.entry((place, Term(letter.term), host)).or_default().insert(voter);
+    }
+
+    /// Who says yes to a question of this kind, in which election and term.
+    pub(super) fn granted(
+        &self,
+        host: u32,
+        passage: Passage,
+        datagram: &[u8],
+        asked: u8,
+    ) -> Option<(usize, NodeId, Term)> {
+        let letter = LetterRead::of(datagram).filter(|_| passage.is_whole)?;
+        let is_it = letter.kind == GRANTED + asked && self.digests.get(&letter.to).copied() == self.id(host);
+        is_it.then_some((self.place_of(&letter)?, self.id(passage.from)?, Term(letter.term)))
     }
 
     /// A lease begins: more than half of the voters that the leader knows, itself among them, must have voted for it; of
@@ -170,13 +177,7 @@ impl Votes {
         let own = self.id(host)?;
         let heard = self.heard.get(&(place, term, host));
         let voted = |id: NodeId| id == own || heard.is_some_and(|heard| heard.contains(&id));
-        let is_more_than_half = |list: Vec<&Arc<str>>| {
-            let counted = list.iter().filter(|name| voted(NodeId::from_name(name))).count();
-            counted * 2 > list.len()
-        };
-        let is_quorum = is_more_than_half(voters.present().collect())
-            && voters.next().is_none_or(|next| is_more_than_half(next.collect()));
-        (!is_quorum && self.is_promised).then(|| Violation {
+        (!is_quorum(voters, voted) && self.is_promised).then(|| Violation {
             check: "quorum",
             at: now,
             text: format!(
@@ -185,4 +186,13 @@ impl Votes {
             hosts: vec![host],
         })
     }
+}
+
+/// Whether more than half of each list of voters are among these.
+pub(super) fn is_quorum(voters: &Voters, is_among: impl Fn(NodeId) -> bool) -> bool {
+    let is_more_than_half = |list: Vec<&Arc<str>>| {
+        let counted = list.iter().filter(|name| is_among(NodeId::from_name(name))).count();
+        counted * 2 > list.len()
+    };
+    is_more_than_half(voters.present().collect()) && voters.next().is_none_or(|next| is_more_than_half(next.collect()))
 }

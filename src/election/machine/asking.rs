@@ -226,15 +226,16 @@ impl Election {
         }
     }
 
-    /// Nobody has agreed to the list that this voter was configured with yet, as far as it knows: those that live are all
-    /// heard before it asks for votes, for half a lease: an attempt that nobody answers lasts for one. One that knows of other voters says so.
+    /// As far as this voter knows, nobody has agreed to the list that it was configured with yet. Before it asks for votes it
+    /// has heard all others that live, for one that knows of other voters says so; it waits half a lease for them, because an
+    /// attempt that nobody answers lasts for one.
     fn may_go_on(&self, campaign: &Campaign, me: usize) -> bool {
         if self.rules.electorate().version() != Version::default() || campaign.stage != Stage::PreVote {
             return true;
         }
         let lives = |place: &usize| self.liveness.get(*place) == Some(&Liveness::Alive);
-        let others = (0..self.rules.voters().len()).filter(|place| *place != me && lives(place));
-        others.into_iter().all(|place| campaign.has_heard(place)) || self.now >= campaign.began + self.rules.lease() / 2
+        let mut others = (0..self.rules.voters().len()).filter(|place| *place != me && lives(place));
+        others.all(|place| campaign.has_heard(place)) || self.now >= campaign.began + self.rules.lease() / 2
     }
 
     /// A quorum misses the leader and would follow this voter: the leader is asked to hand over.

@@ -44,18 +44,22 @@ impl Election {
         council: &Council,
         letter: &Letter,
     ) -> Result<Option<usize>, Rejected> {
-        let mine = self.rules.council();
-        if mine.differs(council) {
+        if self.rules.council().differs(council) {
             return Err(Rejected::Voters);
         }
-        let place = self.rules.place_of(from);
         self.note_version(from, council.version);
+        match self.hear_of_voters(from, council, letter) {
+            Some(heard) => heard.map(|()| None),
+            None => self.weigh_sender(from, council, letter),
+        }
+    }
+
+    /// Takes in what is about the voters, or from one that is only to be one; none if a letter is about something else.
+    fn hear_of_voters(&mut self, from: NodeId, council: &Council, letter: &Letter) -> Option<Result<(), Rejected>> {
         match letter {
-            Letter::Voters { voters, .. } => {
-                self.take_voters(from, voters);
-                return Ok(None);
-            }
+            Letter::Voters { voters, .. } => self.take_voters(from, voters),
             Letter::Holds { term, is_durable } => {
+                let mine = self.rules.council();
                 self.note_holds(from, (*term, council.version), *is_durable);
                 if council.is_behind(&mine) {
                     self.tell_who_asks(from);
@@ -63,36 +67,43 @@ impl Election {
                     // Whoever asks knows it better.
                     self.ask_who_votes(from);
                 }
-                return Ok(None);
             }
             Letter::AskChange { term, round, is_forced, list } => {
-                return self.answer_petition(from, (*term, *round), (*is_forced, list)).map(|()| None);
+                return Some(self.answer_petition(from, (*term, *round), (*is_forced, list)));
             }
             Letter::Granted { asked: Question::Heartbeat, term, round } if self.is_newcomer(from) => {
-                return self.note_promise(from, *term, *round).map(|()| None);
+                return Some(self.note_promise(from, *term, *round));
             }
             Letter::Refused { asked: Question::Heartbeat, term, round, wait } if self.is_newcomer(from) => {
-                return self.note_defection(from, *term, (*round, *wait)).map(|()| None);
+                return Some(self.note_defection(from, *term, (*round, *wait)));
             }
-            _ => {}
+            _ => return None,
         }
+        Some(Ok(()))
+    }
+
+    /// Refuses whoever asks under voters that are behind, or are later than those this voter was ever asked under; otherwise
+    /// the answer is its place.
+    fn weigh_sender(&mut self, from: NodeId, council: &Council, letter: &Letter) -> Result<Option<usize>, Rejected> {
+        let mine = self.rules.council();
+        let place = self.rules.place_of(from);
         if let (Letter::Refused { .. }, Some(campaign)) = (letter, &mut self.campaign) {
             if mine.is_behind(council) {
                 campaign.knows_better = Some(from);
             }
         }
-        let is_behind = council.is_behind(&mine);
+        let is_behind = council.is_behind(&mine) && !sabotage::is_off("configurations_in_order");
         let question = match letter {
             Letter::Sounding { round, .. } => Some((Question::Sounding, *round)),
             Letter::PreVote { round, .. } => Some((Question::PreVote, *round)),
             Letter::Vote { round, .. } => Some((Question::Vote, *round)),
             _ => None,
         };
-        if is_behind && (question.is_some() || place.is_none()) && !sabotage::is_off("configurations_in_order") {
+        if is_behind && (question.is_some() || place.is_none()) {
             self.tell_if_agreed(from);
         }
         match (question, place) {
-            (Some((asked, round)), _) if is_behind && !sabotage::is_off("configurations_in_order") => {
+            (Some((asked, round)), _) if is_behind => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 Ok(None)
             }
@@ -167,15 +178,17 @@ impl Election {
 
     /// Somebody tells of a configuration: a later one is saved, and in effect then.
     fn take_voters(&mut self, from: NodeId, voters: &Voters) {
-        let in_effect = self.rules.electorate().version();
-        let Some(voter) = &mut self.voter else { return };
-        if voters.version() <= in_effect {
+        if voters.version() <= self.rules.electorate().version() {
             return self.say_what_is_held(from);
         }
         // A list that nobody has agreed to gives way to one of its own voters alone: a stranger may have been started alone.
         if voters.version().term == Term(0) && self.rules.place_of(from).is_none() {
             return;
         }
+        if self.leaps_to(from, voters.version().term) {
+            return;
+        }
+        let Some(voter) = &mut self.voter else { return };
         // A leader's own is the latest of its term; of later terms it learns by losing its office.
         if self.reign.is_some() || voter.is_saving() || !voter.can_be(self.now, voters.version().term) {
             return;

@@ -3,6 +3,7 @@
 //! What is shown never goes back to a lower term, and hearsay is shown only where nothing better is known. What is
 //! decided goes by heartbeats alone.
 
+use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::time::Instant;
@@ -46,7 +47,9 @@ impl Election {
     pub fn hear_say(&mut self, now: Instant, id: NodeId, term: Term, trigger: Trigger) {
         self.enter(now);
         let is_newer = self.hearsay.is_none_or(|known| known.term < term);
-        let is_plausible = self.voter.as_ref().map_or(term.0 < HEARSAY_MAX, |voter| voter.can_be(self.now, term));
+        // Of a term that leaps a voter learns from whoever is in it.
+        let can_be = |voter: &Voter| voter.can_be(self.now, term) && !self.is_leap(term);
+        let is_plausible = self.voter.as_ref().map_or(term.0 < HEARSAY_MAX, can_be);
         // Whoever has no vote may not know all voters.
         let may_lead = self.place.is_none() || self.rules.place_of(id).is_some();
         let can_be = may_lead && term.0 > 0 && is_plausible;

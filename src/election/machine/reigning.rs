@@ -137,7 +137,9 @@ impl Election {
             return true;
         };
         // An attempt to be elected anew would end without a word of this.
-        self.drop_campaign();
+        if !sabotage::is_off("ends_reelection") {
+            self.drop_campaign();
+        }
         self.turn_to(to, is_named);
         true
     }
@@ -267,7 +269,7 @@ impl Election {
 
     /// This node did not run for a while: if it leads, a quorum has to say so again before it acts.
     pub(super) fn doubt(&mut self) {
-        if let Some(reign) = &mut self.reign {
+        if let Some(reign) = self.reign.as_mut().filter(|_| !sabotage::is_off("doubts")) {
             reign.doubt(self.now);
         }
     }

@@ -1,0 +1,91 @@
+//! Always, of a leader that did not run for a while: it acts only once a quorum has answered it anew.
+//!
+//! Whoever is looked at twice, more than two heartbeats apart by its own clock, missed one that was due by more than a
+//! heartbeat in between, and had to notice. What is let through: an answer that was sent after it woke counts, though the
+//! question may be one of before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidings::election::Election;
+use tidings::{Instant, NodeId, Protocol, Term};
+
+use crate::checks::votes::is_quorum;
+use crate::violation::Violation;
+use crate::watch::{Life, Moment};
+
+#[derive(Debug, Default)]
+pub(super) struct Fresh {
+    /// By election and host.
+    offices: BTreeMap<(usize, u32), Office>,
+}
+
+/// Somebody's office in one term.
+#[derive(Debug)]
+struct Office {
+    term: Term,
+    /// What its clock said when it was last looked at.
+    seen: Instant,
+    /// When it woke, in true time, and who has answered since.
+    woke: Option<(Instant, BTreeSet<NodeId>)>,
+}
+
+impl Fresh {
+    /// Whether answers to a host are of interest now.
+    pub(super) fn awaits(&self, host: u32) -> bool {
+        self.offices.iter().any(|((_, of), office)| *of == host && office.woke.is_some())
+    }
+
+    /// A voter's answer to a heartbeat has arrived, which was sent then.
+    pub(super) fn answered(&mut self, host: u32, election: usize, term: Term, voter: NodeId, sent: Instant) {
+        let office = self.offices.get_mut(&(election, host)).filter(|office| office.term == term);
+        if let Some((woke, voters)) = office.and_then(|office| office.woke.as_mut()) {
+            if sent >= *woke {
+                voters.insert(voter);
+            }
+        }
+    }
+
+    pub(super) fn lives(&mut self, host: u32, life: Life) {
+        if matches!(life, Life::Started | Life::Crashed | Life::Left | Life::Superseded) {
+            self.offices.retain(|(_, of), _| *of != host);
+        }
+    }
+
+    /// A host has been looked at.
+    pub(super) fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) -> Option<Violation> {
+        let each = protocol.elections().enumerate();
+        each.filter_map(|(place, election)| self.look(moment, (place, host), election)).next()
+    }
+
+    fn look(&mut self, moment: Moment, (place, host): (usize, u32), election: &Election) -> Option<Violation> {
+        let Some((term, _)) = election.office() else {
+            self.offices.remove(&(place, host));
+            return None;
+        };
+        let local = moment.local();
+        let office = self.offices.entry((place, host)).or_insert(Office { term, seen: local, woke: None });
+        if office.term != term {
+            *office = Office { term, seen: local, woke: None };
+        }
+        if local.since(office.seen) > election.rules().heartbeat() * 2 {
+            office.woke = Some((moment.now, BTreeSet::new()));
+        }
+        office.seen = office.seen.max(local);
+        let (woke, voters) = office.woke.as_ref()?;
+        let me = election.me();
+        if is_quorum(election.rules().electorate(), |id| id == me || voters.contains(&id)) {
+            office.woke = None;
+            return None;
+        }
+        election.lease(local)?;
+        Some(Violation {
+            check: "acts-fresh",
+            at: moment.now,
+            text: format!(
+                "n{host} woke at {woke} and acts in term {term} of {}, and since then only {voters:?} answered",
+                election.rules().name()
+            ),
+            hosts: vec![host],
+        })
+    }
+}

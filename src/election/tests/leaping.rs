@@ -1,0 +1,101 @@
+//! Terms that lie further ahead than clocks explain.
+
+use std::time::Duration;
+
+use super::super::*;
+use super::net::{Net, at};
+use crate::leader::{Term, Trigger};
+use crate::wire::Rejected;
+
+const DAY_MS: u64 = 86_400_000;
+
+#[test]
+fn a_letter_in_a_term_that_leaps_changes_nothing_by_itself() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    let before = net.leader();
+    let (leader, far) = (net.id(0), Term(before.1.0 + 1_000_000));
+    let council = net.rules().council();
+    let (trigger, turn) = (Trigger::NoLeader, Duration::from_millis(31));
+    let voters = net.rules().electorate().at(crate::voters::Version { term: far, number: 9 });
+    let letters = [
+        Letter::Heartbeat { term: far, round: Round(1), trigger, turn },
+        Letter::PreVote { term: far, round: Round(1) },
+        Letter::Vote { term: far, round: Round(1), hand_over: None },
+        Letter::Sounding { term: far, round: Round(1) },
+        Letter::HandOver { term: far },
+        Letter::AskHandOver { term: far, priority: None },
+        Letter::Voters { term: far, voters: voters.into() },
+    ];
+    // Each in the name of each voter that it can come from, to each other.
+    for letter in letters {
+        for (from, to) in [(2, 0), (1, 0), (0, 1), (2, 1), (0, 2), (1, 2)] {
+            let from = net.id(from);
+            net.call(to, |election, now| {
+                let _ = election.handle_letter(now, (from, council), letter.clone());
+            });
+            net.run(100);
+            assert_eq!(net.leader(), before, "{letter:?}");
+        }
+    }
+    for node in 0..3 {
+        net.call(node, |election, now| election.hear_say(now, leader, far, Trigger::NoLeader));
+        let election = net.nodes[node].as_ref().unwrap();
+        assert_eq!(election.term(), Some(before.1));
+        assert_eq!(election.leader().map(|(id, term, _)| (id, term)), Some((leader, before.1)), "it is not even shown");
+    }
+    assert_eq!(net.changes.iter().filter(|(when, ..)| *when > at(2_000)).count(), 0);
+}
+
+#[test]
+fn a_voter_whose_terms_are_far_ahead_is_asked_and_then_believed() {
+    for is_leader in [false, true] {
+        let mut net = Net::new(3);
+        net.run_until(at(2_000));
+        let (leader, term) = net.leader();
+        // A voter that comes back has been in a term that no clock explains.
+        let back = if is_leader { leader } else { 2 };
+        net.crash(back);
+        net.disks[back].as_mut().unwrap().term = Term(term.0 + DAY_MS);
+        net.run(2_000);
+        net.start(back);
+        net.run(3_000);
+        let (_, later) = net.leader();
+        assert!(later.0 > term.0 + DAY_MS, "all three take part: {later}");
+        let known: Vec<_> = net.nodes.iter().flatten().map(|node| node.leader().map(|(_, term, _)| term)).collect();
+        assert_eq!(known, [Some(later); 3]);
+        net.crash(net.leader().0);
+        net.run(600);
+        assert_eq!(net.leaders().len(), 1, "and a fail-over takes no longer than any");
+    }
+}
+
+#[test]
+fn only_the_member_that_is_asked_can_answer() {
+    let rules = Net::new(3).rules();
+    let [me, other, third] = [0, 1, 2].map(|place| rules.voters()[place].0);
+    let council = rules.council();
+    let mut voter = Election::new(rules, me, 1, at(0));
+    voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000_000 });
+    let far = Term(1_000_000 + DAY_MS);
+    let (trigger, turn) = (Trigger::NoLeader, Duration::from_millis(31));
+    let beat = |round| Letter::Heartbeat { term: far, round: Round(round), trigger, turn };
+    let now = at(700);
+    voter.handle_letter(now, (other, council), beat(1)).unwrap();
+    let Some((to, Letter::Sounding { term, round })) = voter.poll_letter() else { panic!("it asks") };
+    assert!(to == other && term <= Term(1_000_000));
+    voter.handle_letter(now, (other, council), beat(2)).unwrap();
+    assert_eq!(voter.poll_letter(), None, "it asks once in the time of a heartbeat");
+    let answer = |round| Letter::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
+    // (who answers, to which number)
+    for (from, round) in [(third, round), (other, Round(round.0 ^ 1))] {
+        assert_eq!(voter.handle_letter(now, (from, council), answer(round)), Err(Rejected::Stale));
+        voter.handle_letter(now, (other, council), beat(3)).unwrap();
+        assert_eq!(voter.term(), Some(Term(1_000_000)));
+    }
+    voter.handle_letter(now, (other, council), answer(round)).unwrap();
+    voter.handle_letter(now, (other, council), beat(4)).unwrap();
+    assert_eq!(voter.term(), Some(far));
+    let granted = Letter::Granted { asked: Question::Heartbeat, term: far, round: Round(4) };
+    assert_eq!(voter.poll_letter(), Some((other, granted)));
+}
