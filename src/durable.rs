@@ -5,15 +5,19 @@
 //! has it: a temporary file is written and synced, renamed over the record, and the folder is synced too. Whatever
 //! fails on the way leaves the old record or the new one, each whole. Nothing here knows what is in a record.
 
+mod disk;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(feature = "files")]
 mod lock;
-#[cfg(feature = "files")]
 mod place;
 mod record;
 
+pub use disk::Disk;
+#[cfg(feature = "files")]
+pub(crate) use files::{Files, create_folder};
 #[cfg(feature = "files")]
 pub(crate) use lock::Lock;
-#[cfg(feature = "files")]
-pub(crate) use place::{Place, beside, create_folder};
+pub(crate) use place::{Place, beside};
 pub use record::RecordError;
 pub(crate) use record::{Kind, open, seal};

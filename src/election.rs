@@ -30,7 +30,7 @@ pub use machine::{Change, ChangeError, Election, ElectionCounts, Lease, Liveness
 pub use rules::Rules;
 #[cfg(feature = "files")]
 pub use store::FileStore;
-pub use store::{Ballot, MemoryStore, TermStore};
+pub use store::{Ballot, DiskStore, MemoryStore, TermStore};
 
-pub use crate::durable::RecordError;
+pub use crate::durable::{Disk, RecordError};
 pub use crate::wire::{Council, Letter, Progress, Question, Round};

@@ -19,6 +19,7 @@ mod overtake;
 mod reach;
 mod register;
 mod rows;
+mod saved;
 mod sight;
 mod silence;
 mod sometimes;
@@ -81,6 +82,10 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("bounds", "S10: every queue and table keeps to its bound"),
     ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
     ("one-vote", "E2: a voter votes once in a term, over all its processes, in letters and on its disk"),
+    (
+        "saved-stays",
+        "E2: the ballot that a store has saved or shown is what the next process finds there, or a later one",
+    ),
     ("terms-rise", "E3: every lease has a higher term than any before it, and no host is told of lower ones later"),
     ("works", "E10: whoever is no candidate begins to lead in no term, and holds a lease no longer than one lasts"),
     ("lease-exclusive", "E4: at no true moment do two hosts hold the lease of an election, each by its own clock"),

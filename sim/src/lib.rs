@@ -93,6 +93,7 @@ pub mod app;
 pub mod checks;
 mod clock;
 pub mod delay;
+mod disk;
 pub mod expect;
 pub mod experiment;
 pub mod explore;

@@ -1,11 +1,12 @@
 //! Where a record lies: how it is read there, and how it is replaced without a moment in which there is none.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::durable::disk::Disk;
 use crate::durable::record::{Kind, RecordError, open, seal};
+use crate::sabotage;
 
 /// The file of one record.
 #[derive(Debug)]
@@ -32,10 +33,10 @@ impl Place {
     ///
     /// # Errors
     /// As [`Place::peek`], or when it cannot be made durable.
-    pub(crate) fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        let found = self.peek()?;
-        if found.is_some() {
-            sync_name(&self.path)?;
+    pub(crate) fn read(&self, disk: &mut impl Disk) -> io::Result<Option<Vec<u8>>> {
+        let found = self.peek(disk)?;
+        if found.is_some() && !sabotage::is_off("synced_when_read") {
+            sync_name(disk, &self.path)?;
         }
         Ok(found)
     }
@@ -44,14 +45,9 @@ impl Place {
     ///
     /// # Errors
     /// `InvalidData`, with the way out, for anything that is not exactly a whole record; or the operating system's own.
-    pub(crate) fn peek(&self) -> io::Result<Option<Vec<u8>>> {
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|error| about(&self.path, "cannot be opened", &error))?,
-        };
-        let mut bytes = Vec::new();
-        let read = file.take(self.kind.bytes_max()).read_to_end(&mut bytes);
-        read.map_err(|error| about(&self.path, "cannot be read", &error))?;
+    pub(crate) fn peek(&self, disk: &mut impl Disk) -> io::Result<Option<Vec<u8>>> {
+        let read = disk.read(&self.path, self.kind.bytes_max());
+        let Some(bytes) = read.map_err(|error| about(&self.path, "cannot be read", &error))? else { return Ok(None) };
         open(self.kind, &bytes).map(|body| Some(body.to_owned())).map_err(|error| self.damaged(error))
     }
 
@@ -66,14 +62,14 @@ impl Place {
     /// # Errors
     /// The operating system's own. One of the two records is there, whole: the old one, or the new one if only the last
     /// step failed, and then it is not known whether it is durable.
-    pub(crate) fn replace(&self, body: &[u8]) -> io::Result<()> {
+    pub(crate) fn replace(&self, disk: &mut impl Disk, body: &[u8]) -> io::Result<()> {
         let new = beside(&self.path, ".tmp");
-        let replaced = write_whole(&new, &seal(self.kind, body))
+        let replaced = write_whole(disk, &new, &seal(self.kind, body))
             .map_err(|error| about(&new, "cannot be written", &error))
-            .and_then(|()| rename(&new, &self.path));
+            .and_then(|()| rename(disk, &new, &self.path));
         if replaced.is_err() {
             // It would be overwritten the next time, but on a full disk its room is needed until then.
-            let _ = fs::remove_file(&new);
+            let _ = disk.remove(&new);
         }
         replaced
     }
@@ -82,8 +78,8 @@ impl Place {
     ///
     /// # Errors
     /// The operating system's own.
-    pub(crate) fn move_to(&self, path: &Path) -> io::Result<()> {
-        rename(&self.path, path)
+    pub(crate) fn move_to(&self, disk: &mut impl Disk, path: &Path) -> io::Result<()> {
+        rename(disk, &self.path, path)
     }
 }
 
@@ -99,59 +95,26 @@ pub(crate) fn about(path: &Path, what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{} {what}: {error}", path.display()))
 }
 
-/// Makes a folder for this user alone, and those above it, if missing; durable, because what is synced in a folder is
-/// lost with it.
-///
-/// # Errors
-/// The operating system's own.
-pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<_> = folder.ancestors().take_while(|above| !above.exists()).collect();
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| about(folder, "cannot be made", &error))?;
-    missing.into_iter().rev().try_for_each(sync_name)
-}
-
 /// Writes a new file, to the disk. What an earlier attempt has left there is in the way, and removed first.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
+fn write_whole(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match disk.remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let file = disk.create(path, bytes)?;
+    if sabotage::is_off("synced_file") { Ok(()) } else { disk.sync(&file) }
 }
 
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to).map_err(|error| about(to, "cannot be replaced", &error))?;
-    sync_name(to)
+fn rename(disk: &mut impl Disk, from: &Path, to: &Path) -> io::Result<()> {
+    disk.rename(from, to).map_err(|error| about(to, "cannot be replaced", &error))?;
+    if sabotage::is_off("synced_name") { Ok(()) } else { sync_name(disk, to) }
 }
 
-/// Makes durable that a file or folder has this name.
-#[cfg(unix)]
-fn sync_name(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| about(folder, "cannot be synced", &error))
+fn sync_name(disk: &mut impl Disk, path: &Path) -> io::Result<()> {
+    disk.sync_name(path).map_err(|error| about(folder_of(path), "cannot be synced", &error))
 }
 
-/// A folder cannot be synced there. To flush the renamed file flushes the file system's journal, and the new name is in
-/// there before it.
-#[cfg(windows)]
-fn sync_name(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let synced = OpenOptions::new().write(true).open(path).and_then(|file| file.sync_all());
-    synced.map_err(|error| about(path, "cannot be synced", &error))
+/// The folder that a name is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

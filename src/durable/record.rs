@@ -33,10 +33,11 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// As much is read of a file at most; a longer one is none of ours, and its length will not match.
-    #[cfg(feature = "files")]
     pub(crate) const fn bytes_max(self) -> u64 {
         match self {
-            Kind::Ballot | Kind::Fence => 4_096,
+            Kind::Ballot => 4_096,
+            #[cfg(any(feature = "files", test))]
+            Kind::Fence => 4_096,
             // 65,536 members of 1,080 bytes are 70.8 MB.
             #[cfg(any(feature = "node", test))]
             Kind::Snapshot => 80 << 20,

@@ -234,7 +234,7 @@ mod file {
     use std::io;
     use std::path::{Path, PathBuf};
 
-    use crate::durable::{Kind, Lock, Place, RecordError, beside};
+    use crate::durable::{Files, Kind, Lock, Place, RecordError, beside};
     #[cfg(feature = "node")]
     use crate::election::fence::counted::Counted;
     use crate::election::fence::{FenceGate, Latest};
@@ -289,7 +289,7 @@ mod file {
 
         /// Term, sequence and holder; of a gate of an earlier release the term alone.
         pub(super) fn load(&self) -> io::Result<Option<Latest>> {
-            let Some(body) = self.place.read()? else { return Ok(None) };
+            let Some(body) = self.place.read(&mut Files)? else { return Ok(None) };
             let damaged = || self.place.damaged(RecordError::Body);
             let number = |from: usize| {
                 let bytes = body.get(from..from + 8).and_then(|bytes| bytes.try_into().ok());
@@ -310,7 +310,7 @@ mod file {
             self.lock.check()?;
             let ((Term(term), sequence), Holder(holder)) = (latest.order, latest.holder.unwrap_or(Holder(0)));
             let body = [&term.to_le_bytes()[..], &sequence.to_le_bytes(), &holder.to_le_bytes()].concat();
-            self.place.replace(&body)
+            self.place.replace(&mut Files, &body)
         }
     }
 }
@@ -359,9 +359,9 @@ mod tests {
     #[cfg(feature = "files")]
     #[test]
     fn a_gate_of_an_earlier_release_knows_its_term_and_takes_whoever_comes_first() {
-        use crate::durable::{Kind, Place};
+        use crate::durable::{Files, Kind, Place};
         let path = std::env::temp_dir().join(format!("tidings-gate-{}", std::process::id()));
-        Place::new(path.clone(), Kind::Fence, "").replace(&7_u64.to_le_bytes()).unwrap();
+        Place::new(path.clone(), Kind::Fence, "").replace(&mut Files, &7_u64.to_le_bytes()).unwrap();
         let mut gate = FenceGate::durable(&path).unwrap();
         assert!(matches!(gate.admit(token(6, 0, 1)), Err(FenceError::Fenced { .. })));
         gate.admit(token(7, 2, 5)).unwrap();

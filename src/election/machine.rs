@@ -27,6 +27,7 @@ use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::random::{self, Random};
+use crate::sabotage;
 use crate::time::Instant;
 use crate::wire::{Council, Letter, Rejected, Round};
 
@@ -464,7 +465,7 @@ impl Election {
     /// The right to act as leader, if this node has it at `now`.
     #[must_use]
     pub fn lease(&self, now: Instant) -> Option<Lease> {
-        let reign = self.reign.as_ref()?;
+        let reign = self.reign.as_ref().filter(|_| !self.is_late(now))?;
         let until = reign.acts_until(now.max(self.now), &self.rules, self.me)?;
         Some(Lease { term: reign.term, until })
     }
@@ -548,13 +549,18 @@ impl Election {
     /// Every call begins here: time never goes back, and an office or an attempt that is over ends before anything else
     /// is done.
     fn enter(&mut self, now: Instant) {
-        let slack = self.rules.heartbeat();
-        let is_late = self.poll_timeout().is_some_and(|due| now.since(due) > slack);
+        let is_late = self.is_late(now);
         self.now = self.now.max(now);
         if is_late {
             self.doubt();
         }
         self.end_what_is_over();
+    }
+
+    /// Whether this node did not run when it had to.
+    fn is_late(&self, now: Instant) -> bool {
+        let slack = self.rules.heartbeat();
+        self.poll_timeout().is_some_and(|due| now.since(due) > slack) && !sabotage::is_off("doubts")
     }
 
     fn send(&mut self, to: NodeId, letter: Letter) {

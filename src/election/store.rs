@@ -4,6 +4,7 @@
 //! a vote is durable before it is told, and where it cannot be, the voter must act as one that may have voted for
 //! anyone a moment ago: see [`MemoryStore`].
 
+mod disk;
 #[cfg(feature = "files")]
 mod file;
 
@@ -16,6 +17,7 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::voters::Voters;
 
+pub use disk::DiskStore;
 #[cfg(feature = "files")]
 pub use file::FileStore;
 

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::durable::{Kind, Place, RecordError, open};
+use crate::durable::{Files, Kind, Place, RecordError, open};
 use crate::member::{NodeId, Record};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::snapshot::body::Body;
@@ -127,7 +127,7 @@ impl Source {
             return Ok(());
         }
         let body = Body { cluster: self.cluster.clone(), records, saved_ms: unix_ms() };
-        Place::new(self.path.clone(), Kind::Snapshot, WAY_OUT).replace(&body.to_bytes())
+        Place::new(self.path.clone(), Kind::Snapshot, WAY_OUT).replace(&mut Files, &body.to_bytes())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::checks::Sometimes;
 use crate::checks::fresh::Fresh;
 use crate::checks::leases::Leases;
 use crate::checks::register::Register;
+use crate::checks::saved::Saved;
 use crate::checks::vacancy::Vacancies;
 use crate::checks::votes::Votes;
 use crate::fault::Planned;
@@ -23,6 +24,7 @@ pub(super) struct Elections {
     leases: Leases,
     votes: Votes,
     fresh: Fresh,
+    saved: Saved,
     register: Register,
     vacancies: Vacancies,
     /// Writes of an application are under way for so long at most.
@@ -37,6 +39,7 @@ impl Elections {
             leases: Leases::new(scenario),
             votes: Votes::new(scenario),
             fresh: Fresh::default(),
+            saved: Saved::new(scenario),
             vacancies: Vacancies::new(scenario, configs),
             register: Register::new(scenario.seed.unwrap_or_default(), scenario.promises_one_leader()),
             delay_max: lease * 4,
@@ -89,7 +92,7 @@ impl Elections {
             found = found.or(self.votes.lease_begins(moment.now, host, election, term));
         }
         self.register.turned(moment.now, host, &self.leases, self.delay_max);
-        let acts = self.fresh.turned(moment, host, protocol);
+        let acts = self.fresh.turned(moment.now, self.leases.latest(host), host, protocol);
         found.or(fenced).or(acts).or_else(|| self.vacancies.overdue(moment.now))
     }
 
@@ -123,7 +126,8 @@ impl Elections {
             Disk::Found(None) if self.votes.starts(host) > 1 => sometimes.note("votes forgotten"),
             Disk::Found(_) | Disk::Saved(_) => {}
         }
-        self.votes.disk(now, host, election, disk)
+        let lost = self.saved.disk(now, host, election, &disk);
+        self.votes.disk(now, host, election, disk).or(lost)
     }
 
     pub(super) fn fault(&mut self, now: Instant, fault: &Planned, phase: Phase) {

@@ -11,7 +11,7 @@ use tidings::{Instant, NodeId, Protocol, Term};
 
 use crate::checks::votes::is_quorum;
 use crate::violation::Violation;
-use crate::watch::{Life, Moment};
+use crate::watch::Life;
 
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
@@ -23,7 +23,7 @@ pub(super) struct Fresh {
 #[derive(Debug)]
 struct Office {
     term: Term,
-    /// What its clock said when it was last looked at.
+    /// The latest that its clock had said when it was last looked at.
     seen: Instant,
     /// When it woke, in true time, and who has answered since.
     woke: Option<(Instant, BTreeSet<NodeId>)>,
@@ -51,36 +51,46 @@ impl Fresh {
         }
     }
 
-    /// A host has been looked at.
-    pub(super) fn turned(&mut self, moment: Moment, host: u32, protocol: &Protocol) -> Option<Violation> {
+    /// A host has been looked at, at a moment of true time, whose own clock had said `latest` at most.
+    pub(super) fn turned(
+        &mut self,
+        now: Instant,
+        latest: Instant,
+        host: u32,
+        protocol: &Protocol,
+    ) -> Option<Violation> {
         let each = protocol.elections().enumerate();
-        each.filter_map(|(place, election)| self.look(moment, (place, host), election)).next()
+        each.filter_map(|(place, election)| self.look((now, latest), (place, host), election)).next()
     }
 
-    fn look(&mut self, moment: Moment, (place, host): (usize, u32), election: &Election) -> Option<Violation> {
+    fn look(
+        &mut self,
+        (now, latest): (Instant, Instant),
+        (place, host): (usize, u32),
+        election: &Election,
+    ) -> Option<Violation> {
         let Some((term, _)) = election.office() else {
             self.offices.remove(&(place, host));
             return None;
         };
-        let local = moment.local();
-        let office = self.offices.entry((place, host)).or_insert(Office { term, seen: local, woke: None });
+        let office = self.offices.entry((place, host)).or_insert(Office { term, seen: latest, woke: None });
         if office.term != term {
-            *office = Office { term, seen: local, woke: None };
+            *office = Office { term, seen: latest, woke: None };
         }
-        if local.since(office.seen) > election.rules().heartbeat() * 2 {
-            office.woke = Some((moment.now, BTreeSet::new()));
+        if latest.since(office.seen) > election.rules().heartbeat() * 2 {
+            office.woke = Some((now, BTreeSet::new()));
         }
-        office.seen = office.seen.max(local);
+        office.seen = latest;
         let (woke, voters) = office.woke.as_ref()?;
         let me = election.me();
         if is_quorum(election.rules().electorate(), |id| id == me || voters.contains(&id)) {
             office.woke = None;
             return None;
         }
-        election.lease(local)?;
+        election.lease(latest)?;
         Some(Violation {
             check: "acts-fresh",
-            at: moment.now,
+            at: now,
             text: format!(
                 "n{host} woke at {woke} and acts in term {term} of {}, and since then only {voters:?} answered",
                 election.rules().name()

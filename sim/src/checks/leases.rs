@@ -158,6 +158,11 @@ impl Leases {
         }
     }
 
+    /// The latest that a host's clock has said to its process.
+    pub(super) fn latest(&self, host: u32) -> Instant {
+        self.hosts.get(host as usize).map_or(Instant::ORIGIN, |host| host.latest)
+    }
+
     fn host(&mut self, host: u32) -> &mut Host {
         let place = host as usize;
         if self.hosts.len() <= place {

@@ -131,7 +131,8 @@ impl Votes {
             Disk::Saved(_) | Disk::Found(_) | Disk::Torn => drop(self.voters.remove(&(place, host))),
             Disk::Failed => {}
         }
-        let Disk::Saved(Ballot { term, vote: Some(candidate), .. }) = disk else { return None };
+        let (Disk::Saved(ballot) | Disk::Found(Some(ballot))) = disk else { return None };
+        let Ballot { term, vote: Some(candidate), .. } = ballot else { return None };
         self.cast(now, host, (place, term, self.id(host)?), candidate)
     }
 

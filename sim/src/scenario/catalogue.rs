@@ -44,6 +44,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/election-idle.toml"),
     include_str!("../../scenarios/election-minority.toml"),
     include_str!("../../scenarios/election-one-way.toml"),
+    include_str!("../../scenarios/election-power-loss.toml"),
     include_str!("../../scenarios/election-preferred.toml"),
     include_str!("../../scenarios/election-quorum-loss.toml"),
     include_str!("../../scenarios/election-restart-all-file.toml"),

@@ -143,7 +143,7 @@ impl Scenario {
     }
 
     /// Whether some voter may start without knowing what it voted.
-    fn may_forget(&self) -> bool {
+    pub(crate) fn may_forget(&self) -> bool {
         let forgets = |fault: &Fault| matches!(fault, Fault::DiskTorn { .. } | Fault::DiskLost { .. });
         self.disks == Disks::Memory || self.faults.iter().any(|planned| forgets(&planned.what))
     }

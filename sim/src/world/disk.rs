@@ -1,13 +1,15 @@
 //! Where voters keep their ballots: disks that take their time, fail, tear and forget.
 //!
-//! A ballot is on the disk when its write is over, whether or not the process still runs to hear of it. A process that
-//! ends in the midst of one leaves the old ballot or the new one, as the seed has it, or garbage if the disk tears.
+//! The store is the one of production, on a disk that is lost as far as it was not synced when the host loses its power:
+//! each second end of a process is one. A ballot is saved when its write is over, whether or not the process still runs to
+//! hear of it. A process that ends in the midst of one ends between any two calls of the store, or leaves garbage if the
+//! disk tears.
 
 use std::sync::Arc;
 
 use tidings::Protocol;
 use tidings::config::{ElectionConfig, Stands};
-use tidings::election::{Ballot, SaveOutcome, Standing};
+use tidings::election::{Ballot, SaveOutcome, Standing, TermStore};
 
 use crate::app::App;
 use crate::random::{Random, nanos};
@@ -18,6 +20,9 @@ use crate::world::World;
 use crate::world::ballots::Write;
 use crate::world::host::Ailment;
 use crate::world::queue::What;
+
+/// A process that ends in the midst of a save makes fewer calls than so many: a save takes seven.
+const CALLS_OF_A_SAVE: u64 = 8;
 
 /// All ballots on their way, in places that are used again.
 #[derive(Debug)]
@@ -53,6 +58,7 @@ impl<A: App, W: Watch> World<A, W> {
         let read = one.clock.read(self.now);
         one.ballots.unheard.clear();
         one.ballots.began = read;
+        one.ballots.open();
         for place in 0..self.config.elections.len() {
             let election = &self.config.elections[place];
             if election.is_watched() {
@@ -63,7 +69,7 @@ impl<A: App, W: Watch> World<A, W> {
                 let known = protocol.set_candidacy(read, &name, self.hosts[host as usize].candidacy(election));
                 debug_assert!(known.is_ok(), "it is configured");
             }
-            let found = self.load(host, place, &name);
+            let found = self.load(host, &name);
             let standing = self.standing(host, found.clone());
             let opening = Ballot::opening(found.clone(), standing.unix_ms, promise);
             if self.scenario.disks == Disks::File && found.as_ref() != Some(&opening) {
@@ -85,20 +91,20 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     /// What the disk holds. One that is torn is put aside, and its voter begins as a new one.
-    fn load(&mut self, host: u32, election: usize, name: &str) -> Option<Ballot> {
-        let is_lost = self.hosts[host as usize].has(Ailment::DiskLost);
-        let slot = slot(&mut self.hosts[host as usize].ballots.kept, election);
-        if is_lost {
-            *slot = None;
+    fn load(&mut self, host: u32, name: &str) -> Option<Ballot> {
+        let one = &mut self.hosts[host as usize];
+        if one.has(Ailment::DiskLost) {
+            one.ballots.lose();
         }
-        let found = match slot.as_deref().map(Ballot::from_bytes) {
-            None => Disk::Found(None),
-            Some(Ok(ballot)) => Disk::Found(Some(ballot)),
-            Some(Err(_)) => {
-                *slot = None;
+        let store = &mut one.ballots.store;
+        let found = store.load(name).map_or_else(
+            |_| {
+                let aside = store.start_over(name);
+                debug_assert!(aside.is_ok(), "{aside:?}");
                 Disk::Torn
-            }
-        };
+            },
+            Disk::Found,
+        );
         self.watch.disk(self.now, host, name, found.clone());
         if let Disk::Found(ballot) = found { ballot } else { None }
     }
@@ -133,23 +139,19 @@ impl<A: App, W: Watch> World<A, W> {
     pub(super) fn written(&mut self, place: u32) {
         self.writes.free.push(place);
         let Some(write) = self.writes.under_way[place as usize].take() else { return };
-        let is_full = self.hosts[write.host as usize].has(Ailment::DiskFull);
-        let outcome = if is_full { SaveOutcome::Failed } else { SaveOutcome::Done };
-        self.trace.happening(self.now, write.host, Kind::Disk, &[u8::from(is_full)]);
         let name = self.config.elections[write.election].name.clone();
-        if is_full {
-            self.watch.disk(self.now, write.host, &name, Disk::Failed);
-        } else {
-            self.keep(&write);
-        }
+        let one = &mut self.hosts[write.host as usize];
+        let is_full = one.has(Ailment::DiskFull);
+        one.ballots.store.disk_mut().set_full(is_full);
+        let saved = one.ballots.store.save(&name, &write.ballot);
+        debug_assert!(saved.is_ok() || is_full, "n{}: {saved:?}", write.host);
+        let (outcome, disk) = match saved {
+            Ok(()) => (SaveOutcome::Done, Disk::Saved(write.ballot.clone())),
+            Err(_) => (SaveOutcome::Failed, Disk::Failed),
+        };
+        self.trace.happening(self.now, write.host, Kind::Disk, &[u8::from(outcome == SaveOutcome::Failed)]);
+        self.watch.disk(self.now, write.host, &name, disk);
         self.hear_of_write(write, outcome);
-    }
-
-    fn keep(&mut self, write: &Write) {
-        let kept = &mut self.hosts[write.host as usize].ballots.kept;
-        *slot(kept, write.election) = Some(write.ballot.to_bytes());
-        let name = &self.config.elections[write.election].name;
-        self.watch.disk(self.now, write.host, name, Disk::Saved(write.ballot.clone()));
     }
 
     /// The process hears what came of a write, when it runs again if it is stopped.
@@ -182,32 +184,31 @@ impl<A: App, W: Watch> World<A, W> {
         }
     }
 
-    /// A process has ended in the midst of what it was saving.
+    /// A process has ended, perhaps in the midst of what it was saving, and perhaps because its host lost its power.
     pub(super) fn break_off_writes(&mut self, host: u32) {
-        self.hosts[host as usize].ballots.unheard.clear();
+        let one = &mut self.hosts[host as usize];
+        one.ballots.unheard.clear();
+        let (is_full, is_torn) = (one.has(Ailment::DiskFull), one.has(Ailment::DiskTorn));
+        one.ballots.store.disk_mut().set_full(is_full);
         for place in 0..self.writes.under_way.len() {
             // Its turn comes nonetheless, and finds nothing.
             let Some(write) = self.writes.under_way[place].take_if(|write| write.host == host) else { continue };
-            debug_assert_eq!(write.start, self.hosts[host as usize].starts, "an earlier process's are over");
-            let is_torn = self.hosts[host as usize].has(Ailment::DiskTorn);
+            debug_assert_eq!(write.start, one.starts, "an earlier process's are over");
+            let calls = self.writes.random.below(CALLS_OF_A_SAVE);
+            one.ballots.store.disk_mut().end_after((!is_torn).then_some(calls as u32));
+            // Nobody is there to hear of it.
+            let _ = one.ballots.store.save(&self.config.elections[write.election].name, &write.ballot);
+            one.ballots.store.disk_mut().end_after(None);
             if is_torn {
-                let mut torn = write.ballot.to_bytes();
-                torn.truncate(torn.len() / 2);
-                *slot(&mut self.hosts[host as usize].ballots.kept, write.election) = Some(torn);
-            } else if !self.hosts[host as usize].has(Ailment::DiskFull) && self.writes.random.permille(500) {
-                self.keep(&write);
+                one.ballots.store.disk_mut().tear();
             }
+        }
+        if self.writes.random.permille(500) {
+            one.ballots.store.disk_mut().lose_power(&mut self.writes.random);
         }
     }
 }
 
 fn place_of(elections: &[ElectionConfig], name: &str) -> Option<usize> {
     elections.iter().position(|election| election.name == name)
-}
-
-fn slot(kept: &mut Vec<Option<Vec<u8>>>, election: usize) -> &mut Option<Vec<u8>> {
-    if kept.len() <= election {
-        kept.resize(election + 1, None);
-    }
-    &mut kept[election]
 }

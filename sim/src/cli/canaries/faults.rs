@@ -87,8 +87,14 @@ pub(super) const CANARIES: &[Canary] = &[
     elected("promise", "lease-exclusive", 0, "a voter votes although it promised itself to a leader"),
     elected("waits_after_start", "lease-exclusive", 2_339, "a voter votes at once after a restart"),
     elected("drift_margin", "lease-exclusive", 3_979, "a voter keeps its promise no longer than the lease"),
-    elected("half_margin", "lease-exclusive", 0, "a promise outlasts the lease by half of what two clocks may differ"),
-    elected("doubts", "acts-fresh", 0, "a leader that did not run acts at once on the answers of before"),
+    elected("synced_file", "saved-stays", 6, "a ballot gets its name before its bytes are on the disk"),
+    elected("synced_name", "saved-stays", 6, "a save is over before the ballot's name is on the disk"),
+    within(
+        "election-power-loss",
+        swarm("synced_when_read", "saved-stays", 16, "a ballot that is found is not synced before it counts"),
+    ),
+    elected("half_margin", "lease-exclusive", 4_074, "a promise outlasts the lease by half of what two clocks may differ"),
+    elected("doubts", "acts-fresh", 41, "a leader that did not run acts at once on the answers of before"),
     elected(
         "first_successor_counts",
         "lease-exclusive",
