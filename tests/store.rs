@@ -39,7 +39,13 @@ impl Drop for Scratch {
 }
 
 fn ballot(term: u64, vote: Option<u128>) -> Ballot {
-    Ballot { term: Term(term), vote: vote.map(NodeId::from_u128), promise: Duration::from_millis(550), voters: None }
+    Ballot {
+        term: Term(term),
+        vote: vote.map(NodeId::from_u128),
+        promise: Duration::from_millis(550),
+        voters: None,
+        owner: None,
+    }
 }
 
 /// A folder with one saved ballot in `default.term`, closed again.
@@ -87,6 +93,25 @@ fn what_was_saved_is_there_after_a_restart() {
     }
     let count = fs::read_dir(&folder).unwrap().count();
     assert_eq!(count, saved.len() + 1, "a file each, the lock, and nothing temporary");
+}
+
+/// A file that a release wrote which knew of no change of voters.
+const BEFORE_VOTERS: &str = "746964696e677362012c0000007c5b52fba10100000100000000000000000000\
+     00000000000700000000000000008055c82064656661756c743b0ee1ffa391e2a2";
+
+#[test]
+fn a_file_of_before_the_voters_could_change_is_read_and_takes_them() {
+    let scratch = Scratch::new();
+    let bytes: Vec<u8> = (0..BEFORE_VOTERS.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&BEFORE_VOTERS[at..at + 2], 16).unwrap())
+        .collect();
+    fs::write(scratch.path("default.term"), bytes).unwrap();
+    assert_eq!(load(&scratch.0).unwrap(), Some(ballot(1_795_217_841_020, Some(7))));
+    let voters = Some(tidings::voters::Voters::first(["a", "b", "c"]).numbered(1));
+    let next = Ballot { voters, ..ballot(1_795_217_841_021, Some(8)) };
+    FileStore::open(&scratch.0).unwrap().save("default", &next).unwrap();
+    assert_eq!(load(&scratch.0).unwrap(), Some(next));
 }
 
 #[cfg(unix)]

@@ -145,7 +145,7 @@ fn saves(plan: &Plan) -> Outcome<Table> {
     let mut store = FileStore::open(&plan.folder)?;
     let mut spans = Vec::new();
     for term in 1..=plan.times(100) {
-        let ballot = Ballot { term: Term(term), vote: None, promise: Duration::ZERO, voters: None };
+        let ballot = Ballot { term: Term(term), vote: None, promise: Duration::ZERO, voters: None, owner: None };
         let began = Instant::now();
         store.save("bench", &ballot)?;
         spans.push(began.elapsed());

@@ -178,7 +178,7 @@ mod tests {
 
     fn ballot(term: u64) -> Ballot {
         let vote = Some(NodeId::from_u128(u128::from(term)));
-        Ballot { term: Term(term), vote, promise: Duration::from_secs(1), voters: None }
+        Ballot { term: Term(term), vote, promise: Duration::from_secs(1), voters: None, owner: None }
     }
 
     fn store(disk: HostDisk) -> DiskStore<HostDisk> {

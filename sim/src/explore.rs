@@ -3,7 +3,7 @@
 //! What is explored is [`Election`](tidings::election::Election) itself, the code that runs in production, and no model
 //! of it. A state is all voters with what is on their disks, the letters under way and what was promised so far. From
 //! each state everything that can happen next is tried: any letter arrives (in any order, some twice, or never), any
-//! save ends, a voter runs its timers now or too late, hands over, crashes, starts again, is cut off, or time goes on for
+//! save ends, a voter runs its timers now or too late, hands over, is left by whoever works there, crashes, starts again, is cut off, or time goes on for
 //! all. How much goes wrong in one history is bounded, each kind by itself. States that were met before are not gone through again, so that all of them are, once.
 
 mod promises;
@@ -51,6 +51,9 @@ pub struct Bounds {
     /// Whom the leader is asked to make voters, once, in any moment: by their places, those of the first voters before those
     /// who come. Nobody is asked to if there is none.
     pub next: Vec<usize>,
+    /// Times that nobody works at a voter any more; somebody does again in any later moment, or never. The others are not
+    /// told.
+    pub idles: u32,
     /// Whether letters of one step arrive in the order in which they were sent, on each link by itself. A change of voters
     /// takes so many that all their orders are too many.
     pub is_ordered: bool,
@@ -98,6 +101,7 @@ impl Default for Bounds {
             campaigns: 1,
             late: 1,
             next: Vec::new(),
+            idles: 0,
             is_ordered: false,
             disks: Disks::Kept,
             begins: Begins::default(),
@@ -133,7 +137,7 @@ impl Bounds {
 /// Worlds that can be gone through whole, in a minute each: what goes wrong in them, and how far they go. Each begins with
 /// a leader, so that what is explored is how it loses its office and who follows it.
 #[must_use]
-pub fn worlds() -> [(&'static str, Bounds); 9] {
+pub fn worlds() -> [(&'static str, Bounds); 10] {
     let none = Bounds { crashes: 0, cuts: 0, losses: 0, resigns: 0, stalls: 0, late: 0, ..Bounds::default() };
     let change = Bounds { cuts: 1, steps: 2, is_ordered: true, ..none.clone() };
     let replace = Bounds { voters: 1, next: vec![1], steps: 3, campaigns: 2, ..change.clone() };
@@ -142,7 +146,8 @@ pub fn worlds() -> [(&'static str, Bounds); 9] {
         ("crash-late", Bounds { crashes: 1, stalls: 1, late: 1, ..none.clone() }),
         ("crash-memory", Bounds { crashes: 1, losses: 1, steps: 4, disks: Disks::Memory, ..none.clone() }),
         ("cut", Bounds { cuts: 1, stalls: 1, ..none.clone() }),
-        ("hand-over", Bounds { resigns: 1, cuts: 1, ..none }),
+        ("hand-over", Bounds { resigns: 1, cuts: 1, ..none.clone() }),
+        ("idle", Bounds { idles: 1, cuts: 1, steps: 2, ..none }),
         ("grow", Bounds { voters: 1, next: vec![0, 1, 2], ..change.clone() }),
         ("shrink", Bounds { next: vec![0], ..change.clone() }),
         ("replace", Bounds { resigns: 1, ..replace.clone() }),

@@ -74,7 +74,9 @@
 //! - processes: `crash` and restart, `leave`, `pause`, `block`, `suspend`, `slow`;
 //! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts, and are `set-clock`
 //!   right later;
-//! - elections: `resign`, hosts that are `idle` as nobody works there, or that elections `prefer`, and the disks of voters, `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`;
+//! - elections: `resign`, hosts that are `idle` as nobody works there, or that elections `prefer`, and the disks of voters,
+//!   `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`; with every second end of a process its host loses its power, and
+//!   what was not synced;
 //! - members: `join` storms, a `twin` of the same name, a member that can `lie`, `metadata` that changes, `writers` that
 //!   never rest, `forget`.
 //!

@@ -276,13 +276,14 @@ impl Election {
     }
 
     /// Begins to take part, from what its store held: as a voter, or as one that may become one. Does nothing at a node that
-    /// only watches, or twice.
+    /// only watches, twice, or with a ballot that is another's: whose own votes are forgotten may vote twice.
     pub fn stand(&mut self, now: Instant, standing: Standing) {
         self.enter(now);
-        if self.rules.is_watched() || self.voter.is_some() {
+        let is_own = standing.ballot.as_ref().is_none_or(|ballot| ballot.is_of(self.me));
+        if self.rules.is_watched() || self.voter.is_some() || !is_own {
             return;
         }
-        self.voter = Some(Voter::new(self.now, standing, &self.rules));
+        self.voter = Some(Voter::new(self.me, self.now, standing, &self.rules));
         self.bring_into_effect();
         self.await_turn(self.vacancy);
     }

@@ -21,8 +21,8 @@ pub use disk::DiskStore;
 #[cfg(feature = "files")]
 pub use file::FileStore;
 
-/// What a voter must not forget: the highest term it voted in, for whom, the longest promise it may still be bound by, and
-/// who votes.
+/// What a voter must not forget: the highest term it voted in, for whom, the longest promise it may still be bound by, who
+/// votes, and who it is itself.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ballot {
     /// The highest term it knows: it votes in no lower one.
@@ -34,6 +34,8 @@ pub struct Ballot {
     /// The latest configuration of voters that it knows. None before its first vote, which it gives under the one that it
     /// was started with.
     pub voters: Option<Voters>,
+    /// Whose ballot it is. None in one that a release before wrote, until its voter has started once more.
+    pub owner: Option<NodeId>,
 }
 
 /// Keeps ballots, one for each election.
@@ -83,14 +85,25 @@ impl TermStore for MemoryStore {
 }
 
 impl Ballot {
-    /// What a store has to hold before its voter stands, given what it held: a term and a promise at least. A voter that
-    /// never voted has none, and could not tell after a restart for how long it is bound.
+    /// What a store has to hold before its voter stands, given what it held: a term, a promise and an owner at least. A voter
+    /// that never voted has none, and could not tell after a restart for how long it is bound.
     #[must_use]
-    pub fn opening(held: Option<Ballot>, unix_ms: u64, promise: Duration) -> Ballot {
+    pub fn opening(held: Option<Ballot>, me: NodeId, unix_ms: u64, promise: Duration) -> Ballot {
+        let term = Ballot::first_term(unix_ms);
+        let held = held.unwrap_or(Ballot { term, vote: None, promise, voters: None, owner: None });
+        Ballot { promise: held.promise.max(promise), owner: held.owner.or(Some(me)), ..held }
+    }
+
+    /// The term that a voter begins with which may have forgotten what it voted.
+    pub(crate) fn first_term(unix_ms: u64) -> Term {
         let unix_ms = if sabotage::is_off("terms_from_clock") { 1 } else { unix_ms };
-        let unknown = Ballot { term: Term(unix_ms.clamp(1, Term::LIMIT / 2)), vote: None, promise, voters: None };
-        let held = held.unwrap_or(unknown);
-        Ballot { promise: held.promise.max(promise), ..held }
+        Term(unix_ms.clamp(1, Term::LIMIT / 2))
+    }
+
+    /// Whether it is this voter's, as far as it says. With another's a voter must not vote: it has forgotten its own.
+    #[must_use]
+    pub fn is_of(&self, voter: NodeId) -> bool {
+        self.owner.is_none_or(|owner| owner == voter)
     }
 
     /// The ballot as bytes, with a checksum, as a store of one's own may keep it.
@@ -113,10 +126,12 @@ impl Ballot {
 
     /// Term, then 0 or 1 and the vote, then the promise as seconds and nanoseconds, all plain; then the election's
     /// name, so that a ballot which is moved to another election's place is not taken for its own. With 2 or 3 in the place
-    /// of 0 or 1 the configuration of voters stands before the name: its length in 2 bytes, and as many.
+    /// of 0 or 1 the configuration of voters stands before the name: its length in 2 bytes, and as many. With 4 more the owner
+    /// stands after that.
     fn to_body(&self, election: &str) -> Vec<u8> {
         let mut body = self.term.0.to_le_bytes().to_vec();
-        body.push(u8::from(self.vote.is_some()) | u8::from(self.voters.is_some()) << 1);
+        let parts = [self.vote.is_some(), self.voters.is_some(), self.owner.is_some()];
+        body.push((0..).zip(parts).map(|(bit, is_there)| u8::from(is_there) << bit).sum());
         body.extend(self.vote.iter().flat_map(|id| id.to_bytes()));
         body.extend_from_slice(&self.promise.as_secs().to_le_bytes());
         body.extend_from_slice(&self.promise.subsec_nanos().to_le_bytes());
@@ -125,6 +140,7 @@ impl Ballot {
             body.extend_from_slice(&(voters.len() as u16).to_le_bytes());
             body.extend_from_slice(&voters);
         }
+        body.extend(self.owner.iter().flat_map(|id| id.to_bytes()));
         body.extend_from_slice(election.as_bytes());
         body
     }
@@ -137,14 +153,10 @@ impl Ballot {
     fn take_from(body: &[u8]) -> Option<(Self, &[u8])> {
         let (term, rest) = body.split_first_chunk()?;
         let (&holds, rest) = rest.split_first()?;
-        let (vote, rest) = match holds {
-            0 | 2 => (None, rest),
-            1 | 3 => {
-                let (id, rest) = rest.split_first_chunk()?;
-                (Some(NodeId::from_bytes(*id)), rest)
-            }
-            _ => return None,
-        };
+        if holds > 7 {
+            return None;
+        }
+        let (vote, rest) = take_id(holds & 1 != 0, rest)?;
         let (seconds, rest) = rest.split_first_chunk()?;
         let (nanos, rest) = rest.split_first_chunk()?;
         let nanos = u32::from_le_bytes(*nanos);
@@ -152,15 +164,24 @@ impl Ballot {
             return None;
         }
         let promise = Duration::new(u64::from_le_bytes(*seconds), nanos);
-        let (voters, rest) = if holds < 2 {
+        let (voters, rest) = if holds & 2 == 0 {
             (None, rest)
         } else {
             let (length, rest) = rest.split_first_chunk()?;
             let (voters, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
             (Some(Voters::from_bytes(voters)?), rest)
         };
-        Some((Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise, voters }, rest))
+        let (owner, rest) = take_id(holds & 4 != 0, rest)?;
+        Some((Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise, voters, owner }, rest))
     }
+}
+
+fn take_id(is_there: bool, bytes: &[u8]) -> Option<(Option<NodeId>, &[u8])> {
+    if !is_there {
+        return Some((None, bytes));
+    }
+    let (id, rest) = bytes.split_first_chunk()?;
+    Some((Some(NodeId::from_bytes(*id)), rest))
 }
 
 #[cfg(test)]
@@ -170,17 +191,24 @@ mod tests {
 
     const ME: NodeId = NodeId::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
 
-    fn ballots() -> [Ballot; 6] {
+    fn ballots() -> [Ballot; 7] {
         let second = Duration::from_secs(1);
         let version = Version { term: Term(6), number: 3 };
         let joint = Voters::first(["a", "b"]).joint(version, &["b".into(), "c".into()]);
         [
-            Ballot { term: Term(0), vote: None, promise: Duration::ZERO, voters: None },
-            Ballot { term: Term(7), vote: Some(ME), promise: Duration::from_millis(550), voters: None },
-            Ballot { term: Term(7), vote: None, promise: second, voters: None },
-            Ballot { term: Term(u64::MAX), vote: Some(NodeId::from_u128(0)), promise: Duration::MAX, voters: None },
-            Ballot { term: Term(7), vote: None, promise: second, voters: Some(joint.following(version)) },
-            Ballot { term: Term(7), vote: Some(ME), promise: second, voters: Some(joint) },
+            Ballot { term: Term(0), vote: None, promise: Duration::ZERO, voters: None, owner: None },
+            Ballot { term: Term(7), vote: Some(ME), promise: Duration::from_millis(550), voters: None, owner: None },
+            Ballot { term: Term(7), vote: None, promise: second, voters: None, owner: None },
+            Ballot {
+                term: Term(u64::MAX),
+                vote: Some(NodeId::from_u128(0)),
+                promise: Duration::MAX,
+                voters: None,
+                owner: None,
+            },
+            Ballot { term: Term(7), vote: None, promise: second, voters: Some(joint.following(version)), owner: None },
+            Ballot { term: Term(7), vote: Some(ME), promise: second, voters: Some(joint), owner: Some(ME) },
+            Ballot { term: Term(7), vote: None, promise: second, voters: None, owner: Some(ME) },
         ]
     }
 
@@ -215,7 +243,7 @@ mod tests {
             seal(Kind::Ballot, &body)
         };
         let table = [
-            (with(8, &[4]), RecordError::Body),
+            (with(8, &[8]), RecordError::Body),
             (with(33, &1_000_000_000_u32.to_le_bytes()), RecordError::Body),
             (seal(Kind::Ballot, &body[..body.len() - 1]), RecordError::Body),
             (seal(Kind::Ballot, &[]), RecordError::Body),

@@ -80,10 +80,10 @@ pub(super) struct No {
 }
 
 impl Voter {
-    pub(super) fn new(now: Instant, standing: Standing, rules: &Rules) -> Self {
+    pub(super) fn new(me: NodeId, now: Instant, standing: Standing, rules: &Rules) -> Self {
         let is_saved = standing.ballot.is_some();
         let held = standing.ballot.as_ref().and_then(|ballot| ballot.voters.clone());
-        let ballot = Ballot::opening(standing.ballot, standing.unix_ms, rules.promise());
+        let ballot = Ballot::opening(standing.ballot, me, standing.unix_ms, rules.promise());
         let wait = if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise };
         let is_new = ballot.vote.is_none();
         Voter {
@@ -108,7 +108,7 @@ impl Voter {
     /// followed anybody since, is taken for a start at the right one: in terms up to there it may have voted before.
     pub(super) fn set_clock(&mut self, now: Instant, unix_ms: u64) {
         (self.unix_ms, self.read_at) = (unix_ms, now);
-        let opening = Ballot::opening(None, unix_ms, self.ballot.promise).term;
+        let opening = Ballot::first_term(unix_ms);
         if self.is_new && self.followed == Term(0) && opening > self.ballot.term && !self.is_saving() {
             self.ballot.term = opening;
             self.is_saved = false;
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_voter_that_may_have_forgotten_waits_and_keeps_to_its_clock() {
-        let (rules, voter) = (rules(), Voter::new(at(0), NEW, &rules()));
+        let (rules, voter) = (rules(), Voter::new(id("c"), at(0), NEW, &rules()));
         let asked = |ms, term| voter.may_vote(at(ms), &rules, (Term(term), id("a")), None);
         assert_eq!(asked(0, 1_001).unwrap_err().wait, Duration::ZERO, "that term is ahead of its clock");
         assert!(asked(500, 1_001).unwrap_err().wait > Duration::ZERO);
@@ -350,9 +350,9 @@ mod tests {
     #[test]
     fn one_vote_a_term_saved_before_it_is_told() {
         let rules = rules();
-        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None };
+        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None, owner: None };
         let mut voter =
-            Voter::new(at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
+            Voter::new(id("c"), at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
         let now = at(1_000);
         assert!(voter.may_vote(now, &rules, (Term(7), id("b")), None).is_err());
         assert!(voter.may_vote(now, &rules, (Term(7), id("a")), None).is_ok());
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn promises_bind_until_they_end_or_are_freed() {
-        let (rules, mut voter) = (rules(), Voter::new(at(0), NEW, &rules()));
+        let (rules, mut voter) = (rules(), Voter::new(id("c"), at(0), NEW, &rules()));
         let now = at(10_000);
         voter.promise(now, id("a"), Term(5), at(10_500));
         assert_eq!(voter.bound(now, None), Duration::from_millis(500));
@@ -402,7 +402,7 @@ mod tests {
     fn terms_that_leap_are_not_believed() {
         let rules = rules();
         let durable = Standing { ballot: None, is_durable: true, unix_ms: 1_000 };
-        let voter = Voter::new(at(0), durable, &rules);
+        let voter = Voter::new(id("c"), at(0), durable, &rules);
         assert!(voter.believes(at(0), Term(1_000 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(1_001 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(Term::LIMIT)));
@@ -421,7 +421,7 @@ mod tests {
         let asked = |voter: &Voter, ms, term| voter.may_vote(at(ms), &rules, (Term(term), id("a")), None).is_ok();
         for is_durable in [false, true] {
             // Since 1970, and then two years on.
-            let mut voter = Voter::new(at(0), Standing { is_durable, ..NEW }, &rules);
+            let mut voter = Voter::new(id("c"), at(0), Standing { is_durable, ..NEW }, &rules);
             let later = 2 * 365 * 86_400_000;
             assert!(!asked(&voter, 600, later - 5) && !voter.can_be(at(600), Term(later)));
             voter.set_clock(at(1_000), later);
@@ -434,9 +434,9 @@ mod tests {
             voter.set_clock(at(1_300), later - 9_000);
             assert_eq!(voter.believes(at(1_300), Term(later + 2)), is_durable);
         }
-        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None };
+        let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None, owner: None };
         let mut voter =
-            Voter::new(at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
+            Voter::new(id("c"), at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
         voter.set_clock(at(0), 1_000_000);
         assert_eq!(voter.term(), Term(7), "what it holds it has not forgotten");
     }
@@ -444,7 +444,7 @@ mod tests {
     #[test]
     fn a_new_voter_follows_a_leader_of_a_lower_term_once_nobody_counts_on_what_it_forgot() {
         let rules = rules();
-        let opening = Ballot { term: Term(1_000), vote: None, promise: rules.promise(), voters: None };
+        let opening = Ballot { term: Term(1_000), vote: None, promise: rules.promise(), voters: None, owner: None };
         let voted = Ballot { vote: Some(id("a")), ..opening.clone() };
         // (what its store held, milliseconds since its start, the leader's term, how long it waits)
         let rows = [
@@ -457,12 +457,16 @@ mod tests {
             (Some(voted), 100, 1_000, None),
         ];
         for (ballot, ms, term, expected) in rows {
-            let voter =
-                Voter::new(at(0), Standing { is_durable: ballot.is_some(), ballot: ballot.clone(), ..NEW }, &rules);
+            let voter = Voter::new(
+                id("c"),
+                at(0),
+                Standing { is_durable: ballot.is_some(), ballot: ballot.clone(), ..NEW },
+                &rules,
+            );
             let waits = voter.may_follow(at(ms), Term(term)).err().map(|wait| wait.as_millis());
             assert_eq!(waits, expected, "{ballot:?} at {ms} ms, term {term}");
         }
-        let mut voter = Voter::new(at(0), NEW, &rules);
+        let mut voter = Voter::new(id("c"), at(0), NEW, &rules);
         voter.adopt(Term(900));
         assert!(voter.may_follow(at(600), Term(899)).is_err(), "below one that it followed");
         assert!(voter.may_follow(at(600), Term(950)).is_ok());

@@ -144,6 +144,7 @@ pub(super) fn put_ballot(to: &mut Vec<u8>, ballot: &Ballot) {
     put_choice(to, ballot.vote);
     put_u64(to, nanos(ballot.promise));
     put_bytes(to, &ballot.voters.as_ref().map_or_else(Vec::new, Voters::to_bytes));
+    put_choice(to, ballot.owner);
 }
 
 pub(super) fn put_standing(to: &mut Vec<u8>, standing: &Standing) {
@@ -299,7 +300,7 @@ impl<'a> Fields<'a> {
         let (term, vote, promise) = (Term(self.u64()?), self.choice()?, Duration::from_nanos(self.u64()?));
         let voters = self.bytes()?;
         let voters = if voters.is_empty() { None } else { Some(Voters::from_bytes(voters)?) };
-        Some(Ballot { term, vote, promise, voters })
+        Some(Ballot { term, vote, promise, voters, owner: self.choice()? })
     }
 
     pub(super) fn standing(&mut self) -> Option<Standing> {

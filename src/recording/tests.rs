@@ -115,7 +115,7 @@ fn what_is_written_is_read() {
     written.release = "0.0.9".to_owned();
     let record = Record::new(&written.identity, Incarnation(4), &[8, 1, 9]).unwrap();
     let vote = Some(NodeId::from_name("x"));
-    let ballot = Ballot { term: Term(5), vote, promise: Duration::from_millis(510), voters: None };
+    let ballot = Ballot { term: Term(5), vote, promise: Duration::from_millis(510), voters: None, owner: None };
     let v6 = "[fe80::1%7]:9".parse::<SocketAddr>().unwrap();
     let calls = [
         What::Datagram { from: v6, bytes: vec![1, 2].into() },

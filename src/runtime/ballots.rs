@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::config::ELECTIONS_MAX;
 use crate::election::{Ballot, Rules, Standing, TermStore};
+use crate::member::NodeId;
 use crate::protocol::BallotSave;
 use crate::runtime::clock::{Clock, unix_ms};
 use crate::runtime::error::StartError;
@@ -73,6 +74,7 @@ impl Ballots {
     /// When there can be no thread, or the store cannot be read.
     pub(crate) async fn open(
         store: Box<dyn TermStore>,
+        me: NodeId,
         elections: Vec<Rules>,
     ) -> Result<(Self, Standings), StartError> {
         let (jobs, to_do) = sync_channel(ELECTIONS_MAX);
@@ -80,7 +82,7 @@ impl Ballots {
         let (ready, read) = oneshot::channel();
         let first = elections.first().map_or_else(|| "".into(), |rules| Arc::clone(rules.name()));
         let thread = std::thread::Builder::new().name("tidings-ballots".to_owned());
-        thread.spawn(move || keep(store, &elections, ready, &to_do, done)).map_err(StartError::Thread)?;
+        thread.spawn(move || keep(store, me, &elections, ready, &to_do, done)).map_err(StartError::Thread)?;
         let standings = read.await.unwrap_or_else(|_| Err((first, has_ended())));
         let standings = standings.map_err(|(election, error)| StartError::TermStore(election.to_string(), error))?;
         Ok((Ballots { jobs, outcomes, waiting: Vec::new(), failed: VecDeque::new() }, standings))
@@ -133,6 +135,7 @@ type Ready = oneshot::Sender<Result<Standings, (Arc<str>, io::Error)>>;
 /// The thread: reads, then saves until the node is gone.
 fn keep(
     mut store: Box<dyn TermStore>,
+    me: NodeId,
     elections: &[Rules],
     ready: Ready,
     to_do: &Receiver<BallotSave>,
@@ -140,7 +143,7 @@ fn keep(
 ) {
     let standings = elections.iter().map(|rules| {
         let name = Arc::clone(rules.name());
-        match load(store.as_mut(), rules) {
+        match load(store.as_mut(), rules, me) {
             Ok(standing) => Ok((name, standing)),
             Err(error) => Err((name, error)),
         }
@@ -161,10 +164,17 @@ fn keep(
 }
 
 /// What one voter starts from, which its store holds before it promises anything.
-fn load(store: &mut dyn TermStore, rules: &Rules) -> io::Result<Standing> {
+fn load(store: &mut dyn TermStore, rules: &Rules, me: NodeId) -> io::Result<Standing> {
     let held = store.load(rules.name())?;
+    if let Some(owner) = held.as_ref().filter(|held| !held.is_of(me)).and_then(|held| held.owner) {
+        let text = format!(
+            "it is another voter's, of id {owner}, and this node's id is {me}: whose own votes are forgotten may vote twice; \
+             give each voter the store that was always its own, and a new voter an empty one"
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
     let unix_ms = unix_ms();
-    let opening = Ballot::opening(held.clone(), unix_ms, rules.promise());
+    let opening = Ballot::opening(held.clone(), me, unix_ms, rules.promise());
     if held.as_ref() != Some(&opening) {
         store.save(rules.name(), &opening)?;
     }

@@ -479,7 +479,7 @@ async fn read_ballots(
         let voted = config.elections.iter().find(|election| election.voters.iter().any(|voter| voter == name));
         return voted.map_or(Ok((None, Vec::new())), |election| Err(StartError::NoTermStore(election.name.clone())));
     };
-    let (ballots, standings) = Ballots::open(store, rules).await?;
+    let (ballots, standings) = Ballots::open(store, NodeId::from_name(name), rules).await?;
     Ok((Some(ballots), standings))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 
+use tidings::NodeId;
 use tidings::election::{Ballot, TermStore};
 use tidings::leader::Term;
 use tidings::runtime::Builder;
@@ -35,7 +36,7 @@ impl Shelf {
     pub fn voted() -> Self {
         let promise = voters(&NAMES).promise();
         let shelf = Shelf::default();
-        let ballot = Ballot { term: Term(1), vote: None, promise, voters: None };
+        let ballot = Ballot { term: Term(1), vote: None, promise, voters: None, owner: Some(NodeId::from_name("n1")) };
         shelf.set(|state| {
             state.ballots.insert("default".to_owned(), ballot);
         });

@@ -96,7 +96,7 @@ fn terms_rise_over_a_restart_with_files() {
 fn a_longer_promise_is_kept_before_it_is_made() {
     let shelf = Shelf::default();
     let promise = Duration::from_millis(1);
-    let ballot = Ballot { term: Term(7), vote: None, promise, voters: None };
+    let ballot = Ballot { term: Term(7), vote: None, promise, voters: None, owner: None };
     shelf.set(|state| {
         state.ballots.insert("default".to_owned(), ballot.clone());
     });
@@ -108,6 +108,18 @@ fn a_longer_promise_is_kept_before_it_is_made() {
     });
     let refused = block_on(node("n1").election(voters(&["n1"])).term_store(shelf.clone()).start()).unwrap_err();
     assert!(refused.to_string().contains("ballot of election \"default\""), "{refused}");
+}
+
+#[test]
+fn a_store_of_another_voter_is_refused_and_stays_as_it_is() {
+    let shelf = Shelf::default();
+    block_on(start(alone(&shelf)).leave()).unwrap();
+    let before = shelf.0.0.lock().unwrap().ballots["default"].clone();
+    let other = node("n2").election(voters(&["n2"])).term_store(shelf.clone());
+    let refused = block_on(other.start()).unwrap_err().to_string();
+    assert!(refused.contains("another voter's") && refused.contains("election \"default\""), "{refused}");
+    assert_eq!(shelf.0.0.lock().unwrap().ballots["default"], before);
+    block_on(start(alone(&shelf)).leave()).unwrap();
 }
 
 /// Asks for the saves, the longest and the failed until they are as wanted.

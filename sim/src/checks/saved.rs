@@ -79,6 +79,7 @@ mod tests {
             vote: vote.map(NodeId::from_u128),
             promise: Duration::from_secs(1),
             voters: Some(Voters::first(["a"]).numbered(number)),
+            owner: None,
         };
         // (term, vote and number of the voters before, the same as found, whether that is kept)
         let table = [

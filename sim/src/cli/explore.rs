@@ -21,7 +21,7 @@ Examples:
 
 Each world begins with one voter that leads and all following it. What may go wrong in one history is counted.")]
 pub(crate) struct Args {
-    /// Which world: crash, crash-late, crash-memory, cut, hand-over, grow, shrink, replace or replace-crash; all, if none is named and nothing else is
+    /// Which world: crash, crash-late, crash-memory, cut, hand-over, idle, grow, shrink, replace or replace-crash; all, if none is named and nothing else is
     world: Option<String>,
     /// How many voters
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// Whom the leader is asked to make voters, in any moment: places such as 0,1,3; voters come first, then others
     #[arg(long, value_name = "PLACES", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(..NODES_MAX as i64))]
     next: Option<Vec<u8>>,
+    /// Times that nobody works at a voter any more
+    #[arg(long, value_name = "N")]
+    idles: Option<u32>,
     /// Letters of one step arrive in the order in which they were sent, on each link by itself
     #[arg(long)]
     ordered: bool,
@@ -119,6 +122,7 @@ impl Args {
             stalls: self.stalls.unwrap_or(world.stalls),
             campaigns: self.campaigns.unwrap_or(world.campaigns),
             late: self.late.unwrap_or(world.late),
+            idles: self.idles.unwrap_or(world.idles),
             is_ordered: self.ordered || world.is_ordered,
             next: match &self.next {
                 Some(places) => places.iter().map(|place| usize::from(*place)).collect(),

@@ -60,6 +60,9 @@ pub(super) struct State {
     stalls: u32,
     late: u32,
     changes: u32,
+    idles: u32,
+    /// Since when nobody works at each voter, and in which term it led then.
+    idle: Vec<Option<(Instant, Option<Term>)>>,
     /// Pre-votes begun by processes that are gone, less those before the search.
     campaigns_past: u64,
     /// Pre-votes begun before the search.
@@ -88,6 +91,9 @@ pub(super) enum Choice {
     Resign(usize),
     /// Somebody at the leader asks for other voters.
     Ask(usize),
+    /// Nobody works at a voter any more, or somebody does again.
+    Idle(usize),
+    Work(usize),
     /// Before what is being saved was saved.
     CrashBefore(usize),
     /// After it was saved, and before that was told.
@@ -107,6 +113,8 @@ enum Step {
     Saved(usize, Ballot),
     Resign(usize),
     Ask(usize),
+    Idle(usize),
+    Work(usize),
     Crash(usize, Option<Ballot>),
     Start(usize),
     Time(Instant, Option<usize>),
@@ -119,6 +127,8 @@ impl fmt::Display for Step {
             Step::Timers(voter) => write!(f, "voter {voter} runs its timers"),
             Step::Resign(voter) => write!(f, "voter {voter} resigns"),
             Step::Ask(voter) => write!(f, "voter {voter} is asked for other voters"),
+            Step::Idle(voter) => write!(f, "nobody works at voter {voter} any more"),
+            Step::Work(voter) => write!(f, "somebody works at voter {voter} again"),
             Step::Saved(voter, ballot) => write!(f, "voter {voter} has saved {ballot:?}"),
             Step::Crash(voter, disk) => write!(f, "voter {voter} crashes and leaves {disk:?}"),
             Step::Start(voter) => write!(f, "voter {voter} starts"),
@@ -133,7 +143,7 @@ impl Hash for State {
         (self.now, self.steps, &self.voters, &self.disks, &self.saves).hash(hasher);
         (&self.flights, &self.history, &self.runs, self.cut, self.campaigns()).hash(hasher);
         (self.crashes, self.cuts, self.losses, self.resigns, self.doubles, self.stalls, self.late).hash(hasher);
-        self.changes.hash(hasher);
+        (self.changes, self.idles, &self.idle).hash(hasher);
     }
 }
 
@@ -168,7 +178,7 @@ impl State {
     fn unled(rules: &Rules, bounds: &Bounds) -> Self {
         // Agreed once before, so that nobody has to be told of them.
         let voters = Some(rules.electorate().numbered(1));
-        let held = Ballot { term: Term(1), vote: None, promise: rules.promise(), voters };
+        let held = Ballot { term: Term(1), vote: None, promise: rules.promise(), voters, owner: None };
         let ids = rules.voters().iter().map(|(id, _)| *id).chain(bounds.newcomers().map(NodeId::from_name));
         let ids: Vec<NodeId> = ids.collect();
         let (count, first) = (ids.len(), rules.voters().len());
@@ -198,6 +208,8 @@ impl State {
             stalls: bounds.stalls,
             late: bounds.late,
             changes: u32::from(!bounds.next.is_empty()),
+            idles: bounds.idles,
+            idle: vec![None; count],
             campaigns_past: 0,
             campaigns_before: 0,
             broken: None,
@@ -289,6 +301,11 @@ impl State {
             if self.changes > 0 && self.voters[voter].lease(self.now).is_some() {
                 choices.push(Choice::Ask(voter));
             }
+            match self.idle[voter] {
+                Some(_) => choices.push(Choice::Work(voter)),
+                None if self.idles > 0 => choices.push(Choice::Idle(voter)),
+                None => {}
+            }
             if self.crashes > 0 {
                 choices.push(Choice::CrashBefore(voter));
                 if self.saves[voter].is_some() {
@@ -350,6 +367,16 @@ impl State {
                     let _ = voter.ask_change(now, &list, false);
                 });
             }
+            Choice::Idle(voter) => {
+                next.idles -= 1;
+                let led = next.voters[voter].office().map(|(term, _)| term);
+                next.idle[voter] = Some((next.now, led));
+                next.call(Step::Idle(voter), voter, |voter, now| voter.set_candidacy(now, None));
+            }
+            Choice::Work(voter) => {
+                next.idle[voter] = None;
+                next.call(Step::Work(voter), voter, |voter, now| voter.set_candidacy(now, Some(0)));
+            }
             Choice::CrashBefore(voter) => next.crash(voter, self.disks[voter].clone(), bounds),
             Choice::CrashAfter(voter) => {
                 next.crash(voter, self.saves[voter].clone().map(|save| save.ballot), bounds);
@@ -386,6 +413,7 @@ impl State {
         self.crashes -= 1;
         self.campaigns_past += self.voters[voter].counts().campaigns;
         (self.disks[voter], self.saves[voter], self.runs[voter]) = (disk.clone(), None, false);
+        self.idle[voter] = None;
         self.voters[voter] = Election::new(rules, id, 1, self.now);
         self.note(Step::Crash(voter, disk));
     }
@@ -485,7 +513,16 @@ impl State {
         let acting = (0..).zip(&self.voters).filter_map(|(place, voter)| Some((place, voter.lease(self.now)?.term)));
         let acting: Vec<(usize, Term)> = acting.collect();
         let said = self.history.act(&acting);
-        self.broken = self.broken.take().or(said.err());
+        let works = acting.iter().find_map(|(voter, term)| self.without_work(*voter, *term));
+        self.broken = self.broken.take().or(said.err()).or(works);
+    }
+
+    /// Somebody leads where nobody works: in a term that began since, or for longer than a lease.
+    fn without_work(&self, voter: usize, term: Term) -> Option<(&'static str, String)> {
+        let (since, led) = self.idle[voter]?;
+        let is_broken = led != Some(term) || self.now.since(since) > self.voters[voter].rules().lease();
+        is_broken
+            .then(|| ("works", format!("voter {voter} acts in term {term}, and nobody has worked there since {since}")))
     }
 
     fn note(&mut self, step: Step) {

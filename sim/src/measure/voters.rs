@@ -136,7 +136,7 @@ impl<'a> Net<'a> {
         let mut election = Election::new(self.rules.clone(), self.id(place), self.random.below(u64::MAX), self.now);
         let unix_ms = BEGAN_MS + self.now.as_nanos() / 1_000_000;
         let held = self.seats[place].disk.clone().filter(|_| self.around.is_durable);
-        let ballot = Ballot::opening(held, unix_ms, self.rules.promise());
+        let ballot = Ballot::opening(held, self.id(place), unix_ms, self.rules.promise());
         for other in 0..self.seats.len() {
             let runs = other == place || self.seats[other].election.is_some();
             let id = self.id(other);

@@ -55,7 +55,7 @@ impl<A: App, W: Watch> World<A, W> {
     /// A process that starts reads its disk and stands in every election that it votes in.
     pub(super) fn stand(&mut self, host: u32, protocol: &mut Protocol) {
         let one = &mut self.hosts[host as usize];
-        let read = one.clock.read(self.now);
+        let (read, me) = (one.clock.read(self.now), one.id);
         one.ballots.unheard.clear();
         one.ballots.began = read;
         one.ballots.open();
@@ -71,7 +71,7 @@ impl<A: App, W: Watch> World<A, W> {
             }
             let found = self.load(host, &name);
             let standing = self.standing(host, found.clone());
-            let opening = Ballot::opening(found.clone(), standing.unix_ms, promise);
+            let opening = Ballot::opening(found.clone(), me, standing.unix_ms, promise);
             if self.scenario.disks == Disks::File && found.as_ref() != Some(&opening) {
                 // What it may be bound by after its next start has to be safe before it promises anything.
                 self.write(host, place, None, opening);

@@ -102,6 +102,9 @@ fn follows(election: &str, before: &Ballot, after: &Ballot) -> io::Result<()> {
             after.term, before.term
         )));
     }
+    if before.owner.is_some() && after.owner != before.owner {
+        return Err(refused(format!("election {election:?}: the saved ballot is of another voter")));
+    }
     let holds = |ballot: &Ballot| ballot.voters.as_ref().map(Voters::version);
     if holds(after) < holds(before) {
         return Err(refused(format!(
@@ -209,10 +212,15 @@ mod tests {
             ((5, None), (4, None), false),
             ((5, None), (4, one), false),
         ];
-        let ballot = |(term, vote): (u64, _), promise| Ballot { term: Term(term), vote, promise, voters: None };
+        let ballot =
+            |(term, vote): (u64, _), promise| Ballot { term: Term(term), vote, promise, voters: None, owner: None };
         for (before, after, may) in table {
             let (before, after) = (ballot(before, Duration::from_secs(2)), ballot(after, Duration::from_secs(1)));
             assert_eq!(follows("default", &before, &after).is_ok(), may, "{before:?} {after:?}");
+        }
+        let of = |owner| Ballot { owner, ..ballot((5, None), Duration::ZERO) };
+        for (before, after, may) in [(None, one, true), (one, one, true), (one, two, false), (one, None, false)] {
+            assert_eq!(follows("default", &of(before), &of(after)).is_ok(), may, "{before:?} {after:?}");
         }
     }
 }
