@@ -110,7 +110,7 @@ pub enum Event {
     VotersChanged {
         /// Which election.
         election: Arc<str>,
-        /// The names of the voters that are agreed, in the order of their ids.
+        /// The names of the voters that are agreed, ascending.
         voters: Vec<Arc<str>>,
         /// Those who are to follow, while the voters change.
         next: Option<Vec<Arc<str>>>,

@@ -135,7 +135,8 @@ impl Protocol {
         self.settle(now);
     }
 
-    /// Begins to vote in an election, from what this voter's store held. Does nothing where this node is no voter.
+    /// Begins to vote in an election, from what this voter's store held. Does nothing where this node is no voter, or with the
+    /// ballot of another: ask [`Ballot::is_of`](crate::election::Ballot::is_of) first.
     ///
     /// # Errors
     /// When no such election is configured; nothing changes.

@@ -147,14 +147,20 @@ impl Voters {
         self.next.is_some()
     }
 
-    /// The names of the list that is agreed, in the order of the ids.
+    /// The names of the list that is agreed, ascending.
     pub fn present(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.names(self.present)
+        self.sorted_names(self.present)
     }
 
-    /// The names of the list that is to follow, while the voters change.
+    /// The names of the list that is to follow, ascending, while the voters change.
     pub fn next(&self) -> Option<impl Iterator<Item = &Arc<str>>> {
-        Some(self.names(self.next?))
+        Some(self.sorted_names(self.next?))
+    }
+
+    fn sorted_names(&self, places: u32) -> impl Iterator<Item = &Arc<str>> {
+        let mut names: Vec<&Arc<str>> = self.names(places).collect();
+        names.sort_unstable();
+        names.into_iter()
     }
 
     /// Whether whoever has this place is in the list that is agreed.
@@ -398,6 +404,8 @@ mod tests {
         for (place, one) in digests.iter().enumerate() {
             assert!(digests.iter().skip(place + 1).all(|other| other.digest() != one.digest()), "{one:?}");
         }
+        let all = Voters::first(["d", "b", "a", "c"]);
+        assert_eq!(all.present().map(|name| &**name).collect::<String>(), "abcd", "for people, not by id");
         assert!(Voters::first(["a", "b"]).is_just(&names("ba")) && !Voters::first(["a", "b"]).is_just(&names("a")));
         assert!(!joint("ab", "ab").is_just(&names("ab")));
     }

@@ -1,8 +1,9 @@
 //! The file system of a host: what is not synced may be lost when the host loses its power, and a process may end between
 //! any two calls.
 //!
-//! Bytes of a file that were not synced come back as any beginning of them. Names come back as some time after the folder
-//! was last synced, in the order in which they changed, as a journal keeps them.
+//! Bytes of a file that were not synced come back as any beginning of them, with or without zeros behind. Names come back as
+//! some time after the folder was last synced, in the order in which they changed, as a journal keeps them: that a file
+//! system loses a rename and keeps a later one is not tried.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,8 +23,7 @@ pub(crate) struct HostDisk {
     /// As they are on the disk, and how they changed since.
     synced: BTreeMap<PathBuf, u32>,
     changes: Vec<NameChange>,
-    is_full: bool,
-    /// How many more calls the process makes that is about to end.
+    /// How many more calls succeed, if not all do.
     calls_left: Option<u32>,
 }
 
@@ -41,6 +41,13 @@ enum NameChange {
 }
 
 impl NameChange {
+    /// The name that is there after it, or is not.
+    fn path(&self) -> &Path {
+        match self {
+            NameChange::Made(path, _) | NameChange::Moved(_, path) | NameChange::Removed(path) => path,
+        }
+    }
+
     fn apply(&self, names: &mut BTreeMap<PathBuf, u32>) {
         match self {
             NameChange::Made(path, file) => _ = names.insert(path.clone(), *file),
@@ -55,13 +62,8 @@ impl NameChange {
 }
 
 impl HostDisk {
-    /// Whether it takes anything more.
-    pub(crate) fn set_full(&mut self, is_full: bool) {
-        self.is_full = is_full;
-    }
-
-    /// The process ends after so many calls; none, if it goes on.
-    pub(crate) fn end_after(&mut self, calls: Option<u32>) {
+    /// All calls fail after so many, for the disk takes no more or the process ends; none, if neither is so.
+    pub(crate) fn fail_after(&mut self, calls: Option<u32>) {
         self.calls_left = calls;
     }
 
@@ -72,7 +74,12 @@ impl HostDisk {
         self.changes.clear();
         self.names.clone_from(&self.synced);
         for file in self.files.values_mut().filter(|file| !file.is_synced) {
-            file.bytes.truncate(random.below(file.bytes.len() as u64 + 1) as usize);
+            let kept = random.below(file.bytes.len() as u64 + 1) as usize;
+            if random.permille(500) {
+                file.bytes.truncate(kept);
+            } else {
+                file.bytes.iter_mut().skip(kept).for_each(|byte| *byte = 0);
+            }
             file.is_synced = true;
         }
         self.forget_the_nameless();
@@ -88,7 +95,7 @@ impl HostDisk {
     fn call(&mut self) -> io::Result<()> {
         match &mut self.calls_left {
             None => Ok(()),
-            Some(0) => Err(io::Error::other("the process has ended")),
+            Some(0) => Err(io::Error::other("it takes no more, or the process has ended")),
             Some(calls) => {
                 *calls -= 1;
                 Ok(())
@@ -125,10 +132,9 @@ impl Disk for HostDisk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.made += 1;
-        let bytes = if self.is_full { Vec::new() } else { bytes.to_vec() };
-        self.files.insert(self.made, File { bytes, is_synced: false });
+        self.files.insert(self.made, File { bytes: bytes.to_vec(), is_synced: false });
         self.change(NameChange::Made(path.to_owned(), self.made));
-        if self.is_full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(self.made) }
+        Ok(self.made)
     }
 
     fn sync(&mut self, file: &u32) -> io::Result<()> {
@@ -157,10 +163,12 @@ impl Disk for HostDisk {
         Ok(())
     }
 
-    fn sync_name(&mut self, _: &Path) -> io::Result<()> {
+    fn sync_name(&mut self, path: &Path) -> io::Result<()> {
         self.call()?;
-        self.changes.clear();
-        self.synced.clone_from(&self.names);
+        let folder = path.parent();
+        let is_there = |change: &NameChange| change.path().parent() == folder;
+        self.changes.iter().filter(|change| is_there(change)).for_each(|change| change.apply(&mut self.synced));
+        self.changes.retain(|change| !is_there(change));
         self.forget_the_nameless();
         Ok(())
     }
@@ -188,15 +196,15 @@ mod tests {
     #[test]
     fn whenever_a_process_ends_and_whatever_is_lost_the_old_ballot_or_the_new_one_is_there() {
         let mut random = Random::new(1, "disks");
-        let (mut found, mut calls) = (BTreeSet::new(), 0);
+        let (mut found, mut calls) = (BTreeSet::new(), u32::MAX);
         for run in 0..400 {
             let mut one = store(HostDisk::default());
             one.save("default", &ballot(1)).unwrap();
             let ends_after = run % 8;
-            one.disk_mut().end_after(Some(ends_after));
+            one.disk_mut().fail_after(Some(ends_after));
             let is_saved = one.save("default", &ballot(2)).is_ok();
             let mut disk = one.into_disk();
-            disk.end_after(None);
+            disk.fail_after(None);
             if run % 16 < 8 {
                 disk.lose_power(&mut random);
             }
@@ -204,43 +212,45 @@ mod tests {
             let term = next.load("default").unwrap().unwrap().term;
             assert!(!is_saved || term == Term(2), "what was said to be saved is there");
             found.insert((is_saved, term));
-            calls = calls.max(if is_saved { ends_after } else { 0 });
+            calls = calls.min(if is_saved { ends_after } else { u32::MAX });
             // What the next process has read stays.
             let mut disk = next.into_disk();
             disk.lose_power(&mut random);
             assert_eq!(store(disk).load("default").unwrap().unwrap().term, term);
         }
         assert_eq!(found, BTreeSet::from([(false, Term(1)), (false, Term(2)), (true, Term(2))]));
-        assert_eq!(calls, 7, "a save was ended between any two of its calls");
+        assert_eq!(calls, 6, "a save takes so many calls, and was ended before each");
     }
 
     #[test]
     fn what_is_not_synced_may_be_lost() {
         let mut random = Random::new(2, "disks");
         let (path, other) = (Path::new("/a"), Path::new("/b"));
-        let mut lengths = BTreeSet::new();
+        let mut found = BTreeSet::new();
         for _ in 0..200 {
             let mut disk = HostDisk::default();
             disk.create(path, b"abc").unwrap();
             disk.rename(path, other).unwrap();
             disk.lose_power(&mut random);
-            let length = |disk: &mut HostDisk, path| disk.read(path, 9).unwrap().map(|bytes| bytes.len());
-            lengths.insert((length(&mut disk, path), length(&mut disk, other)));
+            found.insert((disk.read(path, 9).unwrap(), disk.read(other, 9).unwrap()));
         }
-        let any = [Some(0), Some(1), Some(2), Some(3)];
-        let expected = any.map(|length| [(length, None), (None, length)]).concat();
-        assert_eq!(lengths, expected.into_iter().chain([(None, None)]).collect());
+        let bytes = [&b""[..], b"a", b"ab", b"abc", b"\0\0\0", b"a\0\0", b"ab\0"].map(|bytes| Some(bytes.to_vec()));
+        let expected = bytes.map(|bytes| [(bytes.clone(), None), (None, bytes)]).concat();
+        assert_eq!(found, expected.into_iter().chain([(None, None)]).collect());
     }
 
     #[test]
-    fn a_full_disk_keeps_the_old_ballot() {
-        let mut one = store(HostDisk::default());
-        one.save("default", &ballot(1)).unwrap();
-        one.disk_mut().set_full(true);
-        assert_eq!(one.save("default", &ballot(2)).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(one.load("default").unwrap(), Some(ballot(1)));
-        one.disk_mut().set_full(false);
-        one.save("default", &ballot(2)).unwrap();
-        assert_eq!(one.into_disk().files.len(), 1, "nothing nameless is kept");
+    fn a_disk_that_takes_no_more_keeps_the_old_ballot_or_has_the_new_one() {
+        for calls in 0..6 {
+            let mut one = store(HostDisk::default());
+            one.save("default", &ballot(1)).unwrap();
+            one.disk_mut().fail_after(Some(calls));
+            assert!(one.save("default", &ballot(2)).is_err());
+            one.disk_mut().fail_after(None);
+            let term = one.load("default").unwrap().unwrap().term;
+            assert_eq!(term, Term(if calls < 5 { 1 } else { 2 }), "only its name was not synced");
+            one.save("default", &ballot(3)).unwrap();
+            assert_eq!(one.into_disk().files.len(), 1, "nothing nameless is kept");
+        }
     }
 }

@@ -101,6 +101,10 @@ pub enum Disk {
     Found(Option<Ballot>),
     /// A process that starts found what cannot be read, and was told to begin anew.
     Torn,
+    /// A fault took what was there, or a part of it.
+    Taken,
+    /// The store refused it, though nothing ails the disk.
+    Refused(String),
 }
 
 /// Where a datagram that is handled came from.

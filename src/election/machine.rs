@@ -313,11 +313,11 @@ impl Election {
         if let Some(campaign) = &mut self.campaign {
             campaign.hear(place);
         }
-        if self.voter.as_ref().is_some_and(|voter| !voter.believes(self.now, letter.term())) {
-            self.beyond = Some((letter.term(), self.now));
-        }
         if self.leaps(from, &letter) {
             return Ok(());
+        }
+        if self.voter.as_ref().is_some_and(|voter| !voter.believes(self.now, letter.term())) {
+            self.beyond = Some((letter.term(), self.now));
         }
         match letter {
             Letter::Sounding { term, round } => self.answer_sounding(from, term, round),

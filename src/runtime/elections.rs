@@ -22,7 +22,7 @@ pub struct ElectionStatus {
     /// Its name.
     #[serde(serialize_with = "leader::text")]
     pub name: Arc<str>,
-    /// The names of the voters, in the order of their ids.
+    /// The names of the voters, ascending.
     #[serde(serialize_with = "texts")]
     pub voters: Vec<Arc<str>>,
     /// The names of those who are to follow, while the voters change.

@@ -124,7 +124,7 @@ impl Elections {
             Disk::Failed => sometimes.note("save failed"),
             Disk::Torn => sometimes.note("torn disk found"),
             Disk::Found(None) if self.votes.starts(host) > 1 => sometimes.note("votes forgotten"),
-            Disk::Found(_) | Disk::Saved(_) => {}
+            Disk::Found(_) | Disk::Saved(_) | Disk::Taken | Disk::Refused(_) => {}
         }
         let lost = self.saved.disk(now, host, election, &disk);
         self.votes.disk(now, host, election, disk).or(lost)

@@ -6,7 +6,7 @@ use tidings::Instant;
 use tidings::election::Ballot;
 use tidings::voters::Voters;
 
-use crate::scenario::Scenario;
+use crate::scenario::{Disks, Scenario};
 use crate::violation::Violation;
 use crate::watch::Disk;
 
@@ -19,7 +19,7 @@ pub(super) struct Saved {
 
 impl Saved {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        Saved { latest: BTreeMap::new(), is_promised: !scenario.may_forget() }
+        Saved { latest: BTreeMap::new(), is_promised: scenario.disks == Disks::File }
     }
 
     pub(super) fn disk(&mut self, now: Instant, host: u32, election: &str, disk: &Disk) -> Option<Violation> {
@@ -27,8 +27,14 @@ impl Saved {
             return None;
         }
         let key = (host, election.to_owned());
+        let broken = |text| Some(Violation { check: "saved-stays", at: now, text, hosts: vec![host] });
         let found = match disk {
             Disk::Failed => return None,
+            Disk::Refused(why) => return broken(format!("n{host}'s store takes no ballot of {election}: {why}")),
+            Disk::Taken => {
+                self.latest.remove(&key);
+                return None;
+            }
             Disk::Saved(ballot) => {
                 self.latest.insert(key, ballot.clone());
                 return None;
@@ -36,17 +42,16 @@ impl Saved {
             Disk::Found(found) => found.as_ref(),
             Disk::Torn => None,
         };
-        let before = self.latest.get(&key);
-        let is_kept = before.is_none_or(|before| found.is_some_and(|found| is_kept(before, found)));
-        let text = || {
-            let (before, found) = (before.map(words), found.map(words));
-            format!("n{host} had saved {before:?} for {election}, and finds {found:?}")
+        let before = match found {
+            Some(found) => self.latest.insert(key, found.clone()),
+            None => self.latest.remove(&key),
         };
-        let broken = (!is_kept).then(|| Violation { check: "saved-stays", at: now, text: text(), hosts: vec![host] });
-        if let Some(found) = found {
-            self.latest.insert(key, found.clone());
+        let is_kept = before.as_ref().is_none_or(|before| found.is_some_and(|found| is_kept(before, found)));
+        if is_kept {
+            return None;
         }
-        broken
+        let (before, found) = (before.as_ref().map(words), found.map(words));
+        broken(format!("n{host} had saved {before:?} for {election}, and finds {found:?}"))
     }
 }
 
@@ -56,12 +61,15 @@ fn words(ballot: &Ballot) -> String {
     format!("{vote} in term {}, voters {number}", ballot.term)
 }
 
-/// Whether the one ballot is still there in the other, or in a later term or configuration. The promise may become shorter:
-/// a voter that has waited for the longest of before is bound by none but its own.
+/// Whether the one ballot is still there in the other, or in a later term or configuration. The promise is not looked at: a
+/// voter that has waited for the longest of before is bound by its own alone.
 fn is_kept(before: &Ballot, found: &Ballot) -> bool {
     let version = |ballot: &Ballot| ballot.voters.as_ref().map(Voters::version);
     let vote = found.term > before.term || before.vote.is_none() || found.vote == before.vote;
-    found.term >= before.term && vote && version(found) >= version(before)
+    found.term >= before.term
+        && vote
+        && version(found) >= version(before)
+        && (before.owner.is_none() || found.owner == before.owner)
 }
 
 #[cfg(test)]

@@ -128,8 +128,8 @@ impl Votes {
             | Disk::Found(Some(Ballot { voters: Some(voters), .. })) => {
                 self.voters.insert((place, host), voters.clone());
             }
-            Disk::Saved(_) | Disk::Found(_) | Disk::Torn => drop(self.voters.remove(&(place, host))),
-            Disk::Failed => {}
+            Disk::Saved(_) | Disk::Found(_) | Disk::Torn | Disk::Taken => drop(self.voters.remove(&(place, host))),
+            Disk::Failed | Disk::Refused(_) => {}
         }
         let (Disk::Saved(ballot) | Disk::Found(Some(ballot))) = disk else { return None };
         let Ballot { term, vote: Some(candidate), .. } = ballot else { return None };

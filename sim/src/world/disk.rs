@@ -21,8 +21,9 @@ use crate::world::ballots::Write;
 use crate::world::host::Ailment;
 use crate::world::queue::What;
 
-/// A process that ends in the midst of a save makes fewer calls than so many: a save takes seven.
-const CALLS_OF_A_SAVE: u64 = 8;
+/// Calls of a disk that a save takes: it reads, removes what was left of an earlier one, makes, syncs and renames the new
+/// one, and syncs its name.
+const CALLS_OF_A_SAVE: u64 = 6;
 
 /// All ballots on their way, in places that are used again.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ impl<A: App, W: Watch> World<A, W> {
         let one = &mut self.hosts[host as usize];
         if one.has(Ailment::DiskLost) {
             one.ballots.lose();
+            self.watch.disk(self.now, host, name, Disk::Taken);
         }
         let store = &mut one.ballots.store;
         let found = store.load(name).map_or_else(
@@ -142,12 +144,15 @@ impl<A: App, W: Watch> World<A, W> {
         let name = self.config.elections[write.election].name.clone();
         let one = &mut self.hosts[write.host as usize];
         let is_full = one.has(Ailment::DiskFull);
-        one.ballots.store.disk_mut().set_full(is_full);
+        // From any of its calls on.
+        let fails_after = is_full.then(|| self.writes.random.below(CALLS_OF_A_SAVE) as u32);
+        one.ballots.store.disk_mut().fail_after(fails_after);
         let saved = one.ballots.store.save(&name, &write.ballot);
-        debug_assert!(saved.is_ok() || is_full, "n{}: {saved:?}", write.host);
+        one.ballots.store.disk_mut().fail_after(None);
         let (outcome, disk) = match saved {
             Ok(()) => (SaveOutcome::Done, Disk::Saved(write.ballot.clone())),
-            Err(_) => (SaveOutcome::Failed, Disk::Failed),
+            Err(_) if is_full => (SaveOutcome::Failed, Disk::Failed),
+            Err(error) => (SaveOutcome::Failed, Disk::Refused(error.to_string())),
         };
         self.trace.happening(self.now, write.host, Kind::Disk, &[u8::from(outcome == SaveOutcome::Failed)]);
         self.watch.disk(self.now, write.host, &name, disk);
@@ -188,19 +193,20 @@ impl<A: App, W: Watch> World<A, W> {
     pub(super) fn break_off_writes(&mut self, host: u32) {
         let one = &mut self.hosts[host as usize];
         one.ballots.unheard.clear();
-        let (is_full, is_torn) = (one.has(Ailment::DiskFull), one.has(Ailment::DiskTorn));
-        one.ballots.store.disk_mut().set_full(is_full);
+        let is_torn = one.has(Ailment::DiskTorn);
         for place in 0..self.writes.under_way.len() {
             // Its turn comes nonetheless, and finds nothing.
             let Some(write) = self.writes.under_way[place].take_if(|write| write.host == host) else { continue };
             debug_assert_eq!(write.start, one.starts, "an earlier process's are over");
-            let calls = self.writes.random.below(CALLS_OF_A_SAVE);
-            one.ballots.store.disk_mut().end_after((!is_torn).then_some(calls as u32));
+            let (name, calls) =
+                (&self.config.elections[write.election].name, self.writes.random.below(CALLS_OF_A_SAVE + 1));
+            one.ballots.store.disk_mut().fail_after((!is_torn).then_some(calls as u32));
             // Nobody is there to hear of it.
-            let _ = one.ballots.store.save(&self.config.elections[write.election].name, &write.ballot);
-            one.ballots.store.disk_mut().end_after(None);
+            let _ = one.ballots.store.save(name, &write.ballot);
+            one.ballots.store.disk_mut().fail_after(None);
             if is_torn {
                 one.ballots.store.disk_mut().tear();
+                self.watch.disk(self.now, host, name, Disk::Taken);
             }
         }
         if self.writes.random.permille(500) {

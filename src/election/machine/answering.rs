@@ -18,7 +18,8 @@ impl Election {
     }
 
     pub(super) fn refuse(&mut self, to: NodeId, asked: Question, round: Round, wait: Duration) {
-        let term = self.term().unwrap_or_default().max(Term(1));
+        let own = self.term().unwrap_or_default().max(Term(1));
+        let term = if asked == Question::Sounding { self.known_term() } else { own };
         self.send(to, Letter::Refused { asked, term, round, wait });
     }
 

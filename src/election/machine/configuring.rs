@@ -113,6 +113,11 @@ impl Election {
                 self.ask_who_votes(from);
                 Ok(None)
             }
+            // Which term a voter is in it says to whoever is to come, too, and when it has no seat itself.
+            (Some((asked @ Question::Sounding, round)), _) if place.is_none() || self.place.is_none() => {
+                self.refuse(from, asked, round, Duration::ZERO);
+                Ok(None)
+            }
             // Who is ahead learns from the refusal that this voter is behind.
             (Some((asked, round)), None) if council.version > mine.version => {
                 self.refuse(from, asked, round, Duration::ZERO);

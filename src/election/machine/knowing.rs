@@ -47,8 +47,9 @@ impl Election {
     pub fn hear_say(&mut self, now: Instant, id: NodeId, term: Term, trigger: Trigger) {
         self.enter(now);
         let is_newer = self.hearsay.is_none_or(|known| known.term < term);
-        // Of a term that leaps a voter learns from whoever is in it.
-        let can_be = |voter: &Voter| voter.can_be(self.now, term) && !self.is_leap(term);
+        // Of a term that leaps whoever has a seat learns from the leader.
+        let may_leap = self.place.is_none() || !self.is_leap(term);
+        let can_be = |voter: &Voter| voter.can_be(self.now, term) && may_leap;
         let is_plausible = self.voter.as_ref().map_or(term.0 < HEARSAY_MAX, can_be);
         // Whoever has no vote may not know all voters.
         let may_lead = self.place.is_none() || self.rules.place_of(id).is_some();

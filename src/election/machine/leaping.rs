@@ -2,7 +2,8 @@
 //!
 //! Terms begin at a wall clock and rise by one with each election. One far beyond this voter's clock and all terms that it
 //! knows is of a voter whose clock is wrong, or of nobody: somebody else made it up. The member that is named as its sender
-//! is asked, under a number that only it is told; the term that it then says it is in counts, and the letter it repeats.
+//! is asked, under a number that only it is told; the term that it then says it knows counts, and the letter when it is
+//! repeated.
 
 use crate::leader::Term;
 use crate::member::NodeId;
@@ -12,6 +13,8 @@ use crate::wire::{Letter, Question, Round};
 
 use super::Election;
 
+/// A sounding for this term asks which one a voter is in: nobody is elected in it any more, so that all refuse.
+const WHICH_TERM: Term = Term(1);
 /// Members that are asked at once.
 const ASKED_MAX: usize = 32;
 
@@ -22,12 +25,14 @@ pub(super) struct Leaping {
     confirmed: Term,
 }
 
-/// A member that was asked which term it is in.
+/// A member that is asked which term it is in: again with each heartbeat's time, under one number until it has answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Asked {
     of: NodeId,
     round: Round,
+    /// When it was asked last.
     at: Instant,
+    has_answered: bool,
 }
 
 impl Election {
@@ -36,8 +41,8 @@ impl Election {
     pub(super) fn leaps(&mut self, from: NodeId, letter: &Letter) -> bool {
         match letter {
             Letter::Granted { .. } | Letter::Refused { .. } => false,
-            // Of a term that is refused anyway a candidate's is one above what it has seen.
-            Letter::PreVote { term, .. } | Letter::Vote { term, .. } => {
+            // A candidate's is one above what it knows of.
+            Letter::Sounding { term, .. } | Letter::PreVote { term, .. } | Letter::Vote { term, .. } => {
                 self.leaps_to(from, Term(term.0.saturating_sub(1)))
             }
             _ => self.leaps_to(from, letter.term()),
@@ -49,15 +54,18 @@ impl Election {
         if !self.is_leap(term) || sabotage::is_off("leaps_asked") {
             return false;
         }
-        let (now, pause) = (self.now, self.rules.heartbeat());
-        let asked = &mut self.leaping.asked;
-        asked.retain(|asked| asked.at + pause > now);
-        if asked.len() < ASKED_MAX && asked.iter().all(|asked| asked.of != from) {
-            let round = Round(self.random.draw() as u32);
-            asked.push(Asked { of: from, round, at: now });
-            // In a term that it is past: a refusal names the one that it is in.
-            let term = self.term().unwrap_or_default().max(Term(1));
-            self.send(from, Letter::Sounding { term, round });
+        let (now, pause, lease) = (self.now, self.rules.heartbeat(), self.rules.lease());
+        self.leaping.asked.retain(|asked| asked.at + lease > now);
+        let place = self.leaping.asked.iter().position(|asked| asked.of == from);
+        let known = place.map(|place| self.leaping.asked.swap_remove(place));
+        let is_soon = |asked: &Asked| asked.at + pause > now;
+        if let Some(known) = known.filter(is_soon) {
+            self.leaping.asked.push(known);
+        } else if self.leaping.asked.len() < ASKED_MAX {
+            let round = known.filter(|known| !known.has_answered).map(|known| known.round);
+            let round = round.unwrap_or_else(|| Round(self.random.draw() as u32));
+            self.leaping.asked.push(Asked { of: from, round, at: now, has_answered: false });
+            self.send(from, Letter::Sounding { term: WHICH_TERM, round });
         }
         true
     }
@@ -66,11 +74,18 @@ impl Election {
     pub(super) fn hears_which_term(&mut self, from: NodeId, letter: &Letter) -> bool {
         let Letter::Refused { asked: Question::Sounding, term, round, .. } = *letter else { return false };
         let is_it = |asked: &Asked| (asked.of, asked.round) == (from, round);
-        let Some(place) = self.leaping.asked.iter().position(is_it) else { return false };
-        self.leaping.asked.remove(place);
-        self.leaping.confirmed = self.leaping.confirmed.max(term);
+        let Some(asked) = self.leaping.asked.iter_mut().find(|asked| is_it(asked)) else { return false };
+        asked.has_answered = true;
+        if self.voter.as_ref().is_some_and(|voter| voter.can_be(self.now, term)) {
+            self.leaping.confirmed = self.leaping.confirmed.max(term);
+        }
         self.see(term);
         true
+    }
+
+    /// The term that a refusal of a sounding names: the highest that this voter goes by when it stands.
+    pub(super) fn known_term(&self) -> Term {
+        self.term().unwrap_or_default().max(self.seen).max(Term(1))
     }
 
     /// Whether a term can be, and lies further ahead than clocks and what is known explain.

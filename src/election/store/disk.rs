@@ -53,6 +53,7 @@ impl<D: Disk> DiskStore<D> {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let aside = beside(place.path(), ".bad");
                 place.move_to(&mut self.disk, &aside)?;
+                self.known.remove(election);
                 Ok(aside)
             }
             Err(error) => Err(error),
@@ -129,7 +130,7 @@ fn ballot_of(place: &Place, body: Option<Vec<u8>>, election: &str) -> io::Result
     ballot.map_err(|error| place.damaged(error))
 }
 
-fn place(folder: &Path, election: &str) -> io::Result<Place> {
+pub(super) fn place(folder: &Path, election: &str) -> io::Result<Place> {
     if !(1..=ELECTION_BYTES_MAX).contains(&election.len()) || election.chars().any(char::is_control) {
         let what = format!("{election:?} names no election: take 1 to 64 bytes without control characters");
         return Err(refused(what));

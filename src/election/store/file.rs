@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{Files, Lock, create_folder};
+use crate::election::store::disk::place;
 use crate::election::store::{Ballot, DiskStore, TermStore};
 
 /// Ballots in a folder of this process' own, durable before [`TermStore::save`] returns.
@@ -60,6 +61,7 @@ impl FileStore {
     /// changed then, unless only the last step failed, which makes the new name durable.
     pub fn start_over(folder: impl AsRef<Path>, election: &str) -> io::Result<PathBuf> {
         let folder = std::path::absolute(folder)?;
+        place(&folder, election)?;
         if !folder.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display())));
         }

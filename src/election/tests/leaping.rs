@@ -26,6 +26,12 @@ fn a_letter_in_a_term_that_leaps_changes_nothing_by_itself() {
         Letter::HandOver { term: far },
         Letter::AskHandOver { term: far, priority: None },
         Letter::Voters { term: far, voters: voters.into() },
+        Letter::Resign { term: far },
+        Letter::Holds { term: far, is_durable: true },
+        // Answers to what nobody asked.
+        Letter::Granted { asked: Question::PreVote, term: far, round: Round(1) },
+        Letter::Refused { asked: Question::Sounding, term: far, round: Round(1), wait: Duration::ZERO },
+        Letter::Refused { asked: Question::Heartbeat, term: far, round: Round(1), wait: Duration::ZERO },
     ];
     // Each in the name of each voter that it can come from, to each other.
     for letter in letters {
@@ -71,11 +77,51 @@ fn a_voter_whose_terms_are_far_ahead_is_asked_and_then_believed() {
 }
 
 #[test]
+fn voters_that_are_to_come_believe_terms_that_are_far_ahead_too() {
+    // They are configured with the list that is in force.
+    let mut net = Net::with(vec![vec![0]; 3]);
+    net.run_until(at(2_000));
+    let (_, term) = net.leader();
+    net.crash(0);
+    net.disks[0].as_mut().unwrap().term = Term(term.0 + DAY_MS);
+    net.start(0);
+    net.run(2_000);
+    assert!(net.leader().1.0 > term.0 + DAY_MS);
+    let names = net.names(&[0, 1, 2]);
+    net.call(0, |election, now| election.ask_change(now, &names, false).unwrap());
+    net.run(3_000);
+    assert_eq!(net.nodes[0].as_mut().unwrap().change_outcome(), Some(Ok(())));
+    let voters = |node: &Option<Election>| node.as_ref().unwrap().rules().voters().len();
+    assert_eq!(net.nodes.iter().map(voters).collect::<Vec<_>>(), [3; 3]);
+}
+
+#[test]
+fn a_term_that_a_candidate_has_only_heard_of_is_believed_too() {
+    let mut net = Net::new(3);
+    net.run_until(at(2_000));
+    let (_, term) = net.leader();
+    net.call(1, |election, now| election.set_candidacy(now, None));
+    // It comes back from a term far ahead for long enough to refuse a heartbeat.
+    net.crash(2);
+    net.disks[2].as_mut().unwrap().term = Term(term.0 + DAY_MS);
+    net.start(2);
+    net.run(250);
+    net.crash(2);
+    net.cut(0, 1);
+    net.run(1_500);
+    assert!(net.leaders().is_empty());
+    net.cut.clear();
+    net.run(3_000);
+    let (leader, later) = net.leader();
+    assert!(leader == 0 && later.0 > term.0 + DAY_MS, "it stands above all that it has heard of: {later}");
+}
+
+#[test]
 fn only_the_member_that_is_asked_can_answer() {
     let rules = Net::new(3).rules();
     let [me, other, third] = [0, 1, 2].map(|place| rules.voters()[place].0);
     let council = rules.council();
-    let mut voter = Election::new(rules, me, 1, at(0));
+    let mut voter = Election::new(rules.clone(), me, 1, at(0));
     voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000_000 });
     let far = Term(1_000_000 + DAY_MS);
     let (trigger, turn) = (Trigger::NoLeader, Duration::from_millis(31));
@@ -83,9 +129,12 @@ fn only_the_member_that_is_asked_can_answer() {
     let now = at(700);
     voter.handle_letter(now, (other, council), beat(1)).unwrap();
     let Some((to, Letter::Sounding { term, round })) = voter.poll_letter() else { panic!("it asks") };
-    assert!(to == other && term <= Term(1_000_000));
+    assert_eq!((to, term), (other, Term(1)), "in a term in which it is refused");
     voter.handle_letter(now, (other, council), beat(2)).unwrap();
     assert_eq!(voter.poll_letter(), None, "it asks once in the time of a heartbeat");
+    let now = now + rules.heartbeat();
+    voter.handle_letter(now, (other, council), beat(2)).unwrap();
+    assert_eq!(voter.poll_letter(), Some((other, Letter::Sounding { term, round })), "and goes on with one number");
     let answer = |round| Letter::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
     // (who answers, to which number)
     for (from, round) in [(third, round), (other, Round(round.0 ^ 1))] {
@@ -93,6 +142,15 @@ fn only_the_member_that_is_asked_can_answer() {
         voter.handle_letter(now, (other, council), beat(3)).unwrap();
         assert_eq!(voter.term(), Some(Term(1_000_000)));
     }
+    let low = Letter::Refused { asked: Question::Sounding, term: Term(1_000_000), round, wait: Duration::ZERO };
+    let mut deceived = voter.clone();
+    deceived.handle_letter(now, (other, council), low).unwrap();
+    deceived.handle_letter(now, (other, council), beat(4)).unwrap();
+    assert_eq!(
+        (deceived.term(), deceived.poll_letter()),
+        (Some(Term(1_000_000)), None),
+        "nor is one asked more who says no"
+    );
     voter.handle_letter(now, (other, council), answer(round)).unwrap();
     voter.handle_letter(now, (other, council), beat(4)).unwrap();
     assert_eq!(voter.term(), Some(far));

@@ -196,7 +196,7 @@ impl Net {
         self.leaders()[0]
     }
 
-    /// How long nobody could act, within the last so many milliseconds.
+    /// How a node came to the office that it holds.
     pub(super) fn led(&self, node: usize) -> Option<Trigger> {
         self.nodes[node].as_ref()?.office().map(|(_, trigger)| trigger)
     }
