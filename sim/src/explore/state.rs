@@ -510,7 +510,9 @@ impl State {
     }
 
     fn judge(&mut self) {
-        let acting = (0..).zip(&self.voters).filter_map(|(place, voter)| Some((place, voter.lease(self.now)?.term)));
+        // As its application believes: until its own clock says that it is over, whether or not the voter runs meanwhile.
+        let believed = |voter: &Election| voter.lease(Instant::ORIGIN).filter(|lease| lease.until > self.now);
+        let acting = (0..).zip(&self.voters).filter_map(|(place, voter)| Some((place, believed(voter)?.term)));
         let acting: Vec<(usize, Term)> = acting.collect();
         let said = self.history.act(&acting);
         let works = acting.iter().find_map(|(voter, term)| self.without_work(*voter, *term));
