@@ -204,6 +204,27 @@ fn a_lease_is_counted_anew_under_other_voters() {
 }
 
 #[test]
+fn voters_that_a_failed_save_may_have_kept_are_saved_before_earlier_ones() {
+    let mut one = One::new(&ALL[..3], None, true);
+    one.are_slow = |_| true;
+    let told = |one: &mut One, ms: u64, list: &[&str], number: u32| {
+        let voters = Voters::first(list.iter().copied()).numbered(number);
+        one.council = rules(&ALL[..3]).under(voters.clone()).council();
+        one.hear(ms, "b", Letter::Voters { term: Term(CLOCK_MS), voters: voters.into() });
+        one.drain(ms);
+        one.saves.pop().expect("it saves them")
+    };
+    let failed = told(&mut one, 600, ALL, 3);
+    one.election.handle_saved(at(601), failed.number, SaveOutcome::Failed);
+    assert_eq!(one.election.rules().voters().len(), 3, "not in effect");
+    // A letter of before comes late: the store may hold what it takes nothing earlier after.
+    let next = told(&mut one, 610, &ALL[..4], 2);
+    assert_eq!(next.ballot.voters, failed.ballot.voters);
+    one.election.handle_saved(at(611), next.number, SaveOutcome::Done);
+    assert_eq!(one.election.rules().voters().len(), 5);
+}
+
+#[test]
 fn a_hand_over_ends_an_attempt_to_be_elected_anew() {
     for resigns in [false, true] {
         let mut one = One::leading(ALL, &["b", "c"]);

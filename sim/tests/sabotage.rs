@@ -28,7 +28,7 @@ use tidings_sim::scenario::Scenario;
 use tidings_sim::world::World;
 
 /// Each fault and the test that must notice it.
-const FAULTS: [(&str, &str); 22] = [
+const FAULTS: [(&str, &str); 23] = [
     ("late_wake", "mechanisms::late_wake_a_driver_that_stops_for_ten_seconds_declares_nobody_dead"),
     ("stall_tolerance", "mechanisms::stall_tolerance_a_stall_below_p_is_never_a_death"),
     ("accusers", "mechanisms::accusers_one_observer_alone_waits_for_three_p"),
@@ -48,6 +48,7 @@ const FAULTS: [(&str, &str); 22] = [
     ("holders_in_term", "letters::what_a_voter_of_a_later_term_has_saved_does_not_count"),
     ("lease_recounted", "letters::a_lease_is_counted_anew_under_other_voters"),
     ("ends_reelection", "letters::a_hand_over_ends_an_attempt_to_be_elected_anew"),
+    ("failed_save_stays", "letters::voters_that_a_failed_save_may_have_kept_are_saved_before_earlier_ones"),
     ("new_waits", "letters::a_voter_that_may_have_forgotten_waits_before_it_follows_a_lower_term"),
     ("repeated_resign", "letters::a_resignation_is_repeated_until_it_is_confirmed"),
     ("proof_of_address", "bad_input::no_reply_to_an_unproved_address_is_larger_than_what_provoked_it"),

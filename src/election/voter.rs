@@ -262,7 +262,7 @@ impl Voter {
     }
 
     /// Takes a later configuration of voters over, to be saved. Whoever made it led in its term, so this voter is in that
-    /// one at least.
+    /// one at least. One that is later still stays: its save has failed, and nobody knows whether the store holds it.
     pub(super) fn configure(&mut self, voters: Voters) {
         let term = voters.version().term;
         if term > self.ballot.term {
@@ -270,8 +270,15 @@ impl Voter {
             (self.is_void, self.is_new) = (false, false);
         }
         self.followed = self.followed.max(term);
-        self.ballot.voters = Some(voters);
+        if self.voters().is_none_or(|own| own.version() <= voters.version()) || sabotage::is_off("failed_save_stays") {
+            self.ballot.voters = Some(voters);
+        }
         self.is_saved = false;
+    }
+
+    /// The configuration that it saves with its next vote, if not before.
+    pub(super) fn voters(&self) -> Option<&Voters> {
+        self.ballot.voters.as_ref()
     }
 
     /// The configuration that its store holds.

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use tidings::election::Rules;
+use tidings::election::{Election, Rules};
+use tidings::leader::Trigger;
 use tidings::{Event, Instant, NodeId, Protocol, Term};
 
 use crate::checks::{Sometimes, span};
@@ -44,6 +45,8 @@ pub(super) struct Held {
     /// In true time.
     pub(super) since: Instant,
     pub(super) until: Instant,
+    /// Whether its host was handing the office over when last looked at.
+    hands_over: bool,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +90,9 @@ impl Leases {
             } else {
                 of.idle.entry(host).or_insert(latest);
             }
-            let held = of.held.iter_mut().find(|held| held.host == host);
+            let mut held = of.held.iter_mut().find(|held| held.host == host);
+            let hands_over = election.is_handing_over();
+            let handed_over = held.as_mut().is_some_and(|held| std::mem::replace(&mut held.hands_over, hands_over));
             let Some(lease) = lease else {
                 if let Some(held) = held.filter(|held| held.until > now) {
                     held.until = now;
@@ -103,13 +108,13 @@ impl Leases {
                 Some(held) if held.term == lease.term && held.until >= now => held.until = until,
                 Some(held) => {
                     let is_again = held.term == lease.term;
-                    *held = Held { host, term: lease.term, since: now, until };
+                    *held = Held { host, term: lease.term, since: now, until, hands_over };
                     if !is_again {
                         began.push((place, lease.term));
                     }
                 }
                 None => {
-                    of.held.push(Held { host, term: lease.term, since: now, until });
+                    of.held.push(Held { host, term: lease.term, since: now, until, hands_over });
                     began.push((place, lease.term));
                 }
             }
@@ -121,6 +126,7 @@ impl Leases {
                 let falls = broken.as_ref().is_some_and(|broken| broken.check == "terms-rise");
                 let is_promised = self.one_leader && (self.exclusive || !falls);
                 found = found.or(asked(broken, is_promised, "terms fall, as they may", sometimes));
+                found = found.or(kept_office(now, host, election).filter(|_| handed_over));
             }
             let overlap = of.overlap(now, host, name);
             found = found.or(asked(overlap, self.exclusive, "leases overlap, as they may", sometimes));
@@ -170,6 +176,18 @@ impl Leases {
         }
         &mut self.hosts[place]
     }
+}
+
+/// A host leads a new term by an attempt of a leader's to be elected anew: not when it was handing over.
+fn kept_office(now: Instant, host: u32, election: &Election) -> Option<Violation> {
+    let (term, _) = election.office().filter(|(_, trigger)| *trigger == Trigger::Outrun)?;
+    let name = election.rules().name();
+    Some(Violation {
+        check: "hands-over",
+        at: now,
+        text: format!("n{host} was handing {name} over and had itself elected anew, in term {term}"),
+        hosts: vec![host],
+    })
 }
 
 /// What is broken, if that was promised; otherwise it is worth knowing that the check sees it.

@@ -36,6 +36,12 @@ pub fn swarm_election(seed: u64) -> Scenario {
     } else {
         scenario.faults = Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut random }.faults();
     }
+    let mut splits = Random::new(seed, "swarm-splits");
+    if splits.permille(50) {
+        scenario.save_time = round(splits.span(lease / 6, lease / 5), Duration::from_micros(10));
+        scenario.faults = split_terms(hosts, lease, &mut splits);
+        chaos = scenario.faults_end().unwrap_or(chaos);
+    }
     if random.permille(200) {
         clocks_apart(&mut scenario, chaos, &mut random);
     }
@@ -65,6 +71,21 @@ fn kills(lease: Duration, random: &mut Random) -> Vec<Planned> {
         faults.insert(0, Planned::at(MS, loss).lasting(at + lease * 2 - MS));
     }
     faults
+}
+
+/// All stop and stand at once when they go on, some in other terms than others; one of them starts again and does not know
+/// that nothing came of its vote. Who leads is outrun by it then, has itself elected anew, and hands over in the midst of it.
+fn split_terms(hosts: u32, lease: Duration, random: &mut Random) -> Vec<Planned> {
+    let pause = Planned::at(lease * 2, Fault::Pause { hosts: Hosts::All, inbox: Inbox::Kept });
+    let pause = pause.lasting(round(random.span(lease * 2, lease * 5), MS));
+    let again = pause.at + pause.lasts.unwrap_or_default() + round(random.span(lease / 4, lease * 2), MS);
+    let crash =
+        Fault::Crash { hosts: Hosts::These(random.choose(1, hosts)), clock: WallClock::Right, address: Place::Same };
+    let crash = Planned::at(again, crash).lasting(round(random.span(lease / 4, lease), MS));
+    let back = crash.at + crash.lasts.unwrap_or_default();
+    let resign = Fault::Resign { hosts: Hosts::Leader, to: None };
+    let resign = Planned::at(back + round(random.span(lease / 2, lease * 3), MS), resign);
+    vec![pause, crash, resign]
 }
 
 /// Some clocks are as slow and the others as fast as the election bears, until the end of the faults.

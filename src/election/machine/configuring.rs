@@ -199,9 +199,10 @@ impl Election {
             return;
         }
         voter.configure(voters.clone());
+        let is_other = voter.voters().is_some_and(|voters| voters.digest() != self.rules.electorate().digest());
         self.begin_save(Purpose::Voters(Some(from)));
         // It would be elected under the one, and lead under the other.
-        if self.campaign.is_some() && voters.digest() != self.rules.electorate().digest() {
+        if self.campaign.is_some() && is_other {
             self.wait_for_the_elected();
         }
     }

@@ -101,6 +101,13 @@ pub(super) const CANARIES: &[Canary] = &[
     ),
     elected("doubts", "acts-fresh", 41, "a leader that did not run acts at once on the answers of before"),
     elected("first_successor_counts", "works", 1_455, "a second successor gives a leader that hands over more time"),
+    elected("ends_reelection", "hands-over", 39_650, "a leader that hands over goes on to have itself elected anew"),
+    elected(
+        "failed_save_stays",
+        "saved-stays",
+        400_695,
+        "voters whose save has failed are given up for earlier ones, which their store takes no more",
+    ),
     elected("lease_from_asking", "lease-exclusive", 3_841, "a lease counts from when the answers came"),
     elected("check_quorum", "lease-exclusive", 11, "a leader renews its lease without a quorum"),
     elected("gate", "lease-exclusive", 0, "a successor does not wait for its predecessor's word"),
