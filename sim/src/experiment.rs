@@ -297,7 +297,12 @@ impl<A: App> Run<'_, A> {
         }
         self.until(self.world.now() + bound);
         if self.broken.is_empty() {
-            self.broken.extend(unled(&self.world).or_else(|| unsettled(&self.world)));
+            self.broken.extend(unled(&self.world));
+        }
+        if self.broken.is_empty() && unsettled(&self.world).is_some() {
+            // It may have begun just now, under a leader that came late.
+            self.until(self.world.now() + bound);
+            self.broken.extend(unsettled(&self.world));
         }
     }
 

@@ -250,7 +250,8 @@ impl Draw<'_> {
         }
         let crash = Fault::Crash { hosts: self.aim(), clock: WallClock::Epoch, address: Place::Same };
         let crash = self.planned(crash);
-        let set = Planned::at(self.span(crash.at, self.until), Fault::SetClock { hosts: Hosts::All });
+        let back = crash.at + crash.lasts.unwrap_or_default() + MS;
+        let set = Planned::at(self.span(back, self.until), Fault::SetClock { hosts: Hosts::All });
         scenario.faults.extend([crash, set]);
         scenario.faults.sort_by_key(|planned| planned.at);
     }
