@@ -292,10 +292,16 @@ impl<A: App> Run<'_, A> {
         let bound = scenario.election_bound(self.world.config());
         let settling = Settling::new(over, scenario, self.world.configs());
         self.until(over);
-        while self.broken.is_empty() && is_estranged(&self.world) && !settling.is_overdue(self.world.now()) {
-            self.until(self.world.now() + LOOK_EVERY);
+        // A change of voters may make some of those voters who do not know each other yet: then it is waited for them, too.
+        loop {
+            while self.broken.is_empty() && is_estranged(&self.world) && !settling.is_overdue(self.world.now()) {
+                self.until(self.world.now() + LOOK_EVERY);
+            }
+            self.until(self.world.now() + bound);
+            if !is_estranged(&self.world) || settling.is_overdue(self.world.now()) || !self.broken.is_empty() {
+                break;
+            }
         }
-        self.until(self.world.now() + bound);
         if self.broken.is_empty() {
             self.broken.extend(unled(&self.world));
         }
