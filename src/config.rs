@@ -24,7 +24,7 @@ pub(crate) const ELECTIONS_MAX: usize = 8;
 /// Members may differ in all but the cluster's name, so that a configuration can be changed member by member. What each
 /// does follows its own: with another P or probe interval it finds a crash at its own time. Two knobs divide what they
 /// should not: an election under another lease or drift elects nobody together, which [`VotersDiffer`] tells, and
-/// `members_max` must have room for all members on each of them.
+/// `members_max` must have space for all members on each of them.
 ///
 /// [`VotersDiffer`]: crate::event::Event::VotersDiffer
 ///
@@ -85,7 +85,7 @@ pub struct Config {
     pub leave_timeout: Duration,
     /// Members held at most; beyond it new ones are refused, which [`Full`](crate::event::Event::Full) tells. 2 to 65,536,
     /// default 20,000. Whoever is refused is not passed on either: members that know each other only through members
-    /// with full tables do not meet, so leave room for all everywhere.
+    /// with full tables do not meet, so leave space for all everywhere.
     pub members_max: usize,
     /// Longest datagram ever sent, in bytes of UDP payload; whatever UDP carries is received. 1,200 to 65,507, default
     /// 1,400, which fits every common MTU.
@@ -161,8 +161,8 @@ impl Config {
         self.check_durations()?;
         self.check_numbers()?;
         self.check_elections()?;
-        let round_trip_floor = if self.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 };
-        Ok(Rules { rto_floor: Duration::from_millis(round_trip_floor).min(self.probe_timeout), config: self })
+        let rto_min_ms = if self.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 };
+        Ok(Rules { rto_min: Duration::from_millis(rto_min_ms).min(self.probe_timeout), config: self })
     }
 
     fn check_durations(&self) -> Result<(), ConfigError> {
@@ -232,7 +232,7 @@ fn within<T: PartialOrd + fmt::Debug>(knob: &'static str, value: T, low: T, high
 #[derive(Clone, Debug)]
 pub struct Rules {
     config: Config,
-    rto_floor: Duration,
+    rto_min: Duration,
 }
 
 impl Rules {
@@ -241,8 +241,8 @@ impl Rules {
     /// Chosen: below it, scheduler noise makes suspicions (62 to 113 in 150 s at 64 stalling nodes with 50 ms, 21 with
     /// 100 ms).
     #[must_use]
-    pub fn rto_floor(&self) -> Duration {
-        self.rto_floor
+    pub fn rto_min(&self) -> Duration {
+        self.rto_min
     }
 
     /// Datagrams a second that may be sent for changed metadata alone: as many as their bytes would fill.
@@ -293,9 +293,9 @@ mod tests {
 
     #[test]
     fn presets_are_valid_and_their_floors_differ() {
-        assert_eq!(Config::lan("c").check().unwrap().rto_floor(), Duration::from_millis(100));
-        assert_eq!(Config::wan("c").check().unwrap().rto_floor(), Duration::from_millis(100));
-        assert_eq!(Config::local("c").check().unwrap().rto_floor(), Duration::from_millis(50));
+        assert_eq!(Config::lan("c").check().unwrap().rto_min(), Duration::from_millis(100));
+        assert_eq!(Config::wan("c").check().unwrap().rto_min(), Duration::from_millis(100));
+        assert_eq!(Config::local("c").check().unwrap().rto_min(), Duration::from_millis(50));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The tokio driver: the only room that reads a clock, opens a socket or starts a thread.
+//! The tokio driver: the only module that reads a clock, opens a socket or starts a thread.
 //!
 //! One task owns the socket and the protocol; everything the application touches ([`Node`], [`Events`],
 //! [`View`]) talks to it through a bounded channel and one short-held lock, so that nothing the application does can

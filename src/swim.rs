@@ -3,9 +3,8 @@
 //! Each mechanism owns one idea and knows nothing of the others; `machine` alone sees them all, hands each its inputs
 //! and queues what it asks for.
 
-mod answers;
-mod attempts;
 mod awareness;
+mod changes;
 mod events;
 mod flapping;
 mod ghosts;
@@ -13,19 +12,21 @@ mod gossip;
 mod hearsay;
 mod index;
 mod joining;
-mod journal;
-mod lateness;
+mod late_wake;
 mod machine;
 mod members;
 mod meter;
 mod outbox;
 mod pace;
-mod picks;
+mod pings;
 mod probe;
 mod reach;
+mod reachability;
 mod relays;
 mod ring;
+mod round_number;
 mod rtt;
+mod sample;
 mod slot;
 mod suspicion;
 mod sync;

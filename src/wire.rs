@@ -1,4 +1,4 @@
-//! Datagrams to bytes and back: total, strict and bounded; the only room that knows bytes.
+//! Datagrams to bytes and back: total, strict and bounded; the only module that knows bytes.
 //!
 //! `docs/wire.md` describes every byte. A datagram is verified whole before any of it is handed out, so that a caller
 //! that gets a `Datagram` may apply it item by item without meeting an error half way.
@@ -37,7 +37,7 @@ pub(crate) use compare::{Range, Terms};
 pub(crate) use further::{check_further, own_fields, way_out_of, with_way_out};
 pub(crate) use items::{Accusation, Item};
 pub use letter::{Council, Letter, Progress, Question, Round};
-pub(crate) use message::{Digest, Message, Nonce, Pulse};
+pub(crate) use message::{Digest, Message, Nonce, SenderState};
 pub(crate) use record::RecordRef;
 pub(crate) use roles::{ROLE_BYTES_MAX, Role, roles_of, with_roles};
 pub(crate) use saved::check_record;

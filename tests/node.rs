@@ -488,10 +488,10 @@ fn a_snapshot_that_cannot_be_used_or_saved_stops_nothing() {
     block_on(misled.leave()).unwrap();
     assert_eq!(std::fs::read(&foreign).unwrap(), theirs, "another cluster's is left alone");
 
-    // What could not be saved is, as soon as there is room for it and something changes.
+    // What could not be saved is, as soon as there is space for it and something changes.
     std::fs::create_dir(&nowhere).unwrap();
-    block_on(first.set_metadata("there is room")).unwrap();
-    until_saved(&nowhere.join("view"), "there is room");
+    block_on(first.set_metadata("there is space")).unwrap();
+    until_saved(&nowhere.join("view"), "there is space");
     for node in [unsaved, replacing, friend] {
         // A node that has left writes no more.
         block_on(node.leave()).unwrap();

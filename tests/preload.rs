@@ -26,7 +26,7 @@ fn what_there_is_room_for_is_taken_in_once_each_and_told_in_order() {
     let saved: Vec<Record> =
         [3, 0, 1, 3, 7].map(record).into_iter().chain([nowhere]).chain((1..6).map(record)).collect();
     let all = [0, 3, 1, 7, 2, 4, 5];
-    // How many of the saved view find no room: an id that is there twice is refused twice.
+    // How many of the saved view find no space: an id that is there twice is refused twice.
     for (members_max, refused) in [(2, 6), (3, 4), (4, 3), (5, 2), (6, 1), (7, 0), (20, 0)] {
         let config = Config { members_max, ..Config::lan("c") };
         let mut protocol = Protocol::new(config, identity(0), 1, Instant::ORIGIN).unwrap();

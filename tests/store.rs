@@ -361,7 +361,7 @@ fn a_write_that_fails_leaves_the_old_ballot() {
     if let Some(folder) = child_folder() {
         let mut store = FileStore::open(&folder).unwrap();
         assert_fails(&mut store, ballot(7, Some(1)), Some(ErrorKind::FileTooLarge));
-        assert!(!folder.join("default.term.tmp").exists(), "it takes room on a full disk");
+        assert!(!folder.join("default.term.tmp").exists(), "it takes space on a full disk");
         let mut gate = FenceGate::durable(folder.join("gate")).unwrap();
         assert!(matches!(gate.admit(token(6, 1)), Err(FenceError::NotSaved { .. })));
         assert_eq!(gate.highest(), Term(5));

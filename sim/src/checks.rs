@@ -78,7 +78,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("silent-p", "A1: whoever was silent for less than P is not certainly Dead where nothing was lost on the way"),
     ("in-reach", "A2: nobody accuses a member of an address family that it cannot send to"),
     ("datagram-size", "S10: no datagram is longer than datagram_bytes_max"),
-    ("overtakes", "S11: no ordinary news rides on a datagram that leaves out an urgent one for which it has room"),
+    ("overtakes", "S11: no ordinary news rides on a datagram that leaves out an urgent one for which it has space"),
     ("bounds", "S10: every queue and table keeps to its bound"),
     ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
     ("one-vote", "E2: a voter votes once in a term, over all its processes, in letters and on its disk"),

@@ -133,9 +133,9 @@ impl Who {
     /// A datagram in its name.
     #[must_use]
     pub fn says(self, cluster: &str, kind: u8, fields: &[u8], items: &[Vec<u8>]) -> Vec<u8> {
-        let pulse = [&varint(u64::from(self.incarnation))[..], &[0; 10]].concat();
+        let sender_state = [&varint(u64::from(self.incarnation))[..], &[0; 10]].concat();
         let from = self.digest().to_le_bytes();
-        tagged(cluster, kind, &[&from, fields, &pulse, &[items.len() as u8], &items.concat()].concat())
+        tagged(cluster, kind, &[&from, fields, &sender_state, &[items.len() as u8], &items.concat()].concat())
     }
 }
 

@@ -115,7 +115,7 @@ impl<A: App, W: Watch> World<A, W> {
         scenario.check()?;
         let scenario = scenario.resolve(seed);
         let configs = scenario.configs()?;
-        let room = configs.all().map(|config| config.datagram_bytes_max).max().unwrap_or_default();
+        let space = configs.all().map(|config| config.datagram_bytes_max).max().unwrap_or_default();
         let mut world = World {
             now: Instant::ORIGIN,
             seed,
@@ -125,7 +125,7 @@ impl<A: App, W: Watch> World<A, W> {
             filter: None,
             rewrite: None,
             queue: Queue::default(),
-            mail: Mail::new(room),
+            mail: Mail::new(space),
             random: Random::new(seed, "world"),
             trace,
             watch,

@@ -118,7 +118,7 @@ fn swim_4_1_the_least_sent_goes_first() {
     }
 }
 
-/// Holds what one sender told against the clause; how many of its datagrams had more to tell than room.
+/// Holds what one sender told against the clause; how many of its datagrams had more to tell than space.
 fn check_sends(tap: &[Tapped], (sender, n): (u32, u32), sends: usize) -> usize {
     let mut choices = 0;
     let mut sent: BTreeMap<_, usize> = (0..n).map(|m| (id(m), 0)).collect();

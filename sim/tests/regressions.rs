@@ -335,7 +335,7 @@ fn a_refutation_of_our_own_is_told_to_our_application() {
     assert_eq!(updated, Some(Incarnation(me.incarnation + 1)));
 }
 
-/// Who comes back takes a place like a new member: with a full table it waits until there is room.
+/// Who comes back takes a place like a new member: with a full table it waits until there is space.
 #[test]
 fn who_comes_back_to_a_full_table_waits_for_a_place() {
     let mut net = cluster(&Config { members_max: 4, ..lan() }, 5, 4);
@@ -359,7 +359,7 @@ fn who_comes_back_to_a_full_table_waits_for_a_place() {
     }
     net.leave(4);
     let is_in = |net: &Net| (0..3).all(|n| net.state(n, 3) == Some(State::Alive));
-    assert!(net.until(secs(30), is_in), "there is room");
+    assert!(net.until(secs(30), is_in), "there is space");
     assert_eq!(net.protocol(0).member(id(3)).map(|row| row.address()), Some(net.address(restarted)));
 }
 

@@ -68,7 +68,7 @@ impl Place {
             .map_err(|error| about(&new, "cannot be written", &error))
             .and_then(|()| rename(disk, &new, &self.path));
         if replaced.is_err() {
-            // It would be overwritten the next time, but on a full disk its room is needed until then.
+            // It would be overwritten the next time, but on a full disk its space is needed until then.
             let _ = disk.remove(&new);
         }
         replaced

@@ -16,7 +16,7 @@ pub struct Accusers {
 }
 
 impl Accusers {
-    /// Adds one; false if it was there already or there is no room.
+    /// Adds one; false if it was there already or there is no space.
     pub fn insert(&mut self, id: NodeId) -> bool {
         for place in &mut self.ids {
             match place {

@@ -18,7 +18,7 @@ use crate::wire::{Council, Letter, ROLE_BYTES_MAX, Rejected, Role};
 
 /// Members with another configuration that are named in one event.
 const DIFFERING_MAX: usize = 16;
-/// What a node's other further fields take, with room to spare.
+/// What a node's other further fields take, with space to spare.
 const OTHER_FIELDS_BYTES: usize = 68;
 
 /// A ballot to be saved, of which election; answer it with [`Protocol::handle_saved`](super::Protocol::handle_saved).
@@ -91,7 +91,7 @@ impl Elections {
             revision: u64::MAX,
             is_role_new: true,
             asked: BTreeMap::new(),
-            patience: rules.rto_floor(),
+            patience: rules.rto_min(),
             is_stopped: false,
         }
     }
@@ -462,8 +462,8 @@ const fn liveness(state: Option<State>) -> Liveness {
 
 /// How long a word may be at a node with so many elections, where those of the others take so many bytes together.
 fn longest_word(elections: usize, others: usize) -> usize {
-    let room = EXTRA_BYTES_MAX.saturating_sub(OTHER_FIELDS_BYTES + elections * ROLE_BYTES_MAX + others);
-    room.min(WORD_BYTES_MAX)
+    let space = EXTRA_BYTES_MAX.saturating_sub(OTHER_FIELDS_BYTES + elections * ROLE_BYTES_MAX + others);
+    space.min(WORD_BYTES_MAX)
 }
 
 /// Why other voters were not asked for, or are not there.

@@ -1,6 +1,6 @@
 //! Entries to bytes, up to a bound that is never passed.
 //!
-//! An entry is written whole or not at all, and room is kept for the last one, which says why the recording ends.
+//! An entry is written whole or not at all, and space is kept for the last one, which says why the recording ends.
 
 use std::fmt;
 use std::io;

@@ -15,7 +15,7 @@ use crate::sabotage;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 
-/// How long a tombstone is kept. Chosen: longer than any rumour rides.
+/// How long a tombstone is kept. Chosen: longer than any rumour is passed on.
 pub(crate) const TOMBSTONE_RETENTION: Duration = Duration::from_secs(600);
 
 /// Rates are in dials a million seconds, of the whole cluster. A death is dialled about once a second at first,

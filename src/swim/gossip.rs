@@ -1,7 +1,7 @@
-//! News that spread: what rides on datagrams, least-sent first, and how much may be forwarded at once (SWIM 4.1).
+//! News that spread: what is piggybacked on datagrams, least-sent first, and how much may be forwarded at once (SWIM 4.1).
 //!
 //! A news is only the name of a member; what is told of it is read from the table when the datagram is made, so that
-//! the newest state goes out and an older one never does. Each rides λ·⌈log2(n+1)⌉ times in all. On first receipt it is
+//! the newest state goes out and an older one never does. Each goes out λ·⌈log2(n+1)⌉ times in all. On first receipt it is
 //! also forwarded at once, under a token bucket that keeps a storm from feeding itself. The queue is one doubly linked
 //! list for each count of sends and urgency, threaded through the slots, so that nothing stale can be left in it.
 
@@ -110,7 +110,7 @@ impl Gossip {
     }
 
     /// There is something new to tell of `slot`; `carriers` datagrams are due to forward it at once.
-    pub(crate) fn tell(&mut self, slot: Slot, urgency: Urgency, carriers: usize) {
+    pub(crate) fn spread(&mut self, slot: Slot, urgency: Urgency, carriers: usize) {
         let place = slot.0 as usize;
         if self.places.len() <= place {
             self.places.resize(place + 1, NOWHERE);
@@ -125,7 +125,7 @@ impl Gossip {
                 self.unlink(slot);
                 self.link(slot, urgency, 0);
             }
-            None if self.make_room(urgency) => self.link(slot, urgency, 0),
+            None if self.make_space(urgency) => self.link(slot, urgency, 0),
             None => return,
         }
         self.places[place].base = None;
@@ -164,9 +164,9 @@ impl Gossip {
 
     /// Writes into `batch` what should go out next, at most `most` of them: urgent before ordinary, and of each the
     /// least-sent first. Each that goes out is then [`Gossip::sent`].
-    pub(crate) fn list(&self, most: usize, changes: Changes, batch: &mut Vec<Slot>) {
+    pub(crate) fn list(&self, most: usize, changes: ChangedNews, batch: &mut Vec<Slot>) {
         batch.clear();
-        let ordinary = if changes == Changes::Wait { &ORDINARY[..1] } else { ORDINARY };
+        let ordinary = if changes == ChangedNews::Wait { &ORDINARY[..1] } else { ORDINARY };
         let kinds = if sabotage::is_off("urgent_first") { [&ALL[..], &[]] } else { [URGENT, ordinary] };
         for urgencies in kinds {
             let mut left: usize = urgencies.iter().map(|urgency| self.counts[*urgency as usize]).sum();
@@ -217,7 +217,7 @@ impl Gossip {
         self.change_carriers_due
     }
 
-    /// So many of them were sent; each carried what there was room for.
+    /// So many of them were sent; each carried what there was space for.
     pub(crate) fn carried(&mut self, count: usize) {
         self.carriers_due = self.carriers_due.saturating_sub(count);
         self.change_carriers_due = self.change_carriers_due.saturating_sub(count);
@@ -225,7 +225,7 @@ impl Gossip {
 
     /// Whether one more news may enter. A full queue gives up the ordinary news that was sent most often; an unsent one
     /// only for an urgent news, and an urgent one only for an urgent one and if it was sent.
-    fn make_room(&mut self, urgency: Urgency) -> bool {
+    fn make_space(&mut self, urgency: Urgency) -> bool {
         if self.len() < self.count_max || sabotage::is_off("news_max") {
             return true;
         }
@@ -276,7 +276,7 @@ impl Gossip {
 
 /// Whether news of changed metadata may go out now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Changes {
+pub(crate) enum ChangedNews {
     Go,
     Wait,
 }
@@ -328,7 +328,7 @@ mod tests {
 
     fn batch(gossip: &Gossip, most: usize) -> Vec<u32> {
         let mut batch = Vec::new();
-        gossip.list(most, Changes::Go, &mut batch);
+        gossip.list(most, ChangedNews::Go, &mut batch);
         batch.into_iter().map(|slot| slot.0).collect()
     }
 
@@ -346,7 +346,7 @@ mod tests {
     fn urgent_first_at_every_count_of_sends_then_least_sent_and_each_so_often() {
         let mut gossip = Gossip::new(16);
         for (slot, urgency) in ALL.into_iter().rev().enumerate() {
-            gossip.tell(Slot(slot as u32), urgency, 4);
+            gossip.spread(Slot(slot as u32), urgency, 4);
         }
         assert_eq!(batch(&gossip, 9), [5, 4, 3, 2, 1, 0]);
         assert_eq!(gossip.urgent().map(|slot| slot.0).collect::<Vec<_>>(), [5, 4, 3, 2]);
@@ -358,11 +358,11 @@ mod tests {
     #[test]
     fn an_urgent_news_that_was_sent_goes_before_an_ordinary_one_that_was_not() {
         let mut gossip = Gossip::new(16);
-        gossip.tell(Slot(1), Urgency::Suspect, 4);
+        gossip.spread(Slot(1), Urgency::Suspect, 4);
         send_one(&mut gossip, 9);
-        gossip.tell(Slot(2), Urgency::Joined, 4);
-        gossip.tell(Slot(3), Urgency::Changed, 4);
-        gossip.tell(Slot(4), Urgency::Dead, 0);
+        gossip.spread(Slot(2), Urgency::Joined, 4);
+        gossip.spread(Slot(3), Urgency::Changed, 4);
+        gossip.spread(Slot(4), Urgency::Dead, 0);
         assert_eq!(batch(&gossip, 9), [4, 1, 2, 3]);
     }
 
@@ -370,27 +370,27 @@ mod tests {
     fn changes_wait_and_nothing_else() {
         let mut gossip = Gossip::new(16);
         for (slot, urgency) in ALL.into_iter().enumerate() {
-            gossip.tell(Slot(slot as u32), urgency, 4);
+            gossip.spread(Slot(slot as u32), urgency, 4);
         }
         let mut batch = Vec::new();
-        gossip.list(9, Changes::Wait, &mut batch);
+        gossip.list(9, ChangedNews::Wait, &mut batch);
         assert_eq!(batch, [0, 1, 2, 3, 4].map(Slot));
     }
 
     #[test]
     fn a_change_neither_ends_nor_prolongs_what_is_urgent() {
         let mut gossip = Gossip::new(16);
-        gossip.tell(Slot(1), Urgency::Refutation, 4);
+        gossip.spread(Slot(1), Urgency::Refutation, 4);
         send_one(&mut gossip, 3);
-        gossip.tell(Slot(1), Urgency::Changed, 4);
+        gossip.spread(Slot(1), Urgency::Changed, 4);
         assert_eq!(gossip.urgency(Slot(1)), Some(Urgency::Refutation));
-        gossip.tell(Slot(2), Urgency::Joined, 4);
-        gossip.tell(Slot(2), Urgency::Changed, 4);
+        gossip.spread(Slot(2), Urgency::Joined, 4);
+        gossip.spread(Slot(2), Urgency::Changed, 4);
         // Two sends of the refutation are left; the change that it owes is a news of its own.
         assert_eq!(send_all(&mut gossip, 3), [1, 1, 2, 1, 2, 1, 2, 1]);
-        gossip.tell(Slot(1), Urgency::Refutation, 4);
-        gossip.tell(Slot(1), Urgency::Changed, 4);
-        gossip.tell(Slot(1), Urgency::Dead, 4);
+        gossip.spread(Slot(1), Urgency::Refutation, 4);
+        gossip.spread(Slot(1), Urgency::Changed, 4);
+        gossip.spread(Slot(1), Urgency::Dead, 4);
         assert_eq!(send_all(&mut gossip, 3), [1, 1, 1], "a death owes no change");
     }
 
@@ -398,11 +398,11 @@ mod tests {
     fn what_changed_back_and_forth_before_it_was_sent_is_one_news() {
         let mut gossip = Gossip::new(16);
         for urgency in [Urgency::Suspect, Urgency::Refutation, Urgency::Suspect] {
-            gossip.tell(Slot(1), urgency, 4);
+            gossip.spread(Slot(1), urgency, 4);
         }
-        gossip.tell(Slot(2), Urgency::Left, 4);
+        gossip.spread(Slot(2), Urgency::Left, 4);
         gossip.hush(Slot(2));
-        gossip.tell(Slot(2), Urgency::Left, 4);
+        gossip.spread(Slot(2), Urgency::Left, 4);
         assert_eq!(batch(&gossip, 9), [2, 1]);
         assert_eq!(send_all(&mut gossip, 1), [2, 1]);
     }
@@ -410,12 +410,12 @@ mod tests {
     #[test]
     fn a_newer_news_starts_over() {
         let mut gossip = Gossip::new(16);
-        gossip.tell(Slot(1), Urgency::Joined, 4);
+        gossip.spread(Slot(1), Urgency::Joined, 4);
         send_one(&mut gossip, 3);
         send_one(&mut gossip, 3);
-        gossip.tell(Slot(1), Urgency::Dead, 4);
+        gossip.spread(Slot(1), Urgency::Dead, 4);
         assert_eq!(send_all(&mut gossip, 3).len(), 3);
-        gossip.tell(Slot(1), Urgency::Dead, 4);
+        gossip.spread(Slot(1), Urgency::Dead, 4);
         gossip.hush(Slot(1));
         assert_eq!((send_one(&mut gossip, 3), gossip.len()), (None, 0));
     }
@@ -423,10 +423,10 @@ mod tests {
     #[test]
     fn a_full_queue_gives_up_the_most_sent_ordinary_news() {
         let mut gossip = Gossip::new(2);
-        gossip.tell(Slot(1), Urgency::Joined, 4);
+        gossip.spread(Slot(1), Urgency::Joined, 4);
         send_one(&mut gossip, 9);
         for slot in 2..5 {
-            gossip.tell(Slot(slot), Urgency::Joined, 4);
+            gossip.spread(Slot(slot), Urgency::Joined, 4);
         }
         assert_eq!(batch(&gossip, 9), [2, 3], "the one that was sent, then the newcomer");
     }
@@ -435,21 +435,21 @@ mod tests {
     fn a_full_queue_refuses_no_urgent_news_for_an_ordinary_one() {
         let mut gossip = Gossip::new(3);
         for (slot, urgency) in [(1, Urgency::Changed), (2, Urgency::Joined), (3, Urgency::Suspect)] {
-            gossip.tell(Slot(slot), urgency, 4);
+            gossip.spread(Slot(slot), urgency, 4);
         }
         // Changed metadata go first, then the new member, both unsent.
-        gossip.tell(Slot(4), Urgency::Dead, 4);
+        gossip.spread(Slot(4), Urgency::Dead, 4);
         assert_eq!(batch(&gossip, 9), [4, 3, 2]);
-        gossip.tell(Slot(5), Urgency::Refutation, 4);
+        gossip.spread(Slot(5), Urgency::Refutation, 4);
         assert_eq!(batch(&gossip, 9), [5, 4, 3]);
         // All is urgent and unsent: nothing more fits.
-        gossip.tell(Slot(6), Urgency::Dead, 4);
+        gossip.spread(Slot(6), Urgency::Dead, 4);
         assert_eq!(batch(&gossip, 9), [5, 4, 3]);
         // Once one was sent, an urgent news may take its place, and an ordinary one may not.
         send_one(&mut gossip, 9);
-        gossip.tell(Slot(7), Urgency::Joined, 4);
+        gossip.spread(Slot(7), Urgency::Joined, 4);
         assert_eq!(batch(&gossip, 9), [4, 3, 5]);
-        gossip.tell(Slot(8), Urgency::Suspect, 4);
+        gossip.spread(Slot(8), Urgency::Suspect, 4);
         assert_eq!(batch(&gossip, 9), [4, 3, 8]);
     }
 
@@ -461,7 +461,7 @@ mod tests {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let (slot, what) = (Slot(random >> 16 & 15), random >> 24);
             match what % 8 {
-                urgency @ 0..6 => gossip.tell(slot, ALL[urgency as usize], 4),
+                urgency @ 0..6 => gossip.spread(slot, ALL[urgency as usize], 4),
                 6 => gossip.hush(slot),
                 _ => drop(send_one(&mut gossip, 5)),
             }
@@ -473,10 +473,10 @@ mod tests {
     #[test]
     fn forwarding_of_changes_is_counted_apart() {
         let mut gossip = Gossip::new(8);
-        gossip.tell(Slot(1), Urgency::Changed, 4);
+        gossip.spread(Slot(1), Urgency::Changed, 4);
         assert_eq!((gossip.carriers_due(), gossip.change_carriers_due()), (0, 4));
-        gossip.tell(Slot(2), Urgency::Dead, 0);
-        gossip.tell(Slot(3), Urgency::Suspect, 3);
+        gossip.spread(Slot(2), Urgency::Dead, 0);
+        gossip.spread(Slot(3), Urgency::Suspect, 3);
         gossip.carried(1);
         assert_eq!((gossip.carriers_due(), gossip.change_carriers_due()), (2, 3));
     }
@@ -486,14 +486,14 @@ mod tests {
         let mut gossip = Gossip::new(8);
         let base = Some(Incarnation(3));
         for urgency in [Urgency::Joined, Urgency::Changed, Urgency::Suspect] {
-            gossip.tell(Slot(1), Urgency::Joined, 4);
+            gossip.spread(Slot(1), Urgency::Joined, 4);
             gossip.build_on(Slot(1), Incarnation(3));
             assert_eq!(gossip.base(Slot(1)), base);
-            gossip.tell(Slot(1), urgency, 4);
+            gossip.spread(Slot(1), urgency, 4);
             assert_eq!(gossip.base(Slot(1)), None, "{urgency:?}");
             gossip.hush(Slot(1));
         }
-        gossip.tell(Slot(1), Urgency::Joined, 4);
+        gossip.spread(Slot(1), Urgency::Joined, 4);
         gossip.build_on(Slot(1), Incarnation(3));
         send_one(&mut gossip, 2);
         assert_eq!(gossip.base(Slot(1)), base);
@@ -504,9 +504,9 @@ mod tests {
     #[test]
     fn what_did_not_fit_keeps_its_place() {
         let mut gossip = Gossip::new(8);
-        gossip.tell(Slot(1), Urgency::Joined, 4);
-        gossip.tell(Slot(2), Urgency::Joined, 4);
-        gossip.tell(Slot(3), Urgency::Joined, 4);
+        gossip.spread(Slot(1), Urgency::Joined, 4);
+        gossip.spread(Slot(2), Urgency::Joined, 4);
+        gossip.spread(Slot(3), Urgency::Joined, 4);
         gossip.sent(Slot(2), 3);
         assert_eq!(batch(&gossip, 9), [1, 3, 2]);
     }

@@ -36,7 +36,7 @@ impl Index {
         self.used += 1;
     }
 
-    /// Makes room for so many more, so that none of them is moved again while the others enter.
+    /// Makes space for so many more, so that none of them is moved again while the others enter.
     pub(crate) fn reserve(&mut self, more: usize, key_of: impl Fn(Slot) -> u64) {
         let needed = (self.used + more) * 8;
         if needed > self.places.len() * 7 {
@@ -135,13 +135,13 @@ mod tests {
             let key_of = |slot: Slot| u64::from(slot.0).wrapping_mul(0x9e37_79b9);
             let (mut slowly, mut at_once) = (Index::default(), Index::default());
             at_once.reserve(count, key_of);
-            let room = at_once.places.len();
+            let space = at_once.places.len();
             for slot in (0..count as u32).map(Slot) {
                 slowly.insert(key_of(slot), slot, key_of);
                 at_once.insert(key_of(slot), slot, key_of);
             }
-            assert_eq!((at_once.places.len(), at_once.used), (room, count));
-            assert!(count == 0 || room == slowly.places.len(), "{count}");
+            assert_eq!((at_once.places.len(), at_once.used), (space, count));
+            assert!(count == 0 || space == slowly.places.len(), "{count}");
         }
     }
 }

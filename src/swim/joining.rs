@@ -38,7 +38,7 @@ struct Pending {
 
 /// Another process that may bear our name and be alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Twin {
+pub(crate) struct DuplicateName {
     pub(crate) generation: Generation,
     pub(crate) address: SocketAddr,
     /// When its silence means that it is our past.
@@ -66,7 +66,7 @@ pub(crate) struct Joining {
     pub(crate) dialled: Option<(Instant, SocketAddr)>,
     pending: VecDeque<Pending>,
     serial: u32,
-    pub(crate) twin: Option<Twin>,
+    pub(crate) duplicate: Option<DuplicateName>,
     /// The earlier start of our name that was last heard of.
     pub(crate) predecessor: Option<Generation>,
     /// How often the contacts were dialled since somebody was known.

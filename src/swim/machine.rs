@@ -1,36 +1,40 @@
 //! Routes inputs to the mechanisms and queues what they ask for.
 //!
-//! The only room that sees all of them. Each file below is one kind of input or decision: what came in, what is
+//! The only module that sees all of them. Each file below is one kind of input or decision: what came in, what is
 //! believed of it, what is probed, who is judged, who is let in, what goes out.
 
 mod absence;
-mod accusing;
-mod belief;
-mod entry;
-mod evidence;
-mod farewell;
+mod accusations;
+mod answers;
+mod anti_entropy;
+mod duplicate_name;
+mod election_messages;
 #[cfg(test)]
 mod fixture;
+mod flapping;
+mod forget;
 mod forwarding;
 mod further;
-mod inbound;
 mod isolation;
-mod judging;
-mod letters;
+mod join;
+mod late_wake;
+mod leave;
+mod merge;
 mod metadata;
 mod news;
 mod origin;
-mod outbound;
 mod own_address;
 mod probing;
 mod range;
-mod repair;
-mod selfhood;
-mod telling;
+mod receive;
+mod refute;
+mod send;
+mod verdict;
 mod whereabouts;
 
-pub use farewell::{ForgetError, LeaveProgress};
-pub(crate) use letters::Received;
+pub(crate) use election_messages::Received;
+pub use forget::ForgetError;
+pub use leave::LeaveProgress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -44,8 +48,6 @@ use crate::member::{Advertise, Member, NodeId, Record, State};
 use crate::metrics::Metrics;
 use crate::random::{Purpose, Random};
 use crate::sabotage;
-use crate::swim::answers::Answers;
-use crate::swim::attempts::Attempts;
 use crate::swim::awareness::Awareness;
 use crate::swim::events::Events;
 use crate::swim::flapping::Flapping;
@@ -53,14 +55,17 @@ use crate::swim::ghosts::Ghosts;
 use crate::swim::gossip::{Bucket, Gossip};
 use crate::swim::hearsay::Hearsay;
 use crate::swim::joining::Joining;
-use crate::swim::lateness::Lateness;
+use crate::swim::late_wake::Lateness;
 use crate::swim::members::Members;
 use crate::swim::meter::Meter;
 use crate::swim::outbox::Outbox;
 use crate::swim::pace::MetadataPace;
+use crate::swim::pings::Pings;
 use crate::swim::probe::Rounds;
 use crate::swim::reach::Reach;
+use crate::swim::reachability::Reachability;
 use crate::swim::relays::Relays;
+use crate::swim::round_number::RoundNumber;
 use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Suspicions, Verdict};
@@ -71,10 +76,9 @@ use crate::time::Instant;
 use crate::why::Why;
 use crate::wire::{Codec, Digest, Rejected};
 
-use farewell::Leaving;
-use inbound::Rounding;
+use anti_entropy::AntiEntropy;
 use isolation::Sweep;
-use repair::Repair;
+use leave::Leaving;
 
 /// How long the budget of changes is saved up. A guess: no other was measured.
 const CHANGE_BYTES_BURST: Duration = Duration::from_secs(4);
@@ -92,10 +96,10 @@ pub(crate) struct Machine {
     suspicions: Suspicions,
     /// Why each dead member is dead, for as long as its row is kept.
     verdicts: BTreeMap<Slot, Verdict>,
-    attempts: Attempts,
+    pings: Pings,
     rounds: Rounds,
     relays: Relays,
-    answers: Answers,
+    reachability: Reachability,
     awareness: Awareness,
     lateness: Lateness,
     gossip: Gossip,
@@ -105,12 +109,12 @@ pub(crate) struct Machine {
     /// Bytes of changes, on whatever datagram.
     change_meter: Meter,
     metadata_pace: MetadataPace,
-    repair: Repair,
+    repair: AntiEntropy,
     ghosts: Ghosts,
     hearsay: Hearsay,
     joining: Joining,
     leaving: Option<Leaving>,
-    rounding: Rounding,
+    rounding: RoundNumber,
     whereabouts: Whereabouts,
     ways: Ways,
     pooled: Rtt,
@@ -161,7 +165,7 @@ impl Machine {
         let mut timers = Timers::new();
         let interval = rules.probe_interval;
         timers.set(Timer::Tick, now + random.probing.fraction_of(interval));
-        let whereabouts = Whereabouts::new(advertise, rules.rto_floor() * 3, rules.probe_interval);
+        let whereabouts = Whereabouts::new(advertise, rules.rto_min() * 3, rules.probe_interval);
         let latest_start = me.generation().0;
         let mut machine = Machine {
             codec: Codec::new(&rules.cluster, rules.datagram_bytes_max),
@@ -170,10 +174,10 @@ impl Machine {
             members: Members::new(me, key),
             suspicions: Suspicions::default(),
             verdicts: BTreeMap::new(),
-            attempts: Attempts::new(rules.stall_tolerance * 3),
+            pings: Pings::new(rules.stall_tolerance * 3),
             rounds: Rounds::default(),
             relays: Relays::default(),
-            answers: Answers::default(),
+            reachability: Reachability::default(),
             awareness: Awareness::default(),
             lateness: Lateness::default(),
             gossip: Gossip::new(rules.news_max),
@@ -181,12 +185,12 @@ impl Machine {
             change_bucket: Bucket::new(now, rules.change_datagrams_per_second(), CHANGE_DATAGRAMS_BURST),
             change_meter: Meter::new(now, rules.metadata_bytes_per_second, CHANGE_BYTES_BURST),
             metadata_pace: MetadataPace::new(),
-            repair: Repair::new(now),
+            repair: AntiEntropy::new(now),
             ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.stall_tolerance * 3),
             hearsay: Hearsay::default(),
             joining: Joining::default(),
             leaving: None,
-            rounding: Rounding::default(),
+            rounding: RoundNumber::default(),
             whereabouts,
             ways: Ways::default(),
             pooled: Rtt::default(),
@@ -211,7 +215,7 @@ impl Machine {
         };
         let me = machine.members.me();
         machine.events.push(Event::Up(machine.members.member(me).clone()));
-        machine.tell(me, crate::swim::gossip::Urgency::Joined);
+        machine.gossip(me, crate::swim::gossip::Urgency::Joined);
         machine
     }
 
@@ -222,7 +226,7 @@ impl Machine {
             return;
         }
         let soonest = self.timers.soonest();
-        if let Some(wake) = self.lateness.judge(self.now, soonest, self.rules.rto_floor()) {
+        if let Some(wake) = self.lateness.observe(self.now, soonest, self.rules.rto_min()) {
             self.wake_late(wake);
         }
     }
@@ -273,6 +277,12 @@ impl Machine {
         }
     }
 
+    /// Nothing more is done or sent.
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.outbox.clear();
+    }
+
     /// Tells the application of something that another machine found out, in its place among the events.
     pub(crate) fn tell_of(&mut self, event: Event) {
         self.events.push(event);
@@ -320,11 +330,11 @@ impl Machine {
     }
 
     pub(crate) fn revision(&self) -> u64 {
-        self.members.journal().revision()
+        self.members.changes().revision()
     }
 
     pub(crate) fn changed_since(&self, revision: u64) -> Option<impl Iterator<Item = NodeId> + '_> {
-        self.members.journal().since(revision)
+        self.members.changes().since(revision)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

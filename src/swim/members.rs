@@ -2,14 +2,14 @@
 //!
 //! Every change of a row goes through [`Members::change`], which takes the row out of all that is derived from it (the
 //! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere. Whatever
-//! is told of a row and changes is noted in the journal.
+//! is told of a row and changes is noted in [`Changes`].
 
 use twox_hash::XxHash3_64;
 
 use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
 use crate::sabotage;
+use crate::swim::changes::Changes;
 use crate::swim::index::Index;
-use crate::swim::journal::Journal;
 use crate::swim::reach::Reach;
 use crate::swim::ring::Ring;
 use crate::swim::rtt::Rtt;
@@ -96,7 +96,7 @@ pub(crate) struct Members {
     counts: [Counts; 2],
     hash_key: u64,
     view_hash: u64,
-    journal: Journal,
+    changes: Changes,
 }
 
 impl Members {
@@ -113,7 +113,7 @@ impl Members {
             counts: Default::default(),
             hash_key,
             view_hash: 0,
-            journal: Journal::new(),
+            changes: Changes::new(),
         };
         members.me = members.insert(me);
         members
@@ -169,8 +169,8 @@ impl Members {
     }
 
     /// What changed last among that which is told of the rows.
-    pub(crate) fn journal(&self) -> &Journal {
-        &self.journal
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     pub(crate) fn ring_len(&self) -> usize {
@@ -207,15 +207,15 @@ impl Members {
         slot
     }
 
-    /// Adds a row, Alive, for each record of an unknown id, `room` of them at most; them, and how many were refused.
+    /// Adds a row, Alive, for each record of an unknown id, `space` of them at most; them, and how many were refused.
     ///
     /// The same as inserting one by one, without that each moves half of the ring and without slack in the tables.
     pub(crate) fn insert_all<'a>(
         &mut self,
         records: impl Iterator<Item = &'a Record> + Clone,
-        room: usize,
+        space: usize,
     ) -> (Vec<Slot>, u64) {
-        let expected = records.clone().filter(|record| self.find(record.id()).is_none()).count().min(room);
+        let expected = records.clone().filter(|record| self.find(record.id()).is_none()).count().min(space);
         self.reserve(expected);
         let mut added = Vec::with_capacity(expected);
         let mut refused = 0;
@@ -224,7 +224,7 @@ impl Members {
             if self.find(record.id()).is_some() {
                 continue;
             }
-            if added.len() < room {
+            if added.len() < space {
                 added.push(self.insert_unplaced(record.clone()));
             } else {
                 refused += 1;
@@ -249,7 +249,7 @@ impl Members {
         let rows = &self.rows;
         self.by_id.insert(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
         self.enter_sums(slot);
-        self.journal.note(id);
+        self.changes.note(id);
         slot
     }
 
@@ -261,7 +261,7 @@ impl Members {
         self.by_id.remove(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
         self.rows[slot.0 as usize].standing = Presence::Free;
         self.free.push(slot);
-        self.journal.note(id);
+        self.changes.note(id);
     }
 
     pub(crate) fn set_state(&mut self, slot: Slot, state: State) {
@@ -284,7 +284,7 @@ impl Members {
         let member = &mut self.rows[slot.0 as usize].member;
         if member.flaps != flaps {
             member.flaps = flaps;
-            self.journal.note(member.id());
+            self.changes.note(member.id());
         }
     }
 
@@ -298,7 +298,7 @@ impl Members {
         let row = &mut self.rows[slot.0 as usize];
         if incarnation > row.member.incarnation {
             row.member.incarnation = incarnation;
-            self.journal.note(row.member.id());
+            self.changes.note(row.member.id());
         }
     }
 
@@ -351,7 +351,7 @@ impl Members {
         self.exit(slot);
         change(&mut self.rows[slot.0 as usize]);
         self.enter(slot);
-        self.journal.note(self.member(slot).id());
+        self.changes.note(self.member(slot).id());
     }
 
     fn place(&mut self, row: Row) -> Slot {
@@ -364,7 +364,7 @@ impl Members {
         Slot(self.rows.len() as u32 - 1)
     }
 
-    /// Makes room for so many more rows.
+    /// Makes space for so many more rows.
     fn reserve(&mut self, more: usize) {
         self.reserve_rows(more.saturating_sub(self.free.len()));
         let rows = &self.rows;

@@ -43,11 +43,11 @@ pub(crate) struct Intent {
     /// Its length at most: to an unproved address, the length of what provoked it.
     pub(crate) bytes_max: usize,
     /// Whether news may ride on it.
-    pub(crate) rides: Rides,
+    pub(crate) piggyback: Piggyback,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Rides {
+pub(crate) enum Piggyback {
     News,
     Nothing,
 }
@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn is_bounded_and_counts_what_it_drops() {
         let to = "127.0.0.1:1".parse().unwrap();
-        let intent = Intent { to, message: Message::News, first: First::Nothing, bytes_max: 1_400, rides: Rides::News };
+        let intent =
+            Intent { to, message: Message::News, first: First::Nothing, bytes_max: 1_400, piggyback: Piggyback::News };
         let mut outbox = Outbox::default();
         for _ in 0..INTENTS_MAX + 5 {
             outbox.push(intent.clone());

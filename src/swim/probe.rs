@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::member::Accusers;
-use crate::swim::picks::Picks;
+use crate::swim::sample::Sample;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::Digest;
@@ -41,7 +41,7 @@ pub(crate) struct Round {
     pub(crate) began: Instant,
     pub(crate) pings: u32,
     pub(crate) nackers: Accusers,
-    pub(crate) relays: Picks,
+    pub(crate) relays: Sample,
     relays_asked: bool,
     rto: Duration,
     next: Instant,
@@ -87,7 +87,7 @@ impl Rounds {
             began: now,
             pings: 0,
             nackers: Accusers::default(),
-            relays: Picks::default(),
+            relays: Sample::default(),
             relays_asked: occasion == Occasion::Solicited,
             rto,
             next: now,
@@ -139,7 +139,7 @@ impl Rounds {
             round.fails_at = now + length;
             round.pings = 0;
             round.nackers = Accusers::default();
-            round.relays = Picks::default();
+            round.relays = Sample::default();
             round.relays_asked = round.occasion == Occasion::Solicited;
             self.serial = self.serial.wrapping_add(1);
             round.serial = self.serial;

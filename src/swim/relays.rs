@@ -1,7 +1,7 @@
 //! Pings made on behalf of others: forward the target's echo, or say that none came.
 //!
 //! A relay pings once with the prober's own nonce, so that what it forwards is the target's echo and not its own
-//! opinion (SWIM 4.1's indirect probe; the nack is Lifeguard's). It keeps the errand for a while after a nack: a late
+//! opinion (SWIM 4.1's indirect probe; the nack is Lifeguard's). It keeps the request for a while after a nack: a late
 //! echo is still worth forwarding.
 
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ pub(crate) enum Budget {
 
 #[derive(Debug, Default)]
 pub(crate) struct Relays {
-    errands: VecDeque<Relay>,
+    requests: VecDeque<Relay>,
 }
 
 impl Relays {
@@ -46,35 +46,35 @@ impl Relays {
         nack_at: Instant,
         drop_at: Instant,
     ) {
-        if self.errands.len() == RELAYS_MAX {
-            self.errands.pop_front();
+        if self.requests.len() == RELAYS_MAX {
+            self.requests.pop_front();
         }
-        self.errands.push_back(Relay { nonce, prober, budget, target, nack_at, drop_at });
+        self.requests.push_back(Relay { nonce, prober, budget, target, nack_at, drop_at });
     }
 
-    /// Takes the errand that this echo from `target` fulfils.
+    /// Takes the request that this echo from `target` fulfils.
     pub(crate) fn fulfil(&mut self, nonce: Nonce, target: Digest) -> Option<Relay> {
-        let place = self.errands.iter().position(|relay| relay.nonce == nonce && relay.target == target)?;
+        let place = self.requests.iter().position(|relay| relay.nonce == nonce && relay.target == target)?;
         let is_spent = |relay: &Relay| relay.nack_at == Instant::NEVER && relay.budget != Budget::Free;
-        self.errands.remove(place).filter(|relay| !is_spent(relay))
+        self.requests.remove(place).filter(|relay| !is_spent(relay))
     }
 
-    /// The next errand that has gone unanswered; asking again gives the next one.
+    /// The next request that has gone unanswered; asking again gives the next one.
     pub(crate) fn next_nack(&mut self, now: Instant) -> Option<Relay> {
-        self.errands.retain(|relay| relay.drop_at > now);
-        let relay = self.errands.iter_mut().find(|relay| relay.nack_at <= now)?;
+        self.requests.retain(|relay| relay.drop_at > now);
+        let relay = self.requests.iter_mut().find(|relay| relay.nack_at <= now)?;
         relay.nack_at = Instant::NEVER;
         Some(*relay)
     }
 
     /// When `next_nack` is next worth asking.
     pub(crate) fn next_at(&self) -> Instant {
-        self.errands.iter().map(|relay| relay.nack_at).min().unwrap_or(Instant::NEVER)
+        self.requests.iter().map(|relay| relay.nack_at).min().unwrap_or(Instant::NEVER)
     }
 
-    /// Gives all running errands more time after this node did not run.
+    /// Gives all running requests more time after this node did not run.
     pub(crate) fn postpone(&mut self, by: std::time::Duration) {
-        for relay in &mut self.errands {
+        for relay in &mut self.requests {
             relay.nack_at += by;
             relay.drop_at += by;
         }

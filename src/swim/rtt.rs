@@ -32,14 +32,14 @@ impl Rtt {
     }
 }
 
-/// The retry timeout for one member, within its floor and cap.
+/// The retry timeout for one member, within its least and cap.
 pub(crate) fn retry_timeout(
     own: Option<Duration>,
     pooled: Option<Duration>,
-    floor: Duration,
+    least: Duration,
     cap: Duration,
 ) -> Duration {
-    own.or(pooled.map(|pooled| pooled * 2)).unwrap_or(cap).clamp(floor, cap)
+    own.or(pooled.map(|pooled| pooled * 2)).unwrap_or(cap).clamp(least, cap)
 }
 
 #[cfg(test)]

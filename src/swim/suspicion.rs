@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::event::SuspectReason;
 use crate::member::{Accusers, NodeId};
 use crate::sabotage;
-use crate::swim::answers::Heard;
+use crate::swim::reachability::Heard;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::why::{Cause, STEPS_MAX, Step, Waiting};
@@ -412,7 +412,7 @@ impl From<Suspicion> for Verdict {
 }
 
 /// Adds the accusers of a rumour; the ones that were new.
-pub(crate) fn unite(suspicion: &mut Suspicion, now: Instant, accusers: impl Iterator<Item = NodeId>) -> usize {
+pub(crate) fn add_accusers(suspicion: &mut Suspicion, now: Instant, accusers: impl Iterator<Item = NodeId>) -> usize {
     let mut added = 0;
     for accuser in accusers {
         if suspicion.accusers.insert(accuser) {

@@ -245,7 +245,7 @@ fn write_page<'a>(
     let mut next = None;
     for slot in members.live_between(cursor, u64::MAX) {
         let Some(item) = tell(slot) else { continue };
-        let before = writer.room();
+        let before = writer.bytes_left();
         if before < PAGE_END_BYTES + item_bytes(&item) || writer.count() >= 254 || !writer.item(&item) {
             next = Some(crate::swim::ring::position(members.member(slot).id()));
             break;
@@ -308,7 +308,7 @@ fn short(long: u64, salt: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::member::{Generation, Identity, Incarnation, Record};
-    use crate::wire::{Codec, Digest, Message, Pulse, RecordRef};
+    use crate::wire::{Codec, Digest, Message, RecordRef, SenderState};
 
     fn table(records: impl Iterator<Item = (u64, u32)>) -> Members {
         let mut records = records.map(|(n, incarnation)| {
@@ -346,7 +346,7 @@ mod tests {
         while !session.is_over() {
             let (mut request, mut reply) = (Vec::new(), Vec::new());
             let message = Message::SyncRequest { nonce: session.nonce() };
-            let mut writer = codec.writer(&mut request, 1_400, Digest(1), Pulse::default(), message);
+            let mut writer = codec.writer(&mut request, 1_400, Digest(1), SenderState::default(), message);
             let written = session.write(asker, &mut writer, |slot| tell(asker, slot));
             writer.finish();
             session.sent(Instant::ORIGIN, Duration::ZERO, written);
@@ -359,7 +359,7 @@ mod tests {
             let mut body = Vec::new();
             let mut done = 0;
             let message = Message::SyncReply { nonce, done: 0 };
-            let mut writer = codec.writer(&mut body, 1_390, Digest(2), Pulse::default(), message);
+            let mut writer = codec.writer(&mut body, 1_390, Digest(2), SenderState::default(), message);
             for item in heard.items() {
                 let fitted = answer(answerer, &item, nonce, 0, &mut writer, |slot| tell(answerer, slot));
                 if !fitted && done > 0 {
@@ -372,7 +372,7 @@ mod tests {
             }
             writer.finish();
             let message = Message::SyncReply { nonce, done };
-            let mut writer = codec.writer(&mut reply, 1_400, Digest(2), Pulse::default(), message);
+            let mut writer = codec.writer(&mut reply, 1_400, Digest(2), SenderState::default(), message);
             for item in codec.decode(&body).unwrap().items() {
                 assert!(writer.item(&item));
             }
@@ -419,7 +419,7 @@ mod tests {
         while !session.is_over() {
             let mut request = Vec::new();
             let message = Message::SyncRequest { nonce: session.nonce() };
-            let mut writer = codec.writer(&mut request, 1_024, Digest(1), Pulse::default(), message);
+            let mut writer = codec.writer(&mut request, 1_024, Digest(1), SenderState::default(), message);
             let written = session.write(&members, &mut writer, |slot| tell(&members, slot));
             writer.finish();
             assert!(written > 0, "a step that never fits");

@@ -9,7 +9,7 @@ use super::bytes::take;
 use super::fields::Wire;
 use super::head;
 use super::items::Item;
-use super::message::{Digest, Message, Pulse};
+use super::message::{Digest, Message, SenderState};
 use super::tag::{TAG_END, tag};
 use super::varint::Varint;
 use super::writer::Writer;
@@ -60,7 +60,7 @@ impl Codec {
         let mut rest = tagged;
         let from = head::digest(&mut rest)?;
         let message = Message::decode(kind, &mut rest)?;
-        let pulse = Pulse::decode(&mut rest)?;
+        let sender_state = SenderState::decode(&mut rest)?;
         let count: u8 = take(&mut rest)?;
         let items = rest;
         for _ in 0..count {
@@ -72,7 +72,7 @@ impl Codec {
                 Err(rejected) => return Err(*rejected),
             }
         }
-        if rest.is_empty() { Ok(Datagram { from, pulse, message, items }) } else { Err(Rejected::Malformed) }
+        if rest.is_empty() { Ok(Datagram { from, sender_state, message, items }) } else { Err(Rejected::Malformed) }
     }
 
     /// Begins a datagram in `buf`, whose contents are dropped: the header and the message are always written, and items
@@ -82,12 +82,12 @@ impl Codec {
         buf: &'b mut Vec<u8>,
         limit: usize,
         from: Digest,
-        pulse: Pulse,
+        sender_state: SenderState,
         message: Message,
     ) -> Writer<'b> {
         let limit =
             if sabotage::is_off("datagram_limit") { limit + TAG_END } else { limit.min(self.datagram_bytes_max) };
-        Writer::begin(self.tag_seed(message.kind()), buf, limit, from, pulse, message)
+        Writer::begin(self.tag_seed(message.kind()), buf, limit, from, sender_state, message)
     }
 
     fn tag_seed(&self, kind: u8) -> u64 {
@@ -99,7 +99,7 @@ impl Codec {
 #[derive(Clone, Debug)]
 pub(crate) struct Datagram<'a> {
     pub from: Digest,
-    pub pulse: Pulse,
+    pub sender_state: SenderState,
     pub message: Message,
     items: &'a [u8],
 }

@@ -1,7 +1,7 @@
 //! The fields that messages and items are built of: the library's words in their one permitted form of bytes.
 //!
 //! A word of the library is never encoded by itself, or the encoder's traits would become part of our public types: it
-//! is put in a [`Wire`] first, which stays in this room. Here the *form* is checked; which *values* may be said at all
+//! is put in a [`Wire`] first, which stays in this module. Here the *form* is checked; which *values* may be said at all
 //! is [`Item::check`](super::items::Item::check)'s business, for what comes in and what goes out alike.
 
 use std::net::{IpAddr, SocketAddr};
@@ -161,7 +161,7 @@ impl<C> Decode<C> for Wire<Accusers> {
         for _ in 0..count {
             let Wire(id) = Wire::<NodeId>::decode(decoder)?;
             if !accusers.insert(id) {
-                return Err(DecodeError::Other("an accuser named twice, or one more than there is room for"));
+                return Err(DecodeError::Other("an accuser named twice, or one more than there is space for"));
             }
         }
         Ok(Wire(accusers))

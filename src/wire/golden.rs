@@ -12,7 +12,8 @@ use crate::member::{Accusers, Generation, Incarnation, NodeId};
 pub(super) const SENDER: Digest = Digest(0xf8f7_f6f5_f4f3_f2f1);
 pub(super) const OTHER: Digest = Digest(0x1817_1615_1413_1211);
 pub(super) const NONCE: Nonce = Nonce(0xa8a7_a6a5_a4a3_a2a1);
-pub(super) const PULSE: Pulse = Pulse { incarnation: Incarnation(5), view_hash: 0x1122_3344_5566_7788, round: 0x0102 };
+pub(super) const SENDER_STATE: SenderState =
+    SenderState { incarnation: Incarnation(5), view_hash: 0x1122_3344_5566_7788, round: 0x0102 };
 
 pub(super) const DEPARTURE: Departure = Departure {
     id: NodeId::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
@@ -79,7 +80,7 @@ pub(super) fn goldens() -> Vec<Golden> {
 
 fn write(codec: &Codec, message: Message, items: &[Item<'_>]) -> Vec<u8> {
     let mut buf = vec![0xee; 7];
-    let mut writer = codec.writer(&mut buf, usize::MAX, SENDER, PULSE, message);
+    let mut writer = codec.writer(&mut buf, usize::MAX, SENDER, SENDER_STATE, message);
     for item in items {
         assert!(writer.item(item), "{item:?}");
     }
@@ -100,7 +101,10 @@ fn what_we_write_is_pinned() {
 fn what_we_read_is_what_was_written() {
     for golden in goldens() {
         let datagram = codec().decode(&golden.bytes).unwrap();
-        assert_eq!((datagram.from, datagram.pulse, datagram.message.clone()), (SENDER, PULSE, golden.message));
+        assert_eq!(
+            (datagram.from, datagram.sender_state, datagram.message.clone()),
+            (SENDER, SENDER_STATE, golden.message)
+        );
         assert_eq!(datagram.items().collect::<Vec<_>>(), golden.items);
     }
 }

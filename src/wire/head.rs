@@ -1,4 +1,4 @@
-//! The bytes of a message and of the pulse that follows it.
+//! The bytes of a message and of the sender's state that follows it.
 
 use bincode::enc::Encoder;
 use bincode::error::EncodeError;
@@ -9,7 +9,7 @@ use super::bytes::take;
 use super::fields::Wire;
 use super::letter::Letter;
 use super::letter_bytes::CouncilBody;
-use super::message::{Digest, Message, Nonce, Pulse};
+use super::message::{Digest, Message, Nonce, SenderState};
 use super::varint::Varint;
 use crate::member::Incarnation;
 
@@ -105,23 +105,24 @@ impl Encode for Message {
 }
 
 #[derive(Encode, Decode)]
-struct PulseBody {
+struct SenderStateBody {
     incarnation: Wire<Incarnation>,
     view_hash: Wire<u64>,
     round: Wire<u16>,
 }
 
-impl Encode for Pulse {
+impl Encode for SenderState {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        let Pulse { incarnation, view_hash, round } = *self;
-        PulseBody { incarnation: Wire(incarnation), view_hash: Wire(view_hash), round: Wire(round) }.encode(encoder)
+        let SenderState { incarnation, view_hash, round } = *self;
+        SenderStateBody { incarnation: Wire(incarnation), view_hash: Wire(view_hash), round: Wire(round) }
+            .encode(encoder)
     }
 }
 
-impl Pulse {
+impl SenderState {
     pub(super) fn decode(rest: &mut &[u8]) -> Result<Self, Rejected> {
-        let PulseBody { incarnation, view_hash, round } = take(rest)?;
-        Ok(Pulse { incarnation: checked(incarnation.0)?, view_hash: view_hash.0, round: round.0 })
+        let SenderStateBody { incarnation, view_hash, round } = take(rest)?;
+        Ok(SenderState { incarnation: checked(incarnation.0)?, view_hash: view_hash.0, round: round.0 })
     }
 }
 

@@ -261,7 +261,7 @@ impl Council {
         self.charter != other.charter || self.version == other.version && self.voters != other.voters
     }
 
-    /// One hash of its charter and its voters, for where there is little room.
+    /// One hash of its charter and its voters, for where there is little space.
     #[must_use]
     pub fn seal(&self) -> u64 {
         let mut bytes = [0; 16];

@@ -27,7 +27,7 @@ pub(crate) struct Nonce(pub u64);
 
 /// What every datagram tells of its sender besides its digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Pulse {
+pub(crate) struct SenderState {
     /// The sender's own incarnation; a higher one than known is its word that it lives.
     pub incarnation: Incarnation,
     /// The sender's hash of its live view.

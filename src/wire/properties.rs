@@ -197,11 +197,11 @@ fn voters(number: u64) -> Arc<Voters> {
     Arc::new(Voters::of(version, &present, (number & 1 << 20 > 0).then_some(&next)))
 }
 
-fn head() -> impl Strategy<Value = (Digest, Pulse, Message)> {
+fn head() -> impl Strategy<Value = (Digest, SenderState, Message)> {
     (any::<u64>(), number(), any::<u64>(), any::<u16>(), message()).prop_map(
         |(from, incarnation, view_hash, round, message)| {
             let incarnation = Incarnation(incarnation as u32 >> 1);
-            (Digest(from), Pulse { incarnation, view_hash, round }, message)
+            (Digest(from), SenderState { incarnation, view_hash, round }, message)
         },
     )
 }
@@ -212,13 +212,13 @@ fn codec() -> Codec {
 
 /// Writes a datagram and says where its count stands.
 fn write<'a>(
-    (from, pulse, message): (Digest, Pulse, Message),
+    (from, sender_state, message): (Digest, SenderState, Message),
     items: impl Iterator<Item = Item<'a>>,
 ) -> (Vec<u8>, usize) {
     let mut buf = Vec::new();
-    codec().writer(&mut buf, usize::MAX, from, pulse, message.clone()).finish();
+    codec().writer(&mut buf, usize::MAX, from, sender_state, message.clone()).finish();
     let count_at = buf.len() - 1;
-    let mut writer = codec().writer(&mut buf, usize::MAX, from, pulse, message);
+    let mut writer = codec().writer(&mut buf, usize::MAX, from, sender_state, message);
     for item in items {
         assert!(writer.item(&item), "{item:?}");
     }
@@ -231,7 +231,7 @@ proptest! {
     fn what_is_written_is_read(head in head(), parts in vec(parts(), 0..12)) {
         let (datagram, _) = write(head.clone(), parts.iter().map(Parts::item));
         let decoded = codec().decode(&datagram).unwrap();
-        prop_assert_eq!((decoded.from, decoded.pulse, decoded.message.clone()), head.clone());
+        prop_assert_eq!((decoded.from, decoded.sender_state, decoded.message.clone()), head.clone());
         let items: Vec<Item<'_>> = decoded.items().collect();
         prop_assert_eq!(&items, &parts.iter().map(Parts::item).collect::<Vec<_>>());
         prop_assert_eq!(write(head, items.into_iter()).0, datagram);
@@ -288,7 +288,7 @@ proptest! {
 
     #[test]
     fn random_bodies_do_no_harm(kind in any::<u8>(), body in vec(any::<u8>(), 0..250)) {
-        let (mut datagram, count_at) = write((Digest(1), Pulse::default(), Message::News), std::iter::empty());
+        let (mut datagram, count_at) = write((Digest(1), SenderState::default(), Message::News), std::iter::empty());
         datagram[count_at] = 1;
         datagram.extend([kind % 24, body.len() as u8]);
         datagram.extend(body);
@@ -328,10 +328,10 @@ fn what_is_accepted_is_canonical() {
             count(&rejected);
             return Ok(());
         };
-        let head = (decoded.from, decoded.pulse, decoded.message.clone());
+        let head = (decoded.from, decoded.sender_state, decoded.message.clone());
         let (again, count_at) = write(head.clone(), decoded.items());
         let reread = codec().decode(&again).unwrap();
-        prop_assert_eq!((reread.from, reread.pulse, reread.message.clone()), head);
+        prop_assert_eq!((reread.from, reread.sender_state, reread.message.clone()), head);
         prop_assert!(reread.items().eq(decoded.items()));
         if again == datagram {
             count(&accepted);

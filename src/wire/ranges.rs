@@ -128,13 +128,13 @@ fn the_rest_is_kept_to_its_ranges() {
 
 #[test]
 fn messages_are_kept_to_their_ranges() {
-    let pulse = [bytes(&[0; 10])];
+    let sender_state = [bytes(&[0; 10])];
     let table: [(u8, Vec<Piece>, Rejected); 5] = [
-        (6, with(vec![Number(1 << 31)], &pulse), Rejected::Malformed),
-        (6, with(vec![Number(1 << 32)], &pulse), Rejected::Malformed),
-        (5, with(vec![bytes(&[1; 16]), Number(1 << 31), Number(0)], &pulse), Rejected::Malformed),
-        (8, with(vec![bytes(&[1; 8]), Number(1 << 16), Number(0)], &pulse), Rejected::Malformed),
-        (1, with(vec![Number(0)], &pulse), Rejected::Truncated),
+        (6, with(vec![Number(1 << 31)], &sender_state), Rejected::Malformed),
+        (6, with(vec![Number(1 << 32)], &sender_state), Rejected::Malformed),
+        (5, with(vec![bytes(&[1; 16]), Number(1 << 31), Number(0)], &sender_state), Rejected::Malformed),
+        (8, with(vec![bytes(&[1; 8]), Number(1 << 16), Number(0)], &sender_state), Rejected::Malformed),
+        (1, with(vec![Number(0)], &sender_state), Rejected::Truncated),
     ];
     for (kind, pieces, expected) in table {
         assert_eq!(verdict_on(&datagram(kind, &join(&pieces, None), &[])), Err(expected), "message {kind}");

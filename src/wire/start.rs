@@ -35,7 +35,7 @@ impl From<Start> for Departure {
     }
 }
 
-/// Whether both numbers leave room for an answer.
+/// Whether both numbers leave space for an answer.
 pub(super) fn check_start(generation: Generation, incarnation: Incarnation) -> Result<(), Rejected> {
     let in_range = generation.0 < Generation::LIMIT && incarnation.0 < Incarnation::LIMIT;
     if in_range { Ok(()) } else { Err(Rejected::Malformed) }

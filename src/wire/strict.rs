@@ -63,7 +63,7 @@ pub(super) fn join(pieces: &[Piece], odd: Option<(usize, u8)>) -> Vec<u8> {
     joined
 }
 
-/// A datagram of any message, whose fields, pulse and items are given as bytes.
+/// A datagram of any message, whose fields, sender's state and items are given as bytes.
 pub(super) fn datagram(kind: u8, after_from: &[u8], items: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut raw = vec![1, kind, 0, 0, 0, 0, 0, 0, 0, 0];
     raw.extend_from_slice(&SENDER.0.to_le_bytes());
@@ -77,11 +77,11 @@ pub(super) fn datagram(kind: u8, after_from: &[u8], items: &[(u8, Vec<u8>)]) -> 
     seal(raw)
 }
 
-const IDLE_PULSE: [u8; 11] = [0; 11];
+const IDLE_STATE: [u8; 11] = [0; 11];
 
 /// A News datagram with these items.
 pub(super) fn news(items: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    datagram(6, &IDLE_PULSE, items)
+    datagram(6, &IDLE_STATE, items)
 }
 
 pub(super) fn verdict_on(datagram: &[u8]) -> Result<usize, Rejected> {
@@ -131,11 +131,11 @@ fn bodies() -> Vec<(u8, Vec<Piece>)> {
 
 /// Every header with a number in it: kind of message, then what follows the sender's digest.
 fn heads() -> Vec<(u8, Vec<Piece>)> {
-    let pulse = [Number(5), bytes(&[0; 10])];
+    let sender_state = [Number(5), bytes(&[0; 10])];
     vec![
-        (5, with(vec![bytes(&[1; 16]), Number(300)], &pulse)),
-        (6, pulse.to_vec()),
-        (8, with(vec![bytes(&[1; 8]), Number(9)], &pulse)),
+        (5, with(vec![bytes(&[1; 16]), Number(300)], &sender_state)),
+        (6, sender_state.to_vec()),
+        (8, with(vec![bytes(&[1; 8]), Number(9)], &sender_state)),
         (
             9,
             with(
@@ -148,7 +148,7 @@ fn heads() -> Vec<(u8, Vec<Piece>)> {
                     Number(70_000),
                     Number(1_500),
                 ],
-                &pulse,
+                &sender_state,
             ),
         ),
     ]
@@ -302,7 +302,7 @@ fn letters_are_kept_to_their_ranges() {
     let limit = Term::LIMIT;
     let letter = |kind: u8, term: u64, round: u64, detail: u64| {
         let numbers = [number(term, None), number(round, None), number(detail, None)].concat();
-        verdict_on(&datagram(9, &[&[1; 32][..], &[0, 0], &[kind], &numbers, &IDLE_PULSE].concat(), &[]))
+        verdict_on(&datagram(9, &[&[1; 32][..], &[0, 0], &[kind], &numbers, &IDLE_STATE].concat(), &[]))
     };
     let known = [1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 21, 24, 25, 26, 29, 30];
     // Two kinds are longer: a configuration of voters follows.
@@ -329,7 +329,7 @@ fn letters_are_kept_to_their_ranges() {
 fn what_a_letter_does_not_use_yet_is_not_read() {
     let read = |kind: u8, round: u64, detail: u64| {
         let numbers = [number(7, None), number(round, None), number(detail, None)].concat();
-        let datagram = datagram(9, &[&[1; 32][..], &[0, 0], &[kind], &numbers, &IDLE_PULSE].concat(), &[]);
+        let datagram = datagram(9, &[&[1; 32][..], &[0, 0], &[kind], &numbers, &IDLE_STATE].concat(), &[]);
         match codec().decode(&datagram).map(|datagram| datagram.message) {
             Ok(Message::Election { letter, .. }) => letter,
             other => panic!("{other:?}"),
@@ -380,11 +380,11 @@ fn a_newer_release_is_read_as_far_as_it_is_known() {
 fn a_kind_of_message_of_a_later_release_is_read_as_news() {
     let items = [(77, vec![1, 2]), (4, body_of(&Item::Left(DEPARTURE)))];
     for kind in 10..=255 {
-        let datagram = datagram(kind, &IDLE_PULSE, &items);
+        let datagram = datagram(kind, &IDLE_STATE, &items);
         let heard = codec().decode(&datagram).unwrap();
         assert_eq!(
-            (heard.from, heard.pulse, heard.message.clone()),
-            (SENDER, Pulse::default(), Message::Unknown { kind })
+            (heard.from, heard.sender_state, heard.message.clone()),
+            (SENDER, SenderState::default(), Message::Unknown { kind })
         );
         assert_eq!(heard.items().collect::<Vec<_>>(), [Item::Left(DEPARTURE)]);
     }

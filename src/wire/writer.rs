@@ -7,11 +7,11 @@ use super::WIRE_VERSION;
 use super::bytes::put;
 use super::fields::Wire;
 use super::items::Item;
-use super::message::{Digest, Message, Pulse};
+use super::message::{Digest, Message, SenderState};
 use super::tag::{TAG_END, TAG_START, tag};
 use super::varint::Varint;
 
-/// The longest header: version, kind, tag, sender, the fields of Relayed, pulse, count.
+/// The longest header: version, kind, tag, sender, the fields of Relayed, the sender's state, count.
 const HEAD_BYTES_MAX: usize = 1 + 1 + 8 + 8 + (8 + 8 + 8 + 8 + 9 + 5 + 1 + 9 + 5 + 9) + (5 + 8 + 2) + 1;
 
 /// A datagram under way; the buffer holds none until [`Writer::finish`].
@@ -35,19 +35,19 @@ impl<'b> Writer<'b> {
         buf: &'b mut Vec<u8>,
         limit: usize,
         from: Digest,
-        pulse: Pulse,
+        sender_state: SenderState,
         message: Message,
     ) -> Self {
         buf.resize(limit.max(HEAD_BYTES_MAX), 0);
         let tag_to_come = Wire(0_u64);
-        let head = (Wire(WIRE_VERSION), Wire(message.kind()), tag_to_come, Wire(from), message, pulse);
+        let head = (Wire(WIRE_VERSION), Wire(message.kind()), tag_to_come, Wire(from), message, sender_state);
         let written = put(buf, &head);
         debug_assert!(written.is_some(), "no header is longer than HEAD_BYTES_MAX");
         let count_at = written.unwrap_or_default();
         Writer { buf, limit, length: count_at + 1, count: 0, count_at, tag_seed }
     }
 
-    /// Appends an item. False, with the datagram as it was, if there is no room, if there are 255 items already, or if
+    /// Appends an item. False, with the datagram as it was, if there is no space, if there are 255 items already, or if
     /// a value is outside its range, so that the receiver would refuse the whole datagram.
     pub(crate) fn item(&mut self, item: &Item<'_>) -> bool {
         let Some(count) = self.count.checked_add(1) else { return false };
@@ -62,7 +62,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Bytes still free under the limit.
-    pub(crate) fn room(&self) -> usize {
+    pub(crate) fn bytes_left(&self) -> usize {
         self.limit.saturating_sub(self.length)
     }
 
@@ -107,7 +107,7 @@ mod tests {
     use crate::leader::Term;
     use crate::member::{Generation, Incarnation};
     use crate::voters::Version;
-    use crate::wire::golden::{DEPARTURE, NONCE, OTHER, PULSE, RECORD, SENDER, codec, suspicion};
+    use crate::wire::golden::{DEPARTURE, NONCE, OTHER, RECORD, SENDER, SENDER_STATE, codec, suspicion};
     use crate::wire::strict::body_of;
     use crate::wire::{
         Accusation, ChangeRef, Codec, Council, Departure, Letter, Question, Range, RecordRef, Round, Terms,
@@ -123,14 +123,14 @@ mod tests {
             let size = 2 + body_of(&item).len();
             for limit in 0..head + 3 * size {
                 for limited in [Codec::new("golden", limit), codec()] {
-                    let mut writer = limited.writer(&mut buf, limit, SENDER, PULSE, message.clone());
+                    let mut writer = limited.writer(&mut buf, limit, SENDER, SENDER_STATE, message.clone());
                     let fit = limit.saturating_sub(head) / size;
                     for _ in 0..fit {
                         assert!(writer.item(&item));
                     }
-                    let room = writer.room();
-                    assert!(room < size && !writer.item(&item));
-                    assert_eq!((writer.room(), usize::from(writer.count())), (room, fit));
+                    let space = writer.bytes_left();
+                    assert!(space < size && !writer.item(&item));
+                    assert_eq!((writer.bytes_left(), usize::from(writer.count())), (space, fit));
                     writer.finish();
                     assert_eq!(buf.len(), head + fit * size);
                     assert_eq!(codec().decode(&buf).unwrap().items().count(), fit);
@@ -143,7 +143,7 @@ mod tests {
     fn a_writer_stops_at_255_items() {
         let codec = Codec::new("golden", 65_507);
         let mut buf = Vec::new();
-        let mut writer = codec.writer(&mut buf, usize::MAX, SENDER, PULSE, Message::News);
+        let mut writer = codec.writer(&mut buf, usize::MAX, SENDER, SENDER_STATE, Message::News);
         for _ in 0..255 {
             assert!(writer.item(&Item::Pull { cursor: 1 }));
         }
@@ -179,12 +179,12 @@ mod tests {
             Item::Want { range: Range { bits: 0, prefix: 1 << 63 }, terms: Terms::of(&[]) },
         ];
         let mut buf = Vec::new();
-        let mut writer = codec().writer(&mut buf, usize::MAX, SENDER, PULSE, Message::News);
-        let room = writer.room();
+        let mut writer = codec().writer(&mut buf, usize::MAX, SENDER, SENDER_STATE, Message::News);
+        let space = writer.bytes_left();
         for item in refused {
             assert!(!writer.item(&item), "{item:?}");
         }
-        assert_eq!((writer.room(), writer.count()), (room, 0));
+        assert_eq!((writer.bytes_left(), writer.count()), (space, 0));
         assert!(writer.item(&Item::Left(DEPARTURE)));
         writer.finish();
         assert_eq!(codec().decode(&buf).unwrap().items().count(), 1);
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_is_sent_is_rounded_and_canonical() {
         let mut buf = Vec::new();
-        let mut writer = codec().writer(&mut buf, usize::MAX, SENDER, PULSE, Message::News);
+        let mut writer = codec().writer(&mut buf, usize::MAX, SENDER, SENDER_STATE, Message::News);
         let long = Duration::MAX;
         assert!(writer.item(&Item::Suspect(Accusation { age: long, ..suspicion() })));
         assert!(writer.item(&Item::Suspect(Accusation { age: Duration::from_micros(1_999), ..suspicion() })));
@@ -219,7 +219,7 @@ mod tests {
             let size = 1 + Varint(body as u64).size() + body;
             for (limit, fits) in [(head + size - 1, false), (head + size, true)] {
                 let mut buf = Vec::new();
-                let mut writer = codec().writer(&mut buf, limit, SENDER, Pulse::default(), Message::News);
+                let mut writer = codec().writer(&mut buf, limit, SENDER, SenderState::default(), Message::News);
                 assert_eq!(writer.item(&item), fits, "{body} bytes");
                 writer.finish();
                 assert_eq!(buf.len(), if fits { limit } else { head });
@@ -245,10 +245,10 @@ mod tests {
         };
         let longest = Message::Election { to: OTHER, council, letter };
         let mut buf = vec![0xee; 70_000];
-        codec().writer(&mut buf, 0, SENDER, Pulse { incarnation: top, ..PULSE }, longest.clone()).finish();
+        codec().writer(&mut buf, 0, SENDER, SenderState { incarnation: top, ..SENDER_STATE }, longest.clone()).finish();
         assert_eq!(buf.len(), HEAD_BYTES_MAX);
         assert_eq!(codec().decode(&buf).unwrap().message, longest);
-        Codec::new("golden", usize::MAX).writer(&mut buf, usize::MAX, SENDER, PULSE, longest.clone()).finish();
+        Codec::new("golden", usize::MAX).writer(&mut buf, usize::MAX, SENDER, SENDER_STATE, longest.clone()).finish();
         assert!(codec().decode(&buf).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Always, of what rides: urgent news go before ordinary ones.
 //!
 //! What rides on a datagram is chosen when it is made. So the world asks before that which urgent news wait, and
-//! afterwards which of them wait still: one that was left out while a record rode that took the room for it was
+//! afterwards which of them wait still: one that was left out while a record rode that took the space for it was
 //! overtaken. The first item of a datagram is what the datagram is for and does not ride, nor do the items of a
 //! comparison.
 
@@ -37,7 +37,7 @@ pub(super) fn overtaken(
         return None;
     }
 
-    // A reply to an address that is not proved is shorter than others, so only the room that was taken counts.
+    // A reply to an address that is not proved is shorter than others, so only the space that was taken counts.
     let told: BTreeSet<NodeId> = read.items.iter().filter_map(|item| item.about).collect();
     let waits = |id: &&NodeId| !told.contains(id) && protocol.urgent_news().any(|waiting| waiting == **id);
     let is_short = |id: &&NodeId| bytes_at_most(protocol, **id) <= bytes;
@@ -46,7 +46,7 @@ pub(super) fn overtaken(
     Some(Violation {
         check: "overtakes",
         at: now,
-        text: format!("n{from} sent {count} ordinary news and left out an urgent one of {name} that had room"),
+        text: format!("n{from} sent {count} ordinary news and left out an urgent one of {name} that had space"),
         hosts: vec![from],
     })
 }

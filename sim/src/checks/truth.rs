@@ -153,8 +153,8 @@ struct Impairments {
 impl Truth {
     pub(super) fn new(scenario: &Scenario, configs: &Configs) -> Self {
         let tolerance = configs.least(|config| config.stall_tolerance);
-        let floor = Duration::from_millis(if tolerance <= Duration::from_secs(1) { 50 } else { 100 });
-        let late = scenario.latency.usual_max() + floor.min(configs.least(|config| config.probe_timeout)) / LATE_SHARE;
+        let least = Duration::from_millis(if tolerance <= Duration::from_secs(1) { 50 } else { 100 });
+        let late = scenario.latency.usual_max() + least.min(configs.least(|config| config.probe_timeout)) / LATE_SHARE;
         let mut issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>> = BTreeMap::new();
         if scenario.start == Start::Preloaded {
             // They know each other before the last of them has started.

@@ -69,7 +69,7 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     let gateway = if random.permille(500) { Gateway::Each } else { Gateway::One };
     // A host that learns its address behind a translation needs one that leads back.
     let knows = scenario.wildcard == Hosts::These(Vec::new());
-    // And who has no room for a member cannot know where it receives. Nor does it ping it, so that where answers alone
+    // And who has no space for a member cannot know where it receives. Nor does it ping it, so that where answers alone
     // come back its own pings never reach that member.
     let has_room = !is_capped(scenario);
     let ways = match (knows && has_room, is_drawn("nat-lost")) {
@@ -244,7 +244,7 @@ fn pace(scenario: &Scenario) -> (Duration, Duration) {
     })
 }
 
-/// Whether some hosts have no room for all.
+/// Whether some hosts have no space for all.
 fn is_capped(scenario: &Scenario) -> bool {
     let members_max = scenario.config.get("members_max").and_then(Value::as_i64);
     members_max.is_some_and(|most| most < i64::from(scenario.host_limit()))

@@ -196,7 +196,7 @@ impl<A> Host<A> {
         self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Blocked)
     }
 
-    /// Whether its socket has room for so many bytes more, which depends on what stopped it.
+    /// Whether its socket has space for so many bytes more, which depends on what stopped it.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         let holds = |inbox: Inbox| match inbox {
             Inbox::Kept => true,

@@ -32,13 +32,13 @@ pub(super) struct Mail {
     parcels: Vec<Parcel>,
     free: Vec<u32>,
     ids: u64,
-    room: usize,
+    space: usize,
 }
 
 impl Mail {
-    /// A pool whose buffers each have room for so many bytes, so that none of them grows later.
-    pub(super) fn new(room: usize) -> Self {
-        Mail { parcels: Vec::new(), free: Vec::new(), ids: 0, room }
+    /// A pool whose buffers each have space for so many bytes, so that none of them grows later.
+    pub(super) fn new(space: usize) -> Self {
+        Mail { parcels: Vec::new(), free: Vec::new(), ids: 0, space }
     }
 
     /// Numbers the next parcel.
@@ -56,7 +56,7 @@ impl Mail {
                 place
             }
             None => {
-                self.parcels.push(Parcel { bytes: Vec::with_capacity(self.room), ..parcel });
+                self.parcels.push(Parcel { bytes: Vec::with_capacity(self.space), ..parcel });
                 self.parcels.len() as u32 - 1
             }
         };

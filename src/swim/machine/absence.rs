@@ -2,12 +2,12 @@
 
 use crate::member::NodeId;
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::ghosts::TOMBSTONE_RETENTION;
 use crate::swim::hearsay::Weight;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 
 impl Machine {
@@ -15,7 +15,8 @@ impl Machine {
     /// says of ghosts: when nobody has answered us for that long, others may have died and been forgotten, and so may
     /// we, whose next words must outrank what was said of us.
     pub(super) fn wake_among_strangers(&mut self) {
-        let answered = self.answers.latest().unwrap_or(self.started).max(self.started).max(self.answered_beyond_reach);
+        let answered =
+            self.reachability.latest().unwrap_or(self.started).max(self.started).max(self.answered_beyond_reach);
         if self.now.since(answered) < TOMBSTONE_RETENTION || self.leaving.is_some() || sabotage::is_off("hearsay") {
             return;
         }
@@ -33,7 +34,7 @@ impl Machine {
     pub(super) fn ask_about_hearsay(&mut self) {
         let Some(slot) = self.hearsay.next() else { return };
         if self.members.row(slot).is_live() {
-            self.ping(slot, Errand::Look, First::Nothing);
+            self.ping(slot, PingPurpose::Look, First::Nothing);
         }
     }
 

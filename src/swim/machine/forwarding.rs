@@ -1,19 +1,19 @@
 //! News that do not wait for a probe to ride on: to a few random members at once, as far as the budget allows.
 
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::outbox::First;
-use crate::swim::picks::Picks;
+use crate::swim::pings::PingPurpose;
+use crate::swim::sample::Sample;
 use crate::swim::slot::Slot;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 
 impl Machine {
     /// There is something new to tell of a member, forwarded at once unless it may ride.
-    pub(super) fn tell(&mut self, slot: Slot, urgency: Urgency) {
-        self.gossip.tell(slot, urgency, self.rules.forward_fanout);
+    pub(super) fn gossip(&mut self, slot: Slot, urgency: Urgency) {
+        self.gossip.spread(slot, urgency, self.rules.forward_fanout);
     }
 
     /// Forwards what is new to a few random members, as far as the bucket allows.
@@ -62,12 +62,12 @@ impl Machine {
         }
     }
 
-    fn pick_for_news(&mut self, wanted: usize) -> Picks {
+    fn pick_for_news(&mut self, wanted: usize) -> Sample {
         let (members, reach) = (&self.members, self.reach);
         let in_reach = |slot: Slot| reach.covers(members.member(slot).address());
         let fits = |slot: Slot| slot != members.me() && members.row(slot).is_live() && in_reach(slot);
         let count = members.ring_len();
-        Picks::choose(&mut self.random.gossip, wanted, count, |place| members.ring_at(place), fits)
+        Sample::choose(&mut self.random.gossip, wanted, count, |place| members.ring_at(place), fits)
     }
 
     /// One datagram of news; an unproved address first gets a ping, and the news with its answer.
@@ -75,7 +75,7 @@ impl Machine {
         if self.members.row(target).is_proved() {
             self.send_news(self.members.member(target).address(), First::Nothing);
         } else {
-            self.ping(target, Errand::Introduction, First::Nothing);
+            self.ping(target, PingPurpose::Introduction, First::Nothing);
         }
     }
 }

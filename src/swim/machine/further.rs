@@ -21,7 +21,7 @@ impl Machine {
         let base = self.is_settled(me).then(|| self.gossip.base(me).unwrap_or(self.me().incarnation()));
         let incarnation = self.me().incarnation().next();
         self.raise(incarnation, |record| record.set_extra(extra));
-        self.tell(me, Urgency::Joined);
+        self.gossip(me, Urgency::Joined);
         // A new start has told nothing yet.
         self.tell_change(me, base.filter(|base| *base < self.me().incarnation()));
         self.settle();

@@ -11,11 +11,11 @@ use std::time::Duration;
 use crate::event::{Event, SuspectReason};
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicion, answers_needed, unite};
+use crate::swim::suspicion::{Publicity, Suspicion, add_accusers, answers_needed};
 use crate::time::Instant;
 use crate::why::Cause;
 
@@ -48,7 +48,7 @@ impl Sweep {
         std::mem::take(&mut self.asked)
     }
 
-    /// Picks at most so many of the silent rows after the last one picked; a pass that finds no more begins again after
+    /// Sample at most so many of the silent rows after the last one picked; a pass that finds no more begins again after
     /// a pause.
     fn pick(&mut self, now: Instant, most: usize, silent: impl Iterator<Item = Slot>, pause: Duration) -> &[Slot] {
         if now < self.not_before {
@@ -77,7 +77,7 @@ impl Machine {
         self.isolated = Some(self.now);
         self.sweep = Sweep::begin(self.now + self.rules.stall_tolerance);
         let since = self.now - self.rules.stall_tolerance;
-        let reachable = self.answers.since(since, |_| true);
+        let reachable = self.reachability.since(since, |_| true);
         let known = self.members.counts().present().saturating_sub(1);
         self.events.push(Event::Isolated { reachable, known });
     }
@@ -154,10 +154,10 @@ impl Machine {
         let asked = sweep.pick(self.now, most, silent, self.rules.stall_tolerance * 3).to_vec();
         self.sweep = sweep;
         for slot in asked {
-            self.ping(slot, Errand::Look, First::Nothing);
+            self.ping(slot, PingPurpose::Look, First::Nothing);
         }
         for slot in self.pick_any(asked_again(self.now.since(since))).iter() {
-            self.ping(slot, Errand::Look, First::Nothing);
+            self.ping(slot, PingPurpose::Look, First::Nothing);
         }
     }
 
@@ -169,7 +169,7 @@ impl Machine {
         suspicion.provisional_only = true;
         suspicion.log(self.now, Cause::Unanswered { pings: 1 });
         suspicion.log(self.now, Cause::Unpublished);
-        unite(&mut suspicion, self.now, std::iter::once(me));
+        add_accusers(&mut suspicion, self.now, std::iter::once(me));
         self.rounds.end_for(slot);
         self.suspect(slot, suspicion);
     }

@@ -49,7 +49,7 @@ impl Machine {
         let now_mine = self.me().incarnation();
         let incarnation = if sabotage::is_off("new_words") { now_mine } else { now_mine.next() };
         self.raise(incarnation, |record| record.set_metadata(&metadata));
-        self.tell(self.members.me(), Urgency::Changed);
+        self.gossip(self.members.me(), Urgency::Changed);
     }
 
     /// Notes that another member changed its metadata.

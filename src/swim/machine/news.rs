@@ -73,7 +73,7 @@ impl<'a> News<'a> {
         if row.is_present() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
     }
 
-    /// Writes what a datagram says first, in fewer bytes if there is no room for all of it.
+    /// Writes what a datagram says first, in fewer bytes if there is no space for all of it.
     pub(super) fn write_first(&self, first: First, writer: &mut Writer<'_>) {
         let item = match first {
             First::Nothing => None,

@@ -42,7 +42,7 @@ pub(super) enum AsksWhere {
 /// What the items of a datagram say of where its receiver and its sender are.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct SaidOfPlaces {
-    /// Where the sender sees the receiver, or that it has no room to say it.
+    /// Where the sender sees the receiver, or that it has no space to say it.
     pub(super) where_seen: bool,
     /// The sender tells itself at another address than it is seen at, or at none: it asks where it is seen.
     pub(super) itself_elsewhere: bool,

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::whereabouts::{ASKED_MAX, Ruling};
 use crate::time::Instant;
 use crate::wire::with_way_out;
@@ -91,7 +91,7 @@ impl Machine {
         self.joining.seen = None;
     }
 
-    /// A member sees us at another address than it has of us, and had no room to say at which.
+    /// A member sees us at another address than it has of us, and had no space to say at which.
     pub(super) fn hear_seen_elsewhere(&mut self, origin: Origin) {
         if self.is_near(origin) && self.is_address_known() {
             self.whereabouts.doubt(self.now);
@@ -138,7 +138,7 @@ impl Machine {
     /// Tells several members our own record, so that each says where it sees us and pings us where it has us.
     fn ask_where_we_are(&mut self) {
         for slot in self.pick_of_family(ASKED_MAX).iter() {
-            self.ping(slot, Errand::Look, First::Me);
+            self.ping(slot, PingPurpose::Look, First::Me);
         }
     }
 
@@ -148,7 +148,7 @@ impl Machine {
             // Nobody holds a record of ours without an address; but an earlier process of this start may have told one.
             let incarnation = self.me().incarnation().next();
             self.raise(incarnation, |record| record.set_address(address));
-            self.tell(self.members.me(), Urgency::Joined);
+            self.gossip(self.members.me(), Urgency::Joined);
             self.dial_contacts();
         } else if !sabotage::is_off("adopts_address") {
             tracing::warn!(%was, now = %address, "others see this node at another address and do not reach it at its own: it tells the one they see");

@@ -1,22 +1,22 @@
-//! Ticks of the ring, rounds of pings, and errands for others' rounds.
+//! Ticks of the ring, rounds of pings, and requests for others' rounds.
 
 use std::time::Duration;
 
 use crate::event::SuspectReason;
 use crate::member::{Accusers, Incarnation, State};
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Path};
 use crate::swim::members::Members;
-use crate::swim::outbox::{First, Intent, Rides};
-use crate::swim::picks::Picks;
+use crate::swim::outbox::{First, Intent, Piggyback};
+use crate::swim::pings::PingPurpose;
 use crate::swim::probe::{Occasion, Round, Wanted};
 use crate::swim::relays::{Budget, Relay};
 use crate::swim::ring;
 use crate::swim::rtt::retry_timeout;
+use crate::swim::sample::Sample;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicion, unite};
+use crate::swim::suspicion::{Publicity, Suspicion, add_accusers};
 use crate::swim::timers::Timer;
 use crate::why::Cause;
 use crate::wire::{Digest, Message, Nonce, Rejected};
@@ -61,7 +61,7 @@ impl Machine {
         let row = self.members.row(slot);
         let is_recent = row.is_proved() && self.now.since(row.alive_at) < RTT_RECENT;
         let own = row.rtt.timeout().filter(|_| is_recent);
-        retry_timeout(own, self.pooled.timeout(), self.rules.rto_floor(), self.rules.probe_timeout)
+        retry_timeout(own, self.pooled.timeout(), self.rules.rto_min(), self.rules.probe_timeout)
     }
 
     /// Begins a round about a member that is present; its first ping goes out at once.
@@ -77,7 +77,7 @@ impl Machine {
             // A round of retries and relays would find out what is known, that nobody hears us. One ping in an interval
             // finds out when that is over.
             if occasion == Occasion::Scheduled {
-                self.ping(slot, Errand::Look, First::Nothing);
+                self.ping(slot, PingPurpose::Look, First::Nothing);
             }
             return None;
         }
@@ -96,7 +96,7 @@ impl Machine {
             match wanted {
                 Wanted::Ping { serial, relays_due } => {
                     let Some(target) = self.rounds.get_mut(serial).map(|round| round.target) else { continue };
-                    self.ping(target, Errand::Round(serial), First::Nothing);
+                    self.ping(target, PingPurpose::Round(serial), First::Nothing);
                     if relays_due {
                         self.ask_relays(serial, target);
                     }
@@ -111,11 +111,11 @@ impl Machine {
         let relays = self.pick_relays(target);
         let digest = self.members.row(target).digest();
         for relay in relays.iter() {
-            let errand = Errand::Relay { round: serial, relay };
+            let purpose = PingPurpose::Relay { round: serial, relay };
             let (to, seen_at) = (self.members.member(relay).address(), self.seen_at(relay));
-            let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
+            let nonce = self.pings.start(self.now, &mut self.random.nonces, (digest, to), purpose);
             // Telling the relay where we see it makes the request as long as the longest report of it.
-            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(seen_at), self.rides_to(relay));
+            self.send(to, Message::PingReq { nonce, target: digest }, First::Seen(seen_at), self.piggyback_to(relay));
         }
         if let Some(round) = self.rounds.get_mut(serial) {
             round.relays = relays;
@@ -123,46 +123,46 @@ impl Machine {
     }
 
     /// Relays to a target: whoever has an address of its family can send to it.
-    fn pick_relays(&mut self, target: Slot) -> Picks {
+    fn pick_relays(&mut self, target: Slot) -> Sample {
         let is_ipv4 = |members: &Members, slot: Slot| members.member(slot).address().is_ipv4();
         let family = is_ipv4(&self.members, target);
         self.pick(self.rules.indirect_checks, |members, slot| slot != target && is_ipv4(members, slot) == family)
     }
 
     /// Others to ask: at random, those that are Alive before those that are not.
-    pub(super) fn pick_others(&mut self, wanted: usize, except: Option<Slot>) -> Picks {
+    pub(super) fn pick_others(&mut self, wanted: usize, except: Option<Slot>) -> Sample {
         self.pick(wanted, |_, slot| Some(slot) != except)
     }
 
     /// Others that can say where this node is seen.
-    pub(super) fn pick_of_family(&mut self, wanted: usize) -> Picks {
+    pub(super) fn pick_of_family(&mut self, wanted: usize) -> Sample {
         let family = self.who_sees_us();
         self.pick(wanted, |members, slot| family.covers(members.member(slot).address()))
     }
 
-    fn pick(&mut self, wanted: usize, fits: impl Fn(&Members, Slot) -> bool) -> Picks {
+    fn pick(&mut self, wanted: usize, fits: impl Fn(&Members, Slot) -> bool) -> Sample {
         let (members, reach) = (&self.members, self.reach);
         let is_other =
             |slot: Slot| slot != members.me() && fits(members, slot) && reach.covers(members.member(slot).address());
         let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == State::Alive;
         let count = members.ring_len();
-        let well = Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_well);
+        let well = Sample::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_well);
         if well.len() > 0 {
             return well;
         }
-        Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_other)
+        Sample::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_other)
     }
 
     /// Others at random, whatever is believed of them.
-    pub(super) fn pick_any(&mut self, wanted: usize) -> Picks {
+    pub(super) fn pick_any(&mut self, wanted: usize) -> Sample {
         let (members, reach) = (&self.members, self.reach);
         let fits = |slot: Slot| slot != members.me() && reach.covers(members.member(slot).address());
         let count = members.ring_len();
-        Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
+        Sample::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
     }
 
     /// Others to tell of a suspicion: at random, Alive, and at an address that is proved, for it is not about them.
-    pub(super) fn pick_proved(&mut self, wanted: usize, except: Slot) -> Picks {
+    pub(super) fn pick_proved(&mut self, wanted: usize, except: Slot) -> Sample {
         let (members, reach) = (&self.members, self.reach);
         let fits = |slot: Slot| {
             let row = members.row(slot);
@@ -173,7 +173,7 @@ impl Machine {
                 && row.is_proved()
         };
         let count = members.ring_len();
-        Picks::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
+        Sample::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
     }
 
     /// A round went unanswered: that is first of all evidence about ourselves, unless somebody else answers us.
@@ -198,7 +198,7 @@ impl Machine {
 
     fn accuse_by_round(&mut self, slot: Slot, round: &Round) {
         let me = self.me().id();
-        let answered = self.answers.since(round.began, |answerer| answerer != slot) > 0;
+        let answered = self.reachability.since(round.began, |answerer| answerer != slot) > 0;
         let is_private =
             self.present_in_reach() > 2 && round.nackers.is_empty() && !answered && !sabotage::is_off("self_tests");
         let accusers: Accusers = std::iter::once(me).chain(round.nackers.iter()).collect();
@@ -208,10 +208,10 @@ impl Machine {
             let (reason, pace) = (SuspectReason::ProbeFailed, self.pace(slot));
             let mut suspicion = Suspicion::new(self.now, round.began, reason, publicity, pace);
             self.log_round(&mut suspicion, round);
-            unite(&mut suspicion, self.now, accusers.iter());
+            add_accusers(&mut suspicion, self.now, accusers.iter());
             self.suspect(slot, suspicion);
         } else if !is_private {
-            self.unite(slot, accusers);
+            self.add_accusers(slot, accusers);
         }
         let (now, stands) = (self.now, !self.is_beyond_reach(slot));
         if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| stands) {
@@ -263,8 +263,8 @@ impl Machine {
         let budget = if origin.is_proved { Budget::Free } else { Budget::Once(origin.bytes) };
         self.relays.start((nonce, prober, budget), target, nack_at, drop_at);
         let to = self.members.member(slot).address();
-        let first = self.belief_about(slot);
-        self.send(to, Message::Ping { to: target, nonce }, first, Rides::Nothing);
+        let first = self.accusation_of(slot);
+        self.send(to, Message::Ping { to: target, nonce }, first, Piggyback::Nothing);
     }
 
     pub(super) fn run_relays(&mut self) {
@@ -273,13 +273,13 @@ impl Machine {
         }
     }
 
-    /// Tells a prober how its errand went.
+    /// Tells a prober what came of its request.
     fn report(&mut self, relay: &Relay, message: Message) {
-        let (bytes_max, rides) = match relay.budget {
-            Budget::Free => (self.rules.datagram_bytes_max, Rides::News),
-            Budget::Once(bytes) => (bytes, Rides::Nothing),
+        let (bytes_max, piggyback) = match relay.budget {
+            Budget::Free => (self.rules.datagram_bytes_max, Piggyback::News),
+            Budget::Once(bytes) => (bytes, Piggyback::Nothing),
         };
-        self.outbox.push(Intent { to: relay.prober, message, first: First::Nothing, bytes_max, rides });
+        self.outbox.push(Intent { to: relay.prober, message, first: First::Nothing, bytes_max, piggyback });
     }
 
     /// An echo of a nonce that is not ours: if we pinged for somebody, it is passed on to them.

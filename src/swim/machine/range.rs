@@ -84,7 +84,7 @@ impl Machine {
         match rule_beyond_reach(suspicion.called_dead, suspicion.hard_deadline() <= self.now, hears_others) {
             Beyond::Wait => self.plan_beyond_reach(slot),
             Beyond::TellAgain => {
-                self.tell(slot, Urgency::Suspect);
+                self.gossip(slot, Urgency::Suspect);
                 if let Some(suspicion) = self.suspicions.get_mut(slot) {
                     suspicion.told_to_next = !sabotage::is_off("told_to_next");
                 }

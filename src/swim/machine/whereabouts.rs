@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path, SaidOfPlaces};
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::wire::{Digest, way_out_of};
 
@@ -79,7 +79,7 @@ impl Machine {
         self.stranger = Some((origin.digest, origin.source));
         if self.members.row(slot).is_present() && self.bucket.take(self.now) {
             let home = self.members.member(slot).address();
-            self.ping(slot, Errand::Look, First::Seen(home));
+            self.ping(slot, PingPurpose::Look, First::Seen(home));
         }
     }
 

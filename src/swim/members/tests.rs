@@ -1,4 +1,4 @@
-//! Tables: what is derived of the rows follows every change of them, and the journal names it.
+//! Tables: what is derived of the rows follows every change of them, and the list of changes names it.
 
 use super::*;
 use crate::member::Identity;
@@ -32,7 +32,7 @@ fn derived_facts_follow_the_state() {
 
 #[test]
 fn many_at_once_are_as_many_one_by_one() {
-    for room in [0, 5, 40, 100] {
+    for space in [0, 5, 40, 100] {
         let (mut slowly, mut at_once) = (Members::new(record(0), 9), Members::new(record(0), 9));
         for members in [&mut slowly, &mut at_once] {
             let gone = members.insert(record(100));
@@ -40,12 +40,12 @@ fn many_at_once_are_as_many_one_by_one() {
             members.remove(gone);
         }
         let records: Vec<Record> = (0..50).chain(20..60).map(record).collect();
-        let (added, refused) = at_once.insert_all(records.iter(), room);
+        let (added, refused) = at_once.insert_all(records.iter(), space);
         let added: Vec<NodeId> = added.into_iter().map(|slot| at_once.member(slot).id()).collect();
         let mut expected = Vec::new();
         let mut unplaced = 0;
         for record in &records {
-            if slowly.find(record.id()).is_none() && expected.len() < room {
+            if slowly.find(record.id()).is_none() && expected.len() < space {
                 slowly.insert(record.clone());
                 expected.push(record.id());
             } else if slowly.find(record.id()).is_none() {
@@ -56,13 +56,13 @@ fn many_at_once_are_as_many_one_by_one() {
         let facts = |members: &Members| {
             let ring: Vec<_> = (0..members.ring_len()).map(|place| members.ring_at(place)).collect();
             let ids: Vec<_> = members.slots().map(|slot| members.member(slot).id()).collect();
-            (ring, ids, members.counts(), members.view_hash(), members.journal().revision())
+            (ring, ids, members.counts(), members.view_hash(), members.changes().revision())
         };
         assert_eq!(facts(&at_once), facts(&slowly));
         let places = at_once.rows.capacity();
         at_once.insert_all(records.iter(), 0);
         at_once.insert_all(records[..at_once.ring_len() - 2].iter(), 1_000);
-        assert_eq!(at_once.rows.capacity(), places, "no room is made for those that are known");
+        assert_eq!(at_once.rows.capacity(), places, "no space is made for those that are known");
         for record in &records {
             let digest = Digest::of(record.id(), record.generation());
             assert_eq!(at_once.find(record.id()), slowly.find(record.id()));
@@ -134,9 +134,9 @@ fn the_journal_names_whoever_looks_different() {
     let mut members = Members::new(record(0), 9);
     let slot = members.insert(record(1));
     for (what, is_seen, step) in steps {
-        let before = members.journal().revision();
+        let before = members.changes().revision();
         step(&mut members, slot);
-        let changed: Vec<NodeId> = members.journal().since(before).unwrap().collect();
+        let changed: Vec<NodeId> = members.changes().since(before).unwrap().collect();
         assert_eq!(changed, vec![record(1).id(); usize::from(is_seen)], "{what}");
     }
     let mine: [Step; 2] = [
@@ -144,9 +144,9 @@ fn the_journal_names_whoever_looks_different() {
         |members, _| members.change_my_record(Incarnation(1), |record| record.set_metadata(b"m")),
     ];
     for step in mine {
-        let before = members.journal().revision();
+        let before = members.changes().revision();
         step(&mut members, slot);
-        assert_eq!(members.journal().since(before).unwrap().collect::<Vec<_>>(), [record(0).id()]);
+        assert_eq!(members.changes().since(before).unwrap().collect::<Vec<_>>(), [record(0).id()]);
     }
 }
 

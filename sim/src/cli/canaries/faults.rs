@@ -206,7 +206,7 @@ pub(super) const CANARIES: &[Canary] = &[
     ),
     within(
         "lost-inbox-unproved",
-        swarm("tells_itself", "expect", 4, "a ping after a stall leaves no room to say that its sender is suspected"),
+        swarm("tells_itself", "expect", 4, "a ping after a stall leaves no space to say that its sender is suspected"),
     ),
     within(
         "ingress-loss-99",

@@ -9,7 +9,7 @@ use crate::time::Instant;
 const KEPT: usize = 16;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct Reachability {
     /// Distinct members, the most recent answer first.
     recent: Vec<(Slot, Instant)>,
     heard: Heard,
@@ -31,7 +31,7 @@ impl Heard {
     }
 }
 
-impl Answers {
+impl Reachability {
     /// Notes that `slot` answered a ping sent at `sent`.
     pub(crate) fn note(&mut self, slot: Slot, sent: Instant) {
         let latest = match self.recent.iter().position(|(known, _)| *known == slot) {
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_third_of_what_is_asked_since_is_heard_well() {
-        let mut answers = Answers::default();
+        let mut answers = Reachability::default();
         (0..9).for_each(|_| answers.note_asked());
         let before = answers.heard();
         assert!(answers.heard().is_well_since(before), "where nothing was asked nothing is missed");
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn counts_distinct_members_since_a_moment() {
         let at = Instant::from_nanos;
-        let mut answers = Answers::default();
+        let mut answers = Reachability::default();
         answers.note(Slot(1), at(10));
         answers.note(Slot(2), at(20));
         answers.note(Slot(1), at(5));

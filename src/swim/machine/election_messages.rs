@@ -1,10 +1,10 @@
 //! Letters of elections: membership carries them between voters and reads none of them.
 
 use crate::member::{NodeId, State};
-use crate::swim::attempts::Errand;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::{First, Rides};
+use crate::swim::outbox::{First, Piggyback};
+use crate::swim::pings::PingPurpose;
 use crate::time::Instant;
 use crate::wire::{Council, Digest, Letter, Message, Rejected, Role, roles_of, with_roles};
 
@@ -44,7 +44,7 @@ impl Machine {
             return false;
         }
         let (address, to) = (row.member.address(), row.digest());
-        self.send(address, Message::Election { to, council, letter }, First::Nothing, Rides::Nothing);
+        self.send(address, Message::Election { to, council, letter }, First::Nothing, Piggyback::Nothing);
         true
     }
 
@@ -54,7 +54,7 @@ impl Machine {
         let row = self.members.row(slot);
         if row.is_present() && !row.is_proved() {
             self.enter(now);
-            self.ping(slot, Errand::Look, First::Nothing);
+            self.ping(slot, PingPurpose::Look, First::Nothing);
         }
     }
 

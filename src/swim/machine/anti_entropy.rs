@@ -22,7 +22,7 @@ const IN_VAIN_MAX: u32 = 6;
 
 /// The state of our own comparison, and of what calls for one.
 #[derive(Debug)]
-pub(super) struct Repair {
+pub(super) struct AntiEntropy {
     session: Option<Session>,
     news_at: Instant,
     differ_since: Option<Instant>,
@@ -40,9 +40,9 @@ pub(super) struct Repair {
     give_back: Vec<Slot>,
 }
 
-impl Repair {
+impl AntiEntropy {
     pub(super) fn new(now: Instant) -> Self {
-        Repair {
+        AntiEntropy {
             session: None,
             news_at: now,
             differ_since: None,
@@ -188,7 +188,7 @@ impl Machine {
         let mut datagram = Vec::new();
         let message = Message::SyncRequest { nonce: session.nonce() };
         let limit = self.rules.datagram_bytes_max;
-        let mut writer = self.codec.writer(&mut datagram, limit, self.my_digest(), self.pulse(), message);
+        let mut writer = self.codec.writer(&mut datagram, limit, self.my_digest(), self.sender_state(), message);
         let news = self.news();
         let written = session.write(&self.members, &mut writer, |slot| news.record(slot));
         writer.finish();
@@ -199,7 +199,7 @@ impl Machine {
 
     /// Answers as many items of a request as fit one datagram, and remembers nothing.
     pub(super) fn answer_sync(&mut self, origin: Origin, heard: &Datagram<'_>, nonce: Nonce) {
-        self.hear(origin, heard.pulse);
+        self.hear(origin, heard.sender_state);
         if !origin.is_proved {
             // It may be told more than it sent only after it has shown that it receives there; then it asks again.
             if heard.items().next().is_some() {
@@ -234,7 +234,7 @@ impl Machine {
     ) -> u16 {
         let message = Message::SyncReply { nonce, done };
         let limit = self.rules.datagram_bytes_max;
-        let mut writer = self.codec.writer(datagram, limit, self.my_digest(), self.pulse(), message);
+        let mut writer = self.codec.writer(datagram, limit, self.my_digest(), self.sender_state(), message);
         let news = self.news();
         for slot in back {
             if let Some(item) = news.record(*slot) {
@@ -273,7 +273,7 @@ impl Machine {
             self.repair.session = Some(session);
             return Err(Rejected::UnknownNonce);
         }
-        self.hear(origin, heard.pulse);
+        self.hear(origin, heard.sender_state);
         self.repair.give_back.clear();
         let source = if session.aim == Aim::Join { Source::Bulk } else { Source::Sync };
         for item in heard.items() {
@@ -304,7 +304,7 @@ mod tests {
         for (news_at, differs_from, now, is_due) in
             [(0, 500, 900, false), (0, 500, 1_000, true), (2_000, 500, 2_400, false), (2_000, 500, 2_500, true)]
         {
-            let mut repair = Repair::new(at(0));
+            let mut repair = AntiEntropy::new(at(0));
             repair.note_news(at(news_at));
             repair.is_due(at(differs_from), true, quiet, patience);
             let said = repair.is_due(at(now), true, quiet, patience);

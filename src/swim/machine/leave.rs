@@ -1,15 +1,13 @@
-//! Leaving, being left, and forgetting: how rows go.
-
-use std::fmt;
+//! Leaving, and being left (`protocol.md 7.6`).
 
 use crate::event::Event;
-use crate::member::{NodeId, State};
+use crate::member::State;
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
@@ -54,27 +52,6 @@ impl Leaving {
     }
 }
 
-/// Why a member cannot be forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ForgetError {
-    /// No such member is known.
-    Unknown,
-    /// The member is not dead; only the dead can be forgotten.
-    NotDead,
-}
-
-impl fmt::Display for ForgetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ForgetError::Unknown => "no such member is known here",
-            ForgetError::NotDead => "the member is not dead; only the dead can be forgotten",
-        })
-    }
-}
-
-impl std::error::Error for ForgetError {}
-
 impl Machine {
     /// Says farewell: others are told until they confirm or the leave timeout is over.
     pub(crate) fn leave(&mut self, now: Instant) {
@@ -89,9 +66,9 @@ impl Machine {
         let wanted = self.members.ring_len().min(FAREWELLS_MAX);
         let mut unconfirmed = Vec::with_capacity(wanted);
         while unconfirmed.len() < wanted {
-            let picks = self.pick_others(wanted - unconfirmed.len(), unconfirmed.last().copied());
+            let sample = self.pick_others(wanted - unconfirmed.len(), unconfirmed.last().copied());
             let before = unconfirmed.len();
-            unconfirmed.extend(picks.iter().filter(|slot| !unconfirmed.contains(slot)).collect::<Vec<_>>());
+            unconfirmed.extend(sample.iter().filter(|slot| !unconfirmed.contains(slot)).collect::<Vec<_>>());
             if unconfirmed.len() == before {
                 break;
             }
@@ -100,7 +77,7 @@ impl Machine {
         self.leaving =
             Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout, tries: 0, confirmed_at: 0 });
         self.events.push(Event::Left(self.me().clone()));
-        self.tell(me, Urgency::Left);
+        self.gossip(me, Urgency::Left);
         self.run_leave();
         self.settle();
     }
@@ -128,7 +105,7 @@ impl Machine {
         let mut next = self.now;
         for slot in unconfirmed {
             next = next.max(self.now + self.rto(slot));
-            self.ping(slot, Errand::Farewell, First::About(self.members.me()));
+            self.ping(slot, PingPurpose::Farewell, First::About(self.members.me()));
         }
         self.timers.set(Timer::Leave, next.min(until));
     }
@@ -163,49 +140,7 @@ impl Machine {
         if source == Source::Bulk {
             self.gossip.hush(slot);
         } else {
-            self.tell(slot, Urgency::Left);
+            self.gossip(slot, Urgency::Left);
         }
-    }
-
-    /// Drops a dead member here and nowhere else; a tombstone stays.
-    ///
-    /// # Errors
-    /// When there is no such member, or it is not dead; nothing changes.
-    pub(crate) fn forget(&mut self, now: Instant, id: NodeId) -> Result<(), ForgetError> {
-        self.enter(now);
-        let slot = self.members.find(id).ok_or(ForgetError::Unknown)?;
-        match self.members.member(slot).state() {
-            State::Left => return Err(ForgetError::Unknown),
-            State::Dead => {}
-            State::Alive | State::Suspect => return Err(ForgetError::NotDead),
-        }
-        self.ghosts.take_back(slot);
-        self.bury(slot);
-        self.settle();
-        Ok(())
-    }
-
-    /// Drops the dead and the left that are over the cap or too long gone.
-    pub(super) fn evict_ghosts(&mut self) {
-        while let Some(slot) = self.ghosts.next_evicted(self.now) {
-            self.bury(slot);
-        }
-    }
-
-    fn bury(&mut self, slot: Slot) {
-        let mut member = self.members.member(slot).clone();
-        self.ghosts.bury(self.now, member.id(), member.generation(), member.incarnation());
-        if member.state() == State::Dead {
-            member.state = State::Left;
-            self.events.push(Event::Left(member));
-        }
-        self.clear_judgement(slot);
-        self.gossip.hush(slot);
-        self.answers.forget(slot);
-        self.hearsay.confirm(slot);
-        self.ways.forget(slot);
-        self.metadata_pace.forget(slot);
-        self.forget_flapping(slot);
-        self.members.remove(slot);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct LateWake {
 
 impl Lateness {
     /// Judges a call at `now` when `soonest` was the deadline asked for.
-    pub(crate) fn judge(&mut self, now: Instant, soonest: Option<Instant>, tolerance: Duration) -> Option<LateWake> {
+    pub(crate) fn observe(&mut self, now: Instant, soonest: Option<Instant>, tolerance: Duration) -> Option<LateWake> {
         let late = soonest.map_or(Duration::ZERO, |soonest| now.since(soonest));
         if late <= tolerance || late <= self.counted {
             return None;
@@ -84,18 +84,18 @@ mod tests {
     #[test]
     fn one_lateness_counts_once_and_then_by_its_growth() {
         let at = |ms: u64| Instant::ORIGIN + Duration::from_millis(ms);
-        let floor = Duration::from_millis(100);
+        let least = Duration::from_millis(100);
         let mut lateness = Lateness::default();
-        assert_eq!(lateness.judge(at(1_100), Some(at(1_000)), floor), None);
-        let wake = lateness.judge(at(3_000), Some(at(1_000)), floor).unwrap();
+        assert_eq!(lateness.observe(at(1_100), Some(at(1_000)), least), None);
+        let wake = lateness.observe(at(3_000), Some(at(1_000)), least).unwrap();
         assert_eq!((wake.growth, wake.is_new), (Duration::from_secs(2), true));
-        assert_eq!(lateness.judge(at(3_000), Some(at(1_000)), floor), None);
-        let wake = lateness.judge(at(3_500), Some(at(1_000)), floor).unwrap();
+        assert_eq!(lateness.observe(at(3_000), Some(at(1_000)), least), None);
+        let wake = lateness.observe(at(3_500), Some(at(1_000)), least).unwrap();
         assert_eq!((wake.growth, wake.is_new), (Duration::from_millis(500), false));
         assert_eq!(lateness.bar(), Some(at(3_500)));
         lateness.fired(at(3_500), Some(at(1_000)));
-        assert!(lateness.judge(at(9_000), Some(at(4_000)), floor).unwrap().is_new);
+        assert!(lateness.observe(at(9_000), Some(at(4_000)), least).unwrap().is_new);
         assert_eq!((lateness.wakes(), lateness.longest()), (2, Duration::from_secs(5)));
-        assert_eq!(lateness.judge(at(9_999), None, floor), None);
+        assert_eq!(lateness.observe(at(9_999), None, least), None);
     }
 }

@@ -9,15 +9,15 @@ use crate::member::NodeId;
 const KEPT: usize = 32;
 
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct Changes {
     revision: u64,
     /// The change that made revision r + 1 stands at r modulo the length.
     recent: [NodeId; KEPT],
 }
 
-impl Journal {
+impl Changes {
     pub(crate) fn new() -> Self {
-        Journal { revision: 0, recent: [NodeId::from_u128(0); KEPT] }
+        Changes { revision: 0, recent: [NodeId::from_u128(0); KEPT] }
     }
 
     /// Notes that the row of `id` changed, came or went.
@@ -49,19 +49,19 @@ mod tests {
 
     #[test]
     fn tells_what_changed_as_long_as_it_holds_it() {
-        let mut journal = Journal::new();
-        let since = |journal: &Journal, revision| {
-            journal.since(revision).map(|ids| ids.map(NodeId::as_u128).collect::<Vec<_>>())
+        let mut changes = Changes::new();
+        let since = |changes: &Changes, revision| {
+            changes.since(revision).map(|ids| ids.map(NodeId::as_u128).collect::<Vec<_>>())
         };
-        assert_eq!((journal.revision(), since(&journal, 0), since(&journal, 1)), (0, Some(vec![]), None));
+        assert_eq!((changes.revision(), since(&changes, 0), since(&changes, 1)), (0, Some(vec![]), None));
         for n in 0..100 {
-            journal.note(NodeId::from_u128(n));
+            changes.note(NodeId::from_u128(n));
         }
-        assert_eq!(journal.revision(), 100);
-        assert_eq!(since(&journal, 100), Some(vec![]));
-        assert_eq!(since(&journal, 97), Some(vec![97, 98, 99]));
-        assert_eq!(since(&journal, 68), Some((68..100).collect()));
-        assert_eq!(since(&journal, 67), None);
-        assert_eq!(since(&journal, 101), None, "a revision of another table");
+        assert_eq!(changes.revision(), 100);
+        assert_eq!(since(&changes, 100), Some(vec![]));
+        assert_eq!(since(&changes, 97), Some(vec![97, 98, 99]));
+        assert_eq!(since(&changes, 68), Some((68..100).collect()));
+        assert_eq!(since(&changes, 67), None);
+        assert_eq!(since(&changes, 101), None, "a revision of another table");
     }
 }

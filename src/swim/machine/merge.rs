@@ -1,5 +1,5 @@
 //! What is believed of a member's own words: which news wins, and what is too absurd to store. They are adopted as heard;
-//! what others hold against it is for [`accusing`](super::accusing).
+//! what others hold against it is for [`accusations`](super::accusations).
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Machine {
             self.note_change(slot, &before.record, source);
         }
         if sabotage::is_off("first_receipt") && is_current {
-            self.tell(slot, Urgency::Joined);
+            self.gossip(slot, Urgency::Joined);
         }
         let row = self.members.row(slot);
         if row.is_provisional() {
@@ -127,7 +127,7 @@ impl Machine {
             self.note_metadata(slot);
         }
         if source != Source::Bulk && self.members.member(slot).state() == State::Alive {
-            self.tell(slot, urgency);
+            self.gossip(slot, urgency);
         }
     }
 
@@ -141,7 +141,7 @@ impl Machine {
         self.repair.note_news(self.now);
         self.events.push(Event::Up(self.members.member(slot).clone()));
         if source != Source::Bulk {
-            self.tell(slot, Urgency::Joined);
+            self.gossip(slot, Urgency::Joined);
         }
     }
 
@@ -150,14 +150,14 @@ impl Machine {
         self.members.counts().present() >= self.rules.members_max && !sabotage::is_off("members_max")
     }
 
-    /// Whether a row may be live from now on: who is dead or gone comes back like a new member, if there is room.
+    /// Whether a row may be live from now on: who is dead or gone comes back like a new member, if there is space.
     pub(super) fn may_be_live(&mut self, slot: Slot) -> bool {
         let may = self.members.row(slot).is_present() || !self.is_full();
         self.refuse(u64::from(!may));
         may
     }
 
-    /// There is no room for so many new members; the application is told once until there is again.
+    /// There is no space for so many new members; the application is told once until there is again.
     pub(super) fn refuse(&mut self, count: u64) {
         self.metrics.members_refused += count;
         if count > 0 && !std::mem::replace(&mut self.full, true) {
@@ -184,7 +184,7 @@ impl Machine {
         self.repair.note_news(self.now);
         self.events.push(Event::Up(self.members.member(slot).clone()));
         if source != Source::Bulk {
-            self.tell(slot, Urgency::Joined);
+            self.gossip(slot, Urgency::Joined);
         }
     }
 
@@ -205,7 +205,7 @@ impl Machine {
             if is_held && has_new_words(&before, self.members.member(slot).record()) {
                 self.tell_update(slot);
             }
-            self.tell(slot, Urgency::Refutation);
+            self.gossip(slot, Urgency::Refutation);
         }
     }
 
@@ -264,7 +264,7 @@ impl Machine {
         }
         let Some(slot) = self.members.find(departure.id) else { return };
         if self.leaps(Some(slot), departure.generation, departure.incarnation) {
-            // No room would be left above it in which the owner could contradict.
+            // No space would be left above it in which the owner could contradict.
             self.begin_round(slot, Occasion::Look);
             return;
         }

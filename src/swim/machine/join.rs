@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use crate::event::Event;
 use crate::member::{Record, State, canonical};
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::ghosts::{Dial, Share};
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path, Source};
-use crate::swim::outbox::{First, Intent, Rides};
+use crate::swim::outbox::{First, Intent, Piggyback};
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::swim::sync::Aim;
 use crate::swim::timers::Timer;
@@ -46,9 +46,9 @@ impl Machine {
             return;
         }
         self.enter(now);
-        let room = self.rules.members_max.saturating_sub(self.members.counts().present());
+        let space = self.rules.members_max.saturating_sub(self.members.counts().present());
         let usable = records.iter().filter(|record| !record.address().ip().is_unspecified());
-        let (added, refused) = self.members.insert_all(usable, room);
+        let (added, refused) = self.members.insert_all(usable, space);
         if !added.is_empty() {
             self.repair.note_news(self.now);
         }
@@ -86,8 +86,8 @@ impl Machine {
     /// Greets whoever receives at an address, with our own record.
     fn greet(&mut self, contact: SocketAddr) {
         self.metrics.dials += 1;
-        let nonce = self.attempts.start(self.now, &mut self.random.nonces, (Digest::NOBODY, contact), Errand::Look);
-        self.send(contact, Message::Ping { to: Digest::NOBODY, nonce }, First::Me, Rides::Nothing);
+        let nonce = self.pings.start(self.now, &mut self.random.nonces, (Digest::NOBODY, contact), PingPurpose::Look);
+        self.send(contact, Message::Ping { to: Digest::NOBODY, nonce }, First::Me, Piggyback::Nothing);
     }
 
     /// A greeting: a member that we know at the address that it tells is answered; any other sender must first prove its
@@ -106,7 +106,7 @@ impl Machine {
             for item in heard.items() {
                 self.take_item(origin, &item, Source::Gossip);
             }
-            self.hear(origin, heard.pulse);
+            self.hear(origin, heard.sender_state);
             self.ack(origin, nonce, AsksWhere::No);
             self.introduce_beyond_reach(origin);
             return Ok(());
@@ -161,7 +161,7 @@ impl Machine {
     pub(super) fn introduce_ourselves(&mut self, origin: Origin) {
         match origin.slot {
             _ if origin.is_proved => self.send_news(origin.address, First::Me),
-            // Our ping to where it is seen must say so, and has no room until the tick.
+            // Our ping to where it is seen must say so, and has no space until the tick.
             Some(slot) if origin.path == Path::Unknown => self.notice_stranger(origin, slot),
             Some(_) | None => {
                 let first = Self::where_asked(origin);
@@ -180,10 +180,10 @@ impl Machine {
         first: First,
     ) {
         let serial = self.joining.wait_for_proof(address, purpose);
-        let nonce = self.attempts.start(self.now, &mut self.random.nonces, (target, address), Errand::Proof(serial));
+        let nonce = self.pings.start(self.now, &mut self.random.nonces, (target, address), PingPurpose::Proof(serial));
         let message = Message::Ping { to: target, nonce };
         let bytes_max = bytes_max.min(self.rules.datagram_bytes_max);
-        self.outbox.push(Intent { to: address, message, first, bytes_max, rides: Rides::Nothing });
+        self.outbox.push(Intent { to: address, message, first, bytes_max, piggyback: Piggyback::Nothing });
     }
 
     /// The echo that proves an address: what waited for it is done. The member it made known is named.
@@ -226,7 +226,7 @@ impl Machine {
         }
         let mut datagram = Vec::new();
         let limit = self.rules.datagram_bytes_max;
-        let mut writer = self.codec.writer(&mut datagram, limit, self.my_digest(), self.pulse(), Message::News);
+        let mut writer = self.codec.writer(&mut datagram, limit, self.my_digest(), self.sender_state(), Message::News);
         writer.item(&Item::Alive(RecordRef::of(&row.member.record)));
         writer.finish();
         self.outbox.push_prepared(newcomer, datagram);
@@ -244,7 +244,7 @@ impl Machine {
             lately.map(|(_, contact)| contact).into_iter().collect()
         };
         for to in greeted {
-            self.send(to, Message::Ack { nonce }, First::Nothing, Rides::Nothing);
+            self.send(to, Message::Ack { nonce }, First::Nothing, Piggyback::Nothing);
         }
     }
 
@@ -309,7 +309,7 @@ impl Machine {
     /// Pings a dead member. Our verdict follows when it answers, so that it can refute it: mostly nobody does.
     pub(super) fn dial_ghost(&mut self, slot: Slot) {
         self.metrics.dials += 1;
-        self.ping_carrying(slot, Errand::Look, First::Nothing, Rides::Nothing);
+        self.ping_carrying(slot, PingPurpose::Look, First::Nothing, Piggyback::Nothing);
     }
 }
 

@@ -1,16 +1,14 @@
-//! What an answer proves, and what silence says about ourselves: evidence of life, late wakes.
+//! What an answer proves of who gave it, and of this node, which is heard (`protocol.md 4.7`, `6.2`).
 
 use std::time::Duration;
 
-use crate::event::Event;
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
-use crate::swim::lateness::LateWake;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, answers_needed};
 use crate::time::Instant;
@@ -22,16 +20,16 @@ const SELF_TEST_PINGS: usize = 3;
 
 impl Machine {
     /// `slot` answered a ping that was sent at `sent`: the only evidence of life there is.
-    pub(super) fn note_evidence(&mut self, slot: Slot, sent: Instant, errand: Errand) {
+    pub(super) fn on_answer(&mut self, slot: Slot, sent: Instant, purpose: PingPurpose) {
         self.members.note_alive(slot, sent);
         self.note_start(slot);
         self.hearsay.confirm(slot);
-        self.answers.note(slot, sent);
+        self.reachability.note(slot, sent);
         let pending = self.rounds.get_for(slot).map(|round| round.began);
         if pending.is_some_and(|began| sent >= began) {
             self.rounds.end_for(slot);
             self.awareness.probe_answered();
-            self.metrics.probes_acked += u64::from(matches!(errand, Errand::Round(_)));
+            self.metrics.probes_acked += u64::from(matches!(purpose, PingPurpose::Round(_)));
         }
         let is_unheard = self.suspicions.get(slot).is_some_and(|suspicion| suspicion.publicity == Publicity::Never);
         if self.members.row(slot).is_provisional() || is_unheard {
@@ -63,7 +61,7 @@ impl Machine {
     fn answers_changed(&mut self) {
         if let Some(since) = self.isolated {
             // As many as a verdict needs: those that are held for dead cannot be waited for.
-            if self.answers.since(since, |_| true) >= self.answers_to_reconnect() {
+            if self.reachability.since(since, |_| true) >= self.answers_to_reconnect() {
                 self.reconnect();
             }
         }
@@ -84,7 +82,7 @@ impl Machine {
 
     /// How many members that are not suspects have answered pings sent since a moment.
     pub(super) fn count_answers(&self, since: Instant) -> usize {
-        self.answers.since(since, |slot| self.members.member(slot).state() == State::Alive)
+        self.reachability.since(since, |slot| self.members.member(slot).state() == State::Alive)
     }
 
     /// Answers needed before a verdict.
@@ -102,8 +100,8 @@ impl Machine {
         for slot in private {
             let Some(suspicion) = self.suspicions.get(slot) else { continue };
             let start = suspicion.start;
-            let others = self.answers.since(start, |answerer| answerer != slot);
-            let all = self.answers.since(start, |_| true);
+            let others = self.reachability.since(start, |answerer| answerer != slot);
+            let all = self.reachability.since(start, |_| true);
             if all == 0 {
                 continue;
             }
@@ -123,7 +121,7 @@ impl Machine {
             }
             self.plan(slot);
             if !is_provisional {
-                self.tell(slot, Urgency::Suspect);
+                self.gossip(slot, Urgency::Suspect);
                 self.announce_suspicion(slot, 0);
             }
         }
@@ -132,47 +130,20 @@ impl Machine {
     /// Pings three others, to see whether it is us that nobody hears.
     pub(super) fn self_test(&mut self, except: Option<Slot>) {
         for slot in self.pick_others(SELF_TEST_PINGS, except).iter() {
-            self.ping(slot, Errand::Look, First::Nothing);
+            self.ping(slot, PingPurpose::Look, First::Nothing);
         }
     }
 
-    /// This node did not run: it blames itself before anyone.
-    pub(super) fn wake_late(&mut self, wake: LateWake) {
-        self.metrics.probes_void += self.rounds.restart_all(self.now) as u64;
-        self.relays.postpone(wake.growth);
-        self.ghosts.postpone(wake.growth);
-        self.sweep.void();
-        let suspects: Vec<Slot> = self.suspicions.slots().collect();
-        for slot in suspects {
-            let now = self.now;
-            if let Some(suspicion) = self.suspicions.get_mut(slot) {
-                suspicion.stalled(now, wake.growth);
-            }
-            self.plan(slot);
-        }
-        self.wake_among_strangers();
-        if wake.is_new && self.members.counts().present() > 1 {
-            self.events.push(Event::SelfStalled { gap: wake.growth });
-            self.self_test_after_stall();
-        }
-    }
-
-    /// Tells itself with the self-test: who does not know our address to be proved answers with no more bytes than the
-    /// ping has, and must be able to say that it suspects us before we stop again.
-    fn self_test_after_stall(&mut self) {
-        for slot in self.pick_others(SELF_TEST_PINGS, None).iter() {
-            let is_alive = self.members.member(slot).state() == State::Alive;
-            let first = if is_alive && !sabotage::is_off("tells_itself") { First::Me } else { First::Nothing };
-            self.ping(slot, Errand::Look, first);
-        }
-    }
-
-    /// After an answer: errands whose purpose was more than the answer itself.
-    pub(super) fn after_answer(&mut self, origin: Origin, errand: Errand) {
-        match errand {
-            Errand::Farewell => self.note_farewell(origin),
-            Errand::Introduction => self.send_news(origin.address, First::Me),
-            Errand::Round(_) | Errand::Relay { .. } | Errand::Look | Errand::Proof(_) | Errand::Twin => {}
+    /// After an answer to a ping that was sent for more than the answer.
+    pub(super) fn after_answer(&mut self, origin: Origin, purpose: PingPurpose) {
+        match purpose {
+            PingPurpose::Farewell => self.note_farewell(origin),
+            PingPurpose::Introduction => self.send_news(origin.address, First::Me),
+            PingPurpose::Round(_)
+            | PingPurpose::Relay { .. }
+            | PingPurpose::Look
+            | PingPurpose::Proof(_)
+            | PingPurpose::DuplicateName => {}
         }
     }
 }

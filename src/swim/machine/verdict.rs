@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::event::{DeadReason, Event};
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Pace, Publicity, Suspicion, Verdict, Wanted, accusers_needed, insist_every};
 use crate::time::Instant;
@@ -104,7 +104,7 @@ impl Machine {
             let now = self.now;
             while let Some(wanted) = self.suspicions.get_mut(slot).and_then(|s| s.next_wanted(now)) {
                 match wanted {
-                    Wanted::Standing => drop(self.ping(slot, Errand::Look, First::Nothing)),
+                    Wanted::Standing => drop(self.ping(slot, PingPurpose::Look, First::Nothing)),
                     Wanted::LastPing(attempt) => self.last_ping(slot, attempt),
                     Wanted::Verdict => self.judge(slot),
                 }
@@ -113,7 +113,7 @@ impl Machine {
     }
 
     fn last_ping(&mut self, slot: Slot, attempt: u8) {
-        let (now, heard) = (self.now, self.answers.heard());
+        let (now, heard) = (self.now, self.reachability.heard());
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
             if attempt == 1 {
                 suspicion.asked_at = now;
@@ -121,13 +121,13 @@ impl Machine {
             }
             suspicion.log(now, Cause::LastPing { attempt });
         }
-        self.ping(slot, Errand::Look, First::Nothing);
+        self.ping(slot, PingPurpose::Look, First::Nothing);
         if attempt > 1 && sabotage::is_off("repeated_self_test") {
             return;
         }
         for other in self.pick_others(LAST_PING_SELF_TESTS, Some(slot)).iter() {
             let first = self.question_about(slot, other);
-            self.ping(other, Errand::Look, first);
+            self.ping(other, PingPurpose::Look, first);
         }
     }
 
@@ -144,13 +144,13 @@ impl Machine {
     ///
     /// That may be lost too. A member that speaks while it is suspected hears little of what it is sent, and is pinged on.
     pub(super) fn ping_back(&mut self, slot: Slot) {
-        let (now, rto) = (self.now, self.rules.rto_floor());
+        let (now, rto) = (self.now, self.rules.rto_min());
         let may_be_asked = self.leaving.is_none() && self.members.row(slot).is_proved();
         let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| may_be_asked) else { return };
         let insists = suspicion.insists() || sabotage::is_off("insistence");
         let left = suspicion.left_to_insist(now, self.flapping.has_refuted_lately(slot));
         if suspicion.may_ping_back(now, rto) && !sabotage::is_off("ping_back") {
-            self.ping(slot, Errand::Look, First::Nothing);
+            self.ping(slot, PingPurpose::Look, First::Nothing);
         }
         if insists || self.is_beyond_reach(slot) {
             return;
@@ -225,7 +225,7 @@ impl Machine {
     /// Since the latest one it would be too little to tell anything by.
     fn hears_well(&self, suspicion: &Suspicion) -> bool {
         let is_alone = self.others_alive() == 0 || self.present_in_reach() <= 2;
-        let well = suspicion.heard_by_then.is_none_or(|before| self.answers.heard().is_well_since(before));
+        let well = suspicion.heard_by_then.is_none_or(|before| self.reachability.heard().is_well_since(before));
         is_alone || well || sabotage::is_off("hears_well")
     }
 
@@ -264,7 +264,7 @@ impl Machine {
     /// Whether fewer others have answered since a moment than a verdict about this member needs: any answer counts
     /// here, a suspect's too, for it shows that we are heard.
     fn too_few_answer(&self, suspect: Slot, since: Instant) -> bool {
-        let answered = self.answers.since(since, |answerer| answerer != suspect);
+        let answered = self.reachability.since(since, |answerer| answerer != suspect);
         answered < self.answers_needed() || sabotage::is_off("counted_isolation")
     }
 
@@ -282,10 +282,10 @@ impl Machine {
         self.ghosts.add(slot, self.now, true);
         self.repair.note_news(self.now);
         let by = suspicion.accusers;
-        // With enough accusers everyone's clock runs already, so the verdict only rides.
+        // With enough accusers everyone's clock runs already, so the verdict is only piggybacked.
         let carriers = if self.has_enough_accusers(&suspicion) { 0 } else { self.rules.forward_fanout };
         self.verdicts.insert(slot, Verdict::from(suspicion));
-        self.gossip.tell(slot, Urgency::Dead, carriers);
+        self.gossip.spread(slot, Urgency::Dead, carriers);
         let member = self.members.member(slot).clone();
         self.events.push(Event::Dead { member, by, reason, isolated: false });
         self.full = false;
@@ -329,7 +329,7 @@ impl Machine {
 
     /// The suspect hears it first, and if too few relays could say anything, others are asked to look.
     pub(super) fn announce_suspicion(&mut self, slot: Slot, nacks: usize) {
-        self.ping(slot, Errand::Look, First::Nothing);
+        self.ping(slot, PingPurpose::Look, First::Nothing);
         if nacks >= self.rules.confirmations || self.present_in_reach() <= 2 {
             return;
         }

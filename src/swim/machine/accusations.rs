@@ -6,28 +6,28 @@ use std::time::Duration;
 use crate::event::{DeadReason, SuspectReason};
 use crate::member::{Accusers, Generation, Incarnation, NodeId, State};
 use crate::sabotage;
-use crate::swim::attempts::Errand;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
-use crate::swim::machine::belief::INCARNATION_LEAP;
+use crate::swim::machine::merge::INCARNATION_LEAP;
 use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::pings::PingPurpose;
 use crate::swim::probe::Occasion;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicion, unite};
+use crate::swim::suspicion::{Publicity, Suspicion, add_accusers};
 use crate::time::Instant;
 use crate::wire::Accusation;
 
 impl Machine {
     pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
         if accusation.id == self.me().id() && !sabotage::is_off("own_name") {
-            // A later start of our name that is suspected may yet be a living twin: its record or its death will tell.
+            // A later start of our name that is suspected may yet be another process that runs: its record or its death will tell.
             if accusation.generation <= self.me().generation() {
                 self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
             }
             return;
         }
-        let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
+        let Some(slot) = self.raise_to(accusation.id, accusation.generation, accusation.incarnation) else { return };
         self.accuse(slot, accusation, SuspectReason::Accused);
         if accusation.probe {
             self.begin_round(slot, Occasion::Solicited);
@@ -39,12 +39,12 @@ impl Machine {
             self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
             return;
         }
-        let Some(slot) = self.current(accusation.id, accusation.generation, accusation.incarnation) else { return };
+        let Some(slot) = self.raise_to(accusation.id, accusation.generation, accusation.incarnation) else { return };
         let is_alive = self.members.member(slot).state() == State::Alive;
         if is_alive && source != Source::Gossip && self.can_reach(slot) {
             // A view from the other side of a partition: the member is told, and looked at; nothing is suspected here.
             let accused = Accusation { accusers: accusation.accusers, probe: false, ..*accusation };
-            self.ping(slot, Errand::Look, First::Accusation(accused));
+            self.ping(slot, PingPurpose::Look, First::Accusation(accused));
             if let Some(serial) = self.begin_round(slot, Occasion::Look) {
                 if let Some(round) = self.rounds.get_mut(serial) {
                     round.nackers = accusation.accusers;
@@ -64,7 +64,7 @@ impl Machine {
 
     /// The row that an accusation at this standing is about, with the incarnation raised to it; none if it is old or
     /// absurd.
-    fn current(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
+    fn raise_to(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
         let slot = self.members.find(id)?;
         let member = self.members.member(slot);
         if (generation, incarnation) < (member.generation(), member.incarnation()) {
@@ -98,12 +98,12 @@ impl Machine {
     fn accuse(&mut self, slot: Slot, accusation: &Accusation, reason: SuspectReason) {
         let row = self.members.row(slot);
         if row.is_provisional() || row.member.state() == State::Suspect {
-            self.unite(slot, accusation.accusers);
+            self.add_accusers(slot, accusation.accusers);
         } else if row.member.state() == State::Alive {
             // Its answer to a later ping of ours is better known than what is claimed.
             let start = (self.now - accusation.age.min(self.age_max())).max(row.alive_at);
             let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published, self.pace(slot));
-            unite(&mut suspicion, self.now, accusation.accusers.iter());
+            add_accusers(&mut suspicion, self.now, accusation.accusers.iter());
             self.suspect(slot, suspicion);
         }
     }
@@ -114,17 +114,17 @@ impl Machine {
     }
 
     /// Adds accusers to a suspicion; what is new is news.
-    pub(super) fn unite(&mut self, slot: Slot, accusers: Accusers) {
+    pub(super) fn add_accusers(&mut self, slot: Slot, accusers: Accusers) {
         let now = self.now;
         let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
-        let added = unite(suspicion, now, accusers.iter());
+        let added = add_accusers(suspicion, now, accusers.iter());
         let was_private = suspicion.publicity != Publicity::Published;
         suspicion.publicity = Publicity::Published;
         if added > 0 {
             self.tell_accusers(slot);
         }
         if added > 0 || was_private {
-            self.tell(slot, Urgency::Suspect);
+            self.gossip(slot, Urgency::Suspect);
             self.reconsider(slot);
         }
     }
@@ -143,7 +143,7 @@ impl Machine {
         self.tell_suspicion(slot);
         self.repair.note_news(self.now);
         if is_published {
-            self.tell(slot, Urgency::Suspect);
+            self.gossip(slot, Urgency::Suspect);
         } else {
             self.gossip.hush(slot);
         }

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::attempts::Errand;
-use crate::swim::gossip::{Changes, Urgency, sends_in_all};
+use crate::swim::gossip::{ChangedNews, Urgency, sends_in_all};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path};
-use crate::swim::outbox::{First, Intent, Outgoing, Rides};
+use crate::swim::outbox::{First, Intent, Outgoing, Piggyback};
+use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
-use crate::wire::{ChangeRef, Digest, Item, Message, Nonce, Pulse};
+use crate::wire::{ChangeRef, Digest, Item, Message, Nonce, SenderState};
 
-/// The least bytes that a news takes; with less room there is no use in trying.
+/// The least bytes that a news takes; with less space there is no use in trying.
 const ITEM_BYTES_MIN: usize = 20;
 /// News tried for one datagram at most.
 const BATCH_MAX: usize = 48;
@@ -45,12 +45,12 @@ impl Machine {
     fn make(&mut self, intent: &Intent, buf: &mut Vec<u8>) {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
-        let (from, pulse) = (self.my_digest(), self.pulse());
-        let mut writer = self.codec.writer(buf, intent.bytes_max, from, pulse, intent.message.clone());
+        let (from, sender_state) = (self.my_digest(), self.sender_state());
+        let mut writer = self.codec.writer(buf, intent.bytes_max, from, sender_state, intent.message.clone());
         self.news().write_first(intent.first, &mut writer);
-        if intent.rides == Rides::News && self.gossip.len() > 0 {
-            let most = (writer.room() / ITEM_BYTES_MIN).min(BATCH_MAX);
-            let changes = if self.change_meter.has_any(self.now) { Changes::Go } else { Changes::Wait };
+        if intent.piggyback == Piggyback::News && self.gossip.len() > 0 {
+            let most = (writer.bytes_left() / ITEM_BYTES_MIN).min(BATCH_MAX);
+            let changes = if self.change_meter.has_any(self.now) { ChangedNews::Go } else { ChangedNews::Wait };
             self.gossip.list(most, changes, &mut batch);
             let sends_max = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
             for slot in &batch {
@@ -66,10 +66,10 @@ impl Machine {
                     (Item::Alive(record), Some(base)) => Item::Change(ChangeRef::of(record, base)),
                     (item, _) => item,
                 };
-                let room = writer.room();
+                let space = writer.bytes_left();
                 if writer.item(&item) {
                     self.gossip.sent(*slot, sends_max);
-                    let bytes = if is_change { room - writer.room() } else { 0 };
+                    let bytes = if is_change { space - writer.bytes_left() } else { 0 };
                     self.change_meter.take(bytes);
                 }
             }
@@ -82,29 +82,29 @@ impl Machine {
         self.members.row(self.members.me()).digest()
     }
 
-    pub(super) fn pulse(&self) -> Pulse {
-        Pulse {
+    pub(super) fn sender_state(&self) -> SenderState {
+        SenderState {
             incarnation: self.me().incarnation(),
             view_hash: self.members.view_hash(),
             round: self.rounding.round() as u16,
         }
     }
 
-    pub(super) fn send(&mut self, to: SocketAddr, message: Message, first: First, rides: Rides) {
+    pub(super) fn send(&mut self, to: SocketAddr, message: Message, first: First, piggyback: Piggyback) {
         let bytes_max = self.rules.datagram_bytes_max;
-        self.outbox.push(Intent { to, message, first, bytes_max, rides });
+        self.outbox.push(Intent { to, message, first, bytes_max, piggyback });
     }
 
     /// News of its own, to a proved address.
     pub(super) fn send_news(&mut self, to: SocketAddr, first: First) {
-        self.send(to, Message::News, first, Rides::News);
+        self.send(to, Message::News, first, Piggyback::News);
     }
 
     /// Something in answer to a datagram, within what its sender's address may be sent.
     pub(super) fn send_limited(&mut self, origin: Origin, first: First) {
         let bytes_max = self.reply_bytes_max(origin);
-        let rides = Rides::Nothing;
-        self.outbox.push(Intent { to: origin.address, message: Message::News, first, bytes_max, rides });
+        let piggyback = Piggyback::Nothing;
+        self.outbox.push(Intent { to: origin.address, message: Message::News, first, bytes_max, piggyback });
     }
 
     /// An unproved address is answered with no more than it sent.
@@ -114,30 +114,36 @@ impl Machine {
 
     /// Pings a member; what is held against it goes with the ping (Lifeguard's Buddy System). An unproved address gets
     /// no news.
-    pub(super) fn ping(&mut self, slot: Slot, errand: Errand, first: First) -> Nonce {
-        let first = if first == First::Nothing { self.belief_about(slot) } else { first };
-        self.ping_carrying(slot, errand, first, self.rides_to(slot))
+    pub(super) fn ping(&mut self, slot: Slot, purpose: PingPurpose, first: First) -> Nonce {
+        let first = if first == First::Nothing { self.accusation_of(slot) } else { first };
+        self.ping_carrying(slot, purpose, first, self.piggyback_to(slot))
     }
 
     /// Pings a member with this and no more.
-    pub(super) fn ping_carrying(&mut self, slot: Slot, errand: Errand, first: First, rides: Rides) -> Nonce {
+    pub(super) fn ping_carrying(
+        &mut self,
+        slot: Slot,
+        purpose: PingPurpose,
+        first: First,
+        piggyback: Piggyback,
+    ) -> Nonce {
         let row = self.members.row(slot);
         let (to, digest) = (row.member.address(), row.digest());
         if row.member.state() == State::Alive || self.is_unheard(slot) {
-            self.answers.note_asked();
+            self.reachability.note_asked();
         }
-        let nonce = self.attempts.start(self.now, &mut self.random.nonces, (digest, to), errand);
-        self.send(to, Message::Ping { to: digest, nonce }, first, rides);
+        let nonce = self.pings.start(self.now, &mut self.random.nonces, (digest, to), purpose);
+        self.send(to, Message::Ping { to: digest, nonce }, first, piggyback);
         nonce
     }
 
     /// What may ride on a datagram that a member did not ask for: nothing until its address is proved.
-    pub(super) fn rides_to(&self, slot: Slot) -> Rides {
-        if self.members.row(slot).is_proved() { Rides::News } else { Rides::Nothing }
+    pub(super) fn piggyback_to(&self, slot: Slot) -> Piggyback {
+        if self.members.row(slot).is_proved() { Piggyback::News } else { Piggyback::Nothing }
     }
 
     /// What a ping to a member says of it: our suspicion or verdict, so that it hears first.
-    pub(super) fn belief_about(&self, slot: Slot) -> First {
+    pub(super) fn accusation_of(&self, slot: Slot) -> First {
         let row = self.members.row(slot);
         match row.member.state() {
             _ if sabotage::is_off("buddy") => First::Nothing,
@@ -148,9 +154,9 @@ impl Machine {
 
     /// What an echo says of whoever pinged: one that runs for moments only must hear that it is suspected in the one
     /// exchange that it gets through.
-    fn belief_about_sender(&self, origin: Origin) -> First {
+    fn accusation_of_sender(&self, origin: Origin) -> First {
         match origin.slot {
-            Some(slot) if !sabotage::is_off("ack_to_suspect") => self.belief_about(slot),
+            Some(slot) if !sabotage::is_off("ack_to_suspect") => self.accusation_of(slot),
             Some(_) | None => First::Nothing,
         }
     }
@@ -158,7 +164,7 @@ impl Machine {
     /// What an echo says first: what is held against whoever pinged, else the newer words of a member that the ping
     /// accuses at an older standing.
     fn first_of_ack(&self, origin: Origin) -> First {
-        match (self.belief_about_sender(origin), self.outdated) {
+        match (self.accusation_of_sender(origin), self.outdated) {
             (First::Nothing, Some(slot)) if !sabotage::is_off("outdated") => First::About(slot),
             (belief, _) => belief,
         }
@@ -172,10 +178,10 @@ impl Machine {
         let first = if is_seen_elsewhere { seen } else { self.first_of_ack(origin) };
         let bytes_max = self.reply_bytes_max(origin);
         let message = Message::Ack { nonce };
-        self.outbox.push(Intent { to: origin.address, message, first, bytes_max, rides: Rides::News });
+        self.outbox.push(Intent { to: origin.address, message, first, bytes_max, piggyback: Piggyback::News });
         if let Some(to) = self.other_address(origin).filter(|_| !sabotage::is_off("ways")) {
-            let (bytes_max, rides) = (origin.bytes, Rides::Nothing);
-            self.outbox.push(Intent { to, message: Message::Ack { nonce }, first: seen, bytes_max, rides });
+            let (bytes_max, piggyback) = (origin.bytes, Piggyback::Nothing);
+            self.outbox.push(Intent { to, message: Message::Ack { nonce }, first: seen, bytes_max, piggyback });
         }
         match origin.slot {
             Some(slot) if is_seen_elsewhere => self.notice_stranger(origin, slot),
@@ -203,7 +209,7 @@ impl Machine {
         let Some(slot) = self.unmet.take() else { return };
         let row = self.members.row(slot);
         if row.is_live() && !row.is_proved() && self.gossip.len() > 0 {
-            self.ping(slot, Errand::Introduction, First::Nothing);
+            self.ping(slot, PingPurpose::Introduction, First::Nothing);
         }
     }
 

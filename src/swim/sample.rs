@@ -4,21 +4,21 @@ use crate::random::Random;
 use crate::swim::slot::Slot;
 
 /// Members that can be picked at once.
-pub(crate) const PICKS_MAX: usize = 16;
+pub(crate) const SAMPLE_MAX: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Picks {
-    slots: [Slot; PICKS_MAX],
+pub(crate) struct Sample {
+    slots: [Slot; SAMPLE_MAX],
     count: usize,
 }
 
-impl Default for Picks {
+impl Default for Sample {
     fn default() -> Self {
-        Picks { slots: [Slot(0); PICKS_MAX], count: 0 }
+        Sample { slots: [Slot(0); SAMPLE_MAX], count: 0 }
     }
 }
 
-impl Picks {
+impl Sample {
     /// Up to `wanted` distinct of `count` candidates that pass `fits`: random draws first, then a walk from a random
     /// place, so that few fitting ones among many are still found.
     pub(crate) fn choose(
@@ -28,22 +28,22 @@ impl Picks {
         at: impl Fn(usize) -> Option<Slot>,
         fits: impl Fn(Slot) -> bool,
     ) -> Self {
-        let wanted = wanted.min(PICKS_MAX);
-        let mut picks = Picks::default();
+        let wanted = wanted.min(SAMPLE_MAX);
+        let mut sample = Sample::default();
         for _ in 0..wanted * 3 {
-            if picks.count >= wanted {
-                return picks;
+            if sample.count >= wanted {
+                return sample;
             }
-            picks.take(at(random.index(count)), &fits);
+            sample.take(at(random.index(count)), &fits);
         }
         let start = random.index(count);
         for step in 0..count {
-            if picks.count >= wanted {
+            if sample.count >= wanted {
                 break;
             }
-            picks.take(at((start + step) % count), &fits);
+            sample.take(at((start + step) % count), &fits);
         }
-        picks
+        sample
     }
 
     pub(crate) fn push(&mut self, slot: Slot) {
@@ -83,10 +83,10 @@ mod tests {
     fn picks_are_distinct_fitting_and_complete() {
         let mut random = Random::fork(5, Purpose::Gossip);
         for wanted in 0..6 {
-            let picks = Picks::choose(&mut random, wanted, 1_000, |n| Some(Slot(n as u32)), |slot| slot.0 % 333 == 1);
-            assert_eq!(picks.len(), wanted.min(3), "three of a thousand fit, and all are found");
-            assert!(picks.iter().all(|slot| slot.0 % 333 == 1));
+            let sample = Sample::choose(&mut random, wanted, 1_000, |n| Some(Slot(n as u32)), |slot| slot.0 % 333 == 1);
+            assert_eq!(sample.len(), wanted.min(3), "three of a thousand fit, and all are found");
+            assert!(sample.iter().all(|slot| slot.0 % 333 == 1));
         }
-        assert_eq!(Picks::choose(&mut random, 3, 0, |_| None, |_| true).len(), 0);
+        assert_eq!(Sample::choose(&mut random, 3, 0, |_| None, |_| true).len(), 0);
     }
 }
