@@ -7,11 +7,12 @@
 //! count theirs (1989): the holder from before it asked, the grantor from after it was asked.
 //!
 //! [`Election`] is one node's part in one election. It refuses to know members, addresses and bytes: it is told who a
-//! letter is from, when it is, and what the detector thinks of a voter.
+//! message is from, when it is, and what the detector thinks of a voter.
 
 mod campaign;
 mod fence;
 mod machine;
+mod message;
 mod reign;
 mod rounds;
 mod rules;
@@ -33,4 +34,4 @@ pub use store::FileStore;
 pub use store::{Ballot, DiskStore, MemoryStore, TermStore};
 
 pub use crate::durable::{Disk, RecordError};
-pub use crate::wire::{Council, Letter, Progress, Question, Round};
+pub use message::{Context, Message, Progress, Question, Round};

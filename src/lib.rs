@@ -55,6 +55,7 @@ pub mod metrics;
 pub mod protocol;
 mod random;
 pub mod recording;
+mod rejected;
 #[cfg(feature = "node")]
 pub mod runtime;
 mod sabotage;

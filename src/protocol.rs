@@ -268,9 +268,9 @@ impl Protocol {
     /// # Errors
     /// Why it was rejected. The state is unchanged but for lateness and the counters.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Result<(), Rejected> {
-        let outcome = self.swim.handle_datagram(now, from, datagram).and_then(|letter| {
-            let Some(letter) = letter else { return Ok(()) };
-            let taken = self.elections.handle_letter(now, letter, &mut self.swim);
+        let outcome = self.swim.handle_datagram(now, from, datagram).and_then(|message| {
+            let Some(message) = message else { return Ok(()) };
+            let taken = self.elections.handle_message(now, message, &mut self.swim);
             match taken {
                 Ok(()) => self.swim.accept(datagram.len()),
                 Err(reason) => self.swim.reject(reason),

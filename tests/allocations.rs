@@ -1,4 +1,4 @@
-//! What the core takes from the heap for each member it knows, and for the letters of a steady reign. In the steady
+//! What the core takes from the heap for each member it knows, and for the messages of a steady reign. In the steady
 //! state it takes nothing, which the simulator's tests show for membership.
 //!
 //! The counter is `allocation-counter`'s: it counts the calling thread alone, so that neither the harness nor another

@@ -1,4 +1,4 @@
-//! What one letter of a steady reign costs in the core: a heartbeat at a follower with its answer, an answer at the
+//! What one message of a steady reign costs in the core: a heartbeat at a follower with its answer, an answer at the
 //! leader.
 
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ const BATCHES: u64 = 50;
 
 pub fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
     let title = format!(
-        "Nanoseconds for one handle_letter of a steady reign, {ROUNDS} heartbeats a sample: {}",
-        plan.command("letters")
+        "Nanoseconds for one handle_message of a steady reign, {ROUNDS} heartbeats a sample: {}",
+        plan.command("messages")
     );
-    let mut table = Table::new(&title, &["letter", "samples", "min", "median", "p99", "max"]);
+    let mut table = Table::new(&title, &["message", "samples", "min", "median", "p99", "max"]);
     let mut follower = Reign::following();
     table.row(row(plan, "a heartbeat, and its answer", || {
         let began = Instant::now();
@@ -27,23 +27,23 @@ pub fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
     }));
     let mut leader = Reign::leading();
     table.row(row(plan, "an answer to a heartbeat", || {
-        let (mut spent, mut letters) = (Duration::ZERO, 0);
+        let (mut spent, mut messages) = (Duration::ZERO, 0);
         for _ in 0..ROUNDS {
             let waiting = leader.beat();
             let began = Instant::now();
             assert_eq!(leader.answer(), waiting);
             spent += began.elapsed();
-            letters += waiting as u32;
+            messages += waiting as u32;
         }
-        spent / letters.max(1)
+        spent / messages.max(1)
     }));
     Ok(vec![table])
 }
 
-fn row(plan: &Plan, letter: &str, mut sample: impl FnMut() -> Duration) -> Vec<Cell> {
+fn row(plan: &Plan, message: &str, mut sample: impl FnMut() -> Duration) -> Vec<Cell> {
     let mut samples: Vec<_> = (0..plan.times(BATCHES)).map(|_| sample()).collect();
     samples.sort_unstable();
-    let mut row = vec![Cell::from(letter), samples.len().into()];
+    let mut row = vec![Cell::from(message), samples.len().into()];
     row.extend([0.0, 0.5, 0.99, 1.0].map(|share| Cell::from(quantile(&samples, share).as_nanos() as u64)));
     row
 }

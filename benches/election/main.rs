@@ -1,7 +1,7 @@
 //! Figures of elections among real voters over loopback UDP, five but for `sizes`: `cargo bench --bench election`.
 //!
 //! Without an option all parts are measured, in about forty minutes; `-- kills`, `sizes`, `handover`, `partition`,
-//! `start`, `letters` or `idle` measures that alone. `--quick` does five of each, which shows that they work: such
+//! `start`, `messages` or `idle` measures that alone. `--quick` does five of each, which shows that they work: such
 //! figures mean nothing and are held against no limit. `--json` prints one object. `--folder` is where ballots are kept
 //! (on the disk that Cargo builds on), `--seed` decides the phases. No row takes longer than four minutes: what was not
 //! done by then is left out, and the row says how many were.
@@ -15,7 +15,7 @@ mod ending;
 mod handover;
 mod idle;
 mod kills;
-mod letters;
+mod one_voter;
 mod partition;
 mod published;
 #[path = "../support/reign.rs"]
@@ -37,7 +37,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// The election that all parts hold.
 pub(crate) const ELECTION: &str = "default";
 /// Idle comes last: it turns tracing on, which cannot be turned off.
-const PARTS: [&str; 7] = ["kills", "sizes", "handover", "partition", "start", "letters", "idle"];
+const PARTS: [&str; 7] = ["kills", "sizes", "handover", "partition", "start", "messages", "idle"];
 /// How long one row of a table is measured at most.
 const SPAN: Duration = Duration::from_secs(240);
 const WORKERS: usize = 2;
@@ -105,7 +105,7 @@ async fn measure(part: &str, plan: &Plan) -> Outcome<Vec<Table>> {
         "handover" => handover::tables(plan).await,
         "partition" => partition::tables(plan).await,
         "start" => start::tables(plan).await,
-        "letters" => letters::tables(plan),
+        "messages" => messages::tables(plan),
         _ => idle::tables(plan).await,
     }
 }

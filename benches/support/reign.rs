@@ -1,4 +1,4 @@
-//! One voter of five in the core alone, whose letters the others always answer with yes.
+//! One voter of five in the core alone, whose messages the others always answer with yes.
 //!
 //! It shows what a leader and a follower do all day, a heartbeat and its answer, without a node around it.
 
@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Election, Letter, Question, Round, Rules, SaveOutcome, Standing};
+use tidings::election::{Election, Message, Question, Round, Rules, SaveOutcome, Standing};
 use tidings::leader::{Term, Trigger};
 use tidings::member::NodeId;
 use tidings::time::Instant;
@@ -22,7 +22,7 @@ pub struct Reign {
     pub now: Instant,
     heartbeat: Duration,
     round: Round,
-    answers: Vec<(NodeId, Letter)>,
+    answers: Vec<(NodeId, Message)>,
 }
 
 impl Reign {
@@ -47,7 +47,7 @@ impl Reign {
         for _ in 0..20 {
             reign.now = reign.voter.poll_timeout().unwrap_or(reign.now);
             reign.voter.handle_timeout(reign.now);
-            while reign.take_letters() > 0 || reign.save() {
+            while reign.take_messages() > 0 || reign.save() {
                 reign.answer();
             }
             if reign.voter.lease(reign.now).is_some() {
@@ -62,38 +62,38 @@ impl Reign {
         self.now += self.heartbeat;
         self.round = self.round.next();
         let (term, trigger, turn) = (Term(STARTED_MS + 1), Trigger::NoLeader, Duration::ZERO);
-        let letter = Letter::Heartbeat { term, round: self.round, trigger, turn };
-        let from = (NodeId::from_name(NAMES[1]), self.voter.rules().council());
-        let done = self.voter.handle_letter(self.now, from, letter);
+        let message = Message::Heartbeat { term, round: self.round, trigger, turn };
+        let from = (NodeId::from_name(NAMES[1]), self.voter.rules().context());
+        let done = self.voter.handle_message(self.now, from, message);
         while self.voter.poll_change().is_some() {}
-        let answer = self.voter.poll_letter();
-        done.is_ok() && matches!(answer, Some((_, Letter::Granted { asked: Question::Heartbeat, .. })))
+        let answer = self.voter.poll_message();
+        done.is_ok() && matches!(answer, Some((_, Message::Granted { asked: Question::Heartbeat, .. })))
     }
 
     /// The own next round: how many heartbeats it sent, whose answers wait.
     pub fn beat(&mut self) -> usize {
         self.now += self.heartbeat;
         self.voter.handle_timeout(self.now);
-        self.take_letters()
+        self.take_messages()
     }
 
     /// Hands in the answers that wait; how many were accepted.
     pub fn answer(&mut self) -> usize {
         let Reign { voter, now, answers, .. } = self;
-        let council = voter.rules().council();
-        let hears = |(from, letter)| voter.handle_letter(*now, (from, council), letter).is_ok();
+        let context = voter.rules().context();
+        let hears = |(from, message)| voter.handle_message(*now, (from, context), message).is_ok();
         answers.drain(..).map(hears).filter(|is_taken| *is_taken).count()
     }
 
-    fn take_letters(&mut self) -> usize {
-        while let Some((to, letter)) = self.voter.poll_letter() {
-            let (asked, term, round) = match letter {
-                Letter::PreVote { term, round } => (Question::PreVote, term, round),
-                Letter::Vote { term, round, .. } => (Question::Vote, term, round),
-                Letter::Heartbeat { term, round, .. } => (Question::Heartbeat, term, round),
+    fn take_messages(&mut self) -> usize {
+        while let Some((to, message)) = self.voter.poll_message() {
+            let (asked, term, round) = match message {
+                Message::PreVote { term, round } => (Question::PreVote, term, round),
+                Message::Vote { term, round, .. } => (Question::Vote, term, round),
+                Message::Heartbeat { term, round, .. } => (Question::Heartbeat, term, round),
                 _ => continue,
             };
-            self.answers.push((to, Letter::Granted { asked, term, round }));
+            self.answers.push((to, Message::Granted { asked, term, round }));
         }
         while self.voter.poll_change().is_some() {}
         self.answers.len()

@@ -81,7 +81,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("overtakes", "S11: no ordinary news rides on a datagram that leaves out an urgent one for which it has space"),
     ("bounds", "S10: every queue and table keeps to its bound"),
     ("one-leader", "E1: at most one host ever holds a lease of an election in a term"),
-    ("one-vote", "E2: a voter votes once in a term, over all its processes, in letters and on its disk"),
+    ("one-vote", "E2: a voter votes once in a term, over all its processes, in messages and on its disk"),
     (
         "saved-stays",
         "E2: the ballot that a store has saved or shown is what the next process finds there, or a later one",

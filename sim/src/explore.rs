@@ -1,8 +1,8 @@
 //! Every order of events that a small election can meet, and the promises that hold in each.
 //!
 //! What is explored is [`Election`](tidings::election::Election) itself, the code that runs in production, and no model
-//! of it. A state is all voters with what is on their disks, the letters under way and what was promised so far. From
-//! each state everything that can happen next is tried: any letter arrives (in any order, some twice, or never), any
+//! of it. A state is all voters with what is on their disks, the messages under way and what was promised so far. From
+//! each state everything that can happen next is tried: any message arrives (in any order, some twice, or never), any
 //! save ends, a voter runs its timers now or too late, hands over, is left by whoever works there, crashes, starts again, is cut off, or time goes on for
 //! all. How much goes wrong in one history is bounded, each kind by itself. States that were met before are not gone through again, so that all of them are, once.
 
@@ -36,17 +36,17 @@ pub struct Bounds {
     pub crashes: u32,
     /// Times that a voter is cut off from the others, for a step or more.
     pub cuts: u32,
-    /// Letters that are lost, beside those from and to whoever is down or cut off.
+    /// Messages that are lost, beside those from and to whoever is down or cut off.
     pub losses: u32,
     /// Times that a leader hands over.
     pub resigns: u32,
-    /// Letters that may arrive twice.
+    /// Messages that may arrive twice.
     pub doubles: u32,
     /// Times that a voter may let a step pass though its timers are due: it was stopped.
     pub stalls: u32,
     /// Times that a voter may stand for office, over all voters and restarts.
     pub campaigns: u64,
-    /// Letters that may arrive in a later step than they were sent in.
+    /// Messages that may arrive in a later step than they were sent in.
     pub late: u32,
     /// Whom the leader is asked to make voters, once, in any moment: by their places, those of the first voters before those
     /// who come. Nobody is asked to if there is none.
@@ -54,7 +54,7 @@ pub struct Bounds {
     /// Times that nobody works at a voter any more; somebody does again in any later moment, or never. The others are not
     /// told.
     pub idles: u32,
-    /// Whether letters of one step arrive in the order in which they were sent, on each link by itself. A change of voters
+    /// Whether messages of one step arrive in the order in which they were sent, on each link by itself. A change of voters
     /// takes so many that all their orders are too many.
     pub is_ordered: bool,
     /// What a restart finds on disk.

@@ -26,21 +26,21 @@ pub const SYNC_REQUEST: u8 = 7;
 /// The message kind that answers it.
 pub const SYNC_REPLY: u8 = 8;
 
-/// The message kind of a letter between voters.
+/// The message kind of a message between voters.
 pub const ELECTION: u8 = 9;
 
-/// The letter kind that asks for a vote.
+/// The message kind that asks for a vote.
 pub const VOTE: u8 = 3;
-/// The letter kind that says yes, to which the number of the question is added, counted from 0: sounding, pre-vote,
+/// The message kind that says yes, to which the number of the question is added, counted from 0: sounding, pre-vote,
 /// vote, heartbeat.
 pub const GRANTED: u8 = 8;
-/// The letter kind that says no, to which the number of the question is added.
+/// The message kind that says no, to which the number of the question is added.
 pub const REFUSED: u8 = 16;
-/// The letter kind of whoever leads no more.
+/// The message kind of whoever leads no more.
 pub const RESIGN: u8 = 24;
-/// The letter kind that says which voters there are.
+/// The message kind that says which voters there are.
 const VOTERS: u8 = 27;
-/// The letter kind that asks for other voters.
+/// The message kind that asks for other voters.
 const ASK_CHANGE: u8 = 28;
 /// The number of the question whether a voter votes for the asker.
 pub const ASKED_VOTE: u8 = 2;
@@ -65,8 +65,8 @@ pub const LOOK: u8 = 1;
 
 /// The digests and nonces that a message of each kind begins with, behind its sender.
 const WORDS: [usize; 10] = [0, 2, 1, 2, 1, 2, 0, 1, 1, 4];
-/// Where a letter begins: behind the header, its sender, its receiver, the election, its charter and its voters.
-const LETTER_AT: usize = 10 + 8 + 8 + 8 + 8 + 8;
+/// Where a message begins: behind the header, its sender, its receiver, the election, its rules and its voters.
+const MESSAGE_AT: usize = 10 + 8 + 8 + 8 + 8 + 8;
 
 /// A member at a generation and an incarnation, as a rumour names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,16 +139,16 @@ impl Who {
     }
 }
 
-/// A letter between voters.
+/// A message between voters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LetterRead {
+pub struct MessageRead {
     /// Whom it is for, by its digest.
     pub to: u64,
     /// The hash of the election's name.
     pub election: u64,
     /// The configuration of voters that it was written under: its leader's term and its number.
     pub version: (u64, u64),
-    /// What kind of letter it is.
+    /// What kind of message it is.
     pub kind: u8,
     /// The term it names.
     pub term: u64,
@@ -158,25 +158,25 @@ pub struct LetterRead {
     pub detail: u64,
 }
 
-impl LetterRead {
-    /// The letter in a datagram; none if that is another message.
+impl MessageRead {
+    /// The message in a datagram; none if that is another message.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         if datagram.get(1) != Some(&ELECTION) {
             return None;
         }
-        let mut rest = datagram.get(LETTER_AT - 32..LETTER_AT - 16)?;
+        let mut rest = datagram.get(MESSAGE_AT - 32..MESSAGE_AT - 16)?;
         let to = u64::from_le_bytes(take(&mut rest)?);
         let election = u64::from_le_bytes(take(&mut rest)?);
-        let mut rest = datagram.get(LETTER_AT..)?;
-        LetterRead::take((to, election), &mut rest)
+        let mut rest = datagram.get(MESSAGE_AT..)?;
+        MessageRead::take((to, election), &mut rest)
     }
 
     fn take((to, election): (u64, u64), rest: &mut &[u8]) -> Option<Self> {
         let version = (take_varint(rest)?, take_varint(rest)?);
         let [kind] = take(rest)?;
         let mut number = || take_varint(rest);
-        let read = LetterRead { to, election, version, kind, term: number()?, round: number()?, detail: number()? };
+        let read = MessageRead { to, election, version, kind, term: number()?, round: number()?, detail: number()? };
         if matches!(kind, VOTERS | ASK_CHANGE) {
             let length = usize::try_from(number()?).ok()?;
             *rest = rest.get(length..)?;
@@ -198,7 +198,7 @@ impl LetterRead {
             REFUSED..RESIGN => (&REFUSED_TO, REFUSED),
             RESIGN.. => (&OF_LEADERS, RESIGN),
         };
-        names.0.get(usize::from(self.kind - names.1)).copied().unwrap_or("letter")
+        names.0.get(usize::from(self.kind - names.1)).copied().unwrap_or("message")
     }
 
     /// Its fields as a message has them, behind the election's three words.
@@ -252,8 +252,8 @@ pub struct Read<'a> {
     pub from: u64,
     /// The digests and nonces of the message, in order.
     pub words: Vec<u64>,
-    /// The letter, if it is one.
-    pub letter: Option<LetterRead>,
+    /// The message, if it is one.
+    pub message: Option<MessageRead>,
     /// The sender's round.
     pub round: u16,
     /// What it carries.
@@ -296,8 +296,8 @@ pub fn read(datagram: &[u8]) -> Option<Read<'_>> {
     if kind == RELAYED || kind == SYNC_REPLY {
         take_varint(&mut rest)?;
     }
-    let letter = match (kind, &words[..]) {
-        (ELECTION, [to, election, ..]) => Some(LetterRead::take((*to, *election), &mut rest)?),
+    let message = match (kind, &words[..]) {
+        (ELECTION, [to, election, ..]) => Some(MessageRead::take((*to, *election), &mut rest)?),
         _ => None,
     };
     take_varint(&mut rest)?;
@@ -305,7 +305,7 @@ pub fn read(datagram: &[u8]) -> Option<Read<'_>> {
     let round = u16::from_le_bytes(take(&mut rest)?);
     let [many] = take(&mut rest)?;
     let items = (0..many).map(|_| take_item(&mut rest)).collect::<Option<Vec<_>>>()?;
-    Some(Read { kind, from, words, letter, round, items })
+    Some(Read { kind, from, words, message, round, items })
 }
 
 fn take_item<'a>(rest: &mut &'a [u8]) -> Option<Item<'a>> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tidings::{Event, Instant, Why};
 use twox_hash::XxHash3_64;
 
-use crate::forge::LetterRead;
+use crate::forge::MessageRead;
 
 /// An odd number whose bits look random (the golden ratio's).
 const STIR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -274,7 +274,7 @@ impl Trace {
 pub fn message_name(datagram: &[u8]) -> &'static str {
     const NAMES: [&str; 9] =
         ["other", "ping", "ack", "ping-req", "nack", "relayed", "news", "sync-request", "sync-reply"];
-    let letter = LetterRead::of(datagram).map(|letter| letter.name());
+    let message = MessageRead::of(datagram).map(|message| message.name());
     let name = datagram.get(1).and_then(|kind| NAMES.get(usize::from(*kind))).copied();
-    letter.or(name).unwrap_or("other")
+    message.or(name).unwrap_or("other")
 }

@@ -1,4 +1,4 @@
-//! What voters refuse: letters from who has no vote, about what is over, or meant for others; rejected with a counter.
+//! What voters refuse: messages from who has no vote, about what is over, or meant for others; rejected with a counter.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -13,7 +13,7 @@ use tidings::protocol::Protocol;
 use tidings::wire::Rejected;
 use tidings_sim::Scenario;
 use tidings_sim::fault::Fault;
-use tidings_sim::forge::{self, ELECTION, LetterRead, Who};
+use tidings_sim::forge::{self, ELECTION, MessageRead, Who};
 use tidings_sim::scenario::Start;
 use tidings_sim::world::World;
 
@@ -55,45 +55,45 @@ fn hand_in(net: &mut Net, n: u32, from: SocketAddr, datagram: &[u8]) -> Result<(
     })
 }
 
-/// The words that a letter from one host to another begins with.
+/// The words that a message from one host to another begins with.
 fn envelope(net: &mut Net, from: u32, to: u32) -> (SocketAddr, Who, Vec<u64>) {
-    let tapped = letters(net).into_iter().find(|sent| LetterRead::of(&sent.bytes).is_some()).unwrap();
+    let tapped = messages(net).into_iter().find(|sent| MessageRead::of(&sent.bytes).is_some()).unwrap();
     let mut who = |n| net.on(n, |protocol, _| Who::is(protocol.me()));
     let (from_who, to_who) = (who(from), who(to));
     let word = |place: usize| u64::from_le_bytes(tapped.bytes[place..place + 8].try_into().unwrap());
     (net.address(from), from_who, vec![to_who.digest(), word(26), word(34), word(42)])
 }
 
-fn letters(net: &mut Net) -> Vec<Tapped> {
+fn messages(net: &mut Net) -> Vec<Tapped> {
     net.listen();
     net.run(ms(500));
     net.heard().into_iter().filter(|sent| sent.kind() == ELECTION).collect()
 }
 
-fn letter(who: Who, words: &[u64], kind: u8, fields: (u64, u64, u64)) -> Vec<u8> {
-    letter_under((0, 1), who, words, kind, fields)
+fn message(who: Who, words: &[u64], kind: u8, fields: (u64, u64, u64)) -> Vec<u8> {
+    message_under((0, 1), who, words, kind, fields)
 }
 
-/// A letter under a configuration of voters of this version.
-fn letter_under(
+/// A message under a configuration of voters of this version.
+fn message_under(
     version: (u64, u64),
     who: Who,
     words: &[u64],
     kind: u8,
     (term, round, detail): (u64, u64, u64),
 ) -> Vec<u8> {
-    let letter = LetterRead { to: 0, election: 0, version, kind, term, round, detail };
-    who.says("sim", ELECTION, &[forge::fields(words), letter.bytes()].concat(), &[])
+    let message = MessageRead { to: 0, election: 0, version, kind, term, round, detail };
+    who.says("sim", ELECTION, &[forge::fields(words), message.bytes()].concat(), &[])
 }
 
 #[test]
-fn letters_that_are_not_for_this_election_are_rejected() {
+fn messages_that_are_not_for_this_election_are_rejected() {
     let mut net = led(1);
     let (leader, term) = leader(&mut net).unwrap();
     let voter = (leader + 1) % 3;
     let (from, who, words) = envelope(&mut net, leader, voter);
-    let ask = |words: &[u64], who| letter(who, words, 2, (term.0 + 1, 1, 0));
-    assert_eq!(hand_in(&mut net, voter, from, &ask(&words, who)), Ok(()), "the letter that is varied is a good one");
+    let ask = |words: &[u64], who| message(who, words, 2, (term.0 + 1, 1, 0));
+    assert_eq!(hand_in(&mut net, voter, from, &ask(&words, who)), Ok(()), "the message that is varied is a good one");
     let mut others = words.clone();
     others[0] ^= 1;
     assert_eq!(hand_in(&mut net, voter, from, &ask(&others, who)), Err(Rejected::Misdirected));
@@ -105,11 +105,11 @@ fn letters_that_are_not_for_this_election_are_rejected() {
     let (from, spectator, words) = envelope(&mut net, 3, voter);
     assert_eq!(hand_in(&mut net, voter, from, &ask(&words, spectator)), Err(Rejected::NoVoter));
     let (from, who, words) = envelope(&mut net, leader, 3);
-    let ask = letter_under((0, 0), who, &words, 2, (term.0 + 1, 1, 0));
+    let ask = message_under((0, 0), who, &words, 2, (term.0 + 1, 1, 0));
     assert_eq!(hand_in(&mut net, 3, from, &ask), Err(Rejected::NoVoter), "it has no vote itself");
     for bad in [0, Term::LIMIT, u64::MAX] {
         let (from, who, words) = envelope(&mut net, leader, voter);
-        let datagram = letter(who, &words, 2, (bad, 1, 0));
+        let datagram = message(who, &words, 2, (bad, 1, 0));
         assert_eq!(hand_in(&mut net, voter, from, &datagram), Err(Rejected::Malformed), "term {bad}");
     }
 }
@@ -124,7 +124,7 @@ fn a_term_near_its_end_moves_nobody() {
     let own = |net: &mut Net, voter| net.on(voter, |protocol, _| protocol.election("default").unwrap().term().unwrap());
     let term = (0..3).map(|voter| own(&mut net, voter)).max().unwrap();
     for kind in [1, 2, 3, 4, 16, 17, 18, 19, 24, 25, 26] {
-        let datagram = letter(who, &words, kind, (Term::LIMIT - 1, 1, 0));
+        let datagram = message(who, &words, kind, (Term::LIMIT - 1, 1, 0));
         let _ = hand_in(&mut net, voter, from, &datagram);
         net.run(secs(2));
     }
@@ -140,7 +140,7 @@ fn a_voter_list_that_differs_is_told_and_elects_nobody() {
     let voter = (leader + 1) % 3;
     let (from, who, mut words) = envelope(&mut net, leader, voter);
     words[2] ^= 1;
-    let datagram = letter(who, &words, 3, (term.0 + 1, 1, 0));
+    let datagram = message(who, &words, 3, (term.0 + 1, 1, 0));
     let outcome = net.on(voter, |protocol, now| protocol.handle_datagram(now, from, &mut datagram.clone()));
     assert_eq!(outcome, Err(Rejected::Voters));
     net.run(ms(10));
@@ -153,10 +153,10 @@ fn a_voter_list_that_differs_is_told_and_elects_nobody() {
 }
 
 #[test]
-fn replayed_letters_change_nothing() {
+fn replayed_messages_change_nothing() {
     let mut net = led(4);
     let before = leader(&mut net).unwrap();
-    let old: Vec<Tapped> = letters(&mut net);
+    let old: Vec<Tapped> = messages(&mut net);
     let replay = |net: &mut Net, old: &[Tapped]| {
         for sent in old {
             let (from, to) = (net.address(sent.from), sent.to.unwrap());
@@ -175,7 +175,7 @@ fn replayed_letters_change_nothing() {
     for _ in 0..20 {
         replay(&mut net, &old);
         net.run(ms(50));
-        assert_eq!(leader(&mut net), Some(after), "old letters bring no leader back");
+        assert_eq!(leader(&mut net), Some(after), "old messages bring no leader back");
     }
     let fault = net.inject(Fault::crash(&[after.0]), None);
     net.run(ms(900));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings::config::ElectionConfig;
 use tidings::{Instant, Term};
 use tidings_sim::fault::{Fault, Hosts, Links, Place, Planned, Repeat, Towards, WallClock};
-use tidings_sim::forge::{self, LetterRead};
+use tidings_sim::forge::{self, MessageRead};
 use tidings_sim::network::Fate;
 use tidings_sim::scenario::{Disks, Scenario, Sleep, Start};
 use tidings_sim::swarm::swarm_election;
@@ -106,7 +106,7 @@ fn a_deaf_voter_raises_no_term() {
     }
 }
 
-/// Reads every letter in two ways.
+/// Reads every message in two ways.
 #[derive(Default)]
 struct Reader(u64);
 
@@ -114,22 +114,22 @@ impl Watch for Reader {
     fn sent(&mut self, _: Instant, _: u32, _: Option<u32>, datagram: &[u8], _: &Fate) {
         if datagram[1] == forge::ELECTION {
             let read = forge::read(datagram).unwrap();
-            assert!(read.letter.is_some() && read.letter == LetterRead::of(datagram));
+            assert!(read.message.is_some() && read.message == MessageRead::of(datagram));
             self.0 += 1;
         }
     }
 }
 
 #[test]
-fn every_letter_can_be_read() {
-    let mut letters = 0;
+fn every_message_can_be_read() {
+    let mut messages = 0;
     for seed in 0..50 {
         let scenario = swarm_election(seed);
         let mut world: World<(), Reader> = World::new(&scenario, seed, |_| (), Reader::default()).unwrap();
         world.run(scenario.lasts);
-        letters += world.watch().0;
+        messages += world.watch().0;
     }
-    assert!(letters > 5_000, "{letters}");
+    assert!(messages > 5_000, "{messages}");
 }
 
 #[test]

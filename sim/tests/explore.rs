@@ -33,7 +33,7 @@ fn a_change_of_voters_is_gone_through_whole() {
     assert!(replaced.is_complete && replaced.changed > 10_000 && replaced.terms >= 3, "{replaced:?}");
 }
 
-/// More than can be gone through whole: crashes, stalls, letters that are late or come twice, leaders that hand over.
+/// More than can be gone through whole: crashes, stalls, messages that are late or come twice, leaders that hand over.
 fn large(voters: usize) -> Bounds {
     Bounds {
         voters,

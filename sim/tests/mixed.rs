@@ -230,7 +230,7 @@ fn members_of_a_later_release_are_understood() {
         for n in 0..hosts {
             let protocol = net.protocol(n);
             let metrics = protocol.metrics();
-            // Letters that cross or come before their sender is known are refused among equals too.
+            // Messages that cross or come before their sender is known are refused among equals too.
             let unread =
                 [Rejected::Truncated, Rejected::Oversized, Rejected::Version, Rejected::Kind, Rejected::Malformed];
             let unread: u64 = unread.into_iter().map(|reason| metrics.rejected.of(reason)).sum();

@@ -16,8 +16,8 @@ mod bad_input;
 mod economy;
 #[path = "elections.rs"]
 mod elections;
-#[path = "letters.rs"]
-mod letters;
+#[path = "one_voter.rs"]
+mod one_voter;
 #[path = "mechanisms.rs"]
 mod mechanisms;
 
@@ -43,14 +43,14 @@ const FAULTS: [(&str, &str); 23] = [
     ("buddy", "mechanisms::buddy_a_ping_to_a_suspect_carries_the_suspicion"),
     ("forwarding", "mechanisms::forwarding_spreads_a_suspicion_within_100_ms"),
     ("metadata_pace", "economy::metadata_that_change_all_the_time_keep_to_their_budget_and_no_crash_waits_for_them"),
-    ("configurations_in_order", "letters::a_voter_refuses_who_stands_under_voters_of_before"),
-    ("leaps_asked", "letters::a_term_that_leaps_is_asked_for"),
-    ("holders_in_term", "letters::what_a_voter_of_a_later_term_has_saved_does_not_count"),
-    ("lease_recounted", "letters::a_lease_is_counted_anew_under_other_voters"),
-    ("ends_reelection", "letters::a_hand_over_ends_an_attempt_to_be_elected_anew"),
-    ("failed_save_stays", "letters::voters_that_a_failed_save_may_have_kept_are_saved_before_earlier_ones"),
-    ("new_waits", "letters::a_voter_that_may_have_forgotten_waits_before_it_follows_a_lower_term"),
-    ("repeated_resign", "letters::a_resignation_is_repeated_until_it_is_confirmed"),
+    ("configurations_in_order", "messages::a_voter_refuses_who_stands_under_voters_of_before"),
+    ("leaps_asked", "messages::a_term_that_leaps_is_asked_for"),
+    ("holders_in_term", "messages::what_a_voter_of_a_later_term_has_saved_does_not_count"),
+    ("lease_recounted", "messages::a_lease_is_counted_anew_under_other_voters"),
+    ("ends_reelection", "messages::a_hand_over_ends_an_attempt_to_be_elected_anew"),
+    ("failed_save_stays", "messages::voters_that_a_failed_save_may_have_kept_are_saved_before_earlier_ones"),
+    ("new_waits", "messages::a_voter_that_may_have_forgotten_waits_before_it_follows_a_lower_term"),
+    ("repeated_resign", "messages::a_resignation_is_repeated_until_it_is_confirmed"),
     ("proof_of_address", "bad_input::no_reply_to_an_unproved_address_is_larger_than_what_provoked_it"),
 ];
 

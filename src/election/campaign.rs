@@ -12,7 +12,7 @@ use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::wire::{Question, Round};
+use crate::election::message::{Question, Round};
 
 /// Attempts after which the pauses in them and between them grow no more.
 pub(super) const FAILURES_MAX: u32 = 5;

@@ -1,4 +1,4 @@
-//! One node's part in one election: routes letters, moments and hints to the voter, the candidate and the leader in it.
+//! One node's part in one election: routes messages, moments and hints to the voter, the candidate and the leader in it.
 //!
 //! Each file below is one role. A node without a vote knows the leader by hearsay alone; a voter takes part once it
 //! stands, which is when its store has been read.
@@ -29,7 +29,8 @@ use crate::member::NodeId;
 use crate::random::{self, Random};
 use crate::sabotage;
 use crate::time::Instant;
-use crate::wire::{Council, Letter, Rejected, Round};
+use crate::election::message::{Context, Message, Round};
+use crate::rejected::Rejected;
 
 pub use crate::election::voter::Standing;
 pub use changing::ChangeError;
@@ -147,10 +148,10 @@ impl Hash for ElectionCounts {
 
 /// One node's part in one election, sans-IO.
 ///
-/// **After every call drain [`poll_letter`], [`poll_save`] and [`poll_change`], then wait for [`poll_timeout`], a letter
+/// **After every call drain [`poll_message`], [`poll_save`] and [`poll_change`], then wait for [`poll_timeout`], a message
 /// or the outcome of a save.** Calls that come too early or too often do nothing and are safe.
 ///
-/// [`poll_letter`]: Election::poll_letter
+/// [`poll_message`]: Election::poll_message
 /// [`poll_save`]: Election::poll_save
 /// [`poll_change`]: Election::poll_change
 /// [`poll_timeout`]: Election::poll_timeout
@@ -195,7 +196,7 @@ pub struct Election {
     /// a higher one in vain still leads in its own.
     resigned: Vec<[Term; 2]>,
     liveness: Vec<Liveness>,
-    /// The last letter's term that lay beyond this voter's clock, and when it came.
+    /// The last message's term that lay beyond this voter's clock, and when it came.
     beyond: Option<(Term, Instant)>,
     leaping: Leaping,
     /// The priority of each voter that says it is a candidate. A hint, as liveness is.
@@ -215,7 +216,7 @@ pub struct Election {
     is_leaving: bool,
     next_round: Round,
     random: Random,
-    letters: VecDeque<(NodeId, Letter)>,
+    messages: VecDeque<(NodeId, Message)>,
     save: Option<Save>,
     changes: VecDeque<Change>,
     counts: ElectionCounts,
@@ -226,7 +227,7 @@ impl Election {
     #[must_use]
     pub fn new(rules: Rules, me: NodeId, seed: u64, now: Instant) -> Self {
         let voters = rules.voters().len();
-        let random = Random::fork(seed ^ rules.council().election, random::Purpose::Election);
+        let random = Random::fork(seed ^ rules.context().election, random::Purpose::Election);
         let place = rules.place_of(me);
         let stands = rules.stands() == Stands::Always;
         Election {
@@ -267,7 +268,7 @@ impl Election {
             is_leaving: false,
             next_round: Round(random.clone().draw() as u32 >> 1),
             random,
-            letters: VecDeque::new(),
+            messages: VecDeque::new(),
             save: None,
             changes: VecDeque::new(),
             counts: ElectionCounts::default(),
@@ -288,52 +289,52 @@ impl Election {
         self.await_turn(self.vacancy);
     }
 
-    /// Takes a letter in from a member, whose name its datagram proved as far as datagrams are, written under these voters.
+    /// Takes a message in from a member, whose name its datagram proved as far as datagrams are, written under these voters.
     /// `now` is no earlier than its receipt, because a promise runs from then.
     ///
     /// # Errors
     /// Why it was rejected; nothing changed but what time alone changes.
-    pub fn handle_letter(
+    pub fn handle_message(
         &mut self,
         now: Instant,
-        (from, council): (NodeId, Council),
-        letter: Letter,
+        (from, context): (NodeId, Context),
+        message: Message,
     ) -> Result<(), Rejected> {
         self.enter(now);
-        if let Letter::Change { round, progress, .. } = letter {
-            return self.note_change(round, progress, council.version.number);
+        if let Message::Change { round, progress, .. } = message {
+            return self.note_change(round, progress, context.version.number);
         }
         if self.voter.is_none() || from == self.me {
             return Err(Rejected::NoVoter);
         }
-        if self.hears_which_term(from, &letter) {
+        if self.hears_which_term(from, &message) {
             return Ok(());
         }
-        let Some(place) = self.weigh_council(from, &council, &letter)? else { return Ok(()) };
+        let Some(place) = self.check_context(from, &context, &message)? else { return Ok(()) };
         if let Some(campaign) = &mut self.campaign {
             campaign.hear(place);
         }
-        if self.leaps(from, &letter) {
+        if self.leaps(from, &message) {
             return Ok(());
         }
-        if self.voter.as_ref().is_some_and(|voter| !voter.believes(self.now, letter.term())) {
-            self.beyond = Some((letter.term(), self.now));
+        if self.voter.as_ref().is_some_and(|voter| !voter.believes(self.now, message.term())) {
+            self.beyond = Some((message.term(), self.now));
         }
-        match letter {
-            Letter::Sounding { term, round } => self.answer_sounding(from, term, round),
-            Letter::PreVote { term, round } => self.answer_pre_vote(from, term, round),
-            Letter::Vote { term, round, hand_over } => self.answer_vote((place, from), (term, round), hand_over),
-            Letter::Heartbeat { term, round, trigger, turn } => {
+        match message {
+            Message::Sounding { term, round } => self.answer_sounding(from, term, round),
+            Message::PreVote { term, round } => self.answer_pre_vote(from, term, round),
+            Message::Vote { term, round, hand_over } => self.answer_vote((place, from), (term, round), hand_over),
+            Message::Heartbeat { term, round, trigger, turn } => {
                 self.follow((place, from), (term, round), (trigger, turn))
             }
-            Letter::Granted { asked, term, round } => self.note_granted((place, from), asked, (term, round)),
-            Letter::Refused { asked, term, round, wait } => {
+            Message::Granted { asked, term, round } => self.note_granted((place, from), asked, (term, round)),
+            Message::Refused { asked, term, round, wait } => {
                 self.note_refused((place, from), asked, (term, round), wait)
             }
-            Letter::Resign { term } => self.note_resigned((place, from), term),
-            Letter::HandOver { term } => self.take_over(from, term),
-            Letter::AskHandOver { term, priority } => self.hear_request(from, term, priority),
-            Letter::Voters { .. } | Letter::Holds { .. } | Letter::AskChange { .. } | Letter::Change { .. } => Ok(()),
+            Message::Resign { term } => self.note_resigned((place, from), term),
+            Message::HandOver { term } => self.take_over(from, term),
+            Message::AskHandOver { term, priority } => self.hear_request(from, term, priority),
+            Message::Voters { .. } | Message::Holds { .. } | Message::AskChange { .. } | Message::Change { .. } => Ok(()),
         }
     }
 
@@ -423,9 +424,9 @@ impl Election {
         self.reign.is_none()
     }
 
-    /// The next letter to send, and to which voter.
-    pub fn poll_letter(&mut self) -> Option<(NodeId, Letter)> {
-        self.letters.pop_front()
+    /// The next message to send, and to which voter.
+    pub fn poll_message(&mut self) -> Option<(NodeId, Message)> {
+        self.messages.pop_front()
     }
 
     /// The ballot to save next. One is asked for at a time; answer it with [`Election::handle_saved`].
@@ -497,7 +498,7 @@ impl Election {
         self.drop_campaign();
         (self.turn, self.claim_at) = (None, None);
         self.farewells.clear();
-        self.letters.clear();
+        self.messages.clear();
     }
 
     /// The leader that this node knows, its term, and since when it knows it.
@@ -564,15 +565,15 @@ impl Election {
         self.poll_timeout().is_some_and(|due| now.since(due) > slack) && !sabotage::is_off("doubts")
     }
 
-    fn send(&mut self, to: NodeId, letter: Letter) {
-        self.letters.push_back((to, letter));
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.messages.push_back((to, message));
     }
 
     /// Sends to every other voter for whom `wanted` holds at its place.
-    fn send_all(&mut self, letter: Letter, wanted: impl Fn(usize) -> bool) {
+    fn send_all(&mut self, message: Message, wanted: impl Fn(usize) -> bool) {
         for (place, (id, _)) in self.rules.voters().iter().enumerate() {
             if Some(place) != self.place && wanted(place) {
-                self.letters.push_back((*id, letter.clone()));
+                self.messages.push_back((*id, message.clone()));
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::wire::Round;
+use crate::election::message::Round;
 
 /// Whose word, or silence for how long, opens the office to its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use crate::config::{ElectionConfig, Stands};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::voters::Voters;
-use crate::wire::Council;
+use crate::election::message::Context;
 
 /// The shortest turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a slow
 /// disk (6 ms each at p99 here) before the second stands.
@@ -27,7 +27,7 @@ pub struct Rules {
     promise: Duration,
     /// Hashes of the name, and of lease and drift.
     election: u64,
-    charter: u64,
+    rules: u64,
     stands: Stands,
     priority: u8,
 }
@@ -36,8 +36,8 @@ impl Rules {
     /// What follows from a configuration that [`Config::check`](crate::Config::check) accepted.
     #[must_use]
     pub fn new(config: &ElectionConfig) -> Self {
-        let mut charter = config.lease.as_nanos().to_le_bytes().to_vec();
-        charter.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
+        let mut rules = config.lease.as_nanos().to_le_bytes().to_vec();
+        rules.extend_from_slice(&config.clock_drift_max_ppm.to_le_bytes());
         Rules {
             name: config.name.as_str().into(),
             voters: Voters::first(&config.voters),
@@ -45,7 +45,7 @@ impl Rules {
             heartbeat: config.heartbeat,
             promise: promise(config),
             election: XxHash3_64::oneshot(config.name.as_bytes()),
-            charter: XxHash3_64::oneshot(&charter),
+            rules: XxHash3_64::oneshot(&rules),
             stands: config.stands,
             priority: config.priority,
         }
@@ -123,11 +123,11 @@ impl Rules {
         self.promise
     }
 
-    /// What letters about this election carry.
+    /// What messages about this election carry.
     #[must_use]
-    pub fn council(&self) -> Council {
+    pub fn context(&self) -> Context {
         let (voters, version) = (self.voters.digest(), self.voters.version());
-        Council { election: self.election, charter: self.charter, voters, version }
+        Context { election: self.election, rules: self.rules, voters, version }
     }
 
     /// How much later than the candidate before it each candidate stands, where an attempt takes so long.
@@ -154,13 +154,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_of_voters_makes_no_other_council() {
+    fn the_order_of_voters_makes_no_other_context() {
         let rules = |voters: &[&str]| Rules::new(&ElectionConfig::lan("default", voters.iter().copied()));
         assert_eq!(rules(&["a", "b", "c"]), rules(&["c", "a", "b"]));
-        assert_ne!(rules(&["a", "b", "c"]).council(), rules(&["a", "b", "d"]).council());
+        assert_ne!(rules(&["a", "b", "c"]).context(), rules(&["a", "b", "d"]).context());
         let longer = ElectionConfig::lan("default", ["a", "b", "c"]).with_lease(Duration::from_secs(1));
-        assert_ne!(rules(&["a", "b", "c"]).council().charter, Rules::new(&longer).council().charter);
-        assert_eq!(rules(&["a", "b", "c"]).council().voters, Rules::new(&longer).council().voters);
+        assert_ne!(rules(&["a", "b", "c"]).context().rules, Rules::new(&longer).context().rules);
+        assert_eq!(rules(&["a", "b", "c"]).context().voters, Rules::new(&longer).context().voters);
         for (voters, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (9, 5)] {
             let names: Vec<String> = (0..voters).map(|n| format!("n{n}")).collect();
             assert_eq!(Rules::new(&ElectionConfig::lan("default", names)).quorum(), quorum);

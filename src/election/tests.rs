@@ -49,20 +49,20 @@ fn disks_slower_than_a_turn_delay_an_election_by_little_more_than_themselves() {
 fn a_vote_that_is_saved_after_its_candidate_gave_up_binds_nobody() {
     let rules = Net::new(3).rules();
     let [me, first, second] = [0, 1, 2].map(|place| rules.voters()[place].0);
-    let council = rules.council();
+    let context = rules.context();
     let mut voter = Election::new(rules, me, 1, at(0));
     voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000 });
     let now = at(600);
-    let vote = Letter::Vote { term: Term(1_001), round: Round(1), hand_over: None };
-    voter.handle_letter(now, (first, council), vote).unwrap();
+    let vote = Message::Vote { term: Term(1_001), round: Round(1), hand_over: None };
+    voter.handle_message(now, (first, context), vote).unwrap();
     let save = voter.poll_save().unwrap();
-    voter.handle_letter(now, (first, council), Letter::Resign { term: Term(1_001) }).unwrap();
+    voter.handle_message(now, (first, context), Message::Resign { term: Term(1_001) }).unwrap();
     voter.handle_saved(now, save.number, SaveOutcome::Done);
-    let confirmed = Letter::Granted { asked: Question::Resigned, term: Term(1_001), round: Round(0) };
-    assert_eq!((voter.poll_letter(), voter.poll_letter()), (Some((first, confirmed)), None), "nobody wants that vote");
-    voter.handle_letter(now, (second, council), Letter::PreVote { term: Term(1_002), round: Round(1) }).unwrap();
-    let answer = voter.poll_letter();
-    assert!(matches!(answer, Some((to, Letter::Granted { .. })) if to == second), "{answer:?}");
+    let confirmed = Message::Granted { asked: Question::Resigned, term: Term(1_001), round: Round(0) };
+    assert_eq!((voter.poll_message(), voter.poll_message()), (Some((first, confirmed)), None), "nobody wants that vote");
+    voter.handle_message(now, (second, context), Message::PreVote { term: Term(1_002), round: Round(1) }).unwrap();
+    let answer = voter.poll_message();
+    assert!(matches!(answer, Some((to, Message::Granted { .. })) if to == second), "{answer:?}");
 }
 
 #[test]

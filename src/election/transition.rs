@@ -13,7 +13,7 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::{Version, Voters};
-use crate::wire::Progress;
+use crate::election::message::Progress;
 
 /// For how many leases those whose word a change needs may take to give it, unless it is forced.
 pub(super) const OFFER_LEASES: u32 = 4;
@@ -59,7 +59,7 @@ struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Holder {
     id: NodeId,
-    /// The configuration that its letters name.
+    /// The configuration that its messages name.
     names: Version,
     /// The one that it says it has saved.
     saved: Option<Version>,
@@ -86,7 +86,7 @@ pub(super) struct Transition {
 }
 
 impl Transition {
-    /// Somebody's letter names a configuration.
+    /// Somebody's message names a configuration.
     pub(super) fn note_named(&mut self, id: NodeId, version: Version, in_effect: Version, term: Term) {
         let holder = self.holder(id);
         // A voter that forgets starts again at the first.
@@ -96,7 +96,7 @@ impl Transition {
         self.is_contested |= version > in_effect && version.term < term;
     }
 
-    /// Somebody says that it has saved the configuration that its letter names.
+    /// Somebody says that it has saved the configuration that its message names.
     pub(super) fn note_saved(&mut self, id: NodeId, version: Version, is_durable: bool) {
         let holder = self.holder(id);
         // Who asks which voters there are says it of itself, too, without a word of its store.

@@ -1,4 +1,4 @@
-//! Where membership and elections meet: hints go one way, letters the other, and neither knows of it.
+//! Where membership and elections meet: hints go one way, messages the other, and neither knows of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +14,8 @@ use crate::metrics::ElectionMetrics;
 use crate::swim::{Machine, Received};
 use crate::time::Instant;
 use crate::voters::{ListFault, VOTERS_BYTES_MAX, check_list};
-use crate::wire::{Council, Letter, ROLE_BYTES_MAX, Rejected, Role};
+use crate::election::{Context, Message};
+use crate::wire::{ROLE_BYTES_MAX, Rejected, Role};
 
 /// Members with another configuration that are named in one event.
 const DIFFERING_MAX: usize = 16;
@@ -55,8 +56,8 @@ struct Entry {
     /// What this node's application says to those who look for the leader.
     word: Arc<[u8]>,
     differing: BTreeSet<NodeId>,
-    /// Letters to voters whose addresses are being proved, the latest to each, and since when they wait.
-    held: Vec<(NodeId, Council, Letter, Instant)>,
+    /// Messages to voters whose addresses are being proved, the latest to each, and since when they wait.
+    held: Vec<(NodeId, Context, Message, Instant)>,
     /// The voters that the hints were given under, and whether there are others now, of whom the election was told nothing.
     hinted: u64,
     tells_anew: bool,
@@ -199,17 +200,17 @@ impl Elections {
         self.is_stopped || self.iter().all(Election::may_go)
     }
 
-    /// A letter goes to the election it is about, if that is held under the same charter here.
-    pub(super) fn handle_letter(
+    /// A message goes to the election it is about, if that is held under the same rules here.
+    pub(super) fn handle_message(
         &mut self,
         now: Instant,
         received: Received,
         swim: &mut Machine,
     ) -> Result<(), Rejected> {
-        let about = |entry: &&mut Entry| entry.election.rules().council().election == received.council.election;
+        let about = |entry: &&mut Entry| entry.election.rules().context().election == received.context.election;
         let entry = self.each.iter_mut().find(about).ok_or(Rejected::Election)?;
-        let Received { from, council, letter } = received;
-        let verdict = entry.election.handle_letter(now, (from, council), letter);
+        let Received { from, context, message } = received;
+        let verdict = entry.election.handle_message(now, (from, context), message);
         if verdict == Err(Rejected::Voters) {
             entry.note_differing(from, swim);
         }
@@ -228,10 +229,10 @@ impl Elections {
         self.give_hints(now, swim);
         for entry in &mut self.each {
             entry.send_held(now, swim);
-            let council = entry.election.rules().council();
-            while let Some((to, letter)) = entry.election.poll_letter() {
-                if !swim.send_letter(to, council, letter.clone()) {
-                    entry.hold(now, to, (council, letter));
+            let context = entry.election.rules().context();
+            while let Some((to, message)) = entry.election.poll_message() {
+                if !swim.send_election_message(to, context, message.clone()) {
+                    entry.hold(now, to, (context, message));
                     let asked = self.asked.entry(to).or_insert(Instant::ORIGIN);
                     if *asked == Instant::ORIGIN || now.since(*asked) >= self.patience {
                         *asked = now;
@@ -258,7 +259,7 @@ impl Elections {
     fn give_hints(&mut self, now: Instant, swim: &mut Machine) {
         let mut seen = std::mem::replace(&mut self.revision, swim.revision());
         for entry in &mut self.each {
-            let voters = entry.election.rules().council().voters;
+            let voters = entry.election.rules().context().voters;
             if std::mem::replace(&mut entry.hinted, voters) != voters {
                 entry.tells_anew = true;
                 seen = u64::MAX;
@@ -309,31 +310,31 @@ impl Elections {
 }
 
 impl Entry {
-    /// Keeps a letter until its receiver's address is proved; an earlier one to the same voter is of no use any more.
-    fn hold(&mut self, now: Instant, to: NodeId, (council, letter): (Council, Letter)) {
+    /// Keeps a message until its receiver's address is proved; an earlier one to the same voter is of no use any more.
+    fn hold(&mut self, now: Instant, to: NodeId, (context, message): (Context, Message)) {
         self.held.retain(|(held, ..)| *held != to);
-        self.held.push((to, council, letter, now));
+        self.held.push((to, context, message, now));
     }
 
-    /// Sends what was kept to those whose addresses are proved by now. After a heartbeat's time a letter is old.
+    /// Sends what was kept to those whose addresses are proved by now. After a heartbeat's time a message is old.
     fn send_held(&mut self, now: Instant, swim: &mut Machine) {
         if self.held.is_empty() {
             return;
         }
         let fresh = self.election.rules().heartbeat();
-        self.held.retain(|(to, council, letter, since)| {
-            now.since(*since) <= fresh && !swim.send_letter(*to, *council, letter.clone())
+        self.held.retain(|(to, context, message, since)| {
+            now.since(*since) <= fresh && !swim.send_election_message(*to, *context, message.clone())
         });
     }
 
     /// Tells the election what is new of one member.
     fn give_hint(&mut self, now: Instant, id: NodeId, swim: &mut Machine) {
-        let council = self.election.rules().council();
+        let context = self.election.rules().context();
         let (is_voter, state) = (self.election.rules().place_of(id).is_some(), swim.state_of(id));
-        let role = swim.role(id, council.election);
+        let role = swim.role(id, context.election);
         // Under another number its voters may well be others.
         let is_one_of_ours =
-            role.is_some_and(|role| role.number != council.version.number || role.charter == council.seal());
+            role.is_some_and(|role| role.number != context.version.number || role.rules == context.digest());
         let is_live = state.is_some_and(State::is_live);
         // Whoever has no vote may know less than the voters do, and believes whoever says that it leads.
         let tells =
@@ -353,8 +354,8 @@ impl Entry {
         } else if self.hints.remove(&id).is_none() {
             return;
         }
-        let number = role.filter(|role| is_live && role.charter != council.seal()).map(|role| role.number);
-        if let Some(number) = number.filter(|number| *number > council.version.number && id != swim.me().id()) {
+        let number = role.filter(|role| is_live && role.rules != context.digest()).map(|role| role.number);
+        if let Some(number) = number.filter(|number| *number > context.version.number && id != swim.me().id()) {
             self.election.hint_number(now, id, number);
         }
         if differs && id != swim.me().id() {
@@ -414,14 +415,14 @@ impl Entry {
         if id == self.election.me() {
             return Arc::clone(&self.word);
         }
-        swim.role(id, self.election.rules().council().election).map_or_else(Arc::default, |role| role.word.into())
+        swim.role(id, self.election.rules().context().election).map_or_else(Arc::default, |role| role.word.into())
     }
 
     /// Tells that the leader says something else than it did.
     fn word_event(&mut self, swim: &Machine) -> Option<Event> {
         let leader = self.shown.as_ref()?;
         // Its record may say nothing of the election yet; what was known stands.
-        let says = swim.role(leader.id, self.election.rules().council().election)?.word;
+        let says = swim.role(leader.id, self.election.rules().context().election)?.word;
         if *says == *leader.word {
             return None;
         }
@@ -434,11 +435,11 @@ impl Entry {
     fn role(&self) -> Option<Role<'_>> {
         let stands = self.election.is_candidate(self.election.me());
         let (leads, candidacy) = (self.election.office(), self.election.candidacy().filter(|_| stands));
-        let council = self.election.rules().council();
+        let context = self.election.rules().context();
         let is_any = leads.is_some() || candidacy.is_some();
         let leads = leads.ok_or(self.election.ended());
-        let (election, charter, number) = (council.election, council.seal(), council.version.number);
-        is_any.then_some(Role { election, charter, number, leads, candidacy, word: &self.word })
+        let (election, rules, number) = (context.election, context.digest(), context.version.number);
+        is_any.then_some(Role { election, rules, number, leads, candidacy, word: &self.word })
     }
 
     /// Somebody takes part under another configuration: the application hears whom, once each.

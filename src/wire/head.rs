@@ -7,8 +7,8 @@ use bincode::{Decode, Encode};
 use super::Rejected;
 use super::bytes::take;
 use super::fields::Wire;
-use super::letter::Letter;
-use super::letter_bytes::CouncilBody;
+use crate::election::Message as ElectionMessage;
+use super::election::ContextBody;
 use super::message::{Digest, Message, Nonce, SenderState};
 use super::varint::Varint;
 use crate::member::Incarnation;
@@ -74,8 +74,8 @@ impl Message {
                 Message::SyncReply { nonce: nonce_of(nonce), done }
             }
             kind::ELECTION => {
-                let (Wire(to), council) = take::<(Wire<Digest>, CouncilBody)>(rest)?;
-                Message::Election { to, council: council.into(), letter: Letter::decode(rest)? }
+                let (Wire(to), context) = take::<(Wire<Digest>, ContextBody)>(rest)?;
+                Message::Election { to, context: context.into(), election_message: ElectionMessage::decode(rest)? }
             }
             // Kinds of later releases have no fields of their own.
             _ => Message::Unknown { kind },
@@ -97,8 +97,8 @@ impl Encode for Message {
             }
             Message::News | Message::Unknown { .. } => Ok(()),
             Message::SyncReply { nonce, done } => (Wire(nonce), Varint(u64::from(done))).encode(encoder),
-            Message::Election { to, council, ref letter } => {
-                (Wire(to), CouncilBody::from(council), letter).encode(encoder)
+            Message::Election { to, context, ref election_message } => {
+                (Wire(to), ContextBody::from(context), election_message).encode(encoder)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::letter::{Council, Letter};
+use crate::election::{Context, Message as ElectionMessage};
 use crate::member::{Generation, Incarnation, NodeId};
 
 /// 64 bits that stand for one start of one member: the XXH3 of its id and generation.
@@ -55,8 +55,8 @@ pub(crate) enum Message {
     SyncRequest { nonce: Nonce },
     /// The answer to the first `done` items of a request.
     SyncReply { nonce: Nonce, done: u16 },
-    /// A letter between voters, for this start of the receiver.
-    Election { to: Digest, council: Council, letter: Letter },
+    /// A election_message between voters, for this start of the receiver.
+    Election { to: Digest, context: Context, election_message: ElectionMessage },
     /// A kind of a later release, which has no fields of its own: what it asks is not done, its items are news.
     Unknown { kind: u8 },
 }

@@ -10,7 +10,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::strict::{body_of, seal};
+use super::strict::{body_of, digest};
 use super::*;
 use crate::leader::{Term, Trigger};
 use crate::member::{Generation, Incarnation, NodeId, Record, canonical};
@@ -148,42 +148,42 @@ fn message() -> impl Strategy<Value = Message> {
             8 => Message::Unknown { kind: (number as u8).max(10) },
             _ => Message::Election {
                 to: target,
-                council: Council {
+                context: Context {
                     election: number,
-                    charter: !number,
+                    rules: !number,
                     voters: number.rotate_left(9),
                     version: Version { term: Term(number % Term::LIMIT), number: number as u32 },
                 },
-                letter: letter(number),
+                election_message: election_message(number),
             },
         }
     })
 }
 
-fn letter(number: u64) -> Letter {
+fn election_message(number: u64) -> ElectionMessage {
     let (term, round) = (Term((number >> 4) % (Term::LIMIT - 1) + 1), Round(number as u32));
     let asked = Question::ALL[number as usize % Question::ALL.len()];
     match number % 13 {
-        0 => Letter::Sounding { term, round },
-        1 => Letter::PreVote { term, round },
-        2 => Letter::Vote { term, round, hand_over: (number & 16 > 0).then_some(term) },
+        0 => ElectionMessage::Sounding { term, round },
+        1 => ElectionMessage::PreVote { term, round },
+        2 => ElectionMessage::Vote { term, round, hand_over: (number & 16 > 0).then_some(term) },
         3 => {
             let trigger = Trigger::ALL[(number >> 8) as usize % Trigger::ALL.len()];
-            Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(number % (1 << 54)) }
+            ElectionMessage::Heartbeat { term, round, trigger, turn: Duration::from_micros(number % (1 << 54)) }
         }
         4 | 5 if asked == Question::HandOver => {
-            Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) }
+            ElectionMessage::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) }
         }
-        5 if asked == Question::Resigned => Letter::Granted { asked, term, round },
-        4 => Letter::Granted { asked, term, round },
-        5 => Letter::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) },
-        6 => Letter::Resign { term },
-        7 => Letter::HandOver { term },
-        8 => Letter::AskHandOver { term, priority: u8::try_from(number >> 8 & 0x1ff).ok() },
-        9 => Letter::Voters { term, voters: voters(number >> 4) },
-        10 => Letter::Holds { term, is_durable: number & 16 > 0 },
-        11 => Letter::AskChange { term, round, is_forced: number & 16 > 0, list: voters(number >> 4) },
-        _ => Letter::Change { term, round, progress: Progress::ALL[(number >> 4) as usize % Progress::ALL.len()] },
+        5 if asked == Question::Resigned => ElectionMessage::Granted { asked, term, round },
+        4 => ElectionMessage::Granted { asked, term, round },
+        5 => ElectionMessage::Refused { asked, term, round, wait: Duration::from_micros(number % Term::LIMIT) },
+        6 => ElectionMessage::Resign { term },
+        7 => ElectionMessage::HandOver { term },
+        8 => ElectionMessage::AskHandOver { term, priority: u8::try_from(number >> 8 & 0x1ff).ok() },
+        9 => ElectionMessage::Voters { term, voters: voters(number >> 4) },
+        10 => ElectionMessage::Holds { term, is_durable: number & 16 > 0 },
+        11 => ElectionMessage::AskChange { term, round, is_forced: number & 16 > 0, list: voters(number >> 4) },
+        _ => ElectionMessage::Change { term, round, progress: Progress::ALL[(number >> 4) as usize % Progress::ALL.len()] },
     }
 }
 
@@ -280,7 +280,7 @@ proptest! {
     fn random_bytes_with_a_fitting_tag_do_no_harm(kind in 0..10_u8, bytes in vec(any::<u8>(), 17..300)) {
         let mut datagram = vec![1, kind, 0, 0, 0, 0, 0, 0, 0, 0];
         datagram.extend(bytes);
-        let datagram = seal(datagram);
+        let datagram = digest(datagram);
         if let Ok(decoded) = codec().decode(&datagram) {
             decoded.items().for_each(drop);
         }
@@ -292,7 +292,7 @@ proptest! {
         datagram[count_at] = 1;
         datagram.extend([kind % 24, body.len() as u8]);
         datagram.extend(body);
-        let datagram = seal(datagram);
+        let datagram = digest(datagram);
         if let Ok(decoded) = codec().decode(&datagram) {
             decoded.items().for_each(drop);
         }
@@ -313,12 +313,12 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
                 _ => datagram[place] = byte,
             }
         }
-        seal(datagram)
+        digest(datagram)
     })
 }
 
 /// The strictness of the reader is this: what it accepts is what the writer would have written, but for what it skips:
-/// items of unknown kinds, what follows the known fields of a body, unknown flags, and what a letter does not use.
+/// items of unknown kinds, what follows the known fields of a body, unknown flags, and what a election_message does not use.
 #[test]
 fn what_is_accepted_is_canonical() {
     let (accepted, rejected, skipped) = (Cell::new(0), Cell::new(0), Cell::new(0));

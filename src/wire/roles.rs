@@ -14,7 +14,7 @@ use crate::leader::{LossReason, Term, Trigger, WORD_BYTES_MAX};
 
 /// Elections that a record can name: as many as a node can take part in.
 const ROLES_MAX: usize = ELECTIONS_MAX;
-/// The longest role without its word: election, charter, number, term, trigger, candidacy and the word's length.
+/// The longest role without its word: election, rules, number, term, trigger, candidacy and the word's length.
 pub(crate) const ROLE_BYTES_MAX: usize = 8 + 8 + 5 + 9 + 1 + 3 + 3;
 
 /// A member's part in an election, as it says itself.
@@ -22,8 +22,8 @@ pub(crate) const ROLE_BYTES_MAX: usize = 8 + 8 + 5 + 9 + 1 + 3 + 3;
 pub(crate) struct Role<'a> {
     /// The hash of the election's name.
     pub(crate) election: u64,
-    /// The hash of its charter and voters, [`Council::seal`](super::Council::seal), and the number of their configuration.
-    pub(crate) charter: u64,
+    /// The hash of its rules and voters, [`Context::digest`](super::Context::digest), and the number of their configuration.
+    pub(crate) rules: u64,
     pub(crate) number: u32,
     /// The term it leads in and how it came to; if it does not lead, how that ended last.
     pub(crate) leads: Result<(Term, Trigger), LossReason>,
@@ -36,7 +36,7 @@ pub(crate) struct Role<'a> {
 #[derive(Encode, BorrowDecode)]
 struct RoleBody<'a> {
     election: Wire<u64>,
-    charter: Wire<u64>,
+    rules: Wire<u64>,
     number: Varint,
     /// 0 if it does not lead.
     term: Varint,
@@ -57,7 +57,7 @@ pub(crate) fn with_roles<'a>(further: &[u8], roles: impl Iterator<Item = Role<'a
         };
         let fields = RoleBody {
             election: Wire(role.election),
-            charter: Wire(role.charter),
+            rules: Wire(role.rules),
             number: Varint(u64::from(role.number)),
             term: Varint(term.0),
             trigger,
@@ -80,7 +80,7 @@ pub(crate) fn roles_of(further: &[u8]) -> impl Iterator<Item = Role<'_>> {
 }
 
 fn role<'a>(rest: &mut &'a [u8]) -> Option<Role<'a>> {
-    let RoleBody { election, charter, number, term, trigger, candidacy, word } = take_borrowed(rest).ok()?;
+    let RoleBody { election, rules, number, term, trigger, candidacy, word } = take_borrowed(rest).ok()?;
     let candidacy = match candidacy.0 {
         0 => None,
         above => Some(u8::try_from(above - 1).ok()?),
@@ -91,7 +91,7 @@ fn role<'a>(rest: &mut &'a [u8]) -> Option<Role<'a>> {
         term => Ok((Term(term), Trigger::from_code(u64::from(trigger)).unwrap_or(Trigger::NoLeader))),
     };
     let number = u32::try_from(number.0).ok()?;
-    let role = Role { election: election.0, charter: charter.0, number, leads, candidacy, word: word.0 };
+    let role = Role { election: election.0, rules: rules.0, number, leads, candidacy, word: word.0 };
     (word.0.len() <= WORD_BYTES_MAX).then_some(role)
 }
 
@@ -103,7 +103,7 @@ mod tests {
     fn roles_come_back_and_strange_fields_are_passed_over() {
         let role = |n: u64| Role {
             election: n,
-            charter: !n,
+            rules: !n,
             number: n as u32,
             leads: match n % 4 {
                 0 => Err(LossReason::Resigned),
@@ -132,7 +132,7 @@ mod tests {
         let word = [8; WORD_BYTES_MAX];
         let longest = Role {
             election: 1,
-            charter: 2,
+            rules: 2,
             number: u32::MAX,
             leads: Ok((Term(1 << 40), Trigger::Outrun)),
             candidacy: Some(255),

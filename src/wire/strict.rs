@@ -7,7 +7,7 @@ use super::*;
 use crate::leader::{Term, Trigger};
 
 /// Fills in the tag as `docs/wire.md` has it.
-pub(super) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn digest(mut bytes: Vec<u8>) -> Vec<u8> {
     let seed = twox_hash::XxHash3_64::oneshot(b"golden") ^ u64::from(bytes[0]) << 8 ^ u64::from(bytes[1]);
     let tag = twox_hash::XxHash3_64::oneshot_with_seed(seed, &bytes[10..]);
     bytes[2..10].copy_from_slice(&tag.to_le_bytes());
@@ -74,7 +74,7 @@ pub(super) fn datagram(kind: u8, after_from: &[u8], items: &[(u8, Vec<u8>)]) -> 
         raw.extend(number(body.len() as u64, None));
         raw.extend_from_slice(body);
     }
-    seal(raw)
+    digest(raw)
 }
 
 const IDLE_STATE: [u8; 11] = [0; 11];
@@ -191,7 +191,7 @@ fn lengths_of_items_have_one_form() {
             let mut raw = news(&[]);
             raw.pop();
             raw.extend(items);
-            seal(raw)
+            digest(raw)
         };
         assert!(refuse_longer_numbers(&pieces, build) >= 3);
     }
@@ -252,25 +252,25 @@ fn counts_and_lengths_are_believed_only_as_far_as_there_are_bytes() {
     let departure = body_of(&Item::Left(DEPARTURE));
     let mut behind = news(&[(4, departure.clone())]);
     behind.push(0);
-    assert_eq!(verdict_on(&seal(behind)), Err(Rejected::Malformed));
+    assert_eq!(verdict_on(&digest(behind)), Err(Rejected::Malformed));
     let mut fewer = news(&[(4, departure.clone()), (4, departure.clone())]);
     fewer[29] = 1;
-    assert_eq!(verdict_on(&seal(fewer)), Err(Rejected::Malformed));
+    assert_eq!(verdict_on(&digest(fewer)), Err(Rejected::Malformed));
     let mut more = news(&[(4, departure)]);
     more[29] = 2;
-    assert_eq!(verdict_on(&seal(more)), Err(Rejected::Truncated));
+    assert_eq!(verdict_on(&digest(more)), Err(Rejected::Truncated));
     for kind in [1, 2, 5, 16, 18, 99] {
         let mut bare = news(&[]);
         bare[29] = 1;
         bare.push(kind);
-        assert_eq!(verdict_on(&seal(bare)), Err(Rejected::Truncated), "{kind} without a length");
+        assert_eq!(verdict_on(&digest(bare)), Err(Rejected::Truncated), "{kind} without a length");
         for length in [2, 0xffff, 0xffff_ffff, u64::MAX - 1, u64::MAX] {
             let mut hostile = news(&[]);
             hostile[29] = 1;
             hostile.push(kind);
             hostile.extend(number(length, None));
             hostile.push(0);
-            assert_eq!(verdict_on(&seal(hostile)), Err(Rejected::Truncated), "{kind}: {length}");
+            assert_eq!(verdict_on(&digest(hostile)), Err(Rejected::Truncated), "{kind}: {length}");
         }
     }
 }
@@ -282,11 +282,11 @@ fn the_header_is_judged_before_the_rest() {
     for version in (0..=255).filter(|version| *version != WIRE_VERSION) {
         let mut other = good.clone();
         other[0] = version;
-        assert_eq!(verdict_on(&seal(other)), Err(Rejected::Version));
+        assert_eq!(verdict_on(&digest(other)), Err(Rejected::Version));
     }
     let mut no_kind = good.clone();
     no_kind[1] = 0;
-    assert_eq!(verdict_on(&seal(no_kind)), Err(Rejected::Kind));
+    assert_eq!(verdict_on(&digest(no_kind)), Err(Rejected::Kind));
     let mut untagged = datagram(6, &[0xff; 30], &[]);
     assert_eq!(verdict_on(&untagged), Err(Rejected::Malformed));
     untagged[2] ^= 1;
@@ -298,16 +298,16 @@ fn the_header_is_judged_before_the_rest() {
 }
 
 #[test]
-fn letters_are_kept_to_their_ranges() {
+fn election_messages_are_kept_to_their_ranges() {
     let limit = Term::LIMIT;
-    let letter = |kind: u8, term: u64, round: u64, detail: u64| {
+    let election_message = |kind: u8, term: u64, round: u64, detail: u64| {
         let numbers = [number(term, None), number(round, None), number(detail, None)].concat();
         verdict_on(&datagram(9, &[&[1; 32][..], &[0, 0], &[kind], &numbers, &IDLE_STATE].concat(), &[]))
     };
     let known = [1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 21, 24, 25, 26, 29, 30];
     // Two kinds are longer: a configuration of voters follows.
     for kind in (0..=255).filter(|kind| ![27, 28].contains(kind)) {
-        let verdict = letter(kind, 1, 0, 0);
+        let verdict = election_message(kind, 1, 0, 0);
         assert_eq!(verdict, if known.contains(&kind) { Ok(0) } else { Err(Rejected::Kind) }, "kind {kind}");
     }
     for (kind, term, round, detail) in [
@@ -319,32 +319,32 @@ fn letters_are_kept_to_their_ranges() {
         (17, 1, 0, limit),
         (24, 1, 0, limit),
     ] {
-        assert_eq!(letter(kind, term, round, detail), Err(Rejected::Malformed), "{kind} {term} {round} {detail}");
+        assert_eq!(election_message(kind, term, round, detail), Err(Rejected::Malformed), "{kind} {term} {round} {detail}");
     }
-    assert_eq!(letter(3, limit - 1, u64::from(u32::MAX), limit - 1), Ok(0));
-    assert_eq!(letter(30, 1, 0, 7), Err(Rejected::Kind), "how far a change has come in words of a later release");
+    assert_eq!(election_message(3, limit - 1, u64::from(u32::MAX), limit - 1), Ok(0));
+    assert_eq!(election_message(30, 1, 0, 7), Err(Rejected::Kind), "how far a change has come in words of a later release");
 }
 
 #[test]
-fn what_a_letter_does_not_use_yet_is_not_read() {
+fn what_an_election_message_does_not_use_yet_is_not_read() {
     let read = |kind: u8, round: u64, detail: u64| {
         let numbers = [number(7, None), number(round, None), number(detail, None)].concat();
         let datagram = datagram(9, &[&[1; 32][..], &[0, 0], &[kind], &numbers, &IDLE_STATE].concat(), &[]);
         match codec().decode(&datagram).map(|datagram| datagram.message) {
-            Ok(Message::Election { letter, .. }) => letter,
+            Ok(Message::Election { election_message, .. }) => election_message,
             other => panic!("{other:?}"),
         }
     };
     let (term, round) = (Term(7), Round(3));
-    assert_eq!(read(1, 3, 9), Letter::Sounding { term, round });
-    assert_eq!(read(2, 3, 9), Letter::PreVote { term, round });
-    assert_eq!(read(9, 3, 9), Letter::Granted { asked: Question::PreVote, term, round });
-    assert_eq!(read(24, 3, 9), Letter::Resign { term });
-    assert_eq!(read(25, 3, 9), Letter::HandOver { term });
-    assert_eq!(read(26, 3, 0), Letter::AskHandOver { term, priority: None });
-    assert_eq!(read(26, 3, 9), Letter::AskHandOver { term, priority: Some(8) });
+    assert_eq!(read(1, 3, 9), ElectionMessage::Sounding { term, round });
+    assert_eq!(read(2, 3, 9), ElectionMessage::PreVote { term, round });
+    assert_eq!(read(9, 3, 9), ElectionMessage::Granted { asked: Question::PreVote, term, round });
+    assert_eq!(read(24, 3, 9), ElectionMessage::Resign { term });
+    assert_eq!(read(25, 3, 9), ElectionMessage::HandOver { term });
+    assert_eq!(read(26, 3, 0), ElectionMessage::AskHandOver { term, priority: None });
+    assert_eq!(read(26, 3, 9), ElectionMessage::AskHandOver { term, priority: Some(8) });
     let later = Trigger::ALL.len() as u64;
-    let heartbeat = |trigger, micros| Letter::Heartbeat { term, round, trigger, turn: Duration::from_micros(micros) };
+    let heartbeat = |trigger, micros| ElectionMessage::Heartbeat { term, round, trigger, turn: Duration::from_micros(micros) };
     assert_eq!(read(4, 3, later), heartbeat(Trigger::NoLeader, 0));
     assert_eq!(read(4, 3, 31_250 << 8 | 1), heartbeat(Trigger::LeaseRanOut, 31_250));
 }

@@ -110,7 +110,7 @@ mod tests {
     use crate::wire::golden::{DEPARTURE, NONCE, OTHER, RECORD, SENDER, SENDER_STATE, codec, suspicion};
     use crate::wire::strict::body_of;
     use crate::wire::{
-        Accusation, ChangeRef, Codec, Council, Departure, Letter, Question, Range, RecordRef, Round, Terms,
+        Accusation, ChangeRef, Codec, Context, Departure, ElectionMessage, Question, Range, RecordRef, Round, Terms,
     };
 
     #[test]
@@ -231,19 +231,19 @@ mod tests {
     #[test]
     fn the_longest_header_fits_any_limit() {
         let top = Incarnation(Incarnation::LIMIT - 1);
-        let letter = Letter::Refused {
+        let election_message = ElectionMessage::Refused {
             asked: Question::Vote,
             term: Term(Term::LIMIT - 1),
             round: Round(u32::MAX),
             wait: Duration::from_micros(Term::LIMIT - 1),
         };
-        let council = Council {
+        let context = Context {
             election: 1,
-            charter: 2,
+            rules: 2,
             voters: 3,
             version: Version { term: Term(Term::LIMIT - 1), number: u32::MAX },
         };
-        let longest = Message::Election { to: OTHER, council, letter };
+        let longest = Message::Election { to: OTHER, context, election_message };
         let mut buf = vec![0xee; 70_000];
         codec().writer(&mut buf, 0, SENDER, SenderState { incarnation: top, ..SENDER_STATE }, longest.clone()).finish();
         assert_eq!(buf.len(), HEAD_BYTES_MAX);

@@ -22,8 +22,8 @@ const IDLE_PER_INTERVAL_PERMILLE: u64 = 5_000;
 /// Bytes of them: a ping and an ack are 84, and one interval of five a contact is told a whole record.
 const IDLE_BYTES_PER_INTERVAL: u64 = 512;
 
-/// Bytes of a letter at most.
-const LETTER_BYTES: u64 = 96;
+/// Bytes of a message at most.
+const MESSAGE_BYTES: u64 = 96;
 
 /// Watches a cluster settle after its faults.
 #[derive(Clone, Debug)]
@@ -90,8 +90,8 @@ impl Settling {
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
         let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
         let due = self.offices.due(world, world.now().since(since));
-        let datagrams = share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + due.letters + due.news;
-        let most = (datagrams, (share + due.news) * bytes_each + due.letters * LETTER_BYTES);
+        let datagrams = share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + due.messages + due.news;
+        let most = (datagrams, (share + due.news) * bytes_each + due.messages * MESSAGE_BYTES);
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
             at: world.now(),

@@ -1,4 +1,4 @@
-//! What an idle cluster's elections send: letters between voters, and the news of who leads.
+//! What an idle cluster's elections send: messages between voters, and the news of who leads.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ struct Office {
 /// Datagrams that elections may send in an idle cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) letters: u64,
+    pub(super) messages: u64,
     /// Each carries a record.
     pub(super) news: u64,
 }
@@ -63,10 +63,10 @@ impl Offices {
                 if is_outlasted(world.scenario(), election) { after.terms.saturating_sub(before.terms) } else { 0 };
             let rounds = after.rounds_since(before, nanos(span) / nanos(election.lease).max(1));
             let voters = voters(world, &election.name);
-            let asked = letters_asked(voters, rounds, terms);
-            let kept = letters_kept(world.scenario(), election, voters, span);
+            let asked = messages_asked(voters, rounds, terms);
+            let kept = messages_kept(world.scenario(), election, voters, span);
             // The host whose record changed tells so many, and so does each that hears it.
-            Due { letters: sum.letters + kept + asked, news: sum.news + terms * RECORDS_A_TERM * running * fanout }
+            Due { messages: sum.messages + kept + asked, news: sum.news + terms * RECORDS_A_TERM * running * fanout }
         })
     }
 }
@@ -92,15 +92,15 @@ fn is_outlasted(scenario: &Scenario, election: &ElectionConfig) -> bool {
     scenario.latency.spike() * 2 >= election.lease
 }
 
-/// Letters of so many rounds in which somebody asks whether it would be elected, and of so many terms: each is asked and
+/// Messages of so many rounds in which somebody asks whether it would be elected, and of so many terms: each is asked and
 /// answers, and whoever voted too late for a quorum is told that it need not keep its word.
-fn letters_asked(voters: u64, rounds: u64, terms: u64) -> u64 {
+fn messages_asked(voters: u64, rounds: u64, terms: u64) -> u64 {
     (rounds * 2 + terms * (ROUNDS_FOR_VOTES * 2 + 1)) * voters.saturating_sub(1)
 }
 
-/// Letters that keep an office: a heartbeat and its answer on each of a leader's links, and where some may not be able to
+/// Messages that keep an office: a heartbeat and its answer on each of a leader's links, and where some may not be able to
 /// vote for long, as many again of each of a minority that asks whether it might lead.
-fn letters_kept(scenario: &Scenario, election: &ElectionConfig, voters: u64, span: Duration) -> u64 {
+fn messages_kept(scenario: &Scenario, election: &ElectionConfig, voters: u64, span: Duration) -> u64 {
     let rounds = nanos(span) / nanos(election.heartbeat).max(1) + 2;
     let each = if scenario.promises_leaders() { 2 } else { 2 + 2 * (voters / 2).max(1) };
     each * voters.saturating_sub(1) * rounds
@@ -123,9 +123,9 @@ mod tests {
         for (why, after, rounds) in rows {
             assert_eq!(office(after).rounds_since(&before, 10), rounds, "{why}");
         }
-        assert_eq!(letters_asked(5, 55, 0), 440, "each of four others is asked and answers");
-        assert_eq!(letters_asked(2, 0, 3), 45);
-        assert_eq!(letters_asked(1, 0, 1), 0, "who is alone asks no other");
+        assert_eq!(messages_asked(5, 55, 0), 440, "each of four others is asked and answers");
+        assert_eq!(messages_asked(2, 0, 3), 45);
+        assert_eq!(messages_asked(1, 0, 1), 0, "who is alone asks no other");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Always, of votes: one for each voter and term, over all its processes, and a quorum of them behind every lease.
 //!
-//! A vote is what left its voter as a letter, or what stands on its disk: the one may be counted, the other may be told
-//! by the next process. It is for the member that the letter names, whoever receives at the address it was sent to: a
+//! A vote is what left its voter as a message, or what stands on its disk: the one may be counted, the other may be told
+//! by the next process. It is for the member that the message names, whoever receives at the address it was sent to: a
 //! candidate may have moved, and another host have taken its address.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use tidings::voters::Voters;
 use tidings::{Generation, Instant, Member, NodeId, Term};
 
 use crate::checks::Sometimes;
-use crate::forge::{ASKED_VOTE, GRANTED, LetterRead, REFUSED, VOTE, Who};
+use crate::forge::{ASKED_VOTE, GRANTED, MessageRead, REFUSED, VOTE, Who};
 use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::{Disk, Passage};
@@ -91,8 +91,8 @@ impl Votes {
         self.ids.get(host as usize).copied().flatten()
     }
 
-    fn place_of(&self, letter: &LetterRead) -> Option<usize> {
-        self.elections.iter().position(|rules| rules.council().election == letter.election)
+    fn place_of(&self, message: &MessageRead) -> Option<usize> {
+        self.elections.iter().position(|rules| rules.context().election == message.election)
     }
 
     pub(super) fn sent(
@@ -102,22 +102,22 @@ impl Votes {
         datagram: &[u8],
         sometimes: &mut Sometimes,
     ) -> Option<Violation> {
-        let letter = LetterRead::of(datagram)?;
-        let place = self.place_of(&letter)?;
-        let term = Term(letter.term);
-        if letter.kind == VOTE {
+        let message = MessageRead::of(datagram)?;
+        let place = self.place_of(&message)?;
+        let term = Term(message.term);
+        if message.kind == VOTE {
             let stood = std::mem::replace(&mut self.stood[place], (term, from));
             if stood.0 == term && stood.1 != from {
                 sometimes.note("two candidates in one term");
             }
         }
-        if (REFUSED..=REFUSED + ASKED_VOTE).contains(&letter.kind) && letter.detail > 0 {
+        if (REFUSED..=REFUSED + ASKED_VOTE).contains(&message.kind) && message.detail > 0 {
             sometimes.note("refused by promise");
         }
-        if letter.kind != GRANTED + ASKED_VOTE {
+        if message.kind != GRANTED + ASKED_VOTE {
             return None;
         }
-        let (voter, candidate) = (self.id(from)?, *self.digests.get(&letter.to)?);
+        let (voter, candidate) = (self.id(from)?, *self.digests.get(&message.to)?);
         self.cast(now, from, (place, term, voter), candidate)
     }
 
@@ -166,9 +166,9 @@ impl Votes {
         datagram: &[u8],
         asked: u8,
     ) -> Option<(usize, NodeId, Term)> {
-        let letter = LetterRead::of(datagram).filter(|_| passage.is_whole)?;
-        let is_it = letter.kind == GRANTED + asked && self.digests.get(&letter.to).copied() == self.id(host);
-        is_it.then_some((self.place_of(&letter)?, self.id(passage.from)?, Term(letter.term)))
+        let message = MessageRead::of(datagram).filter(|_| passage.is_whole)?;
+        let is_it = message.kind == GRANTED + asked && self.digests.get(&message.to).copied() == self.id(host);
+        is_it.then_some((self.place_of(&message)?, self.id(passage.from)?, Term(message.term)))
     }
 
     /// A lease begins: more than half of the voters that the leader knows, itself among them, must have voted for it; of

@@ -38,13 +38,13 @@ pub(crate) struct Args {
     /// Times that a voter is cut off from the others, for a step or more
     #[arg(long, value_name = "N")]
     cuts: Option<u32>,
-    /// Letters that are lost, beside those from and to whoever is down or cut off
+    /// Messages that are lost, beside those from and to whoever is down or cut off
     #[arg(long, value_name = "N")]
     losses: Option<u32>,
     /// Times that a leader hands over
     #[arg(long, value_name = "N")]
     resigns: Option<u32>,
-    /// Letters that may arrive twice
+    /// Messages that may arrive twice
     #[arg(long, value_name = "N")]
     doubles: Option<u32>,
     /// Times that a voter does not run its timers though they are due
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     /// Times that a voter may stand for office, over all voters and restarts
     #[arg(long, value_name = "N")]
     campaigns: Option<u64>,
-    /// Letters that may arrive in a later step than they were sent in
+    /// Messages that may arrive in a later step than they were sent in
     #[arg(long, value_name = "N")]
     late: Option<u32>,
     /// Whom the leader is asked to make voters, in any moment: places such as 0,1,3; voters come first, then others
@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// Times that nobody works at a voter any more
     #[arg(long, value_name = "N")]
     idles: Option<u32>,
-    /// Letters of one step arrive in the order in which they were sent, on each link by itself
+    /// Messages of one step arrive in the order in which they were sent, on each link by itself
     #[arg(long)]
     ordered: bool,
     /// A voter that crashes forgets what it saved, and its clock stands still: a broken promise must be found

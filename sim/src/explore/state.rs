@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use tidings::election::{
-    Ballot, Change, Council, Election, Letter, Liveness, Question, Rules, Save, SaveOutcome, Standing,
+    Ballot, Change, Context, Election, Message, Liveness, Question, Rules, Save, SaveOutcome, Standing,
 };
 use tidings::leader::{LossReason, Trigger};
 use tidings::{Instant, NodeId, Term};
@@ -16,13 +16,13 @@ use super::{Begins, Bounds, Disks};
 /// helped by it, but where nothing is kept.
 const BEGAN_MS: u64 = 1;
 
-/// A letter on its way.
+/// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Flight {
     to: usize,
     from: usize,
-    council: Council,
-    letter: Letter,
+    context: Context,
+    message: Message,
 }
 
 impl Flight {
@@ -35,7 +35,7 @@ impl Flight {
     }
 }
 
-/// One state: the voters, their disks, the letters under way, and what is left to go wrong.
+/// One state: the voters, their disks, the messages under way, and what is left to go wrong.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     now: Instant,
@@ -81,7 +81,7 @@ struct Path {
     before: Option<std::rc::Rc<Path>>,
 }
 
-/// Something that can happen; letters by their place among those under way.
+/// Something that can happen; messages by their place among those under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Choice {
     Arrive(usize),
@@ -99,7 +99,7 @@ pub(super) enum Choice {
     /// After it was saved, and before that was told.
     CrashAfter(usize),
     Start(usize),
-    /// Time goes on, perhaps with a letter that is late.
+    /// Time goes on, perhaps with a message that is late.
     Tick(Option<usize>),
     /// Time goes on, with this voter cut off or with all together again.
     TickCut(Option<usize>),
@@ -108,7 +108,7 @@ pub(super) enum Choice {
 /// What happened between two states.
 #[derive(Clone, Debug)]
 enum Step {
-    Letter(Flight),
+    Message(Flight),
     Timers(usize),
     Saved(usize, Ballot),
     Resign(usize),
@@ -123,7 +123,7 @@ enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Letter(flight) => write!(f, "{} to {}: {:?}", flight.from, flight.to, flight.letter),
+            Step::Message(flight) => write!(f, "{} to {}: {:?}", flight.from, flight.to, flight.message),
             Step::Timers(voter) => write!(f, "voter {voter} runs its timers"),
             Step::Resign(voter) => write!(f, "voter {voter} resigns"),
             Step::Ask(voter) => write!(f, "voter {voter} is asked for other voters"),
@@ -277,7 +277,7 @@ impl State {
     pub(super) fn choices(&self) -> Vec<Choice> {
         let mut choices = Vec::new();
         for (place, flight) in self.flights.iter().enumerate() {
-            // Equal letters are one choice.
+            // Equal messages are one choice.
             let is_behind =
                 |before: &Flight| if self.is_ordered { before.link() == flight.link() } else { before == flight };
             if place == 0 || !is_behind(&self.flights[place - 1]) {
@@ -390,9 +390,9 @@ impl State {
 
     fn deliver(&mut self, flight: Flight) {
         let from = self.voters[flight.from].me();
-        let Flight { to, council, letter, .. } = flight.clone();
-        self.call(Step::Letter(flight), to, |voter, now| {
-            let _ = voter.handle_letter(now, (from, council), letter);
+        let Flight { to, context, message, .. } = flight.clone();
+        self.call(Step::Message(flight), to, |voter, now| {
+            let _ = voter.handle_message(now, (from, context), message);
         });
     }
 
@@ -408,7 +408,7 @@ impl State {
     fn crash(&mut self, voter: usize, disk: Option<Ballot>, bounds: &Bounds) {
         let disk = disk.filter(|_| bounds.disks == Disks::Kept);
         let (rules, id) = (self.voters[voter].rules().clone(), self.voters[voter].me());
-        // Letters are for one start of a voter.
+        // Messages are for one start of a voter.
         self.flights.retain(|flight| flight.to != voter);
         self.crashes -= 1;
         self.campaigns_past += self.voters[voter].counts().campaigns;
@@ -427,7 +427,7 @@ impl State {
         self.call(Step::Start(voter), voter, |_, _| {});
     }
 
-    /// Time goes on. Letters that have not arrived are lost, but for one that is late; a voter whose timers are due and
+    /// Time goes on. Messages that have not arrived are lost, but for one that is late; a voter whose timers are due and
     /// have not run was stopped.
     fn tick(&mut self, kept: Option<usize>, bounds: &Bounds) {
         self.stalls -= self.stalled();
@@ -472,13 +472,13 @@ impl State {
 
     fn drain(&mut self, voter: usize) {
         let ids = self.ids();
-        while let Some((to, letter)) = self.voters[voter].poll_letter() {
+        while let Some((to, message)) = self.voters[voter].poll_message() {
             let Some(to) = ids.iter().position(|id| *id == to) else { continue };
-            self.weigh(voter, to, &letter);
-            let council = self.voters[voter].rules().council();
+            self.weigh(voter, to, &message);
+            let context = self.voters[voter].rules().context();
             let is_cut = self.cut.is_some_and(|cut| cut == voter || cut == to);
             if self.runs[to] && !is_cut {
-                self.flights.push(Flight { to, from: voter, council, letter });
+                self.flights.push(Flight { to, from: voter, context, message });
             }
         }
         if self.is_ordered {
@@ -498,12 +498,12 @@ impl State {
         }
     }
 
-    /// What a letter says, held against what was said before.
-    fn weigh(&mut self, from: usize, to: usize, letter: &Letter) {
-        let said = match *letter {
-            Letter::Heartbeat { term, .. } => self.history.leads(from, term),
-            Letter::Granted { asked: Question::Vote, term, .. } => self.history.votes(from, term, to),
-            Letter::Vote { term, .. } => self.history.votes(from, term, from),
+    /// What a message says, held against what was said before.
+    fn weigh(&mut self, from: usize, to: usize, message: &Message) {
+        let said = match *message {
+            Message::Heartbeat { term, .. } => self.history.leads(from, term),
+            Message::Granted { asked: Question::Vote, term, .. } => self.history.votes(from, term, to),
+            Message::Vote { term, .. } => self.history.votes(from, term, from),
             _ => Ok(()),
         };
         self.broken = self.broken.take().or(said.err());

@@ -1,4 +1,4 @@
-//! A few voters around the production [`Election`]: letters that take a while and may be lost, disks that take longer, timers
+//! A few voters around the production [`Election`]: messages that take a while and may be lost, disks that take longer, timers
 //! that fire a little late, and leaders that are killed.
 //!
 //! There is no membership here: a kill takes a few hundred steps, so that ten thousand of them show the tail. What the
@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Council, Election, Letter, Liveness, Rules, Save, SaveOutcome, Standing};
+use tidings::election::{Ballot, Context, Election, Message, Liveness, Rules, Save, SaveOutcome, Standing};
 use tidings::{Instant, NodeId};
 
 use crate::random::Random;
@@ -34,9 +34,9 @@ pub(crate) struct Surroundings {
     pub(crate) is_durable: bool,
     /// How long a save takes.
     pub(crate) save: (Duration, Duration),
-    /// How long a letter takes.
+    /// How long a message takes.
     pub(crate) way: (Duration, Duration),
-    /// How many of a thousand letters are lost.
+    /// How many of a thousand messages are lost.
     pub(crate) loss_permille: u32,
 }
 
@@ -50,8 +50,8 @@ pub(crate) fn kill_leaders(surroundings: &Surroundings, seed: u64, kills: usize)
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum What {
-    /// To whom, which of its starts, from whom, and which of the letters kept.
-    Letter(usize, u32, usize, Council, Letter),
+    /// To whom, which of its starts, from whom, and which of the messages kept.
+    Message(usize, u32, usize, Context, Message),
     Saved(usize, u32, u64),
     Timer(usize, u32),
     Hint(usize, usize, Hinted),
@@ -190,10 +190,10 @@ impl<'a> Net<'a> {
         let Some(Reverse((at, _, what))) = self.queue.pop() else { return false };
         self.now = self.now.max(at);
         match what {
-            What::Letter(to, start, from, council, letter) if self.seats[to].start == start => {
+            What::Message(to, start, from, context, message) if self.seats[to].start == start => {
                 let from = self.id(from);
                 self.call(to, |election, now| {
-                    let _ = election.handle_letter(now, (from, council), letter);
+                    let _ = election.handle_message(now, (from, context), message);
                 });
             }
             What::Saved(place, start, number) if self.seats[place].start == start => {
@@ -209,7 +209,7 @@ impl<'a> Net<'a> {
                 let (id, liveness) = (self.id(place), [Liveness::Suspect, Liveness::Dead][hinted as usize]);
                 self.call(observer, |election, now| election.hint(now, id, liveness));
             }
-            What::Letter(..) | What::Saved(..) | What::Timer(..) | What::Hint(..) => {}
+            What::Message(..) | What::Saved(..) | What::Timer(..) | What::Hint(..) => {}
         }
         true
     }
@@ -225,11 +225,11 @@ impl<'a> Net<'a> {
     fn drain(&mut self, place: usize) {
         let Some(mut election) = self.seats[place].election.take() else { return };
         let start = self.seats[place].start;
-        while let Some((to, letter)) = election.poll_letter() {
+        while let Some((to, message)) = election.poll_message() {
             let Some(to) = self.rules.place_of(to) else { continue };
             if !self.random.permille(self.around.loss_permille) {
                 let way = self.random.span(self.around.way.0, self.around.way.1);
-                self.push(way, What::Letter(to, self.seats[to].start, place, election.rules().council(), letter));
+                self.push(way, What::Message(to, self.seats[to].start, place, election.rules().context(), message));
             }
         }
         while let Some(save) = election.poll_save() {

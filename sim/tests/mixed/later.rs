@@ -2,7 +2,7 @@
 //!
 //! Written from `docs/wire.md` alone. It takes what a member of this release sends and says the same as a member would
 //! that knows more: a new kind of message in place of News, an item of a new kind, more behind each item's fields, more
-//! flags, more in each further field of its own record and one of a new kind, and details in letters that had none.
+//! flags, more in each further field of its own record and one of a new kind, and details in messages that had none.
 
 use tidings::member::NodeId;
 use tidings_sim::forge::{self, tagged};
@@ -30,7 +30,7 @@ pub fn said_later(cluster: &str, me: NodeId, datagram: &[u8]) -> Vec<u8> {
         }
         forge::ELECTION => {
             head.extend(front(&mut rest, 32));
-            head.extend(letter(&mut rest));
+            head.extend(message(&mut rest));
         }
         _ => {}
     }
@@ -54,8 +54,8 @@ pub fn said_later(cluster: &str, me: NodeId, datagram: &[u8]) -> Vec<u8> {
     tagged(cluster, kind, &[&head, &[count.saturating_add(1)][..], &items].concat())
 }
 
-/// A letter, with a detail where its kind had none.
-fn letter(rest: &mut &[u8]) -> Vec<u8> {
+/// A message, with a detail where its kind had none.
+fn message(rest: &mut &[u8]) -> Vec<u8> {
     let version = [number(rest), number(rest)].concat();
     let kind = front(rest, 1)[0];
     let (term, round, detail) = (number(rest), number(rest), number(rest));

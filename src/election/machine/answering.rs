@@ -7,20 +7,21 @@ use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
-use crate::wire::{Letter, Question, Rejected, Round};
+use crate::election::message::{Message, Question, Round};
+use crate::rejected::Rejected;
 
 use super::knowing::Heard;
 use super::{Election, Purpose};
 
 impl Election {
     fn grant(&mut self, to: NodeId, asked: Question, term: Term, round: Round) {
-        self.send(to, Letter::Granted { asked, term, round });
+        self.send(to, Message::Granted { asked, term, round });
     }
 
     pub(super) fn refuse(&mut self, to: NodeId, asked: Question, round: Round, wait: Duration) {
         let own = self.term().unwrap_or_default().max(Term(1));
         let term = if asked == Question::Sounding { self.known_term() } else { own };
-        self.send(to, Letter::Refused { asked, term, round, wait });
+        self.send(to, Message::Refused { asked, term, round, wait });
     }
 
     /// Whether this voter would vote so now.

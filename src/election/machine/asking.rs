@@ -11,7 +11,8 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::Version;
-use crate::wire::{Letter, Question, Rejected, Round};
+use crate::election::message::{Message, Question, Round};
+use crate::rejected::Rejected;
 
 use super::{Election, Liveness, Purpose};
 
@@ -196,14 +197,14 @@ impl Election {
         let (term, hand_over) = (campaign.term, campaign.hand_over);
         let stage = campaign.stage;
         let round = campaign.ask(self.now, &self.rules);
-        let letter = match stage {
-            Stage::Sounding => Letter::Sounding { term, round },
-            Stage::PreVote => Letter::PreVote { term, round },
-            Stage::Saving | Stage::Vote => Letter::Vote { term, round, hand_over },
+        let message = match stage {
+            Stage::Sounding => Message::Sounding { term, round },
+            Stage::PreVote => Message::PreVote { term, round },
+            Stage::Saving | Stage::Vote => Message::Vote { term, round, hand_over },
         };
         let wants = |place| campaign.wants(self.now, &self.rules, place);
         let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(wants).collect();
-        self.send_all(letter, |place| unconvinced.get(place) == Some(&true));
+        self.send_all(message, |place| unconvinced.get(place) == Some(&true));
         // A quorum may have said yes while this voter was bound itself, or be this voter alone.
         if stage == Stage::PreVote || self.rules.quorum() == 1 {
             self.count_answers(me);
@@ -243,7 +244,7 @@ impl Election {
         let leader = self.heard.map(|heard| (heard.id, heard.term));
         self.drop_campaign();
         if let Some((id, term)) = leader {
-            self.send(id, Letter::AskHandOver { term, priority: None });
+            self.send(id, Message::AskHandOver { term, priority: None });
         }
     }
 
@@ -310,7 +311,7 @@ impl Election {
         let was_mine = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
         if asked == Question::Vote && was_mine && self.campaign.as_ref().is_none_or(|campaign| campaign.term != term) {
             // Too late: the voter need not keep its promise.
-            self.send(from, Letter::Resign { term });
+            self.send(from, Message::Resign { term });
             return Ok(());
         }
         Err(Rejected::Stale)

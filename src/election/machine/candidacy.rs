@@ -11,7 +11,7 @@ use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::wire::{Letter, Question, Round};
+use crate::election::message::{Message, Question, Round};
 
 use super::{Election, Liveness};
 
@@ -98,7 +98,7 @@ impl Election {
     /// Tells a leader that hands over that this voter does not stand, or cannot vote for so long.
     pub(super) fn decline(&mut self, leader: NodeId, term: Term, wait: Duration) {
         let asked = Question::HandOver;
-        self.send(leader, Letter::Refused { asked, term, round: Round(0), wait });
+        self.send(leader, Message::Refused { asked, term, round: Round(0), wait });
     }
 
     /// How many candidates that are believed to live stand before this one; who led last stands last.
@@ -135,7 +135,7 @@ impl Election {
             return;
         }
         if let Some(heard) = self.heard.filter(|_| self.hears_leader() && self.campaign.is_none()) {
-            self.send(heard.id, Letter::AskHandOver { term: heard.term, priority: self.candidacy });
+            self.send(heard.id, Message::AskHandOver { term: heard.term, priority: self.candidacy });
         }
     }
 

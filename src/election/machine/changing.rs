@@ -9,7 +9,8 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::{VOTERS_BYTES_MAX, Version, Voters};
-use crate::wire::{Letter, Progress, Rejected, Round};
+use crate::election::message::{Message, Progress, Round};
+use crate::rejected::Rejected;
 
 use super::{Election, Purpose};
 
@@ -139,7 +140,7 @@ impl Election {
                 let number = self.rules.electorate().version().number;
                 progress.into_iter().for_each(|progress| self.note_progress(progress, number));
             }
-            Some((id, term)) => self.send(id, Letter::AskChange { term, round, is_forced, list: list.into() }),
+            Some((id, term)) => self.send(id, Message::AskChange { term, round, is_forced, list: list.into() }),
             None => {}
         }
     }
@@ -193,7 +194,7 @@ impl Election {
         (is_forced, list): (bool, &Voters),
     ) -> Result<(), Rejected> {
         let progress = self.hear_petition(term, is_forced, list).ok_or(Rejected::Stale)?;
-        self.send(from, Letter::Change { term, round, progress });
+        self.send(from, Message::Change { term, round, progress });
         Ok(())
     }
 

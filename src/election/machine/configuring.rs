@@ -13,7 +13,8 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::{Version, Voters};
-use crate::wire::{Council, Letter, Question, Rejected};
+use crate::election::message::{Context, Message, Question};
+use crate::rejected::Rejected;
 
 use super::{Change, Election, Purpose};
 
@@ -32,49 +33,49 @@ pub(super) struct Ahead {
 }
 
 impl Election {
-    /// Looks at which voters a letter is written under, and takes in what it says of them.
+    /// Looks at which voters a message is written under, and takes in what it says of them.
     ///
-    /// The answer is whether there is more to a letter, and the sender's place among the voters.
+    /// The answer is whether there is more to a message, and the sender's place among the voters.
     ///
     /// # Errors
     /// When its sender elects under other rules, or has no vote here.
-    pub(super) fn weigh_council(
+    pub(super) fn check_context(
         &mut self,
         from: NodeId,
-        council: &Council,
-        letter: &Letter,
+        context: &Context,
+        message: &Message,
     ) -> Result<Option<usize>, Rejected> {
-        if self.rules.council().differs(council) {
+        if self.rules.context().differs(context) {
             return Err(Rejected::Voters);
         }
-        self.note_version(from, council.version);
-        match self.hear_of_voters(from, council, letter) {
+        self.note_version(from, context.version);
+        match self.hear_of_voters(from, context, message) {
             Some(heard) => heard.map(|()| None),
-            None => self.weigh_sender(from, council, letter),
+            None => self.weigh_sender(from, context, message),
         }
     }
 
-    /// Takes in what is about the voters, or from one that is only to be one; none if a letter is about something else.
-    fn hear_of_voters(&mut self, from: NodeId, council: &Council, letter: &Letter) -> Option<Result<(), Rejected>> {
-        match letter {
-            Letter::Voters { voters, .. } => self.take_voters(from, voters),
-            Letter::Holds { term, is_durable } => {
-                let mine = self.rules.council();
-                self.note_holds(from, (*term, council.version), *is_durable);
-                if council.is_behind(&mine) {
+    /// Takes in what is about the voters, or from one that is only to be one; none if a message is about something else.
+    fn hear_of_voters(&mut self, from: NodeId, context: &Context, message: &Message) -> Option<Result<(), Rejected>> {
+        match message {
+            Message::Voters { voters, .. } => self.take_voters(from, voters),
+            Message::Holds { term, is_durable } => {
+                let mine = self.rules.context();
+                self.note_holds(from, (*term, context.version), *is_durable);
+                if context.is_behind(&mine) {
                     self.tell_who_asks(from);
-                } else if mine.is_behind(council) && self.reign.is_none() {
+                } else if mine.is_behind(context) && self.reign.is_none() {
                     // Whoever asks knows it better.
                     self.ask_who_votes(from);
                 }
             }
-            Letter::AskChange { term, round, is_forced, list } => {
+            Message::AskChange { term, round, is_forced, list } => {
                 return Some(self.answer_petition(from, (*term, *round), (*is_forced, list)));
             }
-            Letter::Granted { asked: Question::Heartbeat, term, round } if self.is_newcomer(from) => {
+            Message::Granted { asked: Question::Heartbeat, term, round } if self.is_newcomer(from) => {
                 return Some(self.note_promise(from, *term, *round));
             }
-            Letter::Refused { asked: Question::Heartbeat, term, round, wait } if self.is_newcomer(from) => {
+            Message::Refused { asked: Question::Heartbeat, term, round, wait } if self.is_newcomer(from) => {
                 return Some(self.note_defection(from, *term, (*round, *wait)));
             }
             _ => return None,
@@ -84,19 +85,19 @@ impl Election {
 
     /// Refuses whoever asks under voters that are behind, or are later than those this voter was ever asked under; otherwise
     /// the answer is its place.
-    fn weigh_sender(&mut self, from: NodeId, council: &Council, letter: &Letter) -> Result<Option<usize>, Rejected> {
-        let mine = self.rules.council();
+    fn weigh_sender(&mut self, from: NodeId, context: &Context, message: &Message) -> Result<Option<usize>, Rejected> {
+        let mine = self.rules.context();
         let place = self.rules.place_of(from);
-        if let (Letter::Refused { .. }, Some(campaign)) = (letter, &mut self.campaign) {
-            if mine.is_behind(council) {
+        if let (Message::Refused { .. }, Some(campaign)) = (message, &mut self.campaign) {
+            if mine.is_behind(context) {
                 campaign.knows_better = Some(from);
             }
         }
-        let is_behind = council.is_behind(&mine) && !sabotage::is_off("configurations_in_order");
-        let question = match letter {
-            Letter::Sounding { round, .. } => Some((Question::Sounding, *round)),
-            Letter::PreVote { round, .. } => Some((Question::PreVote, *round)),
-            Letter::Vote { round, .. } => Some((Question::Vote, *round)),
+        let is_behind = context.is_behind(&mine) && !sabotage::is_off("configurations_in_order");
+        let question = match message {
+            Message::Sounding { round, .. } => Some((Question::Sounding, *round)),
+            Message::PreVote { round, .. } => Some((Question::PreVote, *round)),
+            Message::Vote { round, .. } => Some((Question::Vote, *round)),
             _ => None,
         };
         if is_behind && (question.is_some() || place.is_none()) {
@@ -108,7 +109,7 @@ impl Election {
                 Ok(None)
             }
             // It was never asked under which voters it votes, and would agree to its own list with this vote.
-            (Some((asked, round)), _) if mine.version == Version::default() && mine.is_behind(council) => {
+            (Some((asked, round)), _) if mine.version == Version::default() && mine.is_behind(context) => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 self.ask_who_votes(from);
                 Ok(None)
@@ -119,16 +120,16 @@ impl Election {
                 Ok(None)
             }
             // Who is ahead learns from the refusal that this voter is behind.
-            (Some((asked, round)), None) if council.version > mine.version => {
+            (Some((asked, round)), None) if context.version > mine.version => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 Ok(None)
             }
             // The leader that is followed has no seat any more, and goes once these voters are agreed.
-            (None, None) if self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, letter.term())) => {
+            (None, None) if self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, message.term())) => {
                 Ok(Some(NO_PLACE))
             }
             // Of later ones than it knows it may be a voter.
-            (Some(_), _) if self.place.is_none() && council.version <= mine.version => Err(Rejected::NoVoter),
+            (Some(_), _) if self.place.is_none() && context.version <= mine.version => Err(Rejected::NoVoter),
             (_, None) => Err(Rejected::NoVoter),
             (_, Some(place)) => Ok(Some(place)),
         }
@@ -173,12 +174,12 @@ impl Election {
     /// Names the voters that are in effect here: who knows later ones tells them.
     pub(super) fn ask_who_votes(&mut self, of: NodeId) {
         let term = self.term().unwrap_or_default().max(Term(1));
-        self.send(of, Letter::Holds { term, is_durable: false });
+        self.send(of, Message::Holds { term, is_durable: false });
     }
 
     pub(super) fn tell_voters(&mut self, to: NodeId, voters: Voters) {
         let term = self.term().unwrap_or_default().max(Term(1));
-        self.send(to, Letter::Voters { term, voters: voters.into() });
+        self.send(to, Message::Voters { term, voters: voters.into() });
     }
 
     /// Somebody tells of a configuration: a later one is saved, and in effect then.
@@ -207,7 +208,7 @@ impl Election {
         }
     }
 
-    /// Says that this voter holds what its letters name; to a leader that counts who does.
+    /// Says that this voter holds what its messages name; to a leader that counts who does.
     pub(super) fn say_what_is_held(&mut self, to: NodeId) {
         let Some(voter) = &self.voter else { return };
         if voter.holds() != Some(self.rules.electorate().version()) {
@@ -215,7 +216,7 @@ impl Election {
         }
         let Some(term) = voter.spoken_term(self.now) else { return };
         let (term, is_durable) = (term.max(Term(1)), voter.is_durable());
-        self.send(to, Letter::Holds { term, is_durable });
+        self.send(to, Message::Holds { term, is_durable });
     }
 
     /// What the store holds now is in effect, if it is later.
@@ -275,7 +276,7 @@ impl Election {
         self.newcomers().contains(&id)
     }
 
-    /// Which configuration somebody's letters name.
+    /// Which configuration somebody's messages name.
     fn note_version(&mut self, from: NodeId, version: Version) {
         let in_effect = self.rules.electorate().version();
         if let Some(reign) = &mut self.reign {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::leader::Term;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::wire::{Letter, Rejected};
+use crate::election::message::Message;
+use crate::rejected::Rejected;
 
 use super::{Election, Liveness};
 
@@ -64,7 +65,7 @@ impl Election {
         said.retain(|(place, _)| !is_gone(*place));
         for (place, term) in said {
             if let Some((to, _)) = self.rules.voters().get(place) {
-                self.letters.push_back((*to, Letter::Resign { term }));
+                self.messages.push_back((*to, Message::Resign { term }));
             }
         }
         let is_once = sabotage::is_off("repeated_resign");

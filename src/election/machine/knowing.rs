@@ -96,7 +96,7 @@ impl Election {
         }
     }
 
-    /// A leader that has not been heard for the time of a promise is lost. Timers find that out, and not letters: what
+    /// A leader that has not been heard for the time of a promise is lost. Timers find that out, and not messages: what
     /// waits in a socket is read first.
     pub(super) fn run_heard(&mut self) {
         if self.heard.is_some_and(|heard| heard.until <= self.now) {

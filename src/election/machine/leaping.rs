@@ -2,14 +2,14 @@
 //!
 //! Terms begin at a wall clock and rise by one with each election. One far beyond this voter's clock and all terms that it
 //! knows is of a voter whose clock is wrong, or of nobody: somebody else made it up. The member that is named as its sender
-//! is asked, under a number that only it is told; the term that it then says it knows counts, and the letter when it is
+//! is asked, under a number that only it is told; the term that it then says it knows counts, and the message when it is
 //! repeated.
 
 use crate::leader::Term;
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::wire::{Letter, Question, Round};
+use crate::election::message::{Message, Question, Round};
 
 use super::Election;
 
@@ -36,16 +36,16 @@ struct Asked {
 }
 
 impl Election {
-    /// Whether a letter names a term that leaps: its sender is asked then. What answers a question of this voter's own names
+    /// Whether a message names a term that leaps: its sender is asked then. What answers a question of this voter's own names
     /// its number, and needs no other.
-    pub(super) fn leaps(&mut self, from: NodeId, letter: &Letter) -> bool {
-        match letter {
-            Letter::Granted { .. } | Letter::Refused { .. } => false,
+    pub(super) fn leaps(&mut self, from: NodeId, message: &Message) -> bool {
+        match message {
+            Message::Granted { .. } | Message::Refused { .. } => false,
             // A candidate's is one above what it knows of.
-            Letter::Sounding { term, .. } | Letter::PreVote { term, .. } | Letter::Vote { term, .. } => {
+            Message::Sounding { term, .. } | Message::PreVote { term, .. } | Message::Vote { term, .. } => {
                 self.leaps_to(from, Term(term.0.saturating_sub(1)))
             }
-            _ => self.leaps_to(from, letter.term()),
+            _ => self.leaps_to(from, message.term()),
         }
     }
 
@@ -65,14 +65,14 @@ impl Election {
             let round = known.filter(|known| !known.has_answered).map(|known| known.round);
             let round = round.unwrap_or_else(|| Round(self.random.draw() as u32));
             self.leaping.asked.push(Asked { of: from, round, at: now, has_answered: false });
-            self.send(from, Letter::Sounding { term: WHICH_TERM, round });
+            self.send(from, Message::Sounding { term: WHICH_TERM, round });
         }
         true
     }
 
-    /// Whether a letter answers that question; what it says is believed then.
-    pub(super) fn hears_which_term(&mut self, from: NodeId, letter: &Letter) -> bool {
-        let Letter::Refused { asked: Question::Sounding, term, round, .. } = *letter else { return false };
+    /// Whether a message answers that question; what it says is believed then.
+    pub(super) fn hears_which_term(&mut self, from: NodeId, message: &Message) -> bool {
+        let Message::Refused { asked: Question::Sounding, term, round, .. } = *message else { return false };
         let is_it = |asked: &Asked| (asked.of, asked.round) == (from, round);
         let Some(asked) = self.leaping.asked.iter_mut().find(|asked| is_it(asked)) else { return false };
         asked.has_answered = true;

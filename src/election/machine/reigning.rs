@@ -7,7 +7,8 @@ use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::wire::{Letter, Rejected, Round};
+use crate::election::message::{Message, Round};
+use crate::rejected::Rejected;
 
 use super::{Election, Liveness};
 
@@ -48,7 +49,7 @@ impl Election {
             let round = reign.beat(self.now, &self.rules);
             let turn = self.tempo.measured(&self.rules);
             let (term, trigger) = (reign.term, reign.trigger);
-            let heartbeat = Letter::Heartbeat { term, round, trigger, turn };
+            let heartbeat = Message::Heartbeat { term, round, trigger, turn };
             self.send_all(heartbeat.clone(), |_| true);
             self.newcomers().into_iter().for_each(|id| self.send(id, heartbeat.clone()));
             self.tell_who_is_behind();
@@ -108,7 +109,7 @@ impl Election {
         let is_own = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
         if is_own && self.campaign.is_none() {
             // It voted for this leader in an attempt that came to nothing, and has not heard so.
-            self.send(from, Letter::Resign { term });
+            self.send(from, Message::Resign { term });
             return Ok(());
         }
         let since = *reign.outrun.get_or_insert((from, self.now));
@@ -163,7 +164,7 @@ impl Election {
         let until = if sabotage::is_off("first_successor_counts") { self.now + self.rules.lease() } else { until };
         reign.handing_over = Some(HandingOver { to, until, retry_at, asked: asked | 1 << place });
         let term = reign.term;
-        self.send(to, Letter::HandOver { term });
+        self.send(to, Message::HandOver { term });
     }
 
     /// Asks the successor once more, or another if that one did not come in its time.
@@ -173,7 +174,7 @@ impl Election {
         };
         match self.successor(over.asked).filter(|_| over.retry_at <= self.now) {
             Some(other) => self.turn_to(other, false),
-            None => self.send(over.to, Letter::HandOver { term }),
+            None => self.send(over.to, Message::HandOver { term }),
         }
     }
 

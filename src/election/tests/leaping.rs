@@ -5,43 +5,43 @@ use std::time::Duration;
 use super::super::*;
 use super::net::{Net, at};
 use crate::leader::{Term, Trigger};
-use crate::wire::Rejected;
+use crate::rejected::Rejected;
 
 const DAY_MS: u64 = 86_400_000;
 
 #[test]
-fn a_letter_in_a_term_that_leaps_changes_nothing_by_itself() {
+fn a_message_in_a_term_that_leaps_changes_nothing_by_itself() {
     let mut net = Net::new(3);
     net.run_until(at(2_000));
     let before = net.leader();
     let (leader, far) = (net.id(0), Term(before.1.0 + 1_000_000));
-    let council = net.rules().council();
+    let context = net.rules().context();
     let (trigger, turn) = (Trigger::NoLeader, Duration::from_millis(31));
     let voters = net.rules().electorate().at(crate::voters::Version { term: far, number: 9 });
-    let letters = [
-        Letter::Heartbeat { term: far, round: Round(1), trigger, turn },
-        Letter::PreVote { term: far, round: Round(1) },
-        Letter::Vote { term: far, round: Round(1), hand_over: None },
-        Letter::Sounding { term: far, round: Round(1) },
-        Letter::HandOver { term: far },
-        Letter::AskHandOver { term: far, priority: None },
-        Letter::Voters { term: far, voters: voters.into() },
-        Letter::Resign { term: far },
-        Letter::Holds { term: far, is_durable: true },
+    let messages = [
+        Message::Heartbeat { term: far, round: Round(1), trigger, turn },
+        Message::PreVote { term: far, round: Round(1) },
+        Message::Vote { term: far, round: Round(1), hand_over: None },
+        Message::Sounding { term: far, round: Round(1) },
+        Message::HandOver { term: far },
+        Message::AskHandOver { term: far, priority: None },
+        Message::Voters { term: far, voters: voters.into() },
+        Message::Resign { term: far },
+        Message::Holds { term: far, is_durable: true },
         // Answers to what nobody asked.
-        Letter::Granted { asked: Question::PreVote, term: far, round: Round(1) },
-        Letter::Refused { asked: Question::Sounding, term: far, round: Round(1), wait: Duration::ZERO },
-        Letter::Refused { asked: Question::Heartbeat, term: far, round: Round(1), wait: Duration::ZERO },
+        Message::Granted { asked: Question::PreVote, term: far, round: Round(1) },
+        Message::Refused { asked: Question::Sounding, term: far, round: Round(1), wait: Duration::ZERO },
+        Message::Refused { asked: Question::Heartbeat, term: far, round: Round(1), wait: Duration::ZERO },
     ];
     // Each in the name of each voter that it can come from, to each other.
-    for letter in letters {
+    for message in messages {
         for (from, to) in [(2, 0), (1, 0), (0, 1), (2, 1), (0, 2), (1, 2)] {
             let from = net.id(from);
             net.call(to, |election, now| {
-                let _ = election.handle_letter(now, (from, council), letter.clone());
+                let _ = election.handle_message(now, (from, context), message.clone());
             });
             net.run(100);
-            assert_eq!(net.leader(), before, "{letter:?}");
+            assert_eq!(net.leader(), before, "{message:?}");
         }
     }
     for node in 0..3 {
@@ -120,40 +120,40 @@ fn a_term_that_a_candidate_has_only_heard_of_is_believed_too() {
 fn only_the_member_that_is_asked_can_answer() {
     let rules = Net::new(3).rules();
     let [me, other, third] = [0, 1, 2].map(|place| rules.voters()[place].0);
-    let council = rules.council();
+    let context = rules.context();
     let mut voter = Election::new(rules.clone(), me, 1, at(0));
     voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000_000 });
     let far = Term(1_000_000 + DAY_MS);
     let (trigger, turn) = (Trigger::NoLeader, Duration::from_millis(31));
-    let beat = |round| Letter::Heartbeat { term: far, round: Round(round), trigger, turn };
+    let beat = |round| Message::Heartbeat { term: far, round: Round(round), trigger, turn };
     let now = at(700);
-    voter.handle_letter(now, (other, council), beat(1)).unwrap();
-    let Some((to, Letter::Sounding { term, round })) = voter.poll_letter() else { panic!("it asks") };
+    voter.handle_message(now, (other, context), beat(1)).unwrap();
+    let Some((to, Message::Sounding { term, round })) = voter.poll_message() else { panic!("it asks") };
     assert_eq!((to, term), (other, Term(1)), "in a term in which it is refused");
-    voter.handle_letter(now, (other, council), beat(2)).unwrap();
-    assert_eq!(voter.poll_letter(), None, "it asks once in the time of a heartbeat");
+    voter.handle_message(now, (other, context), beat(2)).unwrap();
+    assert_eq!(voter.poll_message(), None, "it asks once in the time of a heartbeat");
     let now = now + rules.heartbeat();
-    voter.handle_letter(now, (other, council), beat(2)).unwrap();
-    assert_eq!(voter.poll_letter(), Some((other, Letter::Sounding { term, round })), "and goes on with one number");
-    let answer = |round| Letter::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
+    voter.handle_message(now, (other, context), beat(2)).unwrap();
+    assert_eq!(voter.poll_message(), Some((other, Message::Sounding { term, round })), "and goes on with one number");
+    let answer = |round| Message::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
     // (who answers, to which number)
     for (from, round) in [(third, round), (other, Round(round.0 ^ 1))] {
-        assert_eq!(voter.handle_letter(now, (from, council), answer(round)), Err(Rejected::Stale));
-        voter.handle_letter(now, (other, council), beat(3)).unwrap();
+        assert_eq!(voter.handle_message(now, (from, context), answer(round)), Err(Rejected::Stale));
+        voter.handle_message(now, (other, context), beat(3)).unwrap();
         assert_eq!(voter.term(), Some(Term(1_000_000)));
     }
-    let low = Letter::Refused { asked: Question::Sounding, term: Term(1_000_000), round, wait: Duration::ZERO };
+    let low = Message::Refused { asked: Question::Sounding, term: Term(1_000_000), round, wait: Duration::ZERO };
     let mut deceived = voter.clone();
-    deceived.handle_letter(now, (other, council), low).unwrap();
-    deceived.handle_letter(now, (other, council), beat(4)).unwrap();
+    deceived.handle_message(now, (other, context), low).unwrap();
+    deceived.handle_message(now, (other, context), beat(4)).unwrap();
     assert_eq!(
-        (deceived.term(), deceived.poll_letter()),
+        (deceived.term(), deceived.poll_message()),
         (Some(Term(1_000_000)), None),
         "nor is one asked more who says no"
     );
-    voter.handle_letter(now, (other, council), answer(round)).unwrap();
-    voter.handle_letter(now, (other, council), beat(4)).unwrap();
+    voter.handle_message(now, (other, context), answer(round)).unwrap();
+    voter.handle_message(now, (other, context), beat(4)).unwrap();
     assert_eq!(voter.term(), Some(far));
-    let granted = Letter::Granted { asked: Question::Heartbeat, term: far, round: Round(4) };
-    assert_eq!(voter.poll_letter(), Some((other, granted)));
+    let granted = Message::Granted { asked: Question::Heartbeat, term: far, round: Round(4) };
+    assert_eq!(voter.poll_message(), Some((other, granted)));
 }

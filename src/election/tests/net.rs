@@ -19,7 +19,7 @@ pub(super) fn at(ms: u64) -> Instant {
 }
 
 enum What {
-    Letter(usize, usize, Council, Letter),
+    Message(usize, usize, Context, Message),
     Saved(usize, Save),
 }
 
@@ -108,11 +108,11 @@ impl Net {
 
     fn drain(&mut self, node: usize) {
         let Some(mut election) = self.nodes[node].take() else { return };
-        while let Some((to, letter)) = election.poll_letter() {
+        while let Some((to, message)) = election.poll_message() {
             let to = self.rules().place_of(to).unwrap();
-            let is_unheard = self.unheard == Some(node) && matches!(letter, Letter::Vote { .. });
+            let is_unheard = self.unheard == Some(node) && matches!(message, Message::Vote { .. });
             if !self.cut.contains(&(node, to)) && !is_unheard {
-                self.push(DELAY, What::Letter(node, to, election.rules().council(), letter));
+                self.push(DELAY, What::Message(node, to, election.rules().context(), message));
             }
         }
         while let Some(save) = election.poll_save() {
@@ -152,10 +152,10 @@ impl Net {
                     let (due, _, what) = self.queue.remove(place);
                     self.now = self.now.max(due);
                     match what {
-                        What::Letter(from, to, council, letter) => {
+                        What::Message(from, to, context, message) => {
                             let from = self.id(from);
                             self.call(to, |election, now| {
-                                let _ = election.handle_letter(now, (from, council), letter);
+                                let _ = election.handle_message(now, (from, context), message);
                             });
                         }
                         What::Saved(node, save) => {

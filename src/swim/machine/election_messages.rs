@@ -6,35 +6,36 @@ use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Piggyback};
 use crate::swim::pings::PingPurpose;
 use crate::time::Instant;
-use crate::wire::{Council, Digest, Letter, Message, Rejected, Role, roles_of, with_roles};
+use crate::election::{Context, Message as ElectionMessage};
+use crate::wire::{Digest, Message, Rejected, Role, roles_of, with_roles};
 
-/// A letter that came in, and from whom.
+/// A election_message that came in, and from whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) from: NodeId,
-    pub(crate) council: Council,
-    pub(crate) letter: Letter,
+    pub(crate) context: Context,
+    pub(crate) message: ElectionMessage,
 }
 
 impl Machine {
-    /// A letter for this start of this node, from a start of a member that is known here.
-    pub(super) fn receive_letter(
+    /// A election_message for this start of this node, from a start of a member that is known here.
+    pub(super) fn receive_election_message(
         &self,
         origin: Origin,
         to: Digest,
-        council: Council,
-        letter: Letter,
+        context: Context,
+        election_message: ElectionMessage,
     ) -> Result<Received, Rejected> {
         if to != self.my_digest() {
             return Err(Rejected::Misdirected);
         }
         let slot = origin.slot.ok_or(Rejected::NoVoter)?;
-        Ok(Received { from: self.members.member(slot).id(), council, letter })
+        Ok(Received { from: self.members.member(slot).id(), context, message: election_message })
     }
 
-    /// Sends a letter to a member whose address is proved, whatever the detector says of it.
+    /// Sends a election_message to a member whose address is proved, whatever the detector says of it.
     /// False if it was not sent.
-    pub(crate) fn send_letter(&mut self, to: NodeId, council: Council, letter: Letter) -> bool {
+    pub(crate) fn send_election_message(&mut self, to: NodeId, context: Context, election_message: ElectionMessage) -> bool {
         let Some(slot) = self.members.find(to).filter(|_| !self.stopped) else { return false };
         let row = self.members.row(slot);
         if row.member.state() == State::Left {
@@ -44,7 +45,7 @@ impl Machine {
             return false;
         }
         let (address, to) = (row.member.address(), row.digest());
-        self.send(address, Message::Election { to, council, letter }, First::Nothing, Piggyback::Nothing);
+        self.send(address, Message::Election { to, context, election_message }, First::Nothing, Piggyback::Nothing);
         true
     }
 

@@ -10,7 +10,7 @@ use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Rejected, SenderState};
 
 impl Machine {
-    /// Takes a datagram in, and hands a letter out for the election that it is about.
+    /// Takes a datagram in, and hands a election_message out for the election that it is about.
     ///
     /// # Errors
     /// The reason it was rejected; nothing but lateness and the counters changed.
@@ -80,8 +80,8 @@ impl Machine {
             }
             Message::SyncRequest { nonce } => self.answer_sync(origin, heard, nonce),
             Message::SyncReply { nonce, done } => self.receive_sync_reply(origin, heard, nonce, done)?,
-            Message::Election { to, council, letter } => {
-                return self.receive_letter(origin, to, council, letter).map(Some);
+            Message::Election { to, context, election_message } => {
+                return self.receive_election_message(origin, to, context, election_message).map(Some);
             }
         }
         if let Some(slot) = origin.slot.filter(|_| !is_answer) {

@@ -7,11 +7,11 @@ use super::{DEPARTURE, ELSEWHERE, EXTENDED, NONCE, OTHER, RECORD, suspicion, ver
 use crate::leader::{Term, Trigger};
 use crate::member::Incarnation;
 use crate::voters::{Version, Voters};
-use crate::wire::{ChangeRef, Council, Item, Letter, Message, Progress, Question, Range, RecordRef, Round, Terms};
+use crate::wire::{ChangeRef, Context, Item, ElectionMessage, Message, Progress, Question, Range, RecordRef, Round, Terms};
 
-const COUNCIL: Council = Council {
+const CONTEXT: Context = Context {
     election: 0xb8b7_b6b5_b4b3_b2b1,
-    charter: 0xc8c7_c6c5_c4c3_c2c1,
+    rules: 0xc8c7_c6c5_c4c3_c2c1,
     voters: 0xd8d7_d6d5_d4d3_d2d1,
     version: Version { term: Term(298), number: 3 },
 };
@@ -25,12 +25,12 @@ pub(super) type Row = (Message, Vec<Item<'static>>, &'static str);
 pub(super) fn all() -> impl Iterator<Item = Row> {
     let news = about_members().into_iter().chain(comparisons());
     let news = news.map(|(item, hex)| (Message::News, vec![item], hex));
-    let letters = questions().into_iter().chain(resignations()).chain(answers()).chain(about_voters());
-    let letters = letters.map(|(letter, hex)| {
-        let message = Message::Election { to: OTHER, council: COUNCIL, letter };
+    let election_messages = questions().into_iter().chain(resignations()).chain(answers()).chain(about_voters());
+    let election_messages = election_messages.map(|(election_message, hex)| {
+        let message = Message::Election { to: OTHER, context: CONTEXT, election_message };
         (message, vec![], hex)
     });
-    messages().into_iter().chain(news).chain(letters)
+    messages().into_iter().chain(news).chain(election_messages)
 }
 
 /// Every message without an item, and one with several.
@@ -183,27 +183,27 @@ fn comparisons() -> Vec<(Item<'static>, &'static str)> {
     ]
 }
 
-/// Every letter that asks for an answer.
-fn questions() -> Vec<(Letter, &'static str)> {
+/// Every election_message that asks for an answer.
+fn questions() -> Vec<(ElectionMessage, &'static str)> {
     vec![
         (
-            Letter::Sounding { term: TERM, round: ROUND },
+            ElectionMessage::Sounding { term: TERM, round: ROUND },
             "01 09 f5a4e56d1856e110 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 01 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
-            Letter::PreVote { term: TERM, round: ROUND },
+            ElectionMessage::PreVote { term: TERM, round: ROUND },
             "01 09 21b9ca9925e5a0e4 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 02 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
-            Letter::Vote { term: TERM, round: ROUND, hand_over: None },
+            ElectionMessage::Vote { term: TERM, round: ROUND, hand_over: None },
             "01 09 0b30ba0d5b5ca369 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 03 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
-            Letter::Vote { term: TERM, round: ROUND, hand_over: Some(Term(299)) },
+            ElectionMessage::Vote { term: TERM, round: ROUND, hand_over: Some(Term(299)) },
             "01 09 8a65c577526b488a f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 03 fb2c01fc70110100fb2b01 05 8877665544332211 020100",
         ),
         (
-            Letter::Heartbeat {
+            ElectionMessage::Heartbeat {
                 term: TERM,
                 round: ROUND,
                 trigger: Trigger::LeaseRanOut,
@@ -214,28 +214,28 @@ fn questions() -> Vec<(Letter, &'static str)> {
     ]
 }
 
-/// Every letter about giving an office up.
-fn resignations() -> Vec<(Letter, &'static str)> {
+/// Every election_message about giving an office up.
+fn resignations() -> Vec<(ElectionMessage, &'static str)> {
     vec![
         (
-            Letter::Resign { term: TERM },
+            ElectionMessage::Resign { term: TERM },
             "01 09 33c394be8a2eafe8 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 18 fb2c010000 05 8877665544332211 020100",
         ),
         (
-            Letter::HandOver { term: TERM },
+            ElectionMessage::HandOver { term: TERM },
             "01 09 08dac7e8c8b49d49 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 19 fb2c010000 05 8877665544332211 020100",
         ),
         (
-            Letter::AskHandOver { term: TERM, priority: None },
+            ElectionMessage::AskHandOver { term: TERM, priority: None },
             "01 09 8be5dcc83b1a2c03 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1a fb2c010000 05 8877665544332211 020100",
         ),
     ]
 }
 
 /// Both answers to every question.
-fn answers() -> Vec<(Letter, &'static str)> {
-    let granted = |asked| Letter::Granted { asked, term: TERM, round: ROUND };
-    let refused = |asked| Letter::Refused { asked, term: TERM, round: ROUND, wait: Duration::from_micros(1_500) };
+fn answers() -> Vec<(ElectionMessage, &'static str)> {
+    let granted = |asked| ElectionMessage::Granted { asked, term: TERM, round: ROUND };
+    let refused = |asked| ElectionMessage::Refused { asked, term: TERM, round: ROUND, wait: Duration::from_micros(1_500) };
     vec![
         (
             granted(Question::Sounding),
@@ -272,24 +272,24 @@ fn answers() -> Vec<(Letter, &'static str)> {
     ]
 }
 
-/// Every letter about who votes.
-fn about_voters() -> Vec<(Letter, &'static str)> {
+/// Every election_message about who votes.
+fn about_voters() -> Vec<(ElectionMessage, &'static str)> {
     let joint = Voters::first(["a", "b"]).joint(Version { term: Term(298), number: 4 }, &["b".into(), "c".into()]);
     vec![
         (
-            Letter::Voters { term: TERM, voters: joint.into() },
+            ElectionMessage::Voters { term: TERM, voters: joint.into() },
             "01 09 4ab50760af4493fc f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1b fb2c010000162a010000000000000400000002020163030162010161 05 8877665544332211 020100",
         ),
         (
-            Letter::AskChange { term: TERM, round: ROUND, is_forced: true, list: Voters::first(["a"]).into() },
+            ElectionMessage::AskChange { term: TERM, round: ROUND, is_forced: true, list: Voters::first(["a"]).into() },
             "01 09 2ba2b6f99142578c f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1c fb2c01fc70110100011000000000000000000000000001010161 05 8877665544332211 020100",
         ),
         (
-            Letter::Holds { term: TERM, is_durable: true },
+            ElectionMessage::Holds { term: TERM, is_durable: true },
             "01 09 8f29784066fe9a8f f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1d fb2c010001 05 8877665544332211 020100",
         ),
         (
-            Letter::Change { term: TERM, round: ROUND, progress: Progress::Busy },
+            ElectionMessage::Change { term: TERM, round: ROUND, progress: Progress::Busy },
             "01 09 3e53d514459f4705 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 1e fb2c01fc7011010002 05 8877665544332211 020100",
         ),
     ]

@@ -1,11 +1,11 @@
-//! One voter, letter by letter: rules that many runs keep by other rules, too, so that none of them shows when one is gone.
+//! One voter, message by message: rules that many runs keep by other rules, too, so that none of them shows when one is gone.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Council, Election, Letter, Question, Round, Rules, Save, SaveOutcome, Standing};
+use tidings::election::{Ballot, Context, Election, Message, Question, Round, Rules, Save, SaveOutcome, Standing};
 use tidings::leader::Trigger;
 use tidings::voters::Voters;
 use tidings::{Instant, NodeId, Term};
@@ -25,15 +25,15 @@ fn rules(voters: &[&str]) -> Rules {
     Rules::new(&ElectionConfig::lan("default", voters.iter().copied()).stands_always())
 }
 
-fn heartbeat(term: Term, round: u32) -> Letter {
-    Letter::Heartbeat { term, round: Round(round), trigger: Trigger::NoLeader, turn: Duration::from_millis(31) }
+fn heartbeat(term: Term, round: u32) -> Message {
+    Message::Heartbeat { term, round: Round(round), trigger: Trigger::NoLeader, turn: Duration::from_millis(31) }
 }
 
 /// The voter `a`, and what the others answer.
 struct One {
     election: Election,
     /// Under which the others write.
-    council: Council,
+    context: Context,
     /// Who says yes to everything.
     agree: Vec<&'static str>,
     /// In which term they say what they have saved; the leader's, if none is named.
@@ -42,7 +42,7 @@ struct One {
     are_slow: fn(&Save) -> bool,
     saves: Vec<Save>,
     /// What was sent to whom, but for what was answered.
-    sent: Vec<(NodeId, Letter)>,
+    sent: Vec<(NodeId, Message)>,
 }
 
 impl One {
@@ -52,7 +52,7 @@ impl One {
         election.stand(at(0), Standing { ballot, is_durable, unix_ms: CLOCK_MS });
         One {
             election,
-            council: rules.council(),
+            context: rules.context(),
             agree: Vec::new(),
             holds_in: None,
             are_slow: |_| false,
@@ -71,9 +71,9 @@ impl One {
         one
     }
 
-    fn hear(&mut self, ms: u64, from: &str, letter: Letter) {
+    fn hear(&mut self, ms: u64, from: &str, message: Message) {
         // What is rejected shows in what it does not do.
-        let _ = self.election.handle_letter(at(ms), (id(from), self.council), letter);
+        let _ = self.election.handle_message(at(ms), (id(from), self.context), message);
     }
 
     /// Timers run, saves end, and those who agree answer.
@@ -91,29 +91,29 @@ impl One {
                     self.election.handle_saved(at(ms), save.number, SaveOutcome::Done);
                 }
             }
-            let Some((to, letter)) = self.election.poll_letter() else { return };
-            let own = self.election.rules().council();
+            let Some((to, message)) = self.election.poll_message() else { return };
+            let own = self.election.rules().context();
             let Some(who) = self.agree.iter().copied().find(|name| id(name) == to) else {
-                self.sent.push((to, letter));
+                self.sent.push((to, message));
                 continue;
             };
-            let (asked, term, round) = match letter {
-                Letter::PreVote { term, round } => (Question::PreVote, term, round),
-                Letter::Vote { term, round, .. } => (Question::Vote, term, round),
-                Letter::Heartbeat { term, round, .. } => (Question::Heartbeat, term, round),
-                Letter::Voters { term, voters } => {
-                    let council = self.election.rules().under(Voters::clone(&voters)).council();
-                    let holds = Letter::Holds { term: self.holds_in.unwrap_or(term), is_durable: true };
-                    let _ = self.election.handle_letter(at(ms), (to, council), holds);
+            let (asked, term, round) = match message {
+                Message::PreVote { term, round } => (Question::PreVote, term, round),
+                Message::Vote { term, round, .. } => (Question::Vote, term, round),
+                Message::Heartbeat { term, round, .. } => (Question::Heartbeat, term, round),
+                Message::Voters { term, voters } => {
+                    let context = self.election.rules().under(Voters::clone(&voters)).context();
+                    let holds = Message::Holds { term: self.holds_in.unwrap_or(term), is_durable: true };
+                    let _ = self.election.handle_message(at(ms), (to, context), holds);
                     continue;
                 }
-                letter => {
-                    self.sent.push((to, letter));
+                message => {
+                    self.sent.push((to, message));
                     continue;
                 }
             };
-            self.council = own;
-            self.hear(ms, who, Letter::Granted { asked, term, round });
+            self.context = own;
+            self.hear(ms, who, Message::Granted { asked, term, round });
         }
         panic!("it does not come to rest");
     }
@@ -124,9 +124,9 @@ impl One {
         self.drain(ms);
     }
 
-    fn sent_to(&mut self, to: &str) -> Vec<Letter> {
+    fn sent_to(&mut self, to: &str) -> Vec<Message> {
         let sent = std::mem::take(&mut self.sent);
-        sent.into_iter().filter(|(who, _)| *who == id(to)).map(|(_, letter)| letter).collect()
+        sent.into_iter().filter(|(who, _)| *who == id(to)).map(|(_, message)| message).collect()
     }
 }
 
@@ -138,13 +138,13 @@ fn a_voter_refuses_who_stands_under_voters_of_before() {
     // (whom the candidate takes for voters, and the number of that, whether it has the pre-vote)
     for (list, number, is_granted) in [(&ALL[..3], 2, true), (&ALL[..4], 1, false), (&ALL[..2], 1, false)] {
         let mut one = One::new(&ALL[..3], Some(ballot(Some(now.clone()))), true);
-        one.council = rules(list).under(Voters::first(list).numbered(number)).council();
-        one.hear(600, "b", Letter::PreVote { term: Term(CLOCK_MS + 1), round: Round(7) });
+        one.context = rules(list).under(Voters::first(list).numbered(number)).context();
+        one.hear(600, "b", Message::PreVote { term: Term(CLOCK_MS + 1), round: Round(7) });
         one.drain(600);
         let said = one.sent_to("b");
-        let granted = said.iter().filter(|letter| matches!(letter, Letter::Granted { .. })).count();
+        let granted = said.iter().filter(|message| matches!(message, Message::Granted { .. })).count();
         assert_eq!(granted == 1, is_granted, "{list:?} {number}: {said:?}");
-        let told = said.iter().any(|letter| matches!(letter, Letter::Voters { voters, .. } if **voters == now));
+        let told = said.iter().any(|message| matches!(message, Message::Voters { voters, .. } if **voters == now));
         assert_eq!(told, !is_granted, "whoever is behind is told: {said:?}");
     }
 }
@@ -156,13 +156,13 @@ fn a_term_that_leaps_is_asked_for() {
     one.hear(600, "b", heartbeat(far, 1));
     one.drain(600);
     let said = one.sent_to("b");
-    let [Letter::Sounding { round, .. }] = said[..] else { panic!("{said:?}") };
+    let [Message::Sounding { round, .. }] = said[..] else { panic!("{said:?}") };
     assert_eq!(one.election.term(), Some(Term(CLOCK_MS)));
-    let answer = Letter::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
+    let answer = Message::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
     one.hear(601, "b", answer);
     one.hear(602, "b", heartbeat(far, 2));
     one.drain(602);
-    assert_eq!(one.sent_to("b"), [Letter::Granted { asked: Question::Heartbeat, term: far, round: Round(2) }]);
+    assert_eq!(one.sent_to("b"), [Message::Granted { asked: Question::Heartbeat, term: far, round: Round(2) }]);
 }
 
 #[test]
@@ -209,15 +209,15 @@ fn voters_that_a_failed_save_may_have_kept_are_saved_before_earlier_ones() {
     one.are_slow = |_| true;
     let told = |one: &mut One, ms: u64, list: &[&str], number: u32| {
         let voters = Voters::first(list.iter().copied()).numbered(number);
-        one.council = rules(&ALL[..3]).under(voters.clone()).council();
-        one.hear(ms, "b", Letter::Voters { term: Term(CLOCK_MS), voters: voters.into() });
+        one.context = rules(&ALL[..3]).under(voters.clone()).context();
+        one.hear(ms, "b", Message::Voters { term: Term(CLOCK_MS), voters: voters.into() });
         one.drain(ms);
         one.saves.pop().expect("it saves them")
     };
     let failed = told(&mut one, 600, ALL, 3);
     one.election.handle_saved(at(601), failed.number, SaveOutcome::Failed);
     assert_eq!(one.election.rules().voters().len(), 3, "not in effect");
-    // A letter of before comes late: the store may hold what it takes nothing earlier after.
+    // A message of before comes late: the store may hold what it takes nothing earlier after.
     let next = told(&mut one, 610, &ALL[..4], 2);
     assert_eq!(next.ballot.voters, failed.ballot.voters);
     one.election.handle_saved(at(611), next.number, SaveOutcome::Done);
@@ -232,14 +232,14 @@ fn a_hand_over_ends_an_attempt_to_be_elected_anew() {
         // Two voters are in a higher term, and follow no more.
         for ms in (700..1_600).step_by(100) {
             one.turn(ms);
-            for (to, letter) in std::mem::take(&mut one.sent) {
+            for (to, message) in std::mem::take(&mut one.sent) {
                 let who = if to == id("d") { "d" } else { "e" };
-                match letter {
-                    Letter::Heartbeat { round, .. } => {
+                match message {
+                    Message::Heartbeat { round, .. } => {
                         let (asked, wait) = (Question::Heartbeat, Duration::ZERO);
-                        one.hear(ms, who, Letter::Refused { asked, term: Term(term.0 + 5), round, wait });
+                        one.hear(ms, who, Message::Refused { asked, term: Term(term.0 + 5), round, wait });
                     }
-                    _ => one.sent.push((to, letter)),
+                    _ => one.sent.push((to, message)),
                 }
             }
             // Nobody has answered its new candidacy yet.
@@ -269,7 +269,7 @@ fn a_voter_that_may_have_forgotten_waits_before_it_follows_a_lower_term() {
         one.hear(ms, "b", heartbeat(Term(CLOCK_MS - 100), ms as u32));
         one.drain(ms);
         let said = one.sent_to("b");
-        assert_eq!(said.iter().any(|letter| matches!(letter, Letter::Granted { .. })), follows, "at {ms} ms: {said:?}");
+        assert_eq!(said.iter().any(|message| matches!(message, Message::Granted { .. })), follows, "at {ms} ms: {said:?}");
     }
 }
 
@@ -281,10 +281,10 @@ fn a_resignation_is_repeated_until_it_is_confirmed() {
     one.drain(620);
     let told = |one: &mut One, who: &str| {
         let sent = one.sent.clone();
-        sent.iter().filter(|(to, letter)| *to == id(who) && matches!(letter, Letter::Resign { .. })).count()
+        sent.iter().filter(|(to, message)| *to == id(who) && matches!(message, Message::Resign { .. })).count()
     };
     assert_eq!((told(&mut one, "b"), told(&mut one, "c")), (1, 1));
-    one.hear(621, "b", Letter::Granted { asked: Question::Resigned, term, round: Round(0) });
+    one.hear(621, "b", Message::Granted { asked: Question::Resigned, term, round: Round(0) });
     (622..900).for_each(|ms| one.turn(ms));
     assert_eq!(told(&mut one, "b"), 1, "it has heard it");
     assert!(told(&mut one, "c") > 1);

@@ -1,6 +1,6 @@
-//! What voters write to each other: one letter a datagram, each with the same four fields.
+//! What voters write to each other: one message a datagram, each with the same four fields.
 //!
-//! Letters name an election by the hash of its name, its charter (lease, drift) and its voters by others, so that voters
+//! Messages name an election by the hash of its name, its rules (lease, drift) and its voters by others, so that voters
 //! under different ones never elect together by mistake.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Round {
     }
 }
 
-/// What a letter asks.
+/// What a message asks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Question {
     /// Would you vote for me, were the leader's lease over? You, too, have not heard it lately?
@@ -34,14 +34,14 @@ pub enum Question {
     Vote,
     /// I lead: do you still follow?
     Heartbeat,
-    /// I do not act as leader of this term, nor ever will: have you heard that? Asked by [`Letter::Resign`].
+    /// I do not act as leader of this term, nor ever will: have you heard that? Asked by [`Message::Resign`].
     Resigned,
-    /// Will you be elected in my place? Asked by [`Letter::HandOver`], and answered by standing.
+    /// Will you be elected in my place? Asked by [`Message::HandOver`], and answered by standing.
     HandOver,
 }
 
 impl Question {
-    pub(super) const ALL: [Question; 6] = [
+    pub(crate) const ALL: [Question; 6] = [
         Question::Sounding,
         Question::PreVote,
         Question::Vote,
@@ -51,10 +51,10 @@ impl Question {
     ];
 }
 
-/// A letter between two voters of one election.
+/// A message between two voters of one election.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
-pub enum Letter {
+pub enum Message {
     /// [`Question::Sounding`], about this term to come.
     Sounding {
         /// The term asked about.
@@ -136,7 +136,7 @@ pub enum Letter {
         /// The configuration.
         voters: Arc<Voters>,
     },
-    /// The sender has saved the configuration that its letters name.
+    /// The sender has saved the configuration that its messages name.
     Holds {
         /// The sender's own term.
         term: Term,
@@ -155,7 +155,7 @@ pub enum Letter {
         /// configuration that it is to follow.
         list: Arc<Voters>,
     },
-    /// The leader's answer to [`Letter::AskChange`].
+    /// The leader's answer to [`Message::AskChange`].
     Change {
         /// The leader's term.
         term: Term,
@@ -199,80 +199,80 @@ impl Progress {
     ];
 }
 
-impl Letter {
-    /// The letter's name in lower case, as traces print it.
+impl Message {
+    /// The message's name in lower case, as traces print it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Letter::Sounding { .. } => "sounding",
-            Letter::PreVote { .. } => "pre_vote",
-            Letter::Vote { .. } => "vote",
-            Letter::Heartbeat { .. } => "heartbeat",
-            Letter::Granted { .. } => "granted",
-            Letter::Refused { .. } => "refused",
-            Letter::Resign { .. } => "resign",
-            Letter::HandOver { .. } => "hand_over",
-            Letter::AskHandOver { .. } => "ask_hand_over",
-            Letter::Voters { .. } => "voters",
-            Letter::Holds { .. } => "holds",
-            Letter::AskChange { .. } => "ask_change",
-            Letter::Change { .. } => "change",
+            Message::Sounding { .. } => "sounding",
+            Message::PreVote { .. } => "pre_vote",
+            Message::Vote { .. } => "vote",
+            Message::Heartbeat { .. } => "heartbeat",
+            Message::Granted { .. } => "granted",
+            Message::Refused { .. } => "refused",
+            Message::Resign { .. } => "resign",
+            Message::HandOver { .. } => "hand_over",
+            Message::AskHandOver { .. } => "ask_hand_over",
+            Message::Voters { .. } => "voters",
+            Message::Holds { .. } => "holds",
+            Message::AskChange { .. } => "ask_change",
+            Message::Change { .. } => "change",
         }
     }
 
-    /// The term that the letter names.
+    /// The term that the message names.
     #[must_use]
     pub fn term(&self) -> Term {
         match *self {
-            Letter::Sounding { term, .. }
-            | Letter::PreVote { term, .. }
-            | Letter::Vote { term, .. }
-            | Letter::Heartbeat { term, .. }
-            | Letter::Granted { term, .. }
-            | Letter::Refused { term, .. }
-            | Letter::Resign { term }
-            | Letter::HandOver { term }
-            | Letter::AskHandOver { term, .. }
-            | Letter::Voters { term, .. }
-            | Letter::Holds { term, .. }
-            | Letter::AskChange { term, .. }
-            | Letter::Change { term, .. } => term,
+            Message::Sounding { term, .. }
+            | Message::PreVote { term, .. }
+            | Message::Vote { term, .. }
+            | Message::Heartbeat { term, .. }
+            | Message::Granted { term, .. }
+            | Message::Refused { term, .. }
+            | Message::Resign { term }
+            | Message::HandOver { term }
+            | Message::AskHandOver { term, .. }
+            | Message::Voters { term, .. }
+            | Message::Holds { term, .. }
+            | Message::AskChange { term, .. }
+            | Message::Change { term, .. } => term,
         }
     }
 }
 
-/// Which election a letter is about, and under which charter.
+/// Which election a message is about, and under which rules.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Council {
+pub struct Context {
     /// The hash of the election's name.
     pub election: u64,
     /// The hash of its lease and drift.
-    pub charter: u64,
+    pub rules: u64,
     /// The hash of the sender's configuration of voters.
     pub voters: u64,
     /// Where that stands in the order of all.
     pub version: Version,
 }
 
-impl Council {
+impl Context {
     /// Whether those that write so and so can never elect together: nothing that one tells the other would change that.
     #[must_use]
-    pub fn differs(&self, other: &Council) -> bool {
-        self.charter != other.charter || self.version == other.version && self.voters != other.voters
+    pub fn differs(&self, other: &Context) -> bool {
+        self.rules != other.rules || self.version == other.version && self.voters != other.voters
     }
 
-    /// One hash of its charter and its voters, for where there is little space.
+    /// One hash of its rules and its voters, for where there is little space.
     #[must_use]
-    pub fn seal(&self) -> u64 {
+    pub fn digest(&self) -> u64 {
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.charter.to_le_bytes());
+        bytes[..8].copy_from_slice(&self.rules.to_le_bytes());
         bytes[8..].copy_from_slice(&self.voters.to_le_bytes());
         XxHash3_64::oneshot(&bytes)
     }
 
     /// Whether its voters are others than those of a later configuration.
     #[must_use]
-    pub fn is_behind(&self, other: &Council) -> bool {
+    pub fn is_behind(&self, other: &Context) -> bool {
         self.version < other.version && self.voters != other.voters
     }
 }
