@@ -9,15 +9,15 @@
 //! [`Election`] is one node's part in one election. It refuses to know members, addresses and bytes: it is told who a
 //! message is from, when it is, and what the detector thinks of a voter.
 
-mod campaign;
+mod candidate;
 mod fence;
 mod machine;
 mod message;
-mod reign;
+mod leader;
 mod rounds;
 mod rules;
 mod store;
-mod tempo;
+mod timing;
 mod transition;
 mod voter;
 
@@ -27,7 +27,7 @@ mod tests;
 #[cfg(all(feature = "node", feature = "files"))]
 pub(crate) use fence::counted::Counted;
 pub use fence::{FenceError, FenceGate};
-pub use machine::{Change, ChangeError, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, Standing};
+pub use machine::{Change, ChangeError, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, VoterState};
 pub use rules::Rules;
 #[cfg(feature = "files")]
 pub use store::FileStore;

@@ -86,7 +86,7 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ElectionMetrics {
-    /// Times that this node stood for office: pre-votes begun.
+    /// Times that this node stood for election: pre-votes begun.
     pub campaigns: u64,
     /// Terms that it was elected in.
     pub terms_won: u64,
@@ -94,7 +94,7 @@ pub struct ElectionMetrics {
     pub votes_given: u64,
     /// Ballots that could not be saved, so that nothing was told.
     pub saves_failed: u64,
-    /// Times that it lost its office because its lease ran out.
+    /// Times that it lost its leadership because its lease ran out.
     pub leases_lost: u64,
     /// Elections that it leads now.
     pub led: u64,

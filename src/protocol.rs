@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::config::{Config, ConfigError, Rules};
-use crate::election::{ChangeError, Election, Lease, SaveOutcome, Standing};
+use crate::election::{ChangeError, Election, Lease, SaveOutcome, VoterState};
 use crate::event::{Change, Event};
 use crate::member::{Advertise, Fingerprint, Identity, IdentityError, Incarnation, Member, NodeId, Record, State};
 use crate::metrics::{ElectionMetrics, Metrics};
@@ -45,7 +45,7 @@ pub struct Transmit {
 pub struct Protocol {
     swim: Machine,
     elections: Elections,
-    /// Whether the node leaves as soon as it has handed its offices over.
+    /// Whether the node leaves as soon as it has handed its leadership over.
     is_leaving: bool,
 }
 
@@ -140,8 +140,8 @@ impl Protocol {
     ///
     /// # Errors
     /// When no such election is configured; nothing changes.
-    pub fn stand(&mut self, now: Instant, election: &str, standing: Standing) -> Result<(), UnknownElection> {
-        let is_known = self.elections.stand(now, election, standing);
+    pub fn start_voting(&mut self, now: Instant, election: &str, voter_state: VoterState) -> Result<(), UnknownElection> {
+        let is_known = self.elections.start_voting(now, election, voter_state);
         self.settle(now);
         if is_known { Ok(()) } else { Err(UnknownElection) }
     }
@@ -193,7 +193,7 @@ impl Protocol {
         self.settle(now);
     }
 
-    /// Hands an office of this node over: to `to`, or to the likeliest candidate if none is named. It leads on
+    /// Hands leadership of this node over: to `to`, or to the likeliest candidate if none is named. It leads on
     /// until the successor is elected, mostly for a few milliseconds. With nobody to take it, it is given up at once.
     ///
     /// # Errors
@@ -204,7 +204,7 @@ impl Protocol {
         if to.is_some_and(|to| !is_other_voter(to)) {
             return Err(ResignError::NoVoter);
         }
-        if found.office().is_some() && to.is_some_and(|to| !found.is_candidate(to)) {
+        if found.leadership().is_some() && to.is_some_and(|to| !found.is_candidate(to)) {
             return Err(ResignError::NoCandidate);
         }
         let done = found.resign(now, to);
@@ -446,7 +446,7 @@ impl fmt::Display for UnknownElection {
 
 impl std::error::Error for UnknownElection {}
 
-/// Why an office cannot be given up.
+/// Why leadership cannot be given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResignError {

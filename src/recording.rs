@@ -28,7 +28,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::config::Config;
-use crate::election::{SaveOutcome, Standing};
+use crate::election::{SaveOutcome, VoterState};
 use crate::member::{Generation, Identity, Incarnation, NodeId, Record};
 use crate::protocol::Reach;
 use crate::time::Instant;
@@ -94,11 +94,11 @@ pub enum What<'a> {
     /// The application let the node leave.
     Leave,
     /// A voter's store was read.
-    Stand {
+    StartVoting {
         /// Which election.
         election: Cow<'a, str>,
         /// What it held.
-        standing: Standing,
+        voter_state: VoterState,
     },
     /// The application wants to lead, or wants to no more.
     SetCandidacy {
@@ -136,7 +136,7 @@ pub enum What<'a> {
         /// What came of it.
         outcome: SaveOutcome,
     },
-    /// The application gave an office up.
+    /// The application gave leadership up.
     Resign {
         /// Which election.
         election: Cow<'a, str>,
@@ -157,7 +157,7 @@ impl fmt::Display for What<'_> {
             What::SetMetadata(metadata) => write!(f, "set_metadata of {} bytes", metadata.len()),
             What::Forget(id) => write!(f, "forget {id}"),
             What::Leave => f.write_str("leave"),
-            What::Stand { election, .. } => write!(f, "stand in {election:?}"),
+            What::StartVoting { election, .. } => write!(f, "stand in {election:?}"),
             What::SetCandidacy { election, candidacy } => write!(f, "candidacy in {election:?}: {candidacy:?}"),
             What::SetWord { election, word } => write!(f, "word of {} bytes in {election:?}", word.len()),
             What::ChangeVoters { election, list, .. } => write!(f, "change voters of {election:?} to {list:?}"),
@@ -187,7 +187,7 @@ pub struct Drained {
 pub struct Told {
     /// Its kind, as [`Event::kind`](crate::event::Event::kind) names it.
     pub kind: Cow<'static, str>,
-    /// The member that it was about, at which standing.
+    /// The member that it was about, at which voter_state.
     pub member: Option<(NodeId, Generation, Incarnation)>,
 }
 

@@ -29,7 +29,7 @@ mod listed;
 mod mistakes;
 mod node;
 mod node_metrics;
-mod office;
+mod shared_election;
 mod pages;
 mod present;
 mod reporter;

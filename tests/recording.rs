@@ -282,7 +282,7 @@ fn a_leader_is_replayed_with_its_term() {
     let mut replay = Replay::new(reader).unwrap();
     while let Some(turn) = replay.turn().unwrap() {
         kinds.extend(turn.inputs.into_iter().map(|input| match input.what {
-            What::Stand { .. } => "stand",
+            What::StartVoting { .. } => "stand",
             What::Saved { .. } => "saved",
             What::Resign { .. } => "resign",
             _ => "other",

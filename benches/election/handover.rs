@@ -1,4 +1,4 @@
-//! How long nobody may act as leader when the office is handed over on purpose.
+//! How long nobody may act as leader when leadership is handed over on purpose.
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -15,7 +15,7 @@ mod ending;
 mod handover;
 mod idle;
 mod kills;
-mod one_voter;
+mod messages;
 mod partition;
 mod published;
 #[path = "../support/reign.rs"]

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Election, Message, Question, Round, Rules, SaveOutcome, Standing};
+use tidings::election::{Election, Message, Question, Round, Rules, SaveOutcome, VoterState};
 use tidings::leader::{Term, Trigger};
 use tidings::member::NodeId;
 use tidings::time::Instant;
@@ -30,7 +30,7 @@ impl Reign {
         let rules = Rules::new(&ElectionConfig::lan("default", NAMES).stands_always());
         let (now, heartbeat) = (Instant::ORIGIN, rules.heartbeat());
         let mut voter = Election::new(rules, NodeId::from_name(NAMES[0]), 1, now);
-        voter.stand(now, Standing { ballot: None, is_durable: false, unix_ms: STARTED_MS });
+        voter.start_voting(now, VoterState { ballot: None, is_durable: false, unix_ms: STARTED_MS });
         Reign { voter, now, heartbeat, round: Round(1), answers: Vec::new() }
     }
 

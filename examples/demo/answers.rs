@@ -10,9 +10,9 @@ use tidings::why::{Cause, Why};
 use crate::cluster::{Cluster, Phase, Present};
 use crate::commands::Number;
 use crate::feed::Clock;
+use crate::leaderships::ELECTION;
 use crate::ledger::Ledger;
 use crate::names::{list, name};
-use crate::offices::ELECTION;
 
 /// Nodes that have a line each.
 const ROWS_MAX: usize = 12;

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::commands::Number;
 use crate::feed::{Clock, Happening, listen};
+use crate::leaderships::Leaderships;
 use crate::names::name;
-use crate::offices::Offices;
 use crate::options::NODES_MAX;
 
 /// Running nodes that a new one is told of.
@@ -65,13 +65,13 @@ pub struct Cluster {
     /// One side of the partition; empty when nothing is cut.
     side: BTreeSet<Number>,
     loss: u8,
-    pub offices: Offices,
+    pub leaderships: Leaderships,
 }
 
 impl Cluster {
     pub fn new(config: Config, seed: u64, clock: Clock, feed: UnboundedSender<Happening>) -> Self {
-        let (hosts, side, offices) = (BTreeMap::new(), BTreeSet::new(), Offices::new(clock, feed.clone()));
-        Cluster { config, seed, clock, feed, hosts, side, loss: 0, offices }
+        let (hosts, side, leaderships) = (BTreeMap::new(), BTreeSet::new(), Leaderships::new(clock, feed.clone()));
+        Cluster { config, seed, clock, feed, hosts, side, loss: 0, leaderships }
     }
 
     /// Starts one more node; its number.
@@ -115,7 +115,7 @@ impl Cluster {
         let node = started.map_err(|error| format!("{} cannot start: {error}", name(number)))?;
         tokio::spawn(listen(node.events(), self.feed.clone(), self.clock, (number, start)));
         let address = node.local_address();
-        let leads = tokio::spawn(self.offices.clone().lead(number, node.clone()));
+        let leads = tokio::spawn(self.leaderships.clone().lead(number, node.clone()));
         let host = Host { phase: Phase::Running, node: Some(node), faults, address, starts: start, thaw: None, leads };
         self.hosts.insert(number, host);
         self.apply_cuts();

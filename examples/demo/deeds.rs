@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::commands::Number;
+use crate::leaderships::Leadership;
 use crate::names;
-use crate::offices::Office;
 use crate::stage::Stage;
 use crate::truth::Silent;
 use crate::watch::{Cause, Goal, Limits, Succession};
@@ -14,7 +14,7 @@ use crate::watch::{Cause, Goal, Limits, Succession};
 impl Stage {
     pub async fn kill(&mut self, text: String, node: Number) -> Result<(), String> {
         let at = self.clock.now();
-        let led = self.cluster.offices.current().filter(|office| office.node == node);
+        let led = self.cluster.leaderships.current().filter(|leadership| leadership.node == node);
         self.cluster.kill(node).await?;
         self.stopped(node, at);
         let pending = self.observers(node);
@@ -24,7 +24,7 @@ impl Stage {
     }
 
     /// A leader is gone, or cut off: another one is expected if enough voters can still meet.
-    fn succeed(&mut self, text: String, at: Duration, cause: Cause, led: Option<Office>) {
+    fn succeed(&mut self, text: String, at: Duration, cause: Cause, led: Option<Leadership>) {
         let Some(led) = led else { return };
         let config = &self.opening.config.elections;
         let Some(voters) = config.first().map(|election| &election.voters) else { return };
@@ -39,7 +39,7 @@ impl Stage {
         }
     }
 
-    fn is_across(&self, node: Number, led: Office) -> bool {
+    fn is_across(&self, node: Number, led: Leadership) -> bool {
         self.side.contains(&node) != self.side.contains(&led.node)
     }
 
@@ -82,7 +82,7 @@ impl Stage {
 
     pub fn partition(&mut self, text: String, side: BTreeSet<Number>) -> Result<(), String> {
         let at = self.clock.now();
-        let led = self.cluster.offices.current();
+        let led = self.cluster.leaderships.current();
         self.cluster.partition(&side)?;
         self.ledger.forget_cuts();
         self.ledger.truth.ends(&Silent::Cut(self.side.clone()), at);

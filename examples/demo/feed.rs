@@ -6,7 +6,7 @@ use tidings::runtime::{Departure, Events, Notice};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::commands::Number;
-use crate::offices::Office;
+use crate::leaderships::Leadership;
 
 /// The demo's own time: what has passed since it began.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +33,9 @@ pub enum Happening {
     /// A freeze is over.
     Thawed { at: Duration, node: Number },
     /// A node may act as leader; `beside` names one that also may, which must never be.
-    Began { at: Duration, office: Office, beside: Option<Office> },
+    Began { at: Duration, leadership: Leadership, beside: Option<Leadership> },
     /// A node may act as leader no more.
-    Ended { at: Duration, office: Office },
+    Ended { at: Duration, leadership: Leadership },
     /// A node has left, or stopped otherwise when it should have.
     Departed { node: Number, departure: Option<Departure> },
 }

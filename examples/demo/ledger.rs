@@ -13,8 +13,8 @@ use tidings::runtime::View;
 use crate::cluster::Present;
 use crate::commands::Number;
 use crate::feed::Told;
+use crate::leaderships::{ELECTION, Leadership};
 use crate::names;
-use crate::offices::{ELECTION, Office};
 use crate::options::NODES_MAX;
 use crate::outcome::{Outcome, given_up, reached};
 use crate::truth::Truth;
@@ -104,13 +104,13 @@ impl Ledger {
         self.watches.iter_mut().for_each(|watch| watch.thawed(node, at));
     }
 
-    pub fn began(&mut self, at: Duration, office: Office, beside: Option<Office>) {
+    pub fn began(&mut self, at: Duration, leadership: Leadership, beside: Option<Leadership>) {
         self.figures.two_leaders += u64::from(beside.is_some());
-        self.watches.iter_mut().for_each(|watch| watch.leads(office, at));
+        self.watches.iter_mut().for_each(|watch| watch.leads(leadership, at));
     }
 
-    pub fn ended(&mut self, at: Duration, office: Office) {
-        self.watches.iter_mut().for_each(|watch| watch.leads_no_more(office, at));
+    pub fn ended(&mut self, at: Duration, leadership: Leadership) {
+        self.watches.iter_mut().for_each(|watch| watch.leads_no_more(leadership, at));
     }
 
     pub fn departed(&mut self, node: Number, confirmed: Option<(usize, usize)>) {

@@ -65,7 +65,10 @@ pub fn reached(watch: &Watch) -> Outcome {
         Goal::Left { stopped, .. } => {
             let confirmed =
                 stopped.flatten().map(|(confirmed, asked)| format!("; {confirmed} of {asked} confirmed it"));
-            ("leave_ms", format!("everyone knows {} after the farewell{}", secs(took), confirmed.unwrap_or_default()))
+            (
+                "leave_ms",
+                format!("everyone knows {} after the resignation{}", secs(took), confirmed.unwrap_or_default()),
+            )
         }
     };
     if !watch.wrong.is_empty() {
@@ -78,8 +81,8 @@ pub fn reached(watch: &Watch) -> Outcome {
 
 fn succeeded(watch: &Watch, succession: &Succession) -> Outcome {
     let Succession { cause, before, ended, next } = *succession;
-    let (leader, began) = next.map_or_else(Default::default, |(office, at)| (name(office.node), at));
-    let term = next.map_or(0, |(office, _)| office.term);
+    let (leader, began) = next.map_or_else(Default::default, |(leadership, at)| (name(leadership.node), at));
+    let term = next.map_or(0, |(leadership, _)| leadership.term);
     let after = |at: Duration| at.saturating_sub(watch.began);
     let (key, since) = match cause {
         Cause::Start => ("leader_ms", "the first start"),

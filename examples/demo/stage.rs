@@ -14,9 +14,9 @@ use crate::answers;
 use crate::cluster::Cluster;
 use crate::commands::{Command, HELP, Number};
 use crate::feed::{Clock, Happening};
+use crate::leaderships::{ELECTION, voters};
 use crate::ledger::Ledger;
 use crate::names::name;
-use crate::offices::{ELECTION, voters};
 use crate::options::Options;
 use crate::report::{Opening, Report};
 use crate::truth::{Silent, Truth};
@@ -148,7 +148,7 @@ impl Stage {
     /// Until a node may act as leader, or so long.
     pub async fn wait_for_leader(&mut self, time: Duration) -> io::Result<()> {
         let deadline = self.clock.at(self.clock.now() + time);
-        while self.cluster.offices.current().is_none() {
+        while self.cluster.leaderships.current().is_none() {
             tokio::select! {
                 turned = self.turn() => turned?,
                 () = tokio::time::sleep_until(deadline) => return Ok(()),
@@ -192,8 +192,8 @@ impl Stage {
                 self.ledger.truth.ends(&Silent::Frozen(node), at);
                 self.ledger.thawed(node, at);
             }
-            Happening::Began { at, office, beside } => self.ledger.began(at, office, beside),
-            Happening::Ended { at, office } => self.ledger.ended(at, office),
+            Happening::Began { at, leadership, beside } => self.ledger.began(at, leadership, beside),
+            Happening::Ended { at, leadership } => self.ledger.ended(at, leadership),
             Happening::Departed { node, departure, .. } => {
                 self.cluster.departed(node);
                 self.ledger.departed(node, departure.map(|left| (left.confirmed, left.asked)));

@@ -8,8 +8,8 @@ use std::io;
 use std::time::Duration;
 
 use crate::commands::{Number, parse, runs};
+use crate::leaderships::voters;
 use crate::names::{list, name};
-use crate::offices::voters;
 use crate::stage::{Flow, Stage};
 
 /// How long a person may read before the next thing happens; nothing waits for it when nobody watches.
@@ -64,7 +64,7 @@ pub async fn play(stage: &mut Stage, nodes: usize, watched: bool) -> io::Result<
         if number > 1 {
             stage.wait_for_leader(LEADERLESS).await?;
         }
-        cast.choose(number, nodes, stage.cluster.offices.current().map(|office| office.node));
+        cast.choose(number, nodes, stage.cluster.leaderships.current().map(|leadership| leadership.node));
         let step = step(number, nodes, &cast);
         stage.report.step(&step.title, &step.caption)?;
         if watched {

@@ -10,9 +10,9 @@ use tidings::event::{DeadReason, Event};
 use tidings::member::Generation;
 
 use crate::commands::Number;
+use crate::leaderships::Leadership;
 use crate::ledger::Seen;
 use crate::names::name;
-use crate::offices::Office;
 
 /// Observer and member.
 pub type Pair = (Number, Number);
@@ -62,15 +62,15 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug)]
 pub struct Succession {
     pub cause: Cause,
-    pub before: Option<Office>,
+    pub before: Option<Leadership>,
     /// When the lease of the one before was over.
     pub ended: Option<Duration>,
     /// The next, and when it began.
-    pub next: Option<(Office, Duration)>,
+    pub next: Option<(Leadership, Duration)>,
 }
 
 impl Succession {
-    pub fn of(cause: Cause, before: Option<Office>) -> Self {
+    pub fn of(cause: Cause, before: Option<Leadership>) -> Self {
         Succession { cause, before, ended: None, next: None }
     }
 }
@@ -119,17 +119,17 @@ impl Watch {
         }
     }
 
-    pub fn leads(&mut self, office: Office, at: Duration) {
+    pub fn leads(&mut self, leadership: Leadership, at: Duration) {
         let Goal::Led(Succession { before, next, .. }) = &mut self.goal else { return };
-        if next.is_none() && before.is_none_or(|before| before.term < office.term) {
-            *next = Some((office, at));
+        if next.is_none() && before.is_none_or(|before| before.term < leadership.term) {
+            *next = Some((leadership, at));
             self.last = self.last.max(at);
         }
     }
 
-    pub fn leads_no_more(&mut self, office: Office, at: Duration) {
+    pub fn leads_no_more(&mut self, leadership: Leadership, at: Duration) {
         match &mut self.goal {
-            Goal::Led(Succession { before, ended, .. }) if *before == Some(office) => *ended = Some(at),
+            Goal::Led(Succession { before, ended, .. }) if *before == Some(leadership) => *ended = Some(at),
             _ => {}
         }
     }
@@ -220,7 +220,7 @@ impl Watch {
             Goal::Cut { pending } | Goal::Arrived { pending, .. } => pending.is_empty(),
             Goal::Frozen { thawed, .. } => thawed.is_some() && agreed,
             Goal::Led(Succession { cause, ended, next, .. }) => match cause {
-                Cause::Start => next.is_some_and(|(office, _)| office.term <= known),
+                Cause::Start => next.is_some_and(|(leadership, _)| leadership.term <= known),
                 Cause::Kill => next.is_some(),
                 Cause::Cut => next.is_some() && ended.is_some(),
             },

@@ -88,7 +88,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ),
     ("terms-rise", "E3: every lease has a higher term than any before it, and no host is told of lower ones later"),
     ("works", "E10: whoever is no candidate begins to lead in no term, and holds a lease no longer than one lasts"),
-    ("hands-over", "E10: who hands an office over is not elected anew by an attempt that it began before"),
+    ("hands-over", "E10: who hands leadership over is not elected anew by an attempt that it began before"),
     ("lease-exclusive", "E4: at no true moment do two hosts hold the lease of an election, each by its own clock"),
     (
         "acts-fresh",

@@ -44,7 +44,7 @@ pub struct Bounds {
     pub doubles: u32,
     /// Times that a voter may let a step pass though its timers are due: it was stopped.
     pub stalls: u32,
-    /// Times that a voter may stand for office, over all voters and restarts.
+    /// Times that a voter may stand for election, over all voters and restarts.
     pub campaigns: u64,
     /// Messages that may arrive in a later step than they were sent in.
     pub late: u32,
@@ -135,7 +135,7 @@ impl Bounds {
 }
 
 /// Worlds that can be gone through whole, in a minute each: what goes wrong in them, and how far they go. Each begins with
-/// a leader, so that what is explored is how it loses its office and who follows it.
+/// a leader, so that what is explored is how it loses its leadership and who follows it.
 #[must_use]
 pub fn worlds() -> [(&'static str, Bounds); 10] {
     let none = Bounds { crashes: 0, cuts: 0, losses: 0, resigns: 0, stalls: 0, late: 0, ..Bounds::default() };
@@ -169,7 +169,7 @@ pub struct Explored {
     pub led: u64,
     /// The highest number of terms with a leader in one history.
     pub terms: usize,
-    /// States in which somebody leads that was handed the office.
+    /// States in which somebody leads that was handed leadership.
     pub handed_over: u64,
     /// States in which a leader that could act a moment ago cannot, because its lease ran out.
     pub ran_out: u64,

@@ -39,8 +39,8 @@ fn hand_in(net: &mut Net, n: u32, from: SocketAddr, datagram: &[u8]) -> Result<(
     net.on(n, |protocol, now| {
         let state = |protocol: &Protocol| {
             let election = protocol.election("default").unwrap();
-            let office = (election.leader(), election.term(), election.lease(now), election.supporters());
-            (office, election.counts(), protocol.poll_timeout())
+            let leadership = (election.leader(), election.term(), election.lease(now), election.supporters());
+            (leadership, election.counts(), protocol.poll_timeout())
         };
         let before = (protocol.metrics(), state(protocol));
         let outcome = protocol.handle_datagram(now, from, &mut datagram.to_vec());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Context, Election, Message, Question, Round, Rules, Save, SaveOutcome, Standing};
+use tidings::election::{Ballot, Context, Election, Message, Question, Round, Rules, Save, SaveOutcome, VoterState};
 use tidings::leader::Trigger;
 use tidings::voters::Voters;
 use tidings::{Instant, NodeId, Term};
@@ -49,7 +49,7 @@ impl One {
     fn new(voters: &[&str], ballot: Option<Ballot>, is_durable: bool) -> Self {
         let rules = rules(voters);
         let mut election = Election::new(rules.clone(), id("a"), 1, at(0));
-        election.stand(at(0), Standing { ballot, is_durable, unix_ms: CLOCK_MS });
+        election.start_voting(at(0), VoterState { ballot, is_durable, unix_ms: CLOCK_MS });
         One {
             election,
             context: rules.context(),
@@ -156,9 +156,9 @@ fn a_term_that_leaps_is_asked_for() {
     one.hear(600, "b", heartbeat(far, 1));
     one.drain(600);
     let said = one.sent_to("b");
-    let [Message::Sounding { round, .. }] = said[..] else { panic!("{said:?}") };
+    let [Message::LeaderCheck { round, .. }] = said[..] else { panic!("{said:?}") };
     assert_eq!(one.election.term(), Some(Term(CLOCK_MS)));
-    let answer = Message::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
+    let answer = Message::Refused { asked: Question::LeaderCheck, term: far, round, wait: Duration::ZERO };
     one.hear(601, "b", answer);
     one.hear(602, "b", heartbeat(far, 2));
     one.drain(602);
@@ -256,7 +256,7 @@ fn a_hand_over_ends_an_attempt_to_be_elected_anew() {
         }
         one.election.handle_saved(at(now), save.number, SaveOutcome::Done);
         one.drain(now);
-        let leads_in = one.election.office().map(|(term, _)| term);
+        let leads_in = one.election.leadership().map(|(term, _)| term);
         assert_eq!(leads_in == Some(save.ballot.term), !resigns, "it has given up: {leads_in:?}");
     }
 }
@@ -269,7 +269,11 @@ fn a_voter_that_may_have_forgotten_waits_before_it_follows_a_lower_term() {
         one.hear(ms, "b", heartbeat(Term(CLOCK_MS - 100), ms as u32));
         one.drain(ms);
         let said = one.sent_to("b");
-        assert_eq!(said.iter().any(|message| matches!(message, Message::Granted { .. })), follows, "at {ms} ms: {said:?}");
+        assert_eq!(
+            said.iter().any(|message| matches!(message, Message::Granted { .. })),
+            follows,
+            "at {ms} ms: {said:?}"
+        );
     }
 }
 

@@ -16,10 +16,10 @@ mod bad_input;
 mod economy;
 #[path = "elections.rs"]
 mod elections;
-#[path = "one_voter.rs"]
-mod one_voter;
 #[path = "mechanisms.rs"]
 mod mechanisms;
+#[path = "one_voter.rs"]
+mod one_voter;
 
 use std::process::{Command, Stdio};
 

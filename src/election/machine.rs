@@ -3,26 +3,26 @@
 //! Each file below is one role. A node without a vote knows the leader by hearsay alone; a voter takes part once it
 //! stands, which is when its store has been read.
 
-mod answering;
-mod asking;
+mod voting;
+mod standing;
 mod candidacy;
 mod changing;
 mod configuring;
-mod farewell;
+mod resigning;
 mod knowing;
 mod leaping;
-mod reigning;
+mod leading;
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::config::Stands;
-use crate::election::campaign::Campaign;
-use crate::election::reign::Reign;
+use crate::election::candidate::Candidate;
+use crate::election::leader::Leader;
 use crate::election::rules::Rules;
 use crate::election::store::Ballot;
-use crate::election::tempo::Tempo;
+use crate::election::timing::Timing;
 use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
@@ -32,13 +32,13 @@ use crate::time::Instant;
 use crate::election::message::{Context, Message, Round};
 use crate::rejected::Rejected;
 
-pub use crate::election::voter::Standing;
+pub use crate::election::voter::VoterState;
 pub use changing::ChangeError;
 
-use asking::Turn;
-use changing::Petition;
+use standing::Turn;
+use changing::ChangeRequest;
 use configuring::Ahead;
-use farewell::Farewell;
+use resigning::Resignation;
 use knowing::{Heard, Hearsay, Known};
 use leaping::Leaping;
 
@@ -137,7 +137,7 @@ pub struct ElectionCounts {
     pub votes_given: u64,
     /// Saves that failed.
     pub saves_failed: u64,
-    /// Times that it lost its office because the lease ran out.
+    /// Times that it lost its leadership because the lease ran out.
     pub leases_lost: u64,
 }
 
@@ -164,23 +164,23 @@ pub struct Election {
     now: Instant,
     /// Once it stands.
     voter: Option<Voter>,
-    campaign: Option<Campaign>,
-    reign: Option<Reign>,
+    candidate: Option<Candidate>,
+    leading: Option<Leader>,
     /// Its priority, while it is a candidate.
     candidacy: Option<u8>,
     /// When this candidate's turn to stand comes.
     turn: Option<Turn>,
-    /// When it asks a leader of a lower priority for the office, and how often it has asked any.
+    /// When it asks a leader of a lower priority for leadership, and how often it has asked any.
     claim_at: Option<Instant>,
     claims: u32,
-    /// Why the office is vacant, or was last.
+    /// Why leadership is vacant, or was last.
     vacancy: Trigger,
     /// How its own last term as leader ended.
     ended: LossReason,
     /// Attempts in a row that came to nothing.
     failures: u32,
-    tempo: Tempo,
-    farewells: Vec<Farewell>,
+    timing: Timing,
+    resignations: Vec<Resignation>,
     heard: Option<Heard>,
     hearsay: Option<Hearsay>,
     known: Option<Known>,
@@ -189,7 +189,7 @@ pub struct Election {
     /// Who led last, of those that this voter followed or was.
     last: Option<NodeId>,
     /// When to ask whether others miss a suspected leader, too.
-    sound_at: Option<Instant>,
+    leader_check_at: Option<Instant>,
     /// The highest term heard of.
     seen: Term,
     /// The two terms that each voter resigned from last. Neither says anything of another term: a leader that stood for
@@ -208,10 +208,10 @@ pub struct Election {
     /// Who knows the voters better.
     ahead: Option<Ahead>,
     /// The change of voters that this node asks for, and what came of the last.
-    petition: Option<Petition>,
-    petitions: Round,
+    request: Option<ChangeRequest>,
+    requests: Round,
     outcome: Option<Result<(), ChangeError>>,
-    /// Until when it leaves the office to others, having resigned.
+    /// Until when it leaves leadership to others, having resigned.
     sits_out_until: Instant,
     is_leaving: bool,
     next_round: Round,
@@ -235,8 +235,8 @@ impl Election {
             me,
             now,
             voter: None,
-            campaign: None,
-            reign: None,
+            candidate: None,
+            leading: None,
             candidacy: stands.then_some(rules.priority()),
             turn: None,
             claim_at: None,
@@ -244,14 +244,14 @@ impl Election {
             vacancy: Trigger::NoLeader,
             ended: LossReason::Resigned,
             failures: 0,
-            tempo: Tempo::default(),
-            farewells: Vec::new(),
+            timing: Timing::default(),
+            resignations: Vec::new(),
             heard: None,
             hearsay: None,
             known: None,
             told: Term(0),
             last: None,
-            sound_at: None,
+            leader_check_at: None,
             seen: Term(0),
             resigned: vec![[Term(0); 2]; voters],
             liveness: vec![Liveness::Unknown; voters],
@@ -261,8 +261,8 @@ impl Election {
             purpose: None,
             changed_at: Instant::ORIGIN,
             ahead: None,
-            petition: None,
-            petitions: Round(0),
+            request: None,
+            requests: Round(0),
             outcome: None,
             sits_out_until: Instant::ORIGIN,
             is_leaving: false,
@@ -278,13 +278,13 @@ impl Election {
 
     /// Begins to take part, from what its store held: as a voter, or as one that may become one. Does nothing at a node that
     /// only watches, twice, or with a ballot that is another's: whose own votes are forgotten may vote twice.
-    pub fn stand(&mut self, now: Instant, standing: Standing) {
+    pub fn start_voting(&mut self, now: Instant, voter_state: VoterState) {
         self.enter(now);
-        let is_own = standing.ballot.as_ref().is_none_or(|ballot| ballot.is_of(self.me));
+        let is_own = voter_state.ballot.as_ref().is_none_or(|ballot| ballot.is_of(self.me));
         if self.rules.is_watched() || self.voter.is_some() || !is_own {
             return;
         }
-        self.voter = Some(Voter::new(self.me, self.now, standing, &self.rules));
+        self.voter = Some(Voter::new(self.me, self.now, voter_state, &self.rules));
         self.bring_into_effect();
         self.await_turn(self.vacancy);
     }
@@ -311,8 +311,8 @@ impl Election {
             return Ok(());
         }
         let Some(place) = self.check_context(from, &context, &message)? else { return Ok(()) };
-        if let Some(campaign) = &mut self.campaign {
-            campaign.hear(place);
+        if let Some(candidate) = &mut self.candidate {
+            candidate.hear(place);
         }
         if self.leaps(from, &message) {
             return Ok(());
@@ -321,7 +321,7 @@ impl Election {
             self.beyond = Some((message.term(), self.now));
         }
         match message {
-            Message::Sounding { term, round } => self.answer_sounding(from, term, round),
+            Message::LeaderCheck { term, round } => self.answer_leader_check(from, term, round),
             Message::PreVote { term, round } => self.answer_pre_vote(from, term, round),
             Message::Vote { term, round, hand_over } => self.answer_vote((place, from), (term, round), hand_over),
             Message::Heartbeat { term, round, trigger, turn } => {
@@ -342,13 +342,13 @@ impl Election {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.enter(now);
         self.run_heard();
-        self.run_sounding();
-        self.run_reign();
+        self.run_leader_check();
+        self.run_leading();
         self.run_turn();
         self.run_claim();
-        self.run_campaign();
-        self.run_farewells();
-        self.run_petition();
+        self.run_candidacy();
+        self.repeat_resignations();
+        self.run_request();
         self.run_ahead();
     }
 
@@ -376,13 +376,13 @@ impl Election {
         self.enter(now);
         let Some(voter) = &mut self.voter else { return };
         let Some(took) = voter.end_save(self.now, number, outcome == SaveOutcome::Done) else { return };
-        self.tempo.saved(took);
+        self.timing.saved(took);
         if outcome == SaveOutcome::Failed {
             self.counts.saves_failed += 1;
         }
         self.bring_into_effect();
         match self.purpose.take() {
-            Some(Purpose::Vote(candidate, round)) => self.tell_vote(candidate, round),
+            Some(Purpose::Vote(candidate, round)) => self.grant_vote(candidate, round),
             Some(Purpose::Own) => self.go_to_the_voters(),
             Some(Purpose::Voters(teller)) => teller.into_iter().for_each(|teller| self.say_what_is_held(teller)),
             None => {}
@@ -402,7 +402,7 @@ impl Election {
         self.weigh_hint(id, liveness);
     }
 
-    /// Gives the office up: to `to` if it is another voter, to the likeliest successor if none is named. The lease goes
+    /// Gives leadership up: to `to` if it is another voter, to the likeliest successor if none is named. The lease goes
     /// on until the successor is elected, or until the next best moment.
     ///
     /// False, with nothing changed, if this node does not lead or `to` cannot.
@@ -418,10 +418,10 @@ impl Election {
         self.withdraw();
     }
 
-    /// Whether nobody is waiting for this node to give an office up.
+    /// Whether nobody is waiting for this node to give leadership up.
     #[must_use]
     pub fn may_go(&self) -> bool {
-        self.reign.is_none()
+        self.leading.is_none()
     }
 
     /// The next message to send, and to which voter.
@@ -442,22 +442,22 @@ impl Election {
     /// When [`Election::handle_timeout`] is next wanted.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let reign = self.reign.as_ref().map(|reign| self.reign_deadline(reign));
-        let campaign = self.campaign.as_ref().map(|campaign| self.campaign_deadline(campaign));
+        let leading = self.leading.as_ref().map(|leading| self.leading_deadline(leading));
+        let candidate = self.candidate.as_ref().map(|candidate| self.candidacy_deadline(candidate));
         let turn = self.turn.map(|turn| turn.at);
         let heard = self.heard.map(|heard| heard.until);
-        let farewell = self.farewell_deadline();
+        let resignation = self.resignation_deadline();
         let ahead = self.ahead.map(|ahead| ahead.ask_at);
         [
-            reign,
-            campaign.flatten(),
+            leading,
+            candidate.flatten(),
             ahead,
             turn,
             self.claim_at,
             heard,
-            farewell,
-            self.sound_at,
-            self.petition_deadline(),
+            resignation,
+            self.leader_check_at,
+            self.request_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -467,9 +467,9 @@ impl Election {
     /// The right to act as leader, if this node has it at `now`.
     #[must_use]
     pub fn lease(&self, now: Instant) -> Option<Lease> {
-        let reign = self.reign.as_ref().filter(|_| !self.is_late(now))?;
-        let until = reign.acts_until(now.max(self.now), &self.rules, self.me)?;
-        Some(Lease { term: reign.term, until })
+        let leading = self.leading.as_ref().filter(|_| !self.is_late(now))?;
+        let until = leading.acts_until(now.max(self.now), &self.rules, self.me)?;
+        Some(Lease { term: leading.term, until })
     }
 
     /// How this node's last term as leader ended; as a resignation if there was none.
@@ -478,26 +478,26 @@ impl Election {
         self.ended
     }
 
-    /// Whether it gives up the office it holds: it leads on only until its successor is elected.
+    /// Whether it gives up leadership it holds: it leads on only until its successor is elected.
     #[must_use]
     pub fn is_handing_over(&self) -> bool {
-        self.reign.as_ref().is_some_and(|reign| reign.handing_over.is_some())
+        self.leading.as_ref().is_some_and(|leading| leading.handing_over.is_some())
     }
 
-    /// The term that this node holds office in, once it may act, and how it came to.
+    /// The term that this node holds leadership in, once it may act, and how it came to.
     #[must_use]
-    pub fn office(&self) -> Option<(Term, Trigger)> {
-        self.reign.as_ref().filter(|reign| reign.is_told).map(|reign| (reign.term, reign.trigger))
+    pub fn leadership(&self) -> Option<(Term, Trigger)> {
+        self.leading.as_ref().filter(|leading| leading.is_told).map(|leading| (leading.term, leading.trigger))
     }
 
-    /// The node has stopped: it holds no office and asks for nothing any more.
+    /// The node has stopped: it holds no leadership and asks for nothing any more.
     pub fn abandon(&mut self, now: Instant) {
         self.enter(now);
         self.is_leaving = true;
         self.step_down(LossReason::Resigned);
-        self.drop_campaign();
+        self.drop_candidacy();
         (self.turn, self.claim_at) = (None, None);
-        self.farewells.clear();
+        self.resignations.clear();
         self.messages.clear();
     }
 
@@ -534,9 +534,9 @@ impl Election {
     /// The voters that promised this leader something it still counts on, itself included; 0 if it does not lead.
     #[must_use]
     pub fn supporters(&self) -> usize {
-        let Some(reign) = &self.reign else { return 0 };
+        let Some(leading) = &self.leading else { return 0 };
         let counts = |(id, _): &&(NodeId, _)| {
-            let since = reign.promised(*id);
+            let since = leading.promised(*id);
             *id == self.me || since.is_some_and(|since| since + self.rules.lease() > self.now)
         };
         self.rules.voters().iter().filter(counts).count()
@@ -548,7 +548,7 @@ impl Election {
         self.counts
     }
 
-    /// Every call begins here: time never goes back, and an office or an attempt that is over ends before anything else
+    /// Every call begins here: time never goes back, and leadership or an attempt that is over ends before anything else
     /// is done.
     fn enter(&mut self, now: Instant) {
         let is_late = self.is_late(now);
@@ -600,7 +600,7 @@ impl Election {
 
     /// How much later than the candidate before it each candidate stands.
     fn turn_length(&self) -> Duration {
-        self.tempo.turn(&self.rules)
+        self.timing.turn(&self.rules)
     }
 
     /// How long promises bind this voter.

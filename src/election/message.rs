@@ -27,7 +27,7 @@ impl Round {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Question {
     /// Would you vote for me, were the leader's lease over? You, too, have not heard it lately?
-    Sounding,
+    LeaderCheck,
     /// Would you vote for me? Costs no term (Raft's pre-vote, Ongaro's thesis 9.6).
     PreVote,
     /// Do you vote for me?
@@ -36,13 +36,13 @@ pub enum Question {
     Heartbeat,
     /// I do not act as leader of this term, nor ever will: have you heard that? Asked by [`Message::Resign`].
     Resigned,
-    /// Will you be elected in my place? Asked by [`Message::HandOver`], and answered by standing.
+    /// Will you be elected in my place? Asked by [`Message::HandOver`], and answered by voter_state.
     HandOver,
 }
 
 impl Question {
     pub(crate) const ALL: [Question; 6] = [
-        Question::Sounding,
+        Question::LeaderCheck,
         Question::PreVote,
         Question::Vote,
         Question::Heartbeat,
@@ -55,8 +55,8 @@ impl Question {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Message {
-    /// [`Question::Sounding`], about this term to come.
-    Sounding {
+    /// [`Question::LeaderCheck`], about this term to come.
+    LeaderCheck {
         /// The term asked about.
         term: Term,
         /// The round to echo.
@@ -204,7 +204,7 @@ impl Message {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Message::Sounding { .. } => "sounding",
+            Message::LeaderCheck { .. } => "leader_check",
             Message::PreVote { .. } => "pre_vote",
             Message::Vote { .. } => "vote",
             Message::Heartbeat { .. } => "heartbeat",
@@ -224,7 +224,7 @@ impl Message {
     #[must_use]
     pub fn term(&self) -> Term {
         match *self {
-            Message::Sounding { term, .. }
+            Message::LeaderCheck { term, .. }
             | Message::PreVote { term, .. }
             | Message::Vote { term, .. }
             | Message::Heartbeat { term, .. }

@@ -1,4 +1,4 @@
-//! What voters in memory come to: who is elected when, and how an office ends.
+//! What voters in memory come to: who is elected when, and how leadership ends.
 
 mod changing;
 mod leaping;
@@ -51,7 +51,7 @@ fn a_vote_that_is_saved_after_its_candidate_gave_up_binds_nobody() {
     let [me, first, second] = [0, 1, 2].map(|place| rules.voters()[place].0);
     let context = rules.context();
     let mut voter = Election::new(rules, me, 1, at(0));
-    voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000 });
+    voter.start_voting(at(0), VoterState { ballot: None, is_durable: true, unix_ms: 1_000 });
     let now = at(600);
     let vote = Message::Vote { term: Term(1_001), round: Round(1), hand_over: None };
     voter.handle_message(now, (first, context), vote).unwrap();
@@ -243,7 +243,7 @@ impl Net {
     }
 
     /// How often somebody began to lead since then.
-    fn reigns(&self, since: Instant) -> Vec<usize> {
+    fn terms_led(&self, since: Instant) -> Vec<usize> {
         let led = |(at, node, change): &(Instant, usize, Change)| match change {
             Change::Led { id, .. } if *at >= since && *id == self.id(*node) => Some(*node),
             _ => None,
@@ -285,14 +285,14 @@ fn a_successor_that_does_not_stand_says_so_and_the_next_is_asked() {
     net.call(0, |election, now| assert!(election.resign(now, Some(asked))));
     net.run(50);
     assert_eq!((net.leader().0, net.led(2)), (2, Some(Trigger::HandedOver)));
-    // Nobody else stands: the office is given up at once, and its holder may have it again a lease later.
+    // Nobody else stands: leadership is given up at once, and its holder may have it again a lease later.
     net.stands(0, None);
     let (mut asked, since) = (net.id(0), net.now);
     net.call(2, |election, now| assert!(election.resign(now, Some(asked))));
     net.run(10);
     assert_eq!(net.leaders(), []);
     net.run(1_500);
-    assert_eq!(net.reigns(since), [2]);
+    assert_eq!(net.terms_led(since), [2]);
     // A withdrawal in the midst of the attempt is said, too.
     net.stands(0, Some(0));
     asked = net.id(0);
@@ -301,7 +301,7 @@ fn a_successor_that_does_not_stand_says_so_and_the_next_is_asked() {
     net.run(2);
     net.stands(0, None);
     net.run(1_500);
-    assert_eq!(net.reigns(since), [2]);
+    assert_eq!(net.terms_led(since), [2]);
     net.check();
 }
 
@@ -343,9 +343,9 @@ fn the_higher_priority_stands_first_and_takes_over_from_a_lower_one() {
     net.stands(2, Some(7));
     let since = net.now;
     net.run(900);
-    assert_eq!(net.reigns(since), Vec::<usize>::new(), "not before two leases");
+    assert_eq!(net.terms_led(since), Vec::<usize>::new(), "not before two leases");
     net.run(300);
-    assert_eq!((net.reigns(since), net.led(2)), (vec![2], Some(Trigger::HandedOver)));
+    assert_eq!((net.terms_led(since), net.led(2)), (vec![2], Some(Trigger::HandedOver)));
     net.check();
 }
 
@@ -357,9 +357,9 @@ fn a_preferred_candidate_that_cannot_be_elected_asks_ever_less_often() {
     net.stands(4, Some(9));
     let since = net.now;
     net.run(60_000);
-    let reigns = net.reigns(since);
+    let terms_led = net.terms_led(since);
     // After 2, 4, 8, 16 and 32 leases, each time with the lease that the leader waited for it.
-    assert!((4..=6).contains(&reigns.len()) && !reigns.contains(&4), "{reigns:?}");
+    assert!((4..=6).contains(&terms_led.len()) && !terms_led.contains(&4), "{terms_led:?}");
     net.check();
 }
 

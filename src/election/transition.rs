@@ -2,7 +2,7 @@
 //!
 //! A step is taken only once more than half of each list of the configuration before it have saved that one, in a store
 //! that outlives their process, as this leader's own: from then on nobody is elected under any earlier one. Whoever is to
-//! come saves the joint configuration, and follows, before it takes effect, so that the leader does not lose its office to
+//! come saves the joint configuration, and follows, before it takes effect, so that the leader does not lose its leadership to
 //! the change.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) enum Step {
     Offer(Voters),
     /// Hands over to somebody who stays, if one of them stands; saves this configuration if that has not helped for long.
     HandOver(Voters),
-    /// Gives the office up: the voters are agreed, and this leader is none of them.
+    /// Gives leadership up: the voters are agreed, and this leader is none of them.
     Leave,
     /// The list that was wanted is agreed.
     Done,

@@ -26,7 +26,7 @@ const PROMISES_MAX: usize = 4;
 
 /// What a voter starts from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Standing {
+pub struct VoterState {
     /// What its store holds, by [`Ballot::opening`] at least; none if it never held anything.
     pub ballot: Option<Ballot>,
     /// Whether what it saves outlives its process.
@@ -80,10 +80,10 @@ pub(super) struct No {
 }
 
 impl Voter {
-    pub(super) fn new(me: NodeId, now: Instant, standing: Standing, rules: &Rules) -> Self {
-        let is_saved = standing.ballot.is_some();
-        let held = standing.ballot.as_ref().and_then(|ballot| ballot.voters.clone());
-        let ballot = Ballot::opening(standing.ballot, me, standing.unix_ms, rules.promise());
+    pub(super) fn new(me: NodeId, now: Instant, voter_state: VoterState, rules: &Rules) -> Self {
+        let is_saved = voter_state.ballot.is_some();
+        let held = voter_state.ballot.as_ref().and_then(|ballot| ballot.voters.clone());
+        let ballot = Ballot::opening(voter_state.ballot, me, voter_state.unix_ms, rules.promise());
         let wait = if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise };
         let is_new = ballot.vote.is_none();
         Voter {
@@ -98,8 +98,8 @@ impl Voter {
             promises: Vec::new(),
             waits_until: now + wait,
             started_until: now + wait,
-            is_durable: standing.is_durable,
-            unix_ms: standing.unix_ms,
+            is_durable: voter_state.is_durable,
+            unix_ms: voter_state.unix_ms,
             read_at: now,
         }
     }
@@ -328,7 +328,7 @@ mod tests {
     use super::*;
     use crate::config::ElectionConfig;
 
-    const NEW: Standing = Standing { ballot: None, is_durable: false, unix_ms: 1_000 };
+    const NEW: VoterState = VoterState { ballot: None, is_durable: false, unix_ms: 1_000 };
 
     fn rules() -> Rules {
         Rules::new(&ElectionConfig::lan("default", ["a", "b", "c"]))
@@ -359,7 +359,7 @@ mod tests {
         let rules = rules();
         let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None, owner: None };
         let mut voter =
-            Voter::new(id("c"), at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
+            Voter::new(id("c"), at(0), VoterState { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
         let now = at(1_000);
         assert!(voter.may_vote(now, &rules, (Term(7), id("b")), None).is_err());
         assert!(voter.may_vote(now, &rules, (Term(7), id("a")), None).is_ok());
@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn terms_that_leap_are_not_believed() {
         let rules = rules();
-        let durable = Standing { ballot: None, is_durable: true, unix_ms: 1_000 };
+        let durable = VoterState { ballot: None, is_durable: true, unix_ms: 1_000 };
         let voter = Voter::new(id("c"), at(0), durable, &rules);
         assert!(voter.believes(at(0), Term(1_000 + LEAP_MAX)));
         assert!(!voter.believes(at(0), Term(1_001 + LEAP_MAX)));
@@ -428,7 +428,7 @@ mod tests {
         let asked = |voter: &Voter, ms, term| voter.may_vote(at(ms), &rules, (Term(term), id("a")), None).is_ok();
         for is_durable in [false, true] {
             // Since 1970, and then two years on.
-            let mut voter = Voter::new(id("c"), at(0), Standing { is_durable, ..NEW }, &rules);
+            let mut voter = Voter::new(id("c"), at(0), VoterState { is_durable, ..NEW }, &rules);
             let later = 2 * 365 * 86_400_000;
             assert!(!asked(&voter, 600, later - 5) && !voter.can_be(at(600), Term(later)));
             voter.set_clock(at(1_000), later);
@@ -443,7 +443,7 @@ mod tests {
         }
         let held = Ballot { term: Term(7), vote: Some(id("a")), promise: rules.promise(), voters: None, owner: None };
         let mut voter =
-            Voter::new(id("c"), at(0), Standing { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
+            Voter::new(id("c"), at(0), VoterState { ballot: Some(held.clone()), is_durable: true, unix_ms: 0 }, &rules);
         voter.set_clock(at(0), 1_000_000);
         assert_eq!(voter.term(), Term(7), "what it holds it has not forgotten");
     }
@@ -467,7 +467,7 @@ mod tests {
             let voter = Voter::new(
                 id("c"),
                 at(0),
-                Standing { is_durable: ballot.is_some(), ballot: ballot.clone(), ..NEW },
+                VoterState { is_durable: ballot.is_some(), ballot: ballot.clone(), ..NEW },
                 &rules,
             );
             let waits = voter.may_follow(at(ms), Term(term)).err().map(|wait| wait.as_millis());

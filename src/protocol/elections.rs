@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Rules;
-use crate::election::{Change, ChangeError, Election, Lease, Liveness, Save, SaveOutcome, Standing};
+use crate::election::{Change, ChangeError, Election, Lease, Liveness, Save, SaveOutcome, VoterState};
 use crate::event::Event;
 use crate::leader::{Leader, LossReason, Term, Trigger, WORD_BYTES_MAX};
 use crate::member::{EXTRA_BYTES_MAX, NodeId, State};
@@ -109,8 +109,8 @@ impl Elections {
         self.each.iter_mut().map(|entry| &mut entry.election).find(|election| &**election.rules().name() == name)
     }
 
-    pub(super) fn stand(&mut self, now: Instant, name: &str, standing: Standing) -> bool {
-        self.find_mut(name).map(|election| election.stand(now, standing)).is_some()
+    pub(super) fn start_voting(&mut self, now: Instant, name: &str, voter_state: VoterState) -> bool {
+        self.find_mut(name).map(|election| election.start_voting(now, voter_state)).is_some()
     }
 
     pub(super) fn set_candidacy(&mut self, now: Instant, name: &str, candidacy: Option<u8>) -> bool {
@@ -190,7 +190,7 @@ impl Elections {
         self.find(name).filter(|_| !self.is_stopped)?.lease(now)
     }
 
-    /// The node leaves: offices are handed over first.
+    /// The node leaves: leaderships are handed over first.
     pub(super) fn leave(&mut self, now: Instant) {
         self.is_role_new = true;
         self.each.iter_mut().for_each(|entry| entry.election.leave(now));
@@ -345,7 +345,7 @@ impl Entry {
             candidacy: tells.and_then(|role| role.candidacy),
         };
         let trigger = tells.and_then(|role| role.leads.ok()).map_or(Trigger::NoLeader, |(_, trigger)| trigger);
-        // Who stands no more says nothing of it: its work ended, and it gave the office up.
+        // Who stands no more says nothing of it: its work ended, and it gave leadership up.
         let ended = tells.and_then(|role| role.leads.err()).unwrap_or(LossReason::Resigned);
         let differs = role.is_some() && is_live && !is_one_of_ours && !self.election.rules().is_watched();
         let was = self.hints.get(&id).copied().unwrap_or(Hint::NONE);
@@ -434,7 +434,7 @@ impl Entry {
     /// What this node's own record says of the election: that it leads it, or is a candidate.
     fn role(&self) -> Option<Role<'_>> {
         let stands = self.election.is_candidate(self.election.me());
-        let (leads, candidacy) = (self.election.office(), self.election.candidacy().filter(|_| stands));
+        let (leads, candidacy) = (self.election.leadership(), self.election.candidacy().filter(|_| stands));
         let context = self.election.rules().context();
         let is_any = leads.is_some() || candidacy.is_some();
         let leads = leads.ok_or(self.election.ended());

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-use crate::election::{Ballot, Standing};
+use crate::election::{Ballot, VoterState};
 use crate::event::Event;
 use crate::leader::{Leader, Term};
 use crate::member::{Advertise, Generation, Identity, Incarnation, Member, NodeId, Record};
@@ -147,13 +147,13 @@ pub(super) fn put_ballot(to: &mut Vec<u8>, ballot: &Ballot) {
     put_choice(to, ballot.owner);
 }
 
-pub(super) fn put_standing(to: &mut Vec<u8>, standing: &Standing) {
-    to.push(u8::from(standing.ballot.is_some()));
-    if let Some(ballot) = &standing.ballot {
+pub(super) fn put_voter_state(to: &mut Vec<u8>, voter_state: &VoterState) {
+    to.push(u8::from(voter_state.ballot.is_some()));
+    if let Some(ballot) = &voter_state.ballot {
         put_ballot(to, ballot);
     }
-    to.push(u8::from(standing.is_durable));
-    put_u64(to, standing.unix_ms);
+    to.push(u8::from(voter_state.is_durable));
+    put_u64(to, voter_state.unix_ms);
 }
 
 /// A member, or nobody.
@@ -303,9 +303,9 @@ impl<'a> Fields<'a> {
         Some(Ballot { term, vote, promise, voters, owner: self.choice()? })
     }
 
-    pub(super) fn standing(&mut self) -> Option<Standing> {
+    pub(super) fn voter_state(&mut self) -> Option<VoterState> {
         let ballot = if self.flag()? { Some(self.ballot()?) } else { None };
-        Some(Standing { ballot, is_durable: self.flag()?, unix_ms: self.u64()? })
+        Some(VoterState { ballot, is_durable: self.flag()?, unix_ms: self.u64()? })
     }
 
     /// As many items as the number before them says; each takes at least a byte.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 
 use crate::config::ConfigError;
-use crate::election::{ChangeError, SaveOutcome, Standing};
+use crate::election::{ChangeError, SaveOutcome, VoterState};
 use crate::event::{Change, Event};
 use crate::member::{IdentityError, NodeId, Record};
 use crate::protocol::{
@@ -131,9 +131,9 @@ impl<W: io::Write> Recorder<W> {
     ///
     /// # Errors
     /// The protocol's own.
-    pub fn stand(&mut self, now: Instant, election: &str, standing: Standing) -> Result<(), UnknownElection> {
-        self.note(now, || What::Stand { election: election.into(), standing: standing.clone() });
-        let done = self.protocol.stand(now, election, standing);
+    pub fn start_voting(&mut self, now: Instant, election: &str, voter_state: VoterState) -> Result<(), UnknownElection> {
+        self.note(now, || What::StartVoting { election: election.into(), voter_state: voter_state.clone() });
+        let done = self.protocol.start_voting(now, election, voter_state);
         self.answered(u8::from(done.is_err()));
         done
     }

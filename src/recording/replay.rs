@@ -116,8 +116,8 @@ impl<R: Read> Replay<R> {
             }
             What::Forget(id) => self.outputs.answer(u8::from(protocol.forget(at, *id).is_err())),
             What::Leave => protocol.leave(at),
-            What::Stand { election, standing } => {
-                self.outputs.answer(u8::from(protocol.stand(at, election, standing.clone()).is_err()));
+            What::StartVoting { election, voter_state } => {
+                self.outputs.answer(u8::from(protocol.start_voting(at, election, voter_state.clone()).is_err()));
             }
             What::SetCandidacy { election, candidacy } => {
                 self.outputs.answer(u8::from(protocol.set_candidacy(at, election, *candidacy).is_err()));

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::writer::{HEAD_BYTES, check, kind};
 use super::*;
 use crate::config::ElectionConfig;
-use crate::election::{Ballot, SaveOutcome, Standing};
+use crate::election::{Ballot, SaveOutcome, VoterState};
 use crate::event::Event;
 use crate::leader::Term;
 use crate::protocol::Protocol;
@@ -125,14 +125,14 @@ fn what_is_written_is_read() {
         What::SetMetadata(vec![5].into()),
         What::Forget(NodeId::from_name("x")),
         What::Leave,
-        What::Stand { election: "e".into(), standing: Standing { ballot: None, is_durable: false, unix_ms: 7 } },
-        What::Stand {
+        What::StartVoting { election: "e".into(), voter_state: VoterState { ballot: None, is_durable: false, unix_ms: 7 } },
+        What::StartVoting {
             election: "e".into(),
-            standing: Standing { ballot: Some(ballot.clone()), is_durable: true, unix_ms: 0 },
+            voter_state: VoterState { ballot: Some(ballot.clone()), is_durable: true, unix_ms: 0 },
         },
-        What::Stand {
+        What::StartVoting {
             election: "e".into(),
-            standing: Standing { ballot: Some(Ballot { vote: None, ..ballot }), is_durable: true, unix_ms: 0 },
+            voter_state: VoterState { ballot: Some(Ballot { vote: None, ..ballot }), is_durable: true, unix_ms: 0 },
         },
         What::Saved { election: "e".into(), number: 3, outcome: SaveOutcome::Done },
         What::Saved { election: "e".into(), number: 4, outcome: SaveOutcome::Failed },
@@ -175,9 +175,9 @@ fn led() -> (Vec<Event>, Vec<u8>) {
     header.config.elections = vec![ElectionConfig::lan("default", ["n0"])];
     let mut recorder = Recorded::start(header, Some(Writer::new(Vec::new(), u64::MAX))).unwrap();
     let (mut told, mut buf, mut saves) = (Vec::new(), Vec::new(), 0);
-    let standing = Standing { ballot: None, is_durable: true, unix_ms: 1_000 };
-    recorder.stand(Instant::ORIGIN, "default", standing.clone()).unwrap();
-    assert!(recorder.stand(Instant::ORIGIN, "other", standing).is_err());
+    let voter_state = VoterState { ballot: None, is_durable: true, unix_ms: 1_000 };
+    recorder.start_voting(Instant::ORIGIN, "default", voter_state.clone()).unwrap();
+    assert!(recorder.start_voting(Instant::ORIGIN, "other", voter_state).is_err());
     recorder.set_candidacy(Instant::ORIGIN, "default", Some(3)).unwrap();
     assert!(recorder.set_candidacy(Instant::ORIGIN, "other", None).is_err());
     recorder.set_word(Instant::ORIGIN, "default", b"here").unwrap();

@@ -11,7 +11,7 @@ use crate::election::SaveOutcome;
 use crate::member::Advertise;
 use crate::protocol::Reach;
 use crate::recording::fields::{
-    put_address, put_bytes, put_choice, put_id, put_identity, put_instant, put_record, put_standing, put_told, put_u32,
+    put_address, put_bytes, put_choice, put_id, put_identity, put_instant, put_record, put_voter_state, put_told, put_u32,
     put_u64,
 };
 use crate::recording::knobs::put_config;
@@ -142,7 +142,7 @@ impl<W: io::Write> Writer<W> {
             What::SetMetadata(_) => kind::SET_METADATA,
             What::Forget(_) => kind::FORGET,
             What::Leave => kind::LEAVE,
-            What::Stand { .. } => kind::STAND,
+            What::StartVoting { .. } => kind::STAND,
             What::SetCandidacy { .. } => kind::SET_CANDIDACY,
             What::SetWord { .. } => kind::SET_WORD,
             What::SetWallClock(_) => kind::SET_WALL_CLOCK,
@@ -164,9 +164,9 @@ impl<W: io::Write> Writer<W> {
             What::SetMetadata(metadata) => put_bytes(entry, metadata),
             What::Forget(id) => put_id(entry, *id),
             What::Timeout | What::Leave => {}
-            What::Stand { election, standing } => {
+            What::StartVoting { election, voter_state } => {
                 put_bytes(entry, election.as_bytes());
-                put_standing(entry, standing);
+                put_voter_state(entry, voter_state);
             }
             What::SetCandidacy { election, candidacy } => {
                 put_bytes(entry, election.as_bytes());

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::ELECTIONS_MAX;
-use crate::election::{Ballot, Rules, Standing, TermStore};
+use crate::election::{Ballot, Rules, VoterState, TermStore};
 use crate::member::NodeId;
 use crate::protocol::BallotSave;
 use crate::runtime::clock::{Clock, unix_ms};
@@ -65,7 +65,7 @@ pub(crate) struct Ballots {
 }
 
 /// What a voter starts from, for each election.
-pub(crate) type Standings = Vec<(Arc<str>, Standing)>;
+pub(crate) type VoterStates = Vec<(Arc<str>, VoterState)>;
 
 impl Ballots {
     /// Starts the thread, which first reads what the store holds. That may take as long as the disk does.
@@ -76,16 +76,16 @@ impl Ballots {
         store: Box<dyn TermStore>,
         me: NodeId,
         elections: Vec<Rules>,
-    ) -> Result<(Self, Standings), StartError> {
+    ) -> Result<(Self, VoterStates), StartError> {
         let (jobs, to_do) = sync_channel(ELECTIONS_MAX);
         let (done, outcomes) = mpsc::channel(ELECTIONS_MAX);
         let (ready, read) = oneshot::channel();
         let first = elections.first().map_or_else(|| "".into(), |rules| Arc::clone(rules.name()));
         let thread = std::thread::Builder::new().name("tidings-ballots".to_owned());
         thread.spawn(move || keep(store, me, &elections, ready, &to_do, done)).map_err(StartError::Thread)?;
-        let standings = read.await.unwrap_or_else(|_| Err((first, has_ended())));
-        let standings = standings.map_err(|(election, error)| StartError::TermStore(election.to_string(), error))?;
-        Ok((Ballots { jobs, outcomes, waiting: Vec::new(), failed: VecDeque::new() }, standings))
+        let voter_states = read.await.unwrap_or_else(|_| Err((first, has_ended())));
+        let voter_states = voter_states.map_err(|(election, error)| StartError::TermStore(election.to_string(), error))?;
+        Ok((Ballots { jobs, outcomes, waiting: Vec::new(), failed: VecDeque::new() }, voter_states))
     }
 
     /// Hands a ballot to the store.
@@ -130,7 +130,7 @@ fn has_ended() -> io::Error {
     io::Error::other("the term store panicked, or takes no more")
 }
 
-type Ready = oneshot::Sender<Result<Standings, (Arc<str>, io::Error)>>;
+type Ready = oneshot::Sender<Result<VoterStates, (Arc<str>, io::Error)>>;
 
 /// The thread: reads, then saves until the node is gone.
 fn keep(
@@ -141,22 +141,22 @@ fn keep(
     to_do: &Receiver<BallotSave>,
     done: mpsc::Sender<Saved>,
 ) {
-    let standings = elections.iter().map(|rules| {
+    let voter_states = elections.iter().map(|rules| {
         let name = Arc::clone(rules.name());
         match load(store.as_mut(), rules, me) {
-            Ok(standing) => Ok((name, standing)),
+            Ok(voter_state) => Ok((name, voter_state)),
             Err(error) => Err((name, error)),
         }
     });
-    let standings = standings.collect();
-    let is_read = Result::is_ok(&standings);
+    let voter_states = voter_states.collect();
+    let is_read = Result::is_ok(&voter_states);
     if !is_read {
         // Before it is told, so that who hears of it may open the store again.
         drop(store);
-        let _ = ready.send(standings);
+        let _ = ready.send(voter_states);
         return;
     }
-    if ready.send(standings).is_ok() {
+    if ready.send(voter_states).is_ok() {
         save_all(store.as_mut(), to_do, &done);
     }
     drop(store);
@@ -164,7 +164,7 @@ fn keep(
 }
 
 /// What one voter starts from, which its store holds before it promises anything.
-fn load(store: &mut dyn TermStore, rules: &Rules, me: NodeId) -> io::Result<Standing> {
+fn load(store: &mut dyn TermStore, rules: &Rules, me: NodeId) -> io::Result<VoterState> {
     let held = store.load(rules.name())?;
     if let Some(owner) = held.as_ref().filter(|held| !held.is_of(me)).and_then(|held| held.owner) {
         let text = format!(
@@ -178,7 +178,7 @@ fn load(store: &mut dyn TermStore, rules: &Rules, me: NodeId) -> io::Result<Stan
     if held.as_ref() != Some(&opening) {
         store.save(rules.name(), &opening)?;
     }
-    Ok(Standing { ballot: Some(opening), is_durable: store.is_durable(), unix_ms })
+    Ok(VoterState { ballot: Some(opening), is_durable: store.is_durable(), unix_ms })
 }
 
 fn save_all(store: &mut dyn TermStore, to_do: &Receiver<BallotSave>, done: &mpsc::Sender<Saved>) {

@@ -19,7 +19,7 @@ use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
 use crate::protocol::{Protocol, Reach};
 use crate::recording::{Header, Recorder, Writer};
 use crate::runtime::address::{can_reach, fault, scoped};
-use crate::runtime::ballots::{Ballots, Standings, StoreSlot};
+use crate::runtime::ballots::{Ballots, VoterStates, StoreSlot};
 use crate::runtime::clock::{Clock, generation_now};
 use crate::runtime::contacts::{Contact, Lookup, addresses_of};
 use crate::runtime::driver::{Driver, Names, Parts};
@@ -28,7 +28,7 @@ use crate::runtime::error::StartError;
 use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
 use crate::runtime::node::{Node, Shared};
-use crate::runtime::office::Offices;
+use crate::runtime::shared_election::SharedElections;
 use crate::runtime::reporter::{Reporter, span};
 use crate::runtime::request::Command;
 use crate::runtime::resolver::Resolver;
@@ -383,7 +383,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
     let holder = entropy::holder()?;
     let has_store = store.is_some();
-    let (ballots, standings) = read_ballots(&config, &name, store).await?;
+    let (ballots, voter_states) = read_ballots(&config, &name, store).await?;
     let clock = Clock::start();
     let now = clock.now();
     let header = Header::new(config, identity, seed, now);
@@ -397,9 +397,9 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         }
     };
     protocol.set_reach(now, Reach::of(local));
-    begin(&mut protocol, now, &preload, &lookups, standings);
+    begin(&mut protocol, now, &preload, &lookups, voter_states);
     let reporter = report_start(&protocol, local, &lookups);
-    let offices = Offices::new(&protocol, has_store);
+    let elections = SharedElections::new(&protocol, has_store);
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
     let parts = Parts {
@@ -413,11 +413,11 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         faults,
         ballots,
         snapshot: saved.snapshot,
-        offices: offices.clone(),
+        elections: elections.clone(),
         reporter,
     };
     let driver = Driver::new(protocol, parts);
-    let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, offices, holder }), commands);
+    let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, elections, holder }), commands);
     Ok((node, driver))
 }
 
@@ -443,14 +443,14 @@ fn add_contacts(contacts: &mut Vec<Contact>, further: Vec<SocketAddr>) {
 }
 
 /// Tells a new protocol whom it knows, whom it may ask, and what this voter has voted.
-fn begin(protocol: &mut Recorder<Tape>, now: Instant, preload: &[Record], lookups: &[Lookup], standings: Standings) {
+fn begin(protocol: &mut Recorder<Tape>, now: Instant, preload: &[Record], lookups: &[Lookup], voter_states: VoterStates) {
     if !preload.is_empty() {
         protocol.preload(now, preload);
     }
     protocol.join(now, &addresses_of(lookups));
-    for (election, standing) in standings {
+    for (election, voter_state) in voter_states {
         // Only elections of the configuration were read.
-        let _ = protocol.stand(now, &election, standing);
+        let _ = protocol.start_voting(now, &election, voter_state);
     }
 }
 
@@ -472,15 +472,15 @@ async fn read_ballots(
     config: &Config,
     name: &str,
     store: Option<StoreSlot>,
-) -> Result<(Option<Ballots>, Standings), StartError> {
+) -> Result<(Option<Ballots>, VoterStates), StartError> {
     let of_others = config.elections.iter().filter(|election| !election.is_watched());
     let rules: Vec<_> = of_others.map(crate::election::Rules::new).collect();
     let Some(store) = store.and_then(|store| store.take()).filter(|_| !rules.is_empty()) else {
         let voted = config.elections.iter().find(|election| election.voters.iter().any(|voter| voter == name));
         return voted.map_or(Ok((None, Vec::new())), |election| Err(StartError::NoTermStore(election.name.clone())));
     };
-    let (ballots, standings) = Ballots::open(store, NodeId::from_name(name), rules).await?;
-    Ok((Some(ballots), standings))
+    let (ballots, voter_states) = Ballots::open(store, NodeId::from_name(name), rules).await?;
+    Ok((Some(ballots), voter_states))
 }
 
 /// Starts the task that looks the contacts up, if there are any.

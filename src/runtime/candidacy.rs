@@ -1,8 +1,8 @@
 //! Whether this node is a candidate of one election: what its application wants, and how its work went.
 //!
-//! A node stands while somebody would work as leader, and gives the office up as soon as nobody does. When work has ended it
+//! A node stands while somebody would work as leader, and gives leadership up as soon as nobody does. When work has ended it
 //! rests before it stands again; where it failed soon after it began, each time longer, so that a fault of this node's work
-//! moves the office to another instead of through all terms.
+//! moves leadership to another instead of through all terms.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::time::Instant;
 
 /// Work that fails within so many leases failed quickly.
 const QUICK_LEASES: u32 = 10;
-/// The shortest rest, in leases: by then the office is another's.
+/// The shortest rest, in leases: by then leadership is another's.
 const REST_LEASES: u32 = 2;
 /// The longest rest, where that is longer than the shortest. Chosen: what is mended is tried again within half a minute.
 const REST_MAX: Duration = Duration::from_secs(30);
@@ -83,7 +83,7 @@ impl Candidacy {
         }
     }
 
-    /// The work failed after so long: the office is given up, and left to others for a while.
+    /// The work failed after so long: leadership is given up, and left to others for a while.
     pub(crate) fn failed(&mut self, now: Instant, worked: Duration) {
         let shortest = self.lease * REST_LEASES;
         let rest = shortest.saturating_mul(1 << self.quick_failures.min(DOUBLINGS_MAX)).min(REST_MAX.max(shortest));

@@ -32,7 +32,7 @@ use crate::runtime::hub::Hub;
 use crate::runtime::joiners::Joiners;
 use crate::runtime::mistakes::Facts;
 use crate::runtime::node_metrics::NodeMetrics;
-use crate::runtime::office::Offices;
+use crate::runtime::shared_election::SharedElections;
 use crate::runtime::reporter::Reporter;
 use crate::runtime::request::{Command, Resignation};
 use crate::runtime::snapshot::Snapshot;
@@ -87,8 +87,8 @@ pub(crate) struct Driver {
     saves: u64,
     save_max: Duration,
     snapshot: Option<Snapshot>,
-    offices: Offices,
-    /// Whether somebody waits for what the offices have shown.
+    elections: SharedElections,
+    /// Whether somebody waits for what the elections have shown.
     is_news: bool,
     reporter: Reporter,
     received: Vec<u8>,
@@ -104,7 +104,7 @@ pub(crate) struct Driver {
 }
 
 /// Tells whoever waits if the task ends without a reason; otherwise it comes too late to matter.
-struct Alarm(Arc<Hub>, Offices);
+struct Alarm(Arc<Hub>, SharedElections);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
@@ -131,15 +131,15 @@ pub(crate) struct Parts {
     pub(crate) faults: Option<Faults>,
     pub(crate) ballots: Option<Ballots>,
     pub(crate) snapshot: Option<Snapshot>,
-    pub(crate) offices: Offices,
+    pub(crate) elections: SharedElections,
     pub(crate) reporter: Reporter,
 }
 
 impl Driver {
     pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
-        let Parts { socket, clock, hub, commands, local, names, lookups, faults, ballots, snapshot, offices, reporter } =
+        let Parts { socket, clock, hub, commands, local, names, lookups, faults, ballots, snapshot, elections, reporter } =
             parts;
-        let alarm = Alarm(Arc::clone(&hub), offices.clone());
+        let alarm = Alarm(Arc::clone(&hub), elections.clone());
         #[cfg(feature = "files")]
         let is_voter = ballots.is_some();
         let mut driver = Driver {
@@ -165,7 +165,7 @@ impl Driver {
             saves: 0,
             save_max: Duration::ZERO,
             snapshot,
-            offices,
+            elections,
             is_news: false,
             reporter,
             received: vec![0; RECEIVE_BYTES],
@@ -327,8 +327,8 @@ impl Driver {
 
     /// The term that is given up; none if this node had not begun to act in it.
     fn resign(&mut self, now: Instant, what: &Resignation) -> Result<Option<Term>, ResignError> {
-        let office = self.protocol.election(&what.election).and_then(|election| election.office());
-        let term = office.map(|(term, _)| term);
+        let leadership = self.protocol.election(&what.election).and_then(|election| election.leadership());
+        let term = leadership.map(|(term, _)| term);
         if what.term.is_some() && what.term != term {
             return Err(ResignError::NotLeading);
         }
@@ -340,14 +340,14 @@ impl Driver {
 
     /// Passes on whether the application would lead, and gives up what nobody works in.
     fn stand(&mut self, now: Instant) {
-        let offices = self.offices.clone();
-        for office in offices.iter() {
-            let name = office.rules.name();
-            if office.is_unattended(now) {
-                self.reporter.elections.unattended(name, office.rules.lease());
-                office.candidacy().failed(now, Duration::ZERO);
+        let elections = self.elections.clone();
+        for entry in elections.iter() {
+            let name = entry.rules.name();
+            if entry.is_unattended(now) {
+                self.reporter.elections.unattended(name, entry.rules.lease());
+                entry.candidacy().failed(now, Duration::ZERO);
             }
-            let wanted = office.candidacy().at(now);
+            let wanted = entry.candidacy().at(now);
             if self.protocol.election(name).is_some_and(|election| election.candidacy() != wanted) {
                 // A name that is found is known, and this node's elections do not change.
                 let _ = self.protocol.set_candidacy(now, name, wanted);
@@ -395,7 +395,7 @@ impl Driver {
     /// When the next turn is wanted, if nothing else happens.
     fn deadline(&self) -> Option<Instant> {
         let now = self.rests_since;
-        let rests = self.offices.iter().filter_map(|office| office.candidacy().next_at(now)).min();
+        let rests = self.elections.iter().filter_map(|entry| entry.candidacy().next_at(now)).min();
         let deadlines = [self.protocol.poll_timeout(), self.reporter.next_at(), self.joiners.next_at(), rests];
         deadlines.into_iter().flatten().min()
     }
@@ -403,7 +403,7 @@ impl Driver {
     /// Sends what the protocol has to send, and gathers what it has to tell. A lease that is over is taken back first:
     /// with what is sent then, another node may begin to lead.
     fn flush(&mut self, now: Instant) {
-        self.is_news |= self.offices.curb(now, &self.protocol);
+        self.is_news |= self.elections.curb(now, &self.protocol);
         while let Some(transmit) = self.protocol.poll_transmit(&mut self.sent) {
             if self.faults.as_ref().is_none_or(|faults| faults.lets_out(transmit.to)) {
                 tracing::trace!(target: "tidings::datagram", to = %transmit.to, length = self.sent.len(), "out");
@@ -432,7 +432,7 @@ impl Driver {
         for election in self.changes_asked.tell(|election| self.protocol.change_outcome(election)) {
             self.protocol.stop_change(now, &election);
         }
-        self.is_news |= self.offices.publish(now, &self.protocol);
+        self.is_news |= self.elections.publish(now, &self.protocol);
         if std::mem::take(&mut self.is_news) {
             self.hub.nudge();
         }
@@ -472,7 +472,7 @@ impl Driver {
 
     /// The port is free again, the recording whole and the store closed, before anyone hears that the node has stopped.
     async fn stop(mut self, reason: Stopped) {
-        self.offices.close();
+        self.elections.close();
         self.hub.nudge();
         self.reporter.stopped(&reason);
         let tape = self.protocol.finish();
@@ -508,12 +508,12 @@ impl Driver {
 
     /// Waits for the socket, the timer or a request.
     async fn rest(&mut self, mut timer: Pin<&mut Sleep>) {
-        let offices = self.offices.clone();
-        let mut stirred = pin!(offices.stirred());
+        let elections = self.elections.clone();
+        let mut stirred = pin!(elections.stirred());
         poll_fn(|cx| {
             let mut ready = timer.as_mut().poll(cx).is_ready();
             if stirred.as_mut().poll(cx).is_ready() {
-                // Whoever waits for an office may have looked while it was not wanted.
+                // Whoever waits for leadership may have looked while it was not wanted.
                 self.is_news = true;
                 ready = true;
             }

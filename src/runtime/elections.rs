@@ -11,7 +11,7 @@ use crate::member::NodeId;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::Listener;
 use crate::runtime::node::Node;
-use crate::runtime::office::Office;
+use crate::runtime::shared_election::SharedElection;
 use crate::runtime::request::{Command, Resignation, Who};
 use crate::voters::Version;
 
@@ -65,18 +65,18 @@ impl Node {
     /// The elections that this node votes in or watches, in the order of the configuration.
     #[must_use]
     pub fn elections(&self) -> Vec<ElectionStatus> {
-        self.shared.offices.iter().map(|office| self.status(office)).collect()
+        self.shared.elections.iter().map(|entry| self.status(entry)).collect()
     }
 
     /// One of [`Node::elections`], by its name.
     #[must_use]
     pub fn election(&self, name: &str) -> Option<ElectionStatus> {
-        self.shared.offices.find(name).map(|office| self.status(office))
+        self.shared.elections.find(name).map(|entry| self.status(entry))
     }
 
-    fn status(&self, office: &Office) -> ElectionStatus {
-        let (rules, seats, is_voter) = (&office.rules, office.seats(), office.is_voter());
-        let left = office.grant().map(|grant| grant.left(&self.shared.clock));
+    fn status(&self, entry: &SharedElection) -> ElectionStatus {
+        let (rules, seats, is_voter) = (&entry.rules, entry.seats(), entry.is_voter());
+        let left = entry.grant().map(|grant| grant.left(&self.shared.clock));
         ElectionStatus {
             name: Arc::clone(rules.name()),
             voters: seats.voters.present().cloned().collect(),
@@ -86,10 +86,10 @@ impl Node {
             candidates: seats.candidates().cloned().collect(),
             leader: self.view().leader(rules.name()).cloned(),
             is_voter,
-            candidacy: office.candidacy().at(self.shared.clock.now()).filter(|_| is_voter),
-            term: office.term(),
+            candidacy: entry.candidacy().at(self.shared.clock.now()).filter(|_| is_voter),
+            term: entry.term(),
             lease: left.filter(|left| !left.is_zero()),
-            supporters: office.supporters(),
+            supporters: entry.supporters(),
         }
     }
 
@@ -99,14 +99,14 @@ impl Node {
     /// # Errors
     /// When no such election is configured here.
     pub fn leader(&self, election: &str) -> Result<LeaderWatch, ElectionError> {
-        let office = self.office(election)?;
+        let entry = self.entry(election)?;
         let listener = Listener::new(Arc::clone(&self.shared.hub));
-        let mut watch = LeaderWatch { listener, election: Arc::clone(office.rules.name()), seen: None };
+        let mut watch = LeaderWatch { listener, election: Arc::clone(entry.rules.name()), seen: None };
         watch.seen = watch.current();
         Ok(watch)
     }
 
-    /// Hands an office of this node over to the candidate of the highest priority, of equals to the one that answered last,
+    /// Hands leadership of this node over to the candidate of the highest priority, of equals to the one that answered last,
     /// and waits until this node leads no more: for a few milliseconds mostly, and for a lease at most. With nobody to take
     /// it, it is given up at once.
     ///
@@ -116,7 +116,7 @@ impl Node {
         self.hand_over(election, None).await
     }
 
-    /// As [`Node::resign`], to a voter of one's choice: by its name, or its id. If it does not come in time, the office
+    /// As [`Node::resign`], to a voter of one's choice: by its name, or its id. If it does not come in time, leadership
     /// is open to whoever stands first.
     ///
     /// # Errors
@@ -130,20 +130,20 @@ impl Node {
     }
 
     async fn hand_over(&self, election: &str, to: Option<NodeId>) -> Result<(), ElectionError> {
-        let office = self.office(election)?;
-        let what = Resignation { election: Arc::clone(office.rules.name()), term: None, to };
+        let entry = self.entry(election)?;
+        let what = Resignation { election: Arc::clone(entry.rules.name()), term: None, to };
         let done = self.ask(|answer| Command::Resign(what, answer)).await;
         let given_up = done.map_err(ElectionError::Stopped)?;
         if let Some(term) = given_up.map_err(|error| ElectionError::refused(error, election))? {
             let listener = Listener::new(Arc::clone(&self.shared.hub));
-            let is_over = || office.grant().is_none_or(|grant| grant.term != term);
+            let is_over = || entry.grant().is_none_or(|grant| grant.term != term);
             poll_fn(|cx| listener.poll(cx, |board| (board.stopped.is_some() || is_over()).then_some(()))).await;
         }
         Ok(())
     }
 
-    pub(super) fn office(&self, election: &str) -> Result<&Office, ElectionError> {
-        self.shared.offices.find(election).ok_or_else(|| ElectionError::Unknown(election.to_owned()))
+    pub(super) fn entry(&self, election: &str) -> Result<&SharedElection, ElectionError> {
+        self.shared.elections.find(election).ok_or_else(|| ElectionError::Unknown(election.to_owned()))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::runtime::error::ElectionError;
 use crate::runtime::hub::Listener;
 use crate::runtime::lease::Lease;
 use crate::runtime::node::Node;
-use crate::runtime::office::Grant;
+use crate::runtime::shared_election::Grant;
 use crate::runtime::reporter;
 use crate::runtime::request::Command;
 use crate::time::Instant;
@@ -23,7 +23,7 @@ impl Node {
     /// It waits until this node may act as leader, calls `work` with the lease, and polls the future it returns only
     /// while the lease is valid by the clock.
     ///
-    /// | the work | the office | `lead` |
+    /// | the work | leadership | `lead` |
     /// |---|---|---|
     /// | returns `()` or `Ok` | is handed over at once | returns that, once this node leads no more |
     /// | returns `Err` | is handed over at once | logs a WARN, rests, and calls `work` again when this node is elected again |
@@ -34,9 +34,9 @@ impl Node {
     /// | calls [`Lease::resign`] | is handed over at once | drops the future then, and goes on as above |
     /// | blocks its thread | stays, as long as this node's own task runs | cannot drop it |
     ///
-    /// Work that ended leaves the office to others for two leases, in which this node does not stand. The rest after work
+    /// Work that ended leaves leadership to others for two leases, in which this node does not stand. The rest after work
     /// that failed or panicked within ten leases is twice as long each time in a row, at most 30 s. With `panic = "abort"`
-    /// a panic ends the process, and the lease runs out. Two calls at once run side by side under one lease; the office is
+    /// a panic ends the process, and the lease runs out. Two calls at once run side by side under one lease; leadership is
     /// given up when the last ends, or when one fails. Under [`Stands::Always`](crate::config::Stands) only a failure gives
     /// it up.
     ///
@@ -96,16 +96,16 @@ impl Node {
     /// # Errors
     /// When no such election is configured, this node is no voter of it and has no store to become one, or votes only.
     pub fn candidate(&self, election: &str) -> Result<Candidate, ElectionError> {
-        let office = self.office(election)?;
-        if !office.may_vote() {
-            let voters = office.seats().voters.present().cloned().collect();
+        let entry = self.entry(election)?;
+        if !entry.may_vote() {
+            let voters = entry.seats().voters.present().cloned().collect();
             return Err(ElectionError::NotAVoter { election: election.to_owned(), voters });
         }
-        if office.rules.stands() == Stands::Never {
+        if entry.rules.stands() == Stands::Never {
             return Err(ElectionError::VotesOnly(election.to_owned()));
         }
-        self.shared.offices.change_candidacy(office, Candidacy::join);
-        Ok(Candidate { node: self.clone(), election: Arc::clone(office.rules.name()), works: None })
+        self.shared.elections.change_candidacy(entry, Candidacy::join);
+        Ok(Candidate { node: self.clone(), election: Arc::clone(entry.rules.name()), works: None })
     }
 
     /// Says whether this node may lead from now on: one that may not does not stand, and hands over what it leads. It is for
@@ -114,8 +114,8 @@ impl Node {
     /// # Errors
     /// When no such election is configured.
     pub fn set_eligible(&self, election: &str, is_eligible: bool) -> Result<(), ElectionError> {
-        let office = self.office(election)?;
-        self.shared.offices.change_candidacy(office, |candidacy| candidacy.is_eligible = is_eligible);
+        let entry = self.entry(election)?;
+        self.shared.elections.change_candidacy(entry, |candidacy| candidacy.is_eligible = is_eligible);
         Ok(())
     }
 
@@ -124,8 +124,8 @@ impl Node {
     /// # Errors
     /// When no such election is configured.
     pub fn set_priority(&self, election: &str, priority: u8) -> Result<(), ElectionError> {
-        let office = self.office(election)?;
-        self.shared.offices.change_candidacy(office, |candidacy| candidacy.priority = priority);
+        let entry = self.entry(election)?;
+        self.shared.elections.change_candidacy(entry, |candidacy| candidacy.priority = priority);
         Ok(())
     }
 
@@ -135,16 +135,16 @@ impl Node {
     /// # Errors
     /// When no such election is configured, the word is too long, or the node has stopped.
     pub async fn set_word(&self, election: &str, word: impl Into<Vec<u8>>) -> Result<(), ElectionError> {
-        let name = Arc::clone(self.office(election)?.rules.name());
+        let name = Arc::clone(self.entry(election)?.rules.name());
         let done = self.ask(|answer| Command::SetWord(name, word.into(), answer)).await;
         done.map_err(ElectionError::Stopped)?.map_err(ElectionError::Word)
     }
 
     /// Waits until a term is over for this node, or somebody else works in it.
     async fn given_up(&self, lease: &Lease) -> Result<(), ElectionError> {
-        let office = self.office(lease.election())?;
+        let entry = self.entry(lease.election())?;
         let listener = Listener::new(Arc::clone(&self.shared.hub));
-        let is_done = || lease.grant.is_over() || office.candidacy().has_work() || !office.candidacy().needs_work();
+        let is_done = || lease.grant.is_over() || entry.candidacy().has_work() || !entry.candidacy().needs_work();
         poll_fn(|cx| listener.poll(cx, |board| (board.stopped.is_some() || is_done()).then_some(()))).await;
         Ok(())
     }
@@ -219,21 +219,21 @@ impl Candidate {
     /// Waits until this node may act as leader. Asked again in the same term, it gives another handle on the same lease;
     /// [`Lease::ended`] says when to ask for the next.
     ///
-    /// A node whose lease nobody has taken up for as long as it lasts hands over: the work has to be there when the office
+    /// A node whose lease nobody has taken up for as long as it lasts hands over: the work has to be there when leadership
     /// is. Dropping the future loses nothing.
     ///
     /// # Errors
     /// When the node has stopped.
     pub async fn elected(&mut self) -> Result<Lease, ElectionError> {
-        let (shared, office) = (&self.node.shared, self.node.office(&self.election)?);
+        let (shared, entry) = (&self.node.shared, self.node.entry(&self.election)?);
         let listener = Listener::new(Arc::clone(&shared.hub));
-        // An office that is being given up is none to begin with.
+        // Leadership that is being given up is none to begin with.
         let is_open = |grant: &Arc<Grant>| {
-            let is_wanted = office.candidacy().at(shared.clock.now()).is_some();
+            let is_wanted = entry.candidacy().at(shared.clock.now()).is_some();
             is_wanted && grant.is_open() && grant.is_valid_or_missed(&shared.clock)
         };
         let grant = poll_fn(|cx| {
-            listener.poll(cx, |board| match (board.stopped, office.grant()) {
+            listener.poll(cx, |board| match (board.stopped, entry.grant()) {
                 (Some(stopped), _) => Some(Err(ElectionError::Stopped(stopped))),
                 (None, grant) => Ok(grant.filter(is_open)).transpose(),
             })
@@ -275,7 +275,7 @@ impl Candidate {
         (!grant.is_over()).then(|| now.since(since))
     }
 
-    /// The work failed: the office is handed over, and this node rests.
+    /// The work failed: leadership is handed over, and this node rests.
     fn failed(&mut self, error: &str) {
         let worked = self.put_back().unwrap_or_default();
         reporter::span(self.node.name()).in_scope(|| {
@@ -287,8 +287,8 @@ impl Candidate {
 
     fn change(&self, change: impl FnOnce(&mut Candidacy, Instant)) {
         let (shared, now) = (&self.node.shared, self.node.now());
-        if let Some(office) = shared.offices.find(&self.election) {
-            shared.offices.change_candidacy(office, |candidacy| change(candidacy, now));
+        if let Some(entry) = shared.elections.find(&self.election) {
+            shared.elections.change_candidacy(entry, |candidacy| change(candidacy, now));
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::leader::{Holder, Term, Token, Trigger};
 use crate::runtime::clock::Clock;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::{Hub, Listener};
-use crate::runtime::office::Grant;
+use crate::runtime::shared_election::Grant;
 use crate::runtime::request::{Command, Resignation};
 
 /// The right to act as leader in one term: made by [`Node::lead`](crate::runtime::Node::lead), and renewed by the node
@@ -76,14 +76,14 @@ impl Lease {
         !self.valid_for().is_zero()
     }
 
-    /// Waits until the term is over for this node: it lost or gave up its office, or has stopped. The node's task tells
+    /// Waits until the term is over for this node: it lost or gave up its leadership, or has stopped. The node's task tells
     /// it; when that does not run, [`Lease::is_valid`] knows sooner. The future does not keep the node running.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let (grant, listener) = (Arc::clone(&self.grant), Listener::new(Arc::clone(&self.hub)));
         poll_fn(move |cx| poll_over(&grant, &listener, cx))
     }
 
-    /// Begins to hand the office over to the likeliest candidate, and does not wait until that is done: a future
+    /// Begins to hand leadership over to the likeliest candidate, and does not wait until that is done: a future
     /// that is run by [`Node::lead`](crate::runtime::Node::lead) would be dropped before it heard of it. The lease goes
     /// on until the successor is elected, mostly for a few milliseconds.
     ///

@@ -18,7 +18,7 @@ use crate::runtime::events::Events;
 use crate::runtime::hub::{Hub, Listener};
 use crate::runtime::joiners::JoinError;
 use crate::runtime::node_metrics::NodeMetrics;
-use crate::runtime::office::Offices;
+use crate::runtime::shared_election::SharedElections;
 use crate::runtime::request::{Command, Who};
 use crate::runtime::view::View;
 use crate::time::Instant;
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) local: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) offices: Offices,
+    pub(crate) elections: SharedElections,
     /// Tells this process apart from all others, should it lead.
     pub(crate) holder: Holder,
 }

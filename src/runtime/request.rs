@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Leave,
 }
 
-/// An office to be given up.
+/// Leadership to be given up.
 #[derive(Debug)]
 pub(crate) struct Resignation {
     pub(crate) election: Arc<str>,

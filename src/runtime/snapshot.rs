@@ -286,19 +286,19 @@ mod tests {
         let folder = folder();
         let path = folder.join("view");
         let source = source(&path, "c");
-        let whole = crate::durable::digest(Kind::Snapshot, &body("c", vec![record(2, 0)], 0));
+        let whole = crate::durable::seal(Kind::Snapshot, &body("c", vec![record(2, 0)], 0));
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             assert!(matches!(source.read(), Found::Damaged(_)), "{length}: {:?}", source.read());
         }
         for body in [&b""[..], b"\x02c", b"\x01c\x01\0\0\0", b"\x01c\x01\0\0\0\x09\0x"] {
-            std::fs::write(&path, crate::durable::digest(Kind::Snapshot, body)).unwrap();
+            std::fs::write(&path, crate::durable::seal(Kind::Snapshot, body)).unwrap();
             assert!(matches!(source.read(), Found::Damaged(_)), "{body:?}");
         }
         let foreign = [
             b"my shopping list".to_vec(),
-            crate::durable::digest(Kind::Ballot, b"x"),
-            crate::durable::digest(Kind::Snapshot, &body("other", Vec::new(), 0)),
+            crate::durable::seal(Kind::Ballot, b"x"),
+            crate::durable::seal(Kind::Snapshot, &body("other", Vec::new(), 0)),
         ];
         for bytes in foreign {
             std::fs::write(&path, &bytes).unwrap();
@@ -315,7 +315,7 @@ mod tests {
         let path = folder.join("view");
         for (ago, members, contacts) in [(0, 1, 0), (240_000, 1, 0), (360_000, 0, 1), (u64::MAX, 0, 1)] {
             let bytes = body("c", vec![record(2, 0)], unix_ms().saturating_sub(ago));
-            std::fs::write(&path, crate::durable::digest(Kind::Snapshot, &bytes)).unwrap();
+            std::fs::write(&path, crate::durable::seal(Kind::Snapshot, &bytes)).unwrap();
             let saved = source(&path, "c").start().unwrap();
             assert_eq!((saved.members.len(), saved.contacts.len()), (members, contacts), "{ago} ms ago");
         }

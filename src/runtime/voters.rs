@@ -50,7 +50,7 @@ impl ChangesAsked {
 
 impl Node {
     /// Makes these the voters of an election, and waits until that is agreed: more than half of those before and more than
-    /// half of these have saved it, and these alone vote. It takes a few round trips and saves; nobody loses the office by
+    /// half of these have saved it, and these alone vote. It takes a few round trips and saves; nobody loses leadership by
     /// it. Any node that has the election in its configuration may ask, whoever leads does it, and a leader that is none
     /// of these hands over to one that is.
     ///
@@ -98,12 +98,12 @@ impl Node {
         voters: impl IntoIterator<Item = N>,
         is_forced: bool,
     ) -> Result<(), ElectionError> {
-        let office = self.office(election)?;
-        if office.rules.is_watched() {
+        let entry = self.entry(election)?;
+        if entry.rules.is_watched() {
             return Err(ElectionError::NotAVoter { election: election.to_owned(), voters: Vec::new() });
         }
         let list = voters.into_iter().map(Into::into).collect();
-        let asked = VotersAsked { election: Arc::clone(office.rules.name()), list, is_forced };
+        let asked = VotersAsked { election: Arc::clone(entry.rules.name()), list, is_forced };
         let done = self.ask(|answer| Command::ChangeVoters(asked, answer)).await;
         done.map_err(ElectionError::Stopped)?.map_err(ElectionError::Voters)
     }

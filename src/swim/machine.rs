@@ -288,7 +288,7 @@ impl Machine {
         self.events.push(event);
     }
 
-    /// Counts a datagram that was rejected for what its election_message said.
+    /// Counts a datagram that was rejected for what its election message said.
     pub(crate) fn reject(&mut self, reason: Rejected) {
         self.metrics.rejected.count(reason);
     }

@@ -61,7 +61,7 @@ enum Stage {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wanted {
     /// The accuser's standing ping, or another one to a suspect that speaks.
-    Standing,
+    AskAgain,
     /// This try (1 to 3) of the last ping, with a self-test at the first.
     LastPing(u8),
     /// Judge.
@@ -211,14 +211,14 @@ impl Suspicion {
     }
 
     /// Begins the standing pings of an accuser, the next an eighth of P from now.
-    pub(crate) fn stand(&mut self, now: Instant) {
+    pub(crate) fn keep_asking(&mut self, now: Instant) {
         if self.standing.is_none() {
             self.standing = Some(now + self.pace.tolerance / 8);
         }
     }
 
     /// Nobody answers us, whom we ask in turn: this one is not asked on its own any more.
-    pub(crate) fn stand_down(&mut self) {
+    pub(crate) fn stop_asking(&mut self) {
         self.standing = None;
         self.insisting = None;
     }
@@ -295,11 +295,11 @@ impl Suspicion {
     pub(crate) fn next_wanted(&mut self, now: Instant) -> Option<Wanted> {
         if let Some(at) = self.standing.filter(|at| *at <= now) {
             self.standing = Some(at.max(now) + self.pace.tolerance / 8);
-            return Some(Wanted::Standing);
+            return Some(Wanted::AskAgain);
         }
         if let Some((_, every)) = self.insisting.filter(|(at, _)| *at <= now) {
             self.insisting = Some((now + every, every));
-            return Some(Wanted::Standing);
+            return Some(Wanted::AskAgain);
         }
         if self.next <= now {
             let attempt = if let Stage::Asking(sent) = self.stage { sent + 1 } else { 1 };
@@ -486,9 +486,9 @@ mod tests {
     #[test]
     fn an_accuser_pings_every_eighth_of_p() {
         let mut suspicion = heard(1_000, 1_000);
-        suspicion.stand(at(1_000));
+        suspicion.keep_asking(at(1_000));
         suspicion.plan(at(1_000), at(4_000), PACE.rto, Duration::ZERO);
-        assert_eq!(transcript(suspicion, 2_200), ["1375 Standing", "1750 Standing", "2125 Standing"]);
+        assert_eq!(transcript(suspicion, 2_200), ["1375 AskAgain", "1750 AskAgain", "2125 AskAgain"]);
     }
 
     #[test]

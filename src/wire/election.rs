@@ -1,6 +1,6 @@
-//! The bytes of a election_message and of the context it is about.
+//! The bytes of an election message and of the context it is about.
 //!
-//! Every election_message has the same four fields, and two kinds a configuration of voters after them. What a kind does not use is
+//! Every election message has the same four fields, and two kinds a configuration of voters after them. What a kind does not use is
 //! written as 0 and not read, so that a later release may use it.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::leader::{Term, Trigger};
 use crate::voters::{Version, Voters};
 
 mod kind {
-    pub(super) const SOUNDING: u8 = 1;
+    pub(super) const LEADER_CHECK: u8 = 1;
     pub(super) const PRE_VOTE: u8 = 2;
     pub(super) const VOTE: u8 = 3;
     pub(super) const HEARTBEAT: u8 = 4;
@@ -43,7 +43,7 @@ fn micros(span: Duration, most: u64) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(most).min(most)
 }
 
-/// A election_message's four fields: its kind, a term, a round and what else it says.
+/// An election message's four fields: its kind, a term, a round and what else it says.
 #[derive(Encode, Decode)]
 pub(super) struct ElectionMessageBody {
     kind: u8,
@@ -55,7 +55,7 @@ pub(super) struct ElectionMessageBody {
 impl From<&ElectionMessage> for ElectionMessageBody {
     fn from(election_message: &ElectionMessage) -> Self {
         let (kind, term, round, detail) = match *election_message {
-            ElectionMessage::Sounding { term, round } => (kind::SOUNDING, term, round, 0),
+            ElectionMessage::LeaderCheck { term, round } => (kind::LEADER_CHECK, term, round, 0),
             ElectionMessage::PreVote { term, round } => (kind::PRE_VOTE, term, round, 0),
             ElectionMessage::Vote { term, round, hand_over } => (kind::VOTE, term, round, hand_over.map_or(0, |term| term.0)),
             ElectionMessage::Heartbeat { term, round, trigger, turn } => {
@@ -102,7 +102,7 @@ impl ElectionMessage {
         let round = Round(u32::try_from(round).map_err(|_| Rejected::Malformed)?);
         let question = |base: u8| Question::ALL.get(usize::from(kind - base)).copied().ok_or(Rejected::Kind);
         Ok(match kind {
-            kind::SOUNDING => ElectionMessage::Sounding { term, round },
+            kind::LEADER_CHECK => ElectionMessage::LeaderCheck { term, round },
             kind::PRE_VOTE => ElectionMessage::PreVote { term, round },
             kind::VOTE => ElectionMessage::Vote { term, round, hand_over: (detail > 0).then_some(Term(detail)) },
             kind::HEARTBEAT => {

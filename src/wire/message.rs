@@ -55,7 +55,7 @@ pub(crate) enum Message {
     SyncRequest { nonce: Nonce },
     /// The answer to the first `done` items of a request.
     SyncReply { nonce: Nonce, done: u16 },
-    /// A election_message between voters, for this start of the receiver.
+    /// An election message between voters, for this start of the receiver.
     Election { to: Digest, context: Context, election_message: ElectionMessage },
     /// A kind of a later release, which has no fields of its own: what it asks is not done, its items are news.
     Unknown { kind: u8 },

@@ -12,6 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::strict::{body_of, digest};
 use super::*;
+use crate::election::{Context, Message as ElectionMessage, Progress, Question, Round};
 use crate::leader::{Term, Trigger};
 use crate::member::{Generation, Incarnation, NodeId, Record, canonical};
 use crate::voters::{Version, Voters};
@@ -164,7 +165,7 @@ fn election_message(number: u64) -> ElectionMessage {
     let (term, round) = (Term((number >> 4) % (Term::LIMIT - 1) + 1), Round(number as u32));
     let asked = Question::ALL[number as usize % Question::ALL.len()];
     match number % 13 {
-        0 => ElectionMessage::Sounding { term, round },
+        0 => ElectionMessage::LeaderCheck { term, round },
         1 => ElectionMessage::PreVote { term, round },
         2 => ElectionMessage::Vote { term, round, hand_over: (number & 16 > 0).then_some(term) },
         3 => {
@@ -318,7 +319,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The strictness of the reader is this: what it accepts is what the writer would have written, but for what it skips:
-/// items of unknown kinds, what follows the known fields of a body, unknown flags, and what a election_message does not use.
+/// items of unknown kinds, what follows the known fields of a body, unknown flags, and what an election message does not use.
 #[test]
 fn what_is_accepted_is_canonical() {
     let (accepted, rejected, skipped) = (Cell::new(0), Cell::new(0), Cell::new(0));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::golden::{DEPARTURE, SENDER, codec, goldens, suspicion};
 use super::*;
+use crate::election::{Message as ElectionMessage, Question, Round};
 use crate::leader::{Term, Trigger};
 
 /// Fills in the tag as `docs/wire.md` has it.
@@ -336,7 +337,7 @@ fn what_an_election_message_does_not_use_yet_is_not_read() {
         }
     };
     let (term, round) = (Term(7), Round(3));
-    assert_eq!(read(1, 3, 9), ElectionMessage::Sounding { term, round });
+    assert_eq!(read(1, 3, 9), ElectionMessage::LeaderCheck { term, round });
     assert_eq!(read(2, 3, 9), ElectionMessage::PreVote { term, round });
     assert_eq!(read(9, 3, 9), ElectionMessage::Granted { asked: Question::PreVote, term, round });
     assert_eq!(read(24, 3, 9), ElectionMessage::Resign { term });

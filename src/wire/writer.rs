@@ -109,9 +109,8 @@ mod tests {
     use crate::voters::Version;
     use crate::wire::golden::{DEPARTURE, NONCE, OTHER, RECORD, SENDER, SENDER_STATE, codec, suspicion};
     use crate::wire::strict::body_of;
-    use crate::wire::{
-        Accusation, ChangeRef, Codec, Context, Departure, ElectionMessage, Question, Range, RecordRef, Round, Terms,
-    };
+    use crate::election::{Context, Message as ElectionMessage, Question, Round};
+    use crate::wire::{Accusation, ChangeRef, Codec, Departure, Range, RecordRef, Terms};
 
     #[test]
     fn a_writer_never_outgrows_its_limit() {

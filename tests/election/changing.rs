@@ -52,7 +52,7 @@ fn three_voters_become_five_and_three_again() {
     nodes.iter().for_each(|node| knows(node, &FIVE));
     let status = nodes[4].election("default").unwrap();
     assert_eq!((status.quorum, status.is_voter), (3, true));
-    assert_eq!(agree(&nodes, Term(0)).term, first.term, "nobody lost the office by it");
+    assert_eq!(agree(&nodes, Term(0)).term, first.term, "nobody lost leadership by it");
     let told = read_until(&mut events, "voters_changed", "");
     let Event::VotersChanged { election, next, .. } = &told.last().unwrap().event else { panic!("{told:?}") };
     assert!(&**election == "default" && next.as_ref().is_some_and(|next| next.len() == 5), "{told:?}");

@@ -106,7 +106,7 @@ async fn let_others_run() {
     .await;
 }
 
-/// Has the office handed over, again if another was faster, until this node holds it in a term above `term`.
+/// Has leadership handed over, again if another was faster, until this node holds it in a term above `term`.
 #[track_caller]
 fn hand_to(node: &Node, nodes: &[Node], term: Term) {
     let handed = within(PATIENCE, async {

@@ -1,4 +1,4 @@
-//! How an office is given up, and to whom.
+//! How leadership is given up, and to whom.
 
 use tidings::leader::{Term, Trigger};
 use tidings::runtime::ElectionError;

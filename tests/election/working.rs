@@ -1,4 +1,4 @@
-//! An office is held only where somebody works: who stands, and what each end of the work comes to.
+//! Leadership is held only where somebody works: who stands, and what each end of the work comes to.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;

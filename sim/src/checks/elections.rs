@@ -161,7 +161,7 @@ fn elected(trigger: Trigger) -> &'static str {
 fn lost(reason: LossReason) -> &'static str {
     match reason {
         LossReason::LeaseRanOut => "own lease lost",
-        LossReason::Resigned => "own office given up",
-        _ => "own office lost",
+        LossReason::Resigned => "own leadership given up",
+        _ => "own leadership lost",
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings::{Instant, Member, NodeId, Protocol, State};
 
 use crate::app::App;
-use crate::checks::idle::Offices;
+use crate::checks::idle::Leaderships;
 use crate::checks::sight::Sight;
 use crate::fault::{Fault, Planned};
 use crate::scenario::{Configs, Scenario};
@@ -37,7 +37,7 @@ pub struct Settling {
     /// A moment, and how many datagrams and bytes had been sent then.
     mark: (Instant, u64, u64),
     /// What its elections had come to then.
-    offices: Offices,
+    leaderships: Leaderships,
 }
 
 impl Settling {
@@ -45,7 +45,7 @@ impl Settling {
     #[must_use]
     pub fn new(since: Instant, scenario: &Scenario, configs: &Configs) -> Self {
         let (settled, mark) = (None, (since, 0, 0));
-        Settling { since, bound: bound(scenario, configs), settled, mark, offices: Offices::default() }
+        Settling { since, bound: bound(scenario, configs), settled, mark, leaderships: Leaderships::default() }
     }
 
     /// Looks whether everything is in order; the first thing that is not, if something is not.
@@ -70,7 +70,7 @@ impl Settling {
     /// Begins to measure the datagram rate.
     pub fn begin_idle<A: App, W: Watch>(&mut self, world: &World<A, W>) {
         self.mark = (world.now(), world.trace().datagrams(), world.trace().bytes());
-        self.offices = Offices::of(world);
+        self.leaderships = Leaderships::of(world);
     }
 
     /// Whether the datagram rate since then is that of an idle cluster.
@@ -89,7 +89,7 @@ impl Settling {
         // Whoever greets a contact sends its whole record.
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
         let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
-        let due = self.offices.due(world, world.now().since(since));
+        let due = self.leaderships.due(world, world.now().since(since));
         let datagrams = share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + due.messages + due.news;
         let most = (datagrams, (share + due.news) * bytes_each + due.messages * MESSAGE_BYTES);
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {

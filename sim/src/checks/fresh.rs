@@ -16,12 +16,12 @@ use crate::watch::Life;
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
     /// By election and host.
-    offices: BTreeMap<(usize, u32), Office>,
+    leaderships: BTreeMap<(usize, u32), Leadership>,
 }
 
-/// Somebody's office in one term.
+/// Somebody's leadership in one term.
 #[derive(Debug)]
-struct Office {
+struct Leadership {
     term: Term,
     /// The latest that its clock had said when it was last looked at.
     seen: Instant,
@@ -32,13 +32,13 @@ struct Office {
 impl Fresh {
     /// Whether answers to a host are of interest now.
     pub(super) fn awaits(&self, host: u32) -> bool {
-        self.offices.iter().any(|((_, of), office)| *of == host && office.woke.is_some())
+        self.leaderships.iter().any(|((_, of), leadership)| *of == host && leadership.woke.is_some())
     }
 
     /// A voter's answer to a heartbeat has arrived, which was sent then.
     pub(super) fn answered(&mut self, host: u32, election: usize, term: Term, voter: NodeId, sent: Instant) {
-        let office = self.offices.get_mut(&(election, host)).filter(|office| office.term == term);
-        if let Some((woke, voters)) = office.and_then(|office| office.woke.as_mut()) {
+        let leadership = self.leaderships.get_mut(&(election, host)).filter(|leadership| leadership.term == term);
+        if let Some((woke, voters)) = leadership.and_then(|leadership| leadership.woke.as_mut()) {
             if sent >= *woke {
                 voters.insert(voter);
             }
@@ -47,7 +47,7 @@ impl Fresh {
 
     pub(super) fn lives(&mut self, host: u32, life: Life) {
         if matches!(life, Life::Started | Life::Crashed | Life::Left | Life::Superseded) {
-            self.offices.retain(|(_, of), _| *of != host);
+            self.leaderships.retain(|(_, of), _| *of != host);
         }
     }
 
@@ -69,22 +69,22 @@ impl Fresh {
         (place, host): (usize, u32),
         election: &Election,
     ) -> Option<Violation> {
-        let Some((term, _)) = election.office() else {
-            self.offices.remove(&(place, host));
+        let Some((term, _)) = election.leadership() else {
+            self.leaderships.remove(&(place, host));
             return None;
         };
-        let office = self.offices.entry((place, host)).or_insert(Office { term, seen: latest, woke: None });
-        if office.term != term {
-            *office = Office { term, seen: latest, woke: None };
+        let leadership = self.leaderships.entry((place, host)).or_insert(Leadership { term, seen: latest, woke: None });
+        if leadership.term != term {
+            *leadership = Leadership { term, seen: latest, woke: None };
         }
-        if latest.since(office.seen) > election.rules().heartbeat() * 2 {
-            office.woke = Some((now, BTreeSet::new()));
+        if latest.since(leadership.seen) > election.rules().heartbeat() * 2 {
+            leadership.woke = Some((now, BTreeSet::new()));
         }
-        office.seen = latest;
-        let (woke, voters) = office.woke.as_ref()?;
+        leadership.seen = latest;
+        let (woke, voters) = leadership.woke.as_ref()?;
         let me = election.me();
         if is_quorum(election.rules().electorate(), |id| id == me || voters.contains(&id)) {
-            office.woke = None;
+            leadership.woke = None;
             return None;
         }
         election.lease(latest)?;

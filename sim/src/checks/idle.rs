@@ -15,15 +15,15 @@ use crate::world::{Host, World};
 const ROUNDS_ASKED: u64 = 5;
 /// Rounds that it asks for votes at most, in two leases: those, and two more half a lease apart.
 const ROUNDS_FOR_VOTES: u64 = 7;
-/// How often whoever leads changes its record in a term: when it takes the office and when it loses it.
+/// How often whoever leads changes its record in a term: when it takes leadership and when it loses it.
 const RECORDS_A_TERM: u64 = 2;
 
 /// How often the hosts of a world stood and were elected so far, by election.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Offices(Vec<Office>);
+pub(super) struct Leaderships(Vec<Leadership>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Office {
+struct Leadership {
     /// By host.
     campaigns: Vec<u64>,
     terms: u64,
@@ -37,26 +37,26 @@ pub(super) struct Due {
     pub(super) news: u64,
 }
 
-impl Offices {
+impl Leaderships {
     pub(super) fn of<A: App, W: Watch>(world: &World<A, W>) -> Self {
-        let office = |election: &ElectionConfig| {
+        let leadership = |election: &ElectionConfig| {
             let counts = |host: &Host<A>| {
                 let election = host.protocol().and_then(|protocol| protocol.election(&election.name));
                 election.map(|election| election.counts()).unwrap_or_default()
             };
-            Office {
+            Leadership {
                 campaigns: world.hosts().iter().map(|host| counts(host).campaigns).collect(),
                 terms: world.hosts().iter().map(|host| counts(host).terms_won).sum(),
             }
         };
-        Offices(world.config().elections.iter().map(office).collect())
+        Leaderships(world.config().elections.iter().map(leadership).collect())
     }
 
     /// What elections may have sent since.
     pub(super) fn due<A: App, W: Watch>(&self, world: &World<A, W>, span: Duration) -> Due {
         let running = world.hosts().iter().filter(|host| host.runs()).count() as u64;
         let fanout = world.configs().all().map(|config| config.forward_fanout as u64).max().unwrap_or_default();
-        let now = Offices::of(world);
+        let now = Leaderships::of(world);
         let pairs = self.0.iter().zip(&now.0).zip(&world.config().elections);
         pairs.fold(Due::default(), |sum, ((before, after), election)| {
             let terms =
@@ -71,9 +71,9 @@ impl Offices {
     }
 }
 
-impl Office {
+impl Leadership {
     /// How many rounds the candidates may have asked: an attempt lasts a lease, and one may have been under way.
-    fn rounds_since(&self, before: &Office, leases: u64) -> u64 {
+    fn rounds_since(&self, before: &Leadership, leases: u64) -> u64 {
         let grown = self.campaigns.iter().zip(&before.campaigns).map(|(now, then)| now.saturating_sub(*then));
         grown.filter(|attempts| *attempts > 0).map(|attempts| (attempts + 1).min(leases + 1) * ROUNDS_ASKED).sum()
     }
@@ -98,7 +98,7 @@ fn messages_asked(voters: u64, rounds: u64, terms: u64) -> u64 {
     (rounds * 2 + terms * (ROUNDS_FOR_VOTES * 2 + 1)) * voters.saturating_sub(1)
 }
 
-/// Messages that keep an office: a heartbeat and its answer on each of a leader's links, and where some may not be able to
+/// Messages that keep leadership: a heartbeat and its answer on each of a leader's links, and where some may not be able to
 /// vote for long, as many again of each of a minority that asks whether it might lead.
 fn messages_kept(scenario: &Scenario, election: &ElectionConfig, voters: u64, span: Duration) -> u64 {
     let rounds = nanos(span) / nanos(election.heartbeat).max(1) + 2;
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn who_stands_may_ask_five_times_a_lease_and_no_oftener() {
-        let office = |campaigns: &[u64]| Office { campaigns: campaigns.to_vec(), terms: 0 };
-        let before = office(&[3, 9]);
+        let leadership = |campaigns: &[u64]| Leadership { campaigns: campaigns.to_vec(), terms: 0 };
+        let before = leadership(&[3, 9]);
         let rows: [(&str, &[u64], u64); 4] = [
             ("no host stands", &[3, 9], 0),
             ("one stood once, another time may have been under way", &[3, 10], 10),
@@ -121,7 +121,7 @@ mod tests {
             ("one stood oftener than there were leases", &[3, 509], 55),
         ];
         for (why, after, rounds) in rows {
-            assert_eq!(office(after).rounds_since(&before, 10), rounds, "{why}");
+            assert_eq!(leadership(after).rounds_since(&before, 10), rounds, "{why}");
         }
         assert_eq!(messages_asked(5, 55, 0), 440, "each of four others is asked and answers");
         assert_eq!(messages_asked(2, 0, 3), 45);

@@ -45,7 +45,7 @@ pub(super) struct Held {
     /// In true time.
     pub(super) since: Instant,
     pub(super) until: Instant,
-    /// Whether its host was handing the office over when last looked at.
+    /// Whether its host was handing leadership over when last looked at.
     hands_over: bool,
 }
 
@@ -96,7 +96,7 @@ impl Leases {
             let Some(lease) = lease else {
                 if let Some(held) = held.filter(|held| held.until > now) {
                     held.until = now;
-                    if election.office().is_some() {
+                    if election.leadership().is_some() {
                         sometimes.note("lease doubted");
                     }
                 }
@@ -126,7 +126,7 @@ impl Leases {
                 let falls = broken.as_ref().is_some_and(|broken| broken.check == "terms-rise");
                 let is_promised = self.one_leader && (self.exclusive || !falls);
                 found = found.or(asked(broken, is_promised, "terms fall, as they may", sometimes));
-                found = found.or(kept_office(now, host, election).filter(|_| handed_over));
+                found = found.or(kept_leadership(now, host, election).filter(|_| handed_over));
             }
             let overlap = of.overlap(now, host, name);
             found = found.or(asked(overlap, self.exclusive, "leases overlap, as they may", sometimes));
@@ -179,8 +179,8 @@ impl Leases {
 }
 
 /// A host leads a new term by an attempt of a leader's to be elected anew: not when it was handing over.
-fn kept_office(now: Instant, host: u32, election: &Election) -> Option<Violation> {
-    let (term, _) = election.office().filter(|(_, trigger)| *trigger == Trigger::Outrun)?;
+fn kept_leadership(now: Instant, host: u32, election: &Election) -> Option<Violation> {
+    let (term, _) = election.leadership().filter(|(_, trigger)| *trigger == Trigger::Outrun)?;
     let name = election.rules().name();
     Some(Violation {
         check: "hands-over",

@@ -44,7 +44,7 @@ pub const MUST_HAPPEN: &[&str] = &[
     "elected: handed over",
     "elected: outrun",
     "own lease lost",
-    "own office given up",
+    "own leadership given up",
     "lease doubted",
     "refused by promise",
     "save failed",

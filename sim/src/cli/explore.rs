@@ -50,7 +50,7 @@ pub(crate) struct Args {
     /// Times that a voter does not run its timers though they are due
     #[arg(long, value_name = "N")]
     stalls: Option<u32>,
-    /// Times that a voter may stand for office, over all voters and restarts
+    /// Times that a voter may stand for election, over all voters and restarts
     #[arg(long, value_name = "N")]
     campaigns: Option<u64>,
     /// Messages that may arrive in a later step than they were sent in
@@ -161,7 +161,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
     }
     let how = if all.is_complete { "all of them" } else { "not all" };
     writeln!(out, "{} distinct states in all worlds, {how}", all.states)?;
-    // A search in which nobody ever loses the office, and nobody follows, proves little.
+    // A search in which nobody ever loses leadership, and nobody follows, proves little.
     let is_seen = all.terms >= 2 && all.handed_over > 0 && all.ran_out > 0 && all.changed > 0;
     let is_whole = all.is_complete && is_seen;
     if !is_seen {

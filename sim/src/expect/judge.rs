@@ -229,7 +229,7 @@ impl Expect {
         opinions.and_then(|opinions| opinions.get(about as usize)).copied().unwrap_or_default()
     }
 
-    /// What a host believes of a member: of its life, or of its office if this is an opinion of that.
+    /// What a host believes of a member: of its life, or of its leadership if this is an opinion of that.
     fn opinion_like(&self, like: Opinion, observer: u32, about: u32) -> Opinion {
         if like == Opinion::Over && !self.hosts.get(about as usize).is_some_and(|host| host.is_up) {
             return Opinion::Over;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use tidings::election::{
-    Ballot, Change, Context, Election, Message, Liveness, Question, Rules, Save, SaveOutcome, Standing,
+    Ballot, Change, Context, Election, Liveness, Message, Question, Rules, Save, SaveOutcome, VoterState,
 };
 use tidings::leader::{LossReason, Trigger};
 use tidings::{Instant, NodeId, Term};
@@ -232,15 +232,15 @@ impl State {
         (0..self.voters.len()).filter(|voter| self.runs[*voter])
     }
 
-    /// How often somebody stood for office.
+    /// How often somebody stood for election.
     pub(super) fn campaigns(&self) -> u64 {
         let present = self.voters.iter().map(|voter| voter.counts().campaigns).sum::<u64>();
         self.campaigns_past + present - self.campaigns_before
     }
 
-    /// Whether somebody leads that was handed the office.
+    /// Whether somebody leads that was handed leadership.
     pub(super) fn is_handed_over(&self) -> bool {
-        self.voters.iter().any(|voter| voter.office().is_some_and(|(_, trigger)| trigger == Trigger::HandedOver))
+        self.voters.iter().any(|voter| voter.leadership().is_some_and(|(_, trigger)| trigger == Trigger::HandedOver))
     }
 
     /// Whether a lease ran out with the last step.
@@ -369,7 +369,7 @@ impl State {
             }
             Choice::Idle(voter) => {
                 next.idles -= 1;
-                let led = next.voters[voter].office().map(|(term, _)| term);
+                let led = next.voters[voter].leadership().map(|(term, _)| term);
                 next.idle[voter] = Some((next.now, led));
                 next.call(Step::Idle(voter), voter, |voter, now| voter.set_candidacy(now, None));
             }
@@ -537,7 +537,7 @@ fn start(rules: &Rules, id: NodeId, now: Instant, ballot: Option<Ballot>, disks:
     let mut election = Election::new(rules.clone(), id, 1, now);
     let keeps = disks != Disks::Memory;
     let unix_ms = if keeps { BEGAN_MS } else { BEGAN_MS + now.as_nanos() / 1_000_000 };
-    election.stand(now, Standing { ballot: ballot.filter(|_| keeps), is_durable: keeps, unix_ms });
+    election.start_voting(now, VoterState { ballot: ballot.filter(|_| keeps), is_durable: keeps, unix_ms });
     election
 }
 

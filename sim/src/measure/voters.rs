@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Context, Election, Message, Liveness, Rules, Save, SaveOutcome, Standing};
+use tidings::election::{Ballot, Context, Election, Liveness, Message, Rules, Save, SaveOutcome, VoterState};
 use tidings::{Instant, NodeId};
 
 use crate::random::Random;
@@ -146,8 +146,10 @@ impl<'a> Net<'a> {
                 other.hint(self.now, self.rules.voters()[place].0, Liveness::Alive);
             }
         }
-        election
-            .stand(self.now, Standing { ballot: Some(ballot.clone()), is_durable: self.around.is_durable, unix_ms });
+        election.start_voting(
+            self.now,
+            VoterState { ballot: Some(ballot.clone()), is_durable: self.around.is_durable, unix_ms },
+        );
         let seat = &mut self.seats[place];
         (seat.disk, seat.saving, seat.election) = (Some(ballot), None, Some(election));
         (0..self.seats.len()).for_each(|place| self.drain(place));

@@ -218,7 +218,7 @@ impl Draw<'_> {
         for _ in 0..count {
             let fault = Fault::ChangeVoters { hosts: self.aim(), voters: self.list() };
             let planned = self.planned(fault);
-            // In the midst of it the office changes hands, or somebody who matters is gone for a while.
+            // In the midst of it leadership changes hands, or somebody who matters is gone for a while.
             let meanwhile = match self.random.below(if many { 4 } else { 1 }) {
                 0 => None,
                 1 => Some(self.resign()),

@@ -248,7 +248,7 @@ impl<'a> Draw<'a> {
     fn leave(&mut self) -> Planned {
         let hosts = self.few_hosts();
         let count = hosts.len() as u32;
-        // Long enough that most have said their farewell; the others are ended in the midst of it.
+        // Long enough that most have said their resignation; the others are ended in the midst of it.
         let lasts = self.span(MS * 200, self.stall_tolerance * 3);
         let leave = self.at_some_time(Fault::Leave { hosts: Hosts::These(hosts) }, lasts);
         if self.random.permille(500) && self.may_go >= count {

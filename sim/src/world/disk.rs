@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tidings::Protocol;
 use tidings::config::{ElectionConfig, Stands};
-use tidings::election::{Ballot, SaveOutcome, Standing, TermStore};
+use tidings::election::{Ballot, SaveOutcome, TermStore, VoterState};
 
 use crate::app::App;
 use crate::random::{Random, nanos};
@@ -54,7 +54,7 @@ impl Writes {
 
 impl<A: App, W: Watch> World<A, W> {
     /// A process that starts reads its disk and stands in every election that it votes in.
-    pub(super) fn stand(&mut self, host: u32, protocol: &mut Protocol) {
+    pub(super) fn start_voting(&mut self, host: u32, protocol: &mut Protocol) {
         let one = &mut self.hosts[host as usize];
         let (read, me) = (one.clock.read(self.now), one.id);
         one.ballots.unheard.clear();
@@ -71,24 +71,24 @@ impl<A: App, W: Watch> World<A, W> {
                 debug_assert!(known.is_ok(), "it is configured");
             }
             let found = self.load(host, &name);
-            let standing = self.standing(host, found.clone());
-            let opening = Ballot::opening(found.clone(), me, standing.unix_ms, promise);
+            let voter_state = self.voter_state(host, found.clone());
+            let opening = Ballot::opening(found.clone(), me, voter_state.unix_ms, promise);
             if self.scenario.disks == Disks::File && found.as_ref() != Some(&opening) {
                 // What it may be bound by after its next start has to be safe before it promises anything.
                 self.write(host, place, None, opening);
                 continue;
             }
-            let known = protocol.stand(read, &name, Standing { ballot: Some(opening), ..standing });
+            let known = protocol.start_voting(read, &name, VoterState { ballot: Some(opening), ..voter_state });
             debug_assert!(known.is_ok(), "it is configured");
         }
     }
 
     /// What a voter starts from, by its disk and its wall clock.
-    fn standing(&self, host: u32, ballot: Option<Ballot>) -> Standing {
+    fn voter_state(&self, host: u32, ballot: Option<Ballot>) -> VoterState {
         let one = &self.hosts[host as usize];
         let since = one.clock.read(self.now).since(one.ballots.began);
         let unix_ms = one.wall + nanos(since) / 1_000_000;
-        Standing { ballot, is_durable: self.scenario.disks == Disks::File, unix_ms }
+        VoterState { ballot, is_durable: self.scenario.disks == Disks::File, unix_ms }
     }
 
     /// What the disk holds. One that is torn is put aside, and its voter begins as a new one.
@@ -162,7 +162,7 @@ impl<A: App, W: Watch> World<A, W> {
     /// The process hears what came of a write, when it runs again if it is stopped.
     fn hear_of_write(&mut self, write: Write, outcome: SaveOutcome) {
         let (host, now) = (write.host, self.now);
-        let standing = self.standing(host, Some(write.ballot.clone()));
+        let voter_state = self.voter_state(host, Some(write.ballot.clone()));
         let name: Arc<str> = self.config.elections[write.election].name.as_str().into();
         let one = &mut self.hosts[host as usize];
         if one.is_stopped() {
@@ -173,7 +173,7 @@ impl<A: App, W: Watch> World<A, W> {
         match (write.number, outcome) {
             (Some(number), _) => protocol.handle_saved(local, &name, number, outcome),
             (None, SaveOutcome::Done) => {
-                let known = protocol.stand(local, &name, standing);
+                let known = protocol.start_voting(local, &name, voter_state);
                 debug_assert!(known.is_ok(), "it is configured");
             }
             // It tries again until it can.

@@ -175,7 +175,7 @@ impl<A: App, W: Watch> World<A, W> {
             protocol.set_reach(local, reach);
         }
         call(&mut protocol, local);
-        self.stand(host, &mut protocol);
+        self.start_voting(host, &mut protocol);
         let one = &mut self.hosts[host as usize];
         one.protocol = Some(protocol);
         if one.is_stopped() {

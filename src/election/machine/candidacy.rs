@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::election::campaign::Campaign;
+use crate::election::candidate::Candidate;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
@@ -15,7 +15,7 @@ use crate::election::message::{Message, Question, Round};
 
 use super::{Election, Liveness};
 
-/// How many leases a candidate stands before it asks a leader of a lower priority for the office. Chosen: a restart that
+/// How many leases a candidate stands before it asks a leader of a lower priority for leadership. Chosen: a restart that
 /// fails at once moves nothing.
 const SETTLED_LEASES: u32 = 2;
 /// How often that doubles at most: once with each request.
@@ -23,7 +23,7 @@ const DOUBLINGS_MAX: u32 = 6;
 
 impl Election {
     /// Says whether this voter is a candidate from now on, and with which priority. One that is none votes and follows. If
-    /// it leads, it hands over; if nobody can take the office, it is given up.
+    /// it leads, it hands over; if nobody can take leadership, it is given up.
     pub fn set_candidacy(&mut self, now: Instant, candidacy: Option<u8>) {
         self.enter(now);
         if self.candidacy == candidacy {
@@ -78,17 +78,17 @@ impl Election {
         if sabotage::is_off("withdraws") {
             return;
         }
-        let relieves = self.campaign.as_ref().and_then(Campaign::relieves);
-        if self.reign.is_none() {
-            self.drop_campaign();
+        let relieves = self.candidate.as_ref().and_then(Candidate::relieves);
+        if self.leading.is_none() {
+            self.drop_candidacy();
         }
         if let Some((predecessor, term)) = relieves {
             self.decline(predecessor, term, Duration::ZERO);
         }
-        match &self.reign {
+        match &self.leading {
             // It has not begun to act, so there is nothing to go on with meanwhile.
-            Some(reign) if !reign.is_told => self.sit_out(),
-            Some(reign) if reign.handing_over.is_none() => {
+            Some(leading) if !leading.is_told => self.sit_out(),
+            Some(leading) if leading.handing_over.is_none() => {
                 self.hand_over(None);
             }
             Some(_) | None => {}
@@ -115,7 +115,7 @@ impl Election {
         others.filter(|(place, _)| stands(*place).is_some_and(|priority| is_before(*place, priority))).count() as u32
     }
 
-    /// Plans to ask the leader for the office, if this candidate goes before it. Whatever comes of it, each request makes
+    /// Plans to ask the leader for leadership, if this candidate goes before it. Whatever comes of it, each request makes
     /// the time before the next longer: one that cannot be elected, or that falls again and again, must not topple the
     /// others for ever.
     pub(super) fn await_claim(&mut self) {
@@ -123,7 +123,7 @@ impl Election {
         self.claim_at = (self.stands() && self.goes_before_leader()).then(|| self.now + pause);
     }
 
-    /// Asks the leader for the office.
+    /// Asks the leader for leadership.
     pub(super) fn run_claim(&mut self) {
         if self.claim_at.is_none_or(|at| at > self.now) {
             return;
@@ -134,7 +134,7 @@ impl Election {
         if !may_be_elected {
             return;
         }
-        if let Some(heard) = self.heard.filter(|_| self.hears_leader() && self.campaign.is_none()) {
+        if let Some(heard) = self.heard.filter(|_| self.hears_leader() && self.candidate.is_none()) {
             self.send(heard.id, Message::AskHandOver { term: heard.term, priority: self.candidacy });
         }
     }

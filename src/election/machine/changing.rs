@@ -25,7 +25,7 @@ const ANY: Version = Version { term: Term(0), number: u32::MAX };
 
 /// A change that this node asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Petition {
+pub(super) struct ChangeRequest {
     round: Round,
     list: Voters,
     is_forced: bool,
@@ -90,7 +90,7 @@ impl Election {
     /// [`ChangeError::NoLeader`] or [`ChangeError::Asking`], and nothing has changed then.
     pub fn ask_change(&mut self, now: Instant, list: &[Arc<str>], is_forced: bool) -> Result<(), ChangeError> {
         self.enter(now);
-        if self.petition.is_some() {
+        if self.request.is_some() {
             return Err(ChangeError::Asking);
         }
         if self.leading().is_none() {
@@ -98,11 +98,11 @@ impl Election {
         }
         let list = Voters::of(ANY, list, None);
         let until = self.now + self.rules.lease() * PATIENCE_LEASES;
-        self.petitions = self.petitions.next();
-        let petition = Petition { round: self.petitions, list, is_forced, ask_at: self.now, until };
-        self.petition = Some(petition);
+        self.requests = self.requests.next();
+        let request = ChangeRequest { round: self.requests, list, is_forced, ask_at: self.now, until };
+        self.request = Some(request);
         self.outcome = None;
-        self.run_petition();
+        self.run_request();
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl Election {
 
     /// Asks no more. A leader goes on for a while with what it began.
     pub fn stop_asking(&mut self) {
-        self.petition = None;
+        self.request = None;
     }
 
     /// Whoever leads, as far as is known: this node, the leader that it follows, or one by hearsay.
@@ -121,22 +121,22 @@ impl Election {
         self.known.as_ref().map(|known| (known.id, known.term))
     }
 
-    pub(super) fn run_petition(&mut self) {
-        let Some(petition) = &self.petition else { return };
-        if petition.until <= self.now {
-            return self.end_petition(Err(ChangeError::Unanswered));
+    pub(super) fn run_request(&mut self) {
+        let Some(request) = &self.request else { return };
+        if request.until <= self.now {
+            return self.end_request(Err(ChangeError::Unanswered));
         }
-        if petition.ask_at > self.now {
+        if request.ask_at > self.now {
             return;
         }
-        let (round, is_forced, list) = (petition.round, petition.is_forced, petition.list.clone());
+        let (round, is_forced, list) = (request.round, request.is_forced, request.list.clone());
         let again = self.now + self.rules.heartbeat();
-        if let Some(petition) = &mut self.petition {
-            petition.ask_at = again;
+        if let Some(request) = &mut self.request {
+            request.ask_at = again;
         }
         match self.leading() {
             Some((id, term)) if id == self.me => {
-                let progress = self.hear_petition(term, is_forced, &list);
+                let progress = self.hear_request_of_change(term, is_forced, &list);
                 let number = self.rules.electorate().version().number;
                 progress.into_iter().for_each(|progress| self.note_progress(progress, number));
             }
@@ -145,18 +145,18 @@ impl Election {
         }
     }
 
-    pub(super) fn petition_deadline(&self) -> Option<Instant> {
-        self.petition.as_ref().map(|petition| petition.ask_at.min(petition.until))
+    pub(super) fn request_deadline(&self) -> Option<Instant> {
+        self.request.as_ref().map(|request| request.ask_at.min(request.until))
     }
 
-    fn end_petition(&mut self, outcome: Result<(), ChangeError>) {
-        self.petition = None;
+    fn end_request(&mut self, outcome: Result<(), ChangeError>) {
+        self.request = None;
         self.outcome = Some(outcome);
     }
 
     /// The leader has answered.
     pub(super) fn note_change(&mut self, round: Round, progress: Progress, number: u32) -> Result<(), Rejected> {
-        if self.petition.as_ref().is_none_or(|petition| petition.round != round) {
+        if self.request.as_ref().is_none_or(|request| request.round != round) {
             return Err(Rejected::Stale);
         }
         self.note_progress(progress, number);
@@ -168,10 +168,10 @@ impl Election {
         let outcome = match progress {
             Progress::UnderWay => {
                 let until = self.now + self.rules.lease() * PATIENCE_LEASES;
-                if let Some(petition) = &mut self.petition {
-                    petition.until = until;
-                    if petition.list.version() == ANY {
-                        petition.list = petition.list.at(Version { number, ..ANY });
+                if let Some(request) = &mut self.request {
+                    request.until = until;
+                    if request.list.version() == ANY {
+                        request.list = request.list.at(Version { number, ..ANY });
                     }
                 }
                 return;
@@ -183,28 +183,28 @@ impl Election {
             Progress::NotDurable => Err(ChangeError::NotDurable),
             Progress::TooLong => Err(ChangeError::TooLong),
         };
-        self.end_petition(outcome);
+        self.end_request(outcome);
     }
 
     /// Somebody asks this leader for other voters.
-    pub(super) fn answer_petition(
+    pub(super) fn answer_request(
         &mut self,
         from: NodeId,
         (term, round): (Term, Round),
         (is_forced, list): (bool, &Voters),
     ) -> Result<(), Rejected> {
-        let progress = self.hear_petition(term, is_forced, list).ok_or(Rejected::Stale)?;
+        let progress = self.hear_request_of_change(term, is_forced, list).ok_or(Rejected::Stale)?;
         self.send(from, Message::Change { term, round, progress });
         Ok(())
     }
 
     /// Begins a change, or goes on with it; none if this node does not lead in that term.
-    fn hear_petition(&mut self, term: Term, is_forced: bool, asked: &Voters) -> Option<Progress> {
+    fn hear_request_of_change(&mut self, term: Term, is_forced: bool, asked: &Voters) -> Option<Progress> {
         let voters = self.rules.electorate().clone();
         let until = self.now + self.rules.lease() * PATIENCE_LEASES;
         let list: Vec<Arc<str>> = asked.present().cloned().collect();
-        let reign = self.reign.as_mut().filter(|reign| reign.term == term && reign.is_told)?;
-        let (number, transition) = (voters.version().number, &mut reign.transition);
+        let leading = self.leading.as_mut().filter(|leading| leading.term == term && leading.is_told)?;
+        let (number, transition) = (voters.version().number, &mut leading.transition);
         let is_new = asked.version() == ANY;
         if let Some(why) = transition.failed(self.now, asked).filter(|_| !is_new) {
             return Some(why);
@@ -241,23 +241,23 @@ impl Election {
     /// Goes on with the change of voters, and tells who is behind.
     pub(super) fn run_transition(&mut self) {
         let lease = self.rules.lease();
-        let (Some(reign), Some(voter)) = (&mut self.reign, &self.voter) else { return };
-        let transition = &mut reign.transition;
+        let (Some(leading), Some(voter)) = (&mut self.leading, &self.voter) else { return };
+        let transition = &mut leading.transition;
         if transition.wanted.as_ref().is_some_and(|wanted| wanted.until <= self.now) {
             transition.wanted = None;
         }
-        if let Some(version) = voter.holds().filter(|_| voter.spoken_term(self.now) <= Some(reign.term)) {
+        if let Some(version) = voter.holds().filter(|_| voter.spoken_term(self.now) <= Some(leading.term)) {
             transition.note_saved(self.me, version, voter.is_durable());
         }
-        // Whoever is to have the office next goes on with it. In a later term than its own this leader has voted for another.
-        let is_in_term = voter.spoken_term(self.now) <= Some(reign.term) || sabotage::is_off("holders_in_term");
-        if voter.is_saving() || !reign.is_told || reign.handing_over.is_some() || !is_in_term {
+        // Whoever is to have leadership next goes on with it. In a later term than its own this leader has voted for another.
+        let is_in_term = voter.spoken_term(self.now) <= Some(leading.term) || sabotage::is_off("holders_in_term");
+        if voter.is_saving() || !leading.is_told || leading.handing_over.is_some() || !is_in_term {
             return;
         }
-        let step = reign
+        let step = leading
             .transition
-            .step((self.now, lease, reign.term), self.rules.electorate(), self.me, |id| reign.promised(id));
-        let transition = &mut reign.transition;
+            .step((self.now, lease, leading.term), self.rules.electorate(), self.me, |id| leading.promised(id));
+        let transition = &mut leading.transition;
         match step {
             Step::Wait => {}
             Step::Done => transition.wanted = None,
@@ -268,7 +268,7 @@ impl Election {
             Step::Offer(offer) => {
                 transition.offer(offer, self.now, self.now + lease * OFFER_LEASES);
                 // So that those who are to come follow at once.
-                reign.beat_at = self.now;
+                leading.beat_at = self.now;
             }
             Step::Save(voters) => self.configure(voters),
             Step::HandOver(following) => {
@@ -294,8 +294,8 @@ impl Election {
 
     /// Tells whoever is behind which voters there are.
     pub(super) fn tell_who_is_behind(&mut self) {
-        let Some(reign) = &mut self.reign else { return };
-        let tells = reign.transition.tells(self.now, self.rules.electorate(), self.me);
+        let Some(leading) = &mut self.leading else { return };
+        let tells = leading.transition.tells(self.now, self.rules.electorate(), self.me);
         tells.into_iter().for_each(|(to, voters)| self.tell_voters(to, voters));
     }
 }

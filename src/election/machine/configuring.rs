@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::election::reign::Reign;
+use crate::election::leader::Leader;
 use crate::election::rules::Rules;
 use crate::election::voter::Voter;
 use crate::leader::Term;
@@ -64,13 +64,13 @@ impl Election {
                 self.note_holds(from, (*term, context.version), *is_durable);
                 if context.is_behind(&mine) {
                     self.tell_who_asks(from);
-                } else if mine.is_behind(context) && self.reign.is_none() {
+                } else if mine.is_behind(context) && self.leading.is_none() {
                     // Whoever asks knows it better.
                     self.ask_who_votes(from);
                 }
             }
             Message::AskChange { term, round, is_forced, list } => {
-                return Some(self.answer_petition(from, (*term, *round), (*is_forced, list)));
+                return Some(self.answer_request(from, (*term, *round), (*is_forced, list)));
             }
             Message::Granted { asked: Question::Heartbeat, term, round } if self.is_newcomer(from) => {
                 return Some(self.note_promise(from, *term, *round));
@@ -88,14 +88,14 @@ impl Election {
     fn weigh_sender(&mut self, from: NodeId, context: &Context, message: &Message) -> Result<Option<usize>, Rejected> {
         let mine = self.rules.context();
         let place = self.rules.place_of(from);
-        if let (Message::Refused { .. }, Some(campaign)) = (message, &mut self.campaign) {
+        if let (Message::Refused { .. }, Some(candidate)) = (message, &mut self.candidate) {
             if mine.is_behind(context) {
-                campaign.knows_better = Some(from);
+                candidate.knows_better = Some(from);
             }
         }
         let is_behind = context.is_behind(&mine) && !sabotage::is_off("configurations_in_order");
         let question = match message {
-            Message::Sounding { round, .. } => Some((Question::Sounding, *round)),
+            Message::LeaderCheck { round, .. } => Some((Question::LeaderCheck, *round)),
             Message::PreVote { round, .. } => Some((Question::PreVote, *round)),
             Message::Vote { round, .. } => Some((Question::Vote, *round)),
             _ => None,
@@ -115,7 +115,7 @@ impl Election {
                 Ok(None)
             }
             // Which term a voter is in it says to whoever is to come, too, and when it has no seat itself.
-            (Some((asked @ Question::Sounding, round)), _) if place.is_none() || self.place.is_none() => {
+            (Some((asked @ Question::LeaderCheck, round)), _) if place.is_none() || self.place.is_none() => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 Ok(None)
             }
@@ -195,15 +195,15 @@ impl Election {
             return;
         }
         let Some(voter) = &mut self.voter else { return };
-        // A leader's own is the latest of its term; of later terms it learns by losing its office.
-        if self.reign.is_some() || voter.is_saving() || !voter.can_be(self.now, voters.version().term) {
+        // A leader's own is the latest of its term; of later terms it learns by losing its leadership.
+        if self.leading.is_some() || voter.is_saving() || !voter.can_be(self.now, voters.version().term) {
             return;
         }
         voter.configure(voters.clone());
         let is_other = voter.voters().is_some_and(|voters| voters.digest() != self.rules.electorate().digest());
         self.begin_save(Purpose::Voters(Some(from)));
         // It would be elected under the one, and lead under the other.
-        if self.campaign.is_some() && is_other {
+        if self.candidate.is_some() && is_other {
             self.wait_for_the_elected();
         }
     }
@@ -227,11 +227,11 @@ impl Election {
         let before = std::mem::replace(&mut self.rules, after);
         self.place = self.rules.place_of(self.me);
         let until = self.promise_until();
-        if let Some(reign) = &mut self.reign {
-            reign.transition.took_effect(before.electorate(), self.rules.electorate(), until);
-            reign.recount(self.now, &self.rules, self.me);
+        if let Some(leading) = &mut self.leading {
+            leading.transition.took_effect(before.electorate(), self.rules.electorate(), until);
+            leading.recount(self.now, &self.rules, self.me);
             // So that the others have it at once.
-            reign.beat_at = self.now;
+            leading.beat_at = self.now;
         }
         if before.electorate().digest() == self.rules.electorate().digest() {
             return;
@@ -239,12 +239,12 @@ impl Election {
         self.changed_at = self.now;
         self.move_places(&before);
         // What was asked under other voters counts no more.
-        if self.campaign.is_some() {
+        if self.candidate.is_some() {
             self.wait_for_the_elected();
         }
         match self.place {
             // A leader sees to it that its successors have it, and goes then.
-            None if self.reign.is_none() => self.withdraw(),
+            None if self.leading.is_none() => self.withdraw(),
             Some(_) if self.heard.is_none() => self.await_turn(self.vacancy),
             None | Some(_) => {}
         }
@@ -258,10 +258,10 @@ impl Election {
         self.resigned = moved(&self.resigned, before, after);
         self.liveness = moved(&self.liveness, before, after);
         self.candidates = moved(&self.candidates, before, after);
-        for farewell in &mut self.farewells {
-            farewell.move_places(|waits| moved(waits, before, after));
+        for resignation in &mut self.resignations {
+            resignation.move_places(|waits| moved(waits, before, after));
         }
-        if let Some(over) = self.reign.as_mut().and_then(|reign| reign.handing_over.as_mut()) {
+        if let Some(over) = self.leading.as_mut().and_then(|leading| leading.handing_over.as_mut()) {
             over.asked = 0;
         }
     }
@@ -269,7 +269,7 @@ impl Election {
     /// Whoever is to be a voter, and has been told so, but is none yet.
     pub(super) fn newcomers(&self) -> Vec<NodeId> {
         let voters = self.rules.electorate();
-        self.reign.as_ref().map_or_else(Vec::new, |reign| reign.transition.newcomers(voters))
+        self.leading.as_ref().map_or_else(Vec::new, |leading| leading.transition.newcomers(voters))
     }
 
     fn is_newcomer(&self, id: NodeId) -> bool {
@@ -279,17 +279,17 @@ impl Election {
     /// Which configuration somebody's messages name.
     fn note_version(&mut self, from: NodeId, version: Version) {
         let in_effect = self.rules.electorate().version();
-        if let Some(reign) = &mut self.reign {
-            reign.transition.note_named(from, version, in_effect, reign.term);
+        if let Some(leading) = &mut self.leading {
+            leading.transition.note_named(from, version, in_effect, leading.term);
         }
     }
 
     /// What a voter says that is in a later term does not count: it may have voted there before it saved this, for a
     /// candidate under what was before.
     fn note_holds(&mut self, from: NodeId, (term, version): (Term, Version), is_durable: bool) {
-        let is_late = |reign: &Reign| term > reign.term && !sabotage::is_off("holders_in_term");
-        if let Some(reign) = self.reign.as_mut().filter(|reign| !is_late(reign)) {
-            reign.transition.note_saved(from, version, is_durable);
+        let is_late = |leading: &Leader| term > leading.term && !sabotage::is_off("holders_in_term");
+        if let Some(leading) = self.leading.as_mut().filter(|leading| !is_late(leading)) {
+            leading.transition.note_saved(from, version, is_durable);
             self.run_transition();
         }
     }

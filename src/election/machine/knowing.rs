@@ -1,4 +1,4 @@
-//! The leader as this node knows it: its own office, the heartbeats it follows, or hearsay.
+//! The leader as this node knows it: its own leadership, the heartbeats it follows, or hearsay.
 //!
 //! What is shown never goes back to a lower term, and hearsay is shown only where nothing better is known. What is
 //! decided goes by heartbeats alone.
@@ -76,7 +76,7 @@ impl Election {
     /// Tells the application if the leader is another than it was told; `reason` is why the one before is none any
     /// more.
     pub(super) fn tell(&mut self, reason: LossReason) {
-        let own = self.reign.as_ref().filter(|reign| reign.is_told).map(|reign| (reign.term, self.me, reign.trigger));
+        let own = self.leading.as_ref().filter(|leading| leading.is_told).map(|leading| (leading.term, self.me, leading.trigger));
         let heard = self.heard.map(|heard| (heard.term, heard.id, heard.trigger));
         let hearsay = self.hearsay.map(|hearsay| (hearsay.term, hearsay.id, hearsay.trigger));
         let best = own.or_else(|| [heard, hearsay].into_iter().flatten().max_by_key(|(term, ..)| *term));
@@ -131,15 +131,15 @@ impl Election {
             Liveness::Suspect | Liveness::Unknown | Liveness::Alive => {}
         }
         let place = self.rules.place_of(id).filter(|_| liveness == Liveness::Alive);
-        if let Some((place, campaign)) = place.zip(self.campaign.as_mut()) {
-            campaign.ask_the_returned(self.now, place);
+        if let Some((place, candidate)) = place.zip(self.candidate.as_mut()) {
+            candidate.ask_the_returned(self.now, place);
         }
         let Some(heard) = self.heard.filter(|heard| heard.id == id) else { return };
-        self.sound_at = None;
+        self.leader_check_at = None;
         match liveness {
             Liveness::Dead => self.await_turn(Trigger::Dead),
             Liveness::Left => self.await_turn(Trigger::Left),
-            Liveness::Suspect => self.sound_at = Some((heard.at + self.rules.heartbeat() * 2).max(self.now)),
+            Liveness::Suspect => self.leader_check_at = Some((heard.at + self.rules.heartbeat() * 2).max(self.now)),
             Liveness::Unknown | Liveness::Alive => {}
         }
     }

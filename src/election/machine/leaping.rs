@@ -13,7 +13,7 @@ use crate::election::message::{Message, Question, Round};
 
 use super::Election;
 
-/// A sounding for this term asks which one a voter is in: nobody is elected in it any more, so that all refuse.
+/// A leader_check for this term asks which one a voter is in: nobody is elected in it any more, so that all refuse.
 const WHICH_TERM: Term = Term(1);
 /// Members that are asked at once.
 const ASKED_MAX: usize = 32;
@@ -42,7 +42,7 @@ impl Election {
         match message {
             Message::Granted { .. } | Message::Refused { .. } => false,
             // A candidate's is one above what it knows of.
-            Message::Sounding { term, .. } | Message::PreVote { term, .. } | Message::Vote { term, .. } => {
+            Message::LeaderCheck { term, .. } | Message::PreVote { term, .. } | Message::Vote { term, .. } => {
                 self.leaps_to(from, Term(term.0.saturating_sub(1)))
             }
             _ => self.leaps_to(from, message.term()),
@@ -65,14 +65,14 @@ impl Election {
             let round = known.filter(|known| !known.has_answered).map(|known| known.round);
             let round = round.unwrap_or_else(|| Round(self.random.draw() as u32));
             self.leaping.asked.push(Asked { of: from, round, at: now, has_answered: false });
-            self.send(from, Message::Sounding { term: WHICH_TERM, round });
+            self.send(from, Message::LeaderCheck { term: WHICH_TERM, round });
         }
         true
     }
 
     /// Whether a message answers that question; what it says is believed then.
     pub(super) fn hears_which_term(&mut self, from: NodeId, message: &Message) -> bool {
-        let Message::Refused { asked: Question::Sounding, term, round, .. } = *message else { return false };
+        let Message::Refused { asked: Question::LeaderCheck, term, round, .. } = *message else { return false };
         let is_it = |asked: &Asked| (asked.of, asked.round) == (from, round);
         let Some(asked) = self.leaping.asked.iter_mut().find(|asked| is_it(asked)) else { return false };
         asked.has_answered = true;
@@ -83,7 +83,7 @@ impl Election {
         true
     }
 
-    /// The term that a refusal of a sounding names: the highest that this voter goes by when it stands.
+    /// The term that a refusal of a leader_check names: the highest that this voter goes by when it stands.
     pub(super) fn known_term(&self) -> Term {
         self.term().unwrap_or_default().max(self.seen).max(Term(1))
     }

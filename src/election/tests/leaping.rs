@@ -22,7 +22,7 @@ fn a_message_in_a_term_that_leaps_changes_nothing_by_itself() {
         Message::Heartbeat { term: far, round: Round(1), trigger, turn },
         Message::PreVote { term: far, round: Round(1) },
         Message::Vote { term: far, round: Round(1), hand_over: None },
-        Message::Sounding { term: far, round: Round(1) },
+        Message::LeaderCheck { term: far, round: Round(1) },
         Message::HandOver { term: far },
         Message::AskHandOver { term: far, priority: None },
         Message::Voters { term: far, voters: voters.into() },
@@ -30,7 +30,7 @@ fn a_message_in_a_term_that_leaps_changes_nothing_by_itself() {
         Message::Holds { term: far, is_durable: true },
         // Answers to what nobody asked.
         Message::Granted { asked: Question::PreVote, term: far, round: Round(1) },
-        Message::Refused { asked: Question::Sounding, term: far, round: Round(1), wait: Duration::ZERO },
+        Message::Refused { asked: Question::LeaderCheck, term: far, round: Round(1), wait: Duration::ZERO },
         Message::Refused { asked: Question::Heartbeat, term: far, round: Round(1), wait: Duration::ZERO },
     ];
     // Each in the name of each voter that it can come from, to each other.
@@ -122,27 +122,27 @@ fn only_the_member_that_is_asked_can_answer() {
     let [me, other, third] = [0, 1, 2].map(|place| rules.voters()[place].0);
     let context = rules.context();
     let mut voter = Election::new(rules.clone(), me, 1, at(0));
-    voter.stand(at(0), Standing { ballot: None, is_durable: true, unix_ms: 1_000_000 });
+    voter.start_voting(at(0), VoterState { ballot: None, is_durable: true, unix_ms: 1_000_000 });
     let far = Term(1_000_000 + DAY_MS);
     let (trigger, turn) = (Trigger::NoLeader, Duration::from_millis(31));
     let beat = |round| Message::Heartbeat { term: far, round: Round(round), trigger, turn };
     let now = at(700);
     voter.handle_message(now, (other, context), beat(1)).unwrap();
-    let Some((to, Message::Sounding { term, round })) = voter.poll_message() else { panic!("it asks") };
+    let Some((to, Message::LeaderCheck { term, round })) = voter.poll_message() else { panic!("it asks") };
     assert_eq!((to, term), (other, Term(1)), "in a term in which it is refused");
     voter.handle_message(now, (other, context), beat(2)).unwrap();
     assert_eq!(voter.poll_message(), None, "it asks once in the time of a heartbeat");
     let now = now + rules.heartbeat();
     voter.handle_message(now, (other, context), beat(2)).unwrap();
-    assert_eq!(voter.poll_message(), Some((other, Message::Sounding { term, round })), "and goes on with one number");
-    let answer = |round| Message::Refused { asked: Question::Sounding, term: far, round, wait: Duration::ZERO };
+    assert_eq!(voter.poll_message(), Some((other, Message::LeaderCheck { term, round })), "and goes on with one number");
+    let answer = |round| Message::Refused { asked: Question::LeaderCheck, term: far, round, wait: Duration::ZERO };
     // (who answers, to which number)
     for (from, round) in [(third, round), (other, Round(round.0 ^ 1))] {
         assert_eq!(voter.handle_message(now, (from, context), answer(round)), Err(Rejected::Stale));
         voter.handle_message(now, (other, context), beat(3)).unwrap();
         assert_eq!(voter.term(), Some(Term(1_000_000)));
     }
-    let low = Message::Refused { asked: Question::Sounding, term: Term(1_000_000), round, wait: Duration::ZERO };
+    let low = Message::Refused { asked: Question::LeaderCheck, term: Term(1_000_000), round, wait: Duration::ZERO };
     let mut deceived = voter.clone();
     deceived.handle_message(now, (other, context), low).unwrap();
     deceived.handle_message(now, (other, context), beat(4)).unwrap();

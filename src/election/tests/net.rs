@@ -84,7 +84,7 @@ impl Net {
         let mut election = Election::new(Rules::new(&config), self.id(node), node as u64, self.now);
         let ballot = self.disks[node].clone();
         let unix_ms = 1_000_000 + self.now.as_nanos() / 1_000_000;
-        election.stand(self.now, Standing { ballot, is_durable: true, unix_ms });
+        election.start_voting(self.now, VoterState { ballot, is_durable: true, unix_ms });
         for other in 0..self.nodes.len() {
             election.hint(self.now, self.id(other), Liveness::Alive);
             election.hint_candidacy(self.now, self.id(other), Some(0));
@@ -196,8 +196,8 @@ impl Net {
         self.leaders()[0]
     }
 
-    /// How a node came to the office that it holds.
+    /// How a node came to leadership that it holds.
     pub(super) fn led(&self, node: usize) -> Option<Trigger> {
-        self.nodes[node].as_ref()?.office().map(|(_, trigger)| trigger)
+        self.nodes[node].as_ref()?.leadership().map(|(_, trigger)| trigger)
     }
 }

@@ -95,7 +95,7 @@ impl OfElections {
         self.leaderless.next_at()
     }
 
-    /// This node leads and nobody works: it gives the office up, and says why.
+    /// This node leads and nobody works: it gives leadership up, and says why.
     pub(crate) fn unattended(&self, election: &str, lease: Duration) {
         warn!(target: "tidings::election", election, "this node has led for {lease:?} and nobody took its lease up, so it \
             hands over: poll the future of lead(..), or call elected() of the candidate, on a task that is not blocked");

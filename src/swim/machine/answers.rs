@@ -38,7 +38,7 @@ impl Machine {
         let now = self.now;
         if self.suspicions.get_mut(slot).is_some_and(|suspicion| suspicion.answered(now, sent)) {
             if let Some(suspicion) = self.suspicions.get_mut(slot) {
-                suspicion.stand(now);
+                suspicion.keep_asking(now);
             }
             self.plan(slot);
         }

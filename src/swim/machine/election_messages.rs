@@ -1,4 +1,4 @@
-//! Letters of elections: membership carries them between voters and reads none of them.
+//! Messages of elections: membership carries them between voters and reads none of them.
 
 use crate::member::{NodeId, State};
 use crate::swim::machine::Machine;
@@ -9,7 +9,7 @@ use crate::time::Instant;
 use crate::election::{Context, Message as ElectionMessage};
 use crate::wire::{Digest, Message, Rejected, Role, roles_of, with_roles};
 
-/// A election_message that came in, and from whom.
+/// An election message that came in, and from whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) from: NodeId,
@@ -18,7 +18,7 @@ pub(crate) struct Received {
 }
 
 impl Machine {
-    /// A election_message for this start of this node, from a start of a member that is known here.
+    /// An election message for this start of this node, from a start of a member that is known here.
     pub(super) fn receive_election_message(
         &self,
         origin: Origin,
@@ -33,7 +33,7 @@ impl Machine {
         Ok(Received { from: self.members.member(slot).id(), context, message: election_message })
     }
 
-    /// Sends a election_message to a member whose address is proved, whatever the detector says of it.
+    /// Sends an election message to a member whose address is proved, whatever the detector says of it.
     /// False if it was not sent.
     pub(crate) fn send_election_message(&mut self, to: NodeId, context: Context, election_message: ElectionMessage) -> bool {
         let Some(slot) = self.members.find(to).filter(|_| !self.stopped) else { return false };

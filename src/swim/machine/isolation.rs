@@ -103,7 +103,7 @@ impl Machine {
                 suspicion.begin_again(now);
             }
             if suspicion.accusers.contains(me) {
-                suspicion.stand(now);
+                suspicion.keep_asking(now);
             }
             self.plan(slot);
         }

@@ -215,7 +215,7 @@ impl Machine {
         }
         let (now, stands) = (self.now, !self.is_beyond_reach(slot));
         if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| stands) {
-            suspicion.stand(now);
+            suspicion.keep_asking(now);
         }
         if is_private {
             if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| is_new) {

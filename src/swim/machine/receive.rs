@@ -10,7 +10,7 @@ use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Rejected, SenderState};
 
 impl Machine {
-    /// Takes a datagram in, and hands a election_message out for the election that it is about.
+    /// Takes a datagram in, and hands an election message out for the election that it is about.
     ///
     /// # Errors
     /// The reason it was rejected; nothing but lateness and the counters changed.

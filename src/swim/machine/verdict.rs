@@ -104,7 +104,7 @@ impl Machine {
             let now = self.now;
             while let Some(wanted) = self.suspicions.get_mut(slot).and_then(|s| s.next_wanted(now)) {
                 match wanted {
-                    Wanted::Standing => drop(self.ping(slot, PingPurpose::Look, First::Nothing)),
+                    Wanted::AskAgain => drop(self.ping(slot, PingPurpose::Look, First::Nothing)),
                     Wanted::LastPing(attempt) => self.last_ping(slot, attempt),
                     Wanted::Verdict => self.judge(slot),
                 }
@@ -309,7 +309,7 @@ impl Machine {
         suspicion.wait_until(Instant::NEVER);
         let by = suspicion.accusers;
         if is_isolated {
-            suspicion.stand_down();
+            suspicion.stop_asking();
         } else {
             // It was our own stalling that forbade a certain verdict: judge anew from here.
             suspicion.renew(now);

@@ -7,7 +7,8 @@ use super::{DEPARTURE, ELSEWHERE, EXTENDED, NONCE, OTHER, RECORD, suspicion, ver
 use crate::leader::{Term, Trigger};
 use crate::member::Incarnation;
 use crate::voters::{Version, Voters};
-use crate::wire::{ChangeRef, Context, Item, ElectionMessage, Message, Progress, Question, Range, RecordRef, Round, Terms};
+use crate::election::{Context, Message as ElectionMessage, Progress, Question, Round};
+use crate::wire::{ChangeRef, Item, Message, Range, RecordRef, Terms};
 
 const CONTEXT: Context = Context {
     election: 0xb8b7_b6b5_b4b3_b2b1,
@@ -183,11 +184,11 @@ fn comparisons() -> Vec<(Item<'static>, &'static str)> {
     ]
 }
 
-/// Every election_message that asks for an answer.
+/// Every election message that asks for an answer.
 fn questions() -> Vec<(ElectionMessage, &'static str)> {
     vec![
         (
-            ElectionMessage::Sounding { term: TERM, round: ROUND },
+            ElectionMessage::LeaderCheck { term: TERM, round: ROUND },
             "01 09 f5a4e56d1856e110 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 01 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
@@ -214,7 +215,7 @@ fn questions() -> Vec<(ElectionMessage, &'static str)> {
     ]
 }
 
-/// Every election_message about giving an office up.
+/// Every election message about giving leadership up.
 fn resignations() -> Vec<(ElectionMessage, &'static str)> {
     vec![
         (
@@ -238,11 +239,11 @@ fn answers() -> Vec<(ElectionMessage, &'static str)> {
     let refused = |asked| ElectionMessage::Refused { asked, term: TERM, round: ROUND, wait: Duration::from_micros(1_500) };
     vec![
         (
-            granted(Question::Sounding),
+            granted(Question::LeaderCheck),
             "01 09 e3acb2e542edec60 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 08 fb2c01fc7011010000 05 8877665544332211 020100",
         ),
         (
-            refused(Question::Sounding),
+            refused(Question::LeaderCheck),
             "01 09 9ab1a424fd0b6062 f1f2f3f4f5f6f7f8 1112131415161718 b1b2b3b4b5b6b7b8 c1c2c3c4c5c6c7c8 d1d2d3d4d5d6d7d8 fb2a01 03 10 fb2c01fc70110100fbdc05 05 8877665544332211 020100",
         ),
         (
@@ -272,7 +273,7 @@ fn answers() -> Vec<(ElectionMessage, &'static str)> {
     ]
 }
 
-/// Every election_message about who votes.
+/// Every election message about who votes.
 fn about_voters() -> Vec<(ElectionMessage, &'static str)> {
     let joint = Voters::first(["a", "b"]).joint(Version { term: Term(298), number: 4 }, &["b".into(), "c".into()]);
     vec![

@@ -83,7 +83,7 @@ pub(super) const CANARIES: &[Canary] = &[
         elected("clock_ceiling", "terms-rise", 3, "a voter without a disk votes in any term"),
     ),
     elected("withdraws", "works", 0, "a node in which nobody works any more leads on"),
-    elected("declines", "works", 0, "who does not stand takes an office that it is handed"),
+    elected("declines", "works", 0, "who does not stand takes leadership that it is handed"),
     elected("promise", "lease-exclusive", 0, "a voter votes although it promised itself to a leader"),
     elected("waits_after_start", "lease-exclusive", 2_339, "a voter votes at once after a restart"),
     elected("drift_margin", "lease-exclusive", 3_979, "a voter keeps its promise no longer than the lease"),

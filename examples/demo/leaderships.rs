@@ -18,7 +18,7 @@ const VOTERS_MAX: usize = 5;
 
 /// A node, and a term it leads in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Office {
+pub struct Leadership {
     pub node: Number,
     pub term: u64,
 }
@@ -31,15 +31,15 @@ pub fn voters(nodes: usize) -> usize {
 
 /// All leases that are not known to be over.
 #[derive(Clone)]
-pub struct Offices {
-    held: Arc<Mutex<Vec<(Office, Lease)>>>,
+pub struct Leaderships {
+    held: Arc<Mutex<Vec<(Leadership, Lease)>>>,
     clock: Clock,
     feed: UnboundedSender<Happening>,
 }
 
-impl Offices {
+impl Leaderships {
     pub fn new(clock: Clock, feed: UnboundedSender<Happening>) -> Self {
-        Offices { held: Arc::default(), clock, feed }
+        Leaderships { held: Arc::default(), clock, feed }
     }
 
     /// Leads whenever this node is elected, until it stops.
@@ -47,11 +47,11 @@ impl Offices {
         // The end of the node is told elsewhere.
         let _ = node
             .lead(ELECTION, |lease| {
-                let office = Office { node: number, term: lease.term().0 };
-                let offices = self.clone();
+                let leadership = Leadership { node: number, term: lease.term().0 };
+                let leaderships = self.clone();
                 async move {
-                    offices.begin(office, lease);
-                    let _ended = Ended { offices: &offices, office };
+                    leaderships.begin(leadership, lease);
+                    let _ended = Ended { leaderships: &leaderships, leadership };
                     std::future::pending::<()>().await;
                 }
             })
@@ -59,30 +59,30 @@ impl Offices {
     }
 
     /// Who may act now.
-    pub fn current(&self) -> Option<Office> {
-        self.held().iter().rev().find(|(_, lease)| lease.is_valid()).map(|(office, _)| *office)
+    pub fn current(&self) -> Option<Leadership> {
+        self.held().iter().rev().find(|(_, lease)| lease.is_valid()).map(|(leadership, _)| *leadership)
     }
 
     /// A lease that is over never comes back once another has begun, so this is the one moment to look. One that is found
     /// to be over is said to end now, unless that was said before: it did not end later.
-    fn begin(&self, office: Office, lease: Lease) {
+    fn begin(&self, leadership: Leadership, lease: Lease) {
         let mut held = self.held();
         let at = self.clock.now();
         let (valid, over): (Vec<_>, Vec<_>) = held.drain(..).partition(|(_, lease)| lease.is_valid());
         *held = valid;
-        for (office, _) in over {
-            self.tell(Happening::Ended { at, office });
+        for (leadership, _) in over {
+            self.tell(Happening::Ended { at, leadership });
         }
-        let beside = held.last().map(|(office, _)| *office);
-        held.push((office, lease));
-        self.tell(Happening::Began { at, office, beside });
+        let beside = held.last().map(|(leadership, _)| *leadership);
+        held.push((leadership, lease));
+        self.tell(Happening::Began { at, leadership, beside });
     }
 
-    fn end(&self, office: Office) {
+    fn end(&self, leadership: Leadership) {
         let mut held = self.held();
-        if let Some(place) = held.iter().position(|(other, _)| *other == office) {
+        if let Some(place) = held.iter().position(|(other, _)| *other == leadership) {
             held.remove(place);
-            self.tell(Happening::Ended { at: self.clock.now(), office });
+            self.tell(Happening::Ended { at: self.clock.now(), leadership });
         }
     }
 
@@ -91,18 +91,18 @@ impl Offices {
         let _ = self.feed.send(happening);
     }
 
-    fn held(&self) -> MutexGuard<'_, Vec<(Office, Lease)>> {
+    fn held(&self) -> MutexGuard<'_, Vec<(Leadership, Lease)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Ended<'a> {
-    offices: &'a Offices,
-    office: Office,
+    leaderships: &'a Leaderships,
+    leadership: Leadership,
 }
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.offices.end(self.office);
+        self.leaderships.end(self.leadership);
     }
 }

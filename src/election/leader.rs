@@ -2,7 +2,7 @@
 //!
 //! The lease runs from the moment the leader *asked* the round that a quorum answered, so whatever the network did to
 //! the answers, each of that quorum has promised for longer. A leader that did not run counts answers to older rounds
-//! no more before it acts, and one that was handed the office acts only once its predecessor has said that it stopped.
+//! no more before it acts, and one that was handed leadership acts only once its predecessor has said that it stopped.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::sabotage;
 use crate::time::Instant;
 use crate::election::message::Round;
 
-/// Whose word, or silence for how long, opens the office to its successor.
+/// Whose word, or silence for how long, opens leadership to its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Gate {
     pub(super) predecessor: NodeId,
@@ -43,7 +43,7 @@ impl HandingOver {
 
 /// One voter's time as leader of one term.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Reign {
+pub(super) struct Leader {
     pub(super) term: Term,
     pub(super) trigger: Trigger,
     pub(super) gate: Option<Gate>,
@@ -64,8 +64,8 @@ pub(super) struct Reign {
     lease_until: Instant,
 }
 
-impl Reign {
-    /// A reign that begins with the promises that came with the votes.
+impl Leader {
+    /// A leading that begins with the promises that came with the votes.
     pub(super) fn new(
         now: Instant,
         term: Term,
@@ -73,7 +73,7 @@ impl Reign {
         promised: Vec<(NodeId, Instant)>,
         first: Round,
     ) -> Self {
-        Reign {
+        Leader {
             term,
             trigger,
             gate: None,
@@ -131,7 +131,7 @@ impl Reign {
         }
     }
 
-    /// Until when it holds office: it steps down then.
+    /// Until when it holds leadership: it steps down then.
     pub(super) fn lease_until(&self) -> Instant {
         // A successor waits as long as this after it was asked, if it hears nothing: by then it must be over, whoever
         // still follows.
@@ -181,66 +181,66 @@ mod tests {
         Instant::ORIGIN + Duration::from_millis(ms)
     }
 
-    fn reign(voters: usize) -> (Rules, Reign, [NodeId; 4]) {
+    fn leading(voters: usize) -> (Rules, Leader, [NodeId; 4]) {
         let names = ["a", "b", "c", "d", "e"];
         let rules = Rules::new(&ElectionConfig::lan("default", names[..voters].iter().copied()));
-        let reign = Reign::new(at(0), Term(9), Trigger::NoLeader, Vec::new(), Round(0));
+        let leading = Leader::new(at(0), Term(9), Trigger::NoLeader, Vec::new(), Round(0));
         let ids = [0, 1, 2, 3].map(|place| rules.voters().get(place).map_or(NodeId::from_u128(0), |(id, _)| *id));
-        (rules, reign, ids)
+        (rules, leading, ids)
     }
 
     #[test]
     fn a_lease_runs_from_when_the_quorum_was_asked() {
-        let (rules, mut reign, ids) = reign(5);
-        let first = reign.beat(at(0), &rules);
-        let second = reign.beat(at(100), &rules);
-        assert!(reign.granted(at(110), ids[1], second) && !reign.granted(at(110), ids[1], Round(77)));
-        assert_eq!(reign.renew(at(150), &rules, ids[0]), None);
-        assert_eq!(reign.acts_until(at(150), &rules, ids[0]), None, "two of five are no quorum");
-        assert!(reign.granted(at(400), ids[2], first));
-        assert_eq!(reign.renew(at(150), &rules, ids[0]), Some(Duration::from_millis(150)));
-        assert_eq!(reign.acts_until(at(150), &rules, ids[0]), Some(at(500)));
-        assert!(reign.granted(at(400), ids[2], second));
-        reign.renew(at(150), &rules, ids[0]);
-        assert_eq!(reign.lease_until(), at(600));
-        assert!(reign.granted(at(400), ids[3], first), "an old answer takes nothing away");
-        reign.renew(at(160), &rules, ids[0]);
-        assert_eq!((reign.lease_until(), reign.acts_until(at(600), &rules, ids[0])), (at(600), None));
+        let (rules, mut leading, ids) = leading(5);
+        let first = leading.beat(at(0), &rules);
+        let second = leading.beat(at(100), &rules);
+        assert!(leading.granted(at(110), ids[1], second) && !leading.granted(at(110), ids[1], Round(77)));
+        assert_eq!(leading.renew(at(150), &rules, ids[0]), None);
+        assert_eq!(leading.acts_until(at(150), &rules, ids[0]), None, "two of five are no quorum");
+        assert!(leading.granted(at(400), ids[2], first));
+        assert_eq!(leading.renew(at(150), &rules, ids[0]), Some(Duration::from_millis(150)));
+        assert_eq!(leading.acts_until(at(150), &rules, ids[0]), Some(at(500)));
+        assert!(leading.granted(at(400), ids[2], second));
+        leading.renew(at(150), &rules, ids[0]);
+        assert_eq!(leading.lease_until(), at(600));
+        assert!(leading.granted(at(400), ids[3], first), "an old answer takes nothing away");
+        leading.renew(at(160), &rules, ids[0]);
+        assert_eq!((leading.lease_until(), leading.acts_until(at(600), &rules, ids[0])), (at(600), None));
     }
 
     #[test]
     fn after_a_stall_it_acts_only_on_fresh_answers() {
-        let (rules, mut reign, ids) = reign(3);
-        let before = reign.beat(at(0), &rules);
-        assert!(reign.granted(at(400), ids[1], before));
-        reign.renew(at(10), &rules, ids[0]);
-        reign.doubt(at(300));
-        assert_eq!((reign.acts_until(at(300), &rules, ids[0]), reign.lease_until()), (None, at(500)));
-        let after = reign.beat(at(300), &rules);
-        assert!(reign.granted(at(400), ids[1], before));
-        assert_eq!(reign.acts_until(at(310), &rules, ids[0]), None);
-        assert!(reign.granted(at(400), ids[1], after));
-        reign.renew(at(320), &rules, ids[0]);
-        assert_eq!(reign.acts_until(at(320), &rules, ids[0]), Some(at(800)));
+        let (rules, mut leading, ids) = leading(3);
+        let before = leading.beat(at(0), &rules);
+        assert!(leading.granted(at(400), ids[1], before));
+        leading.renew(at(10), &rules, ids[0]);
+        leading.doubt(at(300));
+        assert_eq!((leading.acts_until(at(300), &rules, ids[0]), leading.lease_until()), (None, at(500)));
+        let after = leading.beat(at(300), &rules);
+        assert!(leading.granted(at(400), ids[1], before));
+        assert_eq!(leading.acts_until(at(310), &rules, ids[0]), None);
+        assert!(leading.granted(at(400), ids[1], after));
+        leading.renew(at(320), &rules, ids[0]);
+        assert_eq!(leading.acts_until(at(320), &rules, ids[0]), Some(at(800)));
     }
 
     #[test]
     fn an_office_handed_over_opens_with_a_word_or_with_time() {
-        let (rules, mut reign, ids) = reign(1);
-        reign.renew(at(0), &rules, ids[0]);
-        assert_eq!(reign.acts_until(at(0), &rules, ids[0]), Some(at(500)), "a voter alone is its own quorum");
-        reign.gate = Some(Gate { predecessor: NodeId::from_name("b"), term: Term(8), until: at(400) });
-        assert_eq!(reign.acts_until(at(399), &rules, ids[0]), None);
-        assert_eq!(reign.acts_until(at(400), &rules, ids[0]), Some(at(500)));
+        let (rules, mut leading, ids) = leading(1);
+        leading.renew(at(0), &rules, ids[0]);
+        assert_eq!(leading.acts_until(at(0), &rules, ids[0]), Some(at(500)), "a voter alone is its own quorum");
+        leading.gate = Some(Gate { predecessor: NodeId::from_name("b"), term: Term(8), until: at(400) });
+        assert_eq!(leading.acts_until(at(399), &rules, ids[0]), None);
+        assert_eq!(leading.acts_until(at(400), &rules, ids[0]), Some(at(500)));
     }
 
     #[test]
     fn who_hands_over_stops_in_time_even_if_nobody_runs_its_timers() {
-        let (rules, mut reign, ids) = reign(1);
-        reign.renew(at(0), &rules, ids[0]);
+        let (rules, mut leading, ids) = leading(1);
+        leading.renew(at(0), &rules, ids[0]);
         let to = NodeId::from_name("b");
-        reign.handing_over = Some(HandingOver { to, until: at(300), retry_at: Instant::NEVER, asked: 2 });
-        assert_eq!(reign.acts_until(at(299), &rules, ids[0]), Some(at(300)));
-        assert_eq!((reign.acts_until(at(300), &rules, ids[0]), reign.lease_until()), (None, at(300)));
+        leading.handing_over = Some(HandingOver { to, until: at(300), retry_at: Instant::NEVER, asked: 2 });
+        assert_eq!(leading.acts_until(at(299), &rules, ids[0]), Some(at(300)));
+        assert_eq!((leading.acts_until(at(300), &rules, ids[0]), leading.lease_until()), (None, at(300)));
     }
 }

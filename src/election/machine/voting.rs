@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::election::reign::Gate;
+use crate::election::leader::Gate;
 use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
@@ -20,7 +20,7 @@ impl Election {
 
     pub(super) fn refuse(&mut self, to: NodeId, asked: Question, round: Round, wait: Duration) {
         let own = self.term().unwrap_or_default().max(Term(1));
-        let term = if asked == Question::Sounding { self.known_term() } else { own };
+        let term = if asked == Question::LeaderCheck { self.known_term() } else { own };
         self.send(to, Message::Refused { asked, term, round, wait });
     }
 
@@ -31,8 +31,8 @@ impl Election {
     fn would_vote(&self, candidate: NodeId, term: Term, hand_over: Option<Term>) -> Result<(), Duration> {
         let Some(voter) = &self.voter else { return Err(Duration::ZERO) };
         voter.may_vote(self.now, &self.rules, (term, candidate), hand_over).map_err(|no| no.wait)?;
-        match &self.reign {
-            Some(reign) if hand_over != Some(reign.term) => Err(reign.lease_until().since(self.now)),
+        match &self.leading {
+            Some(leading) if hand_over != Some(leading.term) => Err(leading.lease_until().since(self.now)),
             Some(_) | None => Ok(()),
         }
     }
@@ -55,13 +55,13 @@ impl Election {
     }
 
     /// As for a pre-vote, but the promise to a leader that is not heard any more is no reason to refuse.
-    pub(super) fn answer_sounding(&mut self, from: NodeId, term: Term, round: Round) -> Result<(), Rejected> {
+    pub(super) fn answer_leader_check(&mut self, from: NodeId, term: Term, round: Round) -> Result<(), Rejected> {
         let leader = self.heard.map(|heard| heard.term);
         let misses = !self.hears_leader();
         match self.would_vote(from, term, leader) {
-            Ok(()) if misses => self.grant(from, Question::Sounding, term, round),
-            Ok(()) => self.refuse(from, Question::Sounding, round, Duration::ZERO),
-            Err(wait) => self.refuse(from, Question::Sounding, round, wait),
+            Ok(()) if misses => self.grant(from, Question::LeaderCheck, term, round),
+            Ok(()) => self.refuse(from, Question::LeaderCheck, round, Duration::ZERO),
+            Err(wait) => self.refuse(from, Question::LeaderCheck, round, wait),
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Election {
         }
         // Relief is the leader's to give, and a leader relieves itself for nobody but whom it hands over to.
         let is_chosen = |to: NodeId| to == from;
-        let own = self.reign.as_ref().map(|reign| reign.handing_over.is_some_and(|over| is_chosen(over.to)));
+        let own = self.leading.as_ref().map(|leading| leading.handing_over.is_some_and(|over| is_chosen(over.to)));
         let relief = hand_over.filter(|_| own != Some(false));
         if let Err(wait) = self.would_vote(from, term, relief) {
             self.refuse(from, Question::Vote, round, wait);
@@ -97,13 +97,13 @@ impl Election {
         let Some(voter) = &mut self.voter else { return Err(Rejected::NoVoter) };
         voter.give(term, from, self.rules.electorate());
         let is_saved = voter.is_saved();
-        if self.reign.is_none() && !sabotage::is_off("vote_ends_candidacy") {
+        if self.leading.is_none() && !sabotage::is_off("vote_ends_candidacy") {
             // Whoever votes for another stands no more. While the vote is saved it could still be elected itself, and
             // the other would be by the vote of a leader that did not step down.
             self.wait_for_the_elected();
         }
         if is_saved {
-            self.tell_vote(from, round);
+            self.grant_vote(from, round);
         } else {
             self.begin_save(Purpose::Vote(from, round));
         }
@@ -117,7 +117,7 @@ impl Election {
     }
 
     /// The vote for a candidate is saved, or could not be.
-    pub(super) fn tell_vote(&mut self, candidate: NodeId, round: Round) {
+    pub(super) fn grant_vote(&mut self, candidate: NodeId, round: Round) {
         let until = self.promise_until();
         let Some(voter) = &mut self.voter else { return };
         let term = voter.term();
@@ -127,7 +127,7 @@ impl Election {
         voter.promise(self.now, candidate, term, until);
         self.counts.votes_given += 1;
         self.grant(candidate, Question::Vote, term, round);
-        if self.reign.is_none() {
+        if self.leading.is_none() {
             self.wait_for_the_elected();
         }
     }
@@ -147,11 +147,11 @@ impl Election {
             self.refuse(from, Question::Heartbeat, round, wait);
             return Ok(());
         }
-        if !voter.can_be(self.now, term) || self.reign.as_ref().is_some_and(|reign| reign.term >= term) {
+        if !voter.can_be(self.now, term) || self.leading.as_ref().is_some_and(|leading| leading.term >= term) {
             return Err(Rejected::Stale);
         }
         self.step_down(LossReason::Resigned);
-        self.drop_campaign();
+        self.drop_candidacy();
         let until = self.promise_until();
         if let Some(voter) = &mut self.voter {
             voter.adopt(term);
@@ -160,7 +160,7 @@ impl Election {
         self.see(term);
         self.grant(from, Question::Heartbeat, term, round);
         self.failures = 0;
-        self.tempo.hear(turn);
+        self.timing.hear(turn);
         self.turn = None;
         let is_new = self.heard.is_none_or(|heard| (heard.id, heard.term) != (from, term));
         self.heard = Some(Heard { id: from, term, trigger, at: self.now, until });
@@ -186,17 +186,17 @@ impl Election {
             voter.free(from, term);
         }
         let opens = |gate: Gate| (gate.predecessor, gate.term) == (from, term);
-        if let Some(reign) = self.reign.as_mut().filter(|reign| reign.gate.is_some_and(opens)) {
-            reign.gate = None;
-            self.assume_office();
+        if let Some(leading) = self.leading.as_mut().filter(|leading| leading.gate.is_some_and(opens)) {
+            leading.gate = None;
+            self.assume_leadership();
         }
         if self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, term)) {
             self.turn = None;
             self.unfollow(LossReason::Resigned);
             self.await_turn(Trigger::Resigned);
         } else if self.heard.is_none() {
-            if let Some(campaign) = &mut self.campaign {
-                campaign.ask_the_freed(self.now);
+            if let Some(candidate) = &mut self.candidate {
+                candidate.ask_the_freed(self.now);
             }
             // A promise that was given up may have been what this voter waited for.
             let trigger = self.turn.take().map_or(self.vacancy, |turn| turn.trigger);

@@ -21,7 +21,7 @@ pub(super) const FAILURES_MAX: u32 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     /// It asks whether the leader is missed by others too.
-    Sounding,
+    LeaderCheck,
     /// It asks whether it would be voted for.
     PreVote,
     /// Its vote for itself is being saved.
@@ -60,12 +60,12 @@ pub(super) enum Refusal {
 
 /// One voter's attempt to be elected.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Campaign {
+pub(super) struct Candidate {
     pub(super) stage: Stage,
     pub(super) term: Term,
     /// The term of the leader that hands over.
     pub(super) hand_over: Option<Term>,
-    /// That leader, unless it is the candidate itself. Kept here, because by the end of the campaign it may not be
+    /// That leader, unless it is the candidate itself. Kept here, because by the end of the candidate it may not be
     /// followed any more.
     pub(super) predecessor: Option<NodeId>,
     pub(super) trigger: Trigger,
@@ -90,7 +90,7 @@ pub(super) struct Campaign {
     entered: Instant,
 }
 
-impl Campaign {
+impl Candidate {
     /// An attempt that begins now, after so many that came to nothing.
     pub(super) fn new(
         now: Instant,
@@ -99,7 +99,7 @@ impl Campaign {
         (term, trigger): (Term, Trigger),
         first: Round,
     ) -> Self {
-        Campaign {
+        Candidate {
             stage,
             term,
             hand_over: None,
@@ -128,7 +128,7 @@ impl Campaign {
     /// The question of its present stage.
     pub(super) fn question(&self) -> Question {
         match self.stage {
-            Stage::Sounding => Question::Sounding,
+            Stage::LeaderCheck => Question::LeaderCheck,
             Stage::PreVote => Question::PreVote,
             Stage::Saving | Stage::Vote => Question::Vote,
         }
@@ -292,9 +292,9 @@ mod tests {
         Rules::new(&ElectionConfig::lan("default", ["a", "b", "c", "d", "e"][..voters].iter().copied()))
     }
 
-    fn campaign(now: Instant, rules: &Rules, failures: u32) -> Campaign {
+    fn candidate(now: Instant, rules: &Rules, failures: u32) -> Candidate {
         let turn = Duration::from_millis(30);
-        Campaign::new(now, (rules, turn, failures), Stage::PreVote, (Term(3), Trigger::LeaseRanOut), Round(5))
+        Candidate::new(now, (rules, turn, failures), Stage::PreVote, (Term(3), Trigger::LeaseRanOut), Round(5))
     }
 
     const fn wait(ms: u64) -> Refusal {
@@ -304,22 +304,22 @@ mod tests {
     #[test]
     fn a_quorum_of_configured_voters_wins_and_a_late_answer_counts_from_its_question() {
         let rules = rules(5);
-        let mut campaign = campaign(at(0), &rules, 0);
-        let first = campaign.ask(at(0), &rules);
-        assert!(campaign.ask_at > at(0) && first == Round(5));
-        let second = campaign.ask(at(40), &rules);
-        assert!(campaign.granted(1, first) && campaign.granted(1, second) && campaign.granted(1, first));
-        assert!(!campaign.is_won(at(50), &rules, 0));
-        assert!(!campaign.granted(2, Round(99)));
-        assert!(campaign.granted(2, first));
-        assert!(campaign.is_won(at(50), &rules, 0));
+        let mut candidate = candidate(at(0), &rules, 0);
+        let first = candidate.ask(at(0), &rules);
+        assert!(candidate.ask_at > at(0) && first == Round(5));
+        let second = candidate.ask(at(40), &rules);
+        assert!(candidate.granted(1, first) && candidate.granted(1, second) && candidate.granted(1, first));
+        assert!(!candidate.is_won(at(50), &rules, 0));
+        assert!(!candidate.granted(2, Round(99)));
+        assert!(candidate.granted(2, first));
+        assert!(candidate.is_won(at(50), &rules, 0));
         let [_, first, second, ..] = rules.voters() else { unreachable!() };
-        assert_eq!(campaign.granted_at(&rules), [(first.0, at(40)), (second.0, at(0))]);
-        assert!(!campaign.wants(at(50), &rules, 1) && campaign.wants(at(50), &rules, 3));
-        assert!(!campaign.is_won(at(500), &rules, 0), "a yes of a lease ago is none any more");
-        assert!(campaign.wants(at(500), &rules, 2) && !campaign.wants(at(500), &rules, 1));
-        campaign.enter(at(50), &rules, Stage::Vote);
-        assert!(!campaign.is_won(at(50), &rules, 0) && campaign.question() == Question::Vote);
+        assert_eq!(candidate.granted_at(&rules), [(first.0, at(40)), (second.0, at(0))]);
+        assert!(!candidate.wants(at(50), &rules, 1) && candidate.wants(at(50), &rules, 3));
+        assert!(!candidate.is_won(at(500), &rules, 0), "a yes of a lease ago is none any more");
+        assert!(candidate.wants(at(500), &rules, 2) && !candidate.wants(at(500), &rules, 1));
+        candidate.enter(at(50), &rules, Stage::Vote);
+        assert!(!candidate.is_won(at(50), &rules, 0) && candidate.question() == Question::Vote);
     }
 
     #[test]
@@ -337,19 +337,19 @@ mod tests {
         ];
         for (voters, answers, own, expected) in rows {
             let rules = rules(voters);
-            let mut campaign = campaign(at(0), &rules, 0);
-            let round = campaign.ask(at(0), &rules);
+            let mut candidate = candidate(at(0), &rules, 0);
+            let round = candidate.ask(at(0), &rules);
             for (place, ms) in answers {
-                assert!(campaign.refused(at(10), *place, round, wait(*ms)));
+                assert!(candidate.refused(at(10), *place, round, wait(*ms)));
             }
-            campaign.wait_for_quorum(at(10), &rules, 0, Duration::from_millis(own));
-            assert_eq!(campaign.ask_at, at(expected), "{voters} voters, {answers:?}, bound for {own}");
+            candidate.wait_for_quorum(at(10), &rules, 0, Duration::from_millis(own));
+            assert_eq!(candidate.ask_at, at(expected), "{voters} voters, {answers:?}, bound for {own}");
             // Once it has asked, an answer that says no more changes nothing.
             if expected != 30 {
-                campaign.ask(campaign.ask_at, &rules);
-                let next = campaign.ask_at;
-                campaign.wait_for_quorum(at(expected + 1), &rules, 0, Duration::ZERO);
-                assert_eq!(campaign.ask_at, next, "{voters} voters, {answers:?}, bound for {own}");
+                candidate.ask(candidate.ask_at, &rules);
+                let next = candidate.ask_at;
+                candidate.wait_for_quorum(at(expected + 1), &rules, 0, Duration::ZERO);
+                assert_eq!(candidate.ask_at, next, "{voters} voters, {answers:?}, bound for {own}");
             }
         }
     }
@@ -357,20 +357,20 @@ mod tests {
     #[test]
     fn who_was_refused_for_a_promise_that_was_freed_asks_at_once() {
         let rules = rules(3);
-        let mut campaign = campaign(at(0), &rules, 0);
-        let round = campaign.ask(at(0), &rules);
-        campaign.ask_the_freed(at(5));
-        assert_eq!(campaign.ask_at, at(30), "nobody has refused");
-        assert!(campaign.refused(at(10), 1, round, wait(400)));
-        campaign.wait_for_quorum(at(10), &rules, 0, Duration::ZERO);
-        assert_eq!(campaign.ask_at, at(410));
-        campaign.ask_the_freed(at(20));
-        assert_eq!(campaign.ask_at, at(20));
-        campaign.ask(at(20), &rules);
-        campaign.ask_the_returned(at(20), 2);
-        assert!(campaign.ask_at > at(20), "it was asked in this moment");
-        campaign.ask_the_returned(at(25), 2);
-        assert_eq!(campaign.ask_at, at(25));
+        let mut candidate = candidate(at(0), &rules, 0);
+        let round = candidate.ask(at(0), &rules);
+        candidate.ask_the_freed(at(5));
+        assert_eq!(candidate.ask_at, at(30), "nobody has refused");
+        assert!(candidate.refused(at(10), 1, round, wait(400)));
+        candidate.wait_for_quorum(at(10), &rules, 0, Duration::ZERO);
+        assert_eq!(candidate.ask_at, at(410));
+        candidate.ask_the_freed(at(20));
+        assert_eq!(candidate.ask_at, at(20));
+        candidate.ask(at(20), &rules);
+        candidate.ask_the_returned(at(20), 2);
+        assert!(candidate.ask_at > at(20), "it was asked in this moment");
+        candidate.ask_the_returned(at(25), 2);
+        assert_eq!(candidate.ask_at, at(25));
     }
 
     #[test]
@@ -391,14 +391,14 @@ mod tests {
         ];
         for (voters, answered, against, after, is_lost) in rows {
             let rules = rules(voters);
-            let mut campaign = campaign(at(0), &rules, 0);
-            campaign.ask(at(0), &rules);
-            answered.iter().for_each(|place| campaign.hear(*place));
-            campaign.enter(at(100), &rules, Stage::Vote);
-            let round = campaign.ask(at(100), &rules);
-            against.iter().for_each(|place| assert!(campaign.refused(at(100), *place, round, Against)));
+            let mut candidate = candidate(at(0), &rules, 0);
+            candidate.ask(at(0), &rules);
+            answered.iter().for_each(|place| candidate.hear(*place));
+            candidate.enter(at(100), &rules, Stage::Vote);
+            let round = candidate.ask(at(100), &rules);
+            against.iter().for_each(|place| assert!(candidate.refused(at(100), *place, round, Against)));
             assert_eq!(
-                campaign.is_lost(at(100 + after), &rules, 0),
+                candidate.is_lost(at(100 + after), &rules, 0),
                 is_lost,
                 "{voters} {answered:?} {against:?} {after}"
             );
@@ -409,10 +409,10 @@ mod tests {
     fn whom_nobody_answers_asks_ever_less_often() {
         let rules = rules(3);
         let asks = |failures| {
-            let mut campaign = campaign(at(0), &rules, failures);
+            let mut candidate = candidate(at(0), &rules, failures);
             let mut asked = 0;
-            while campaign.ask_at < campaign.until {
-                campaign.ask(campaign.ask_at, &rules);
+            while candidate.ask_at < candidate.until {
+                candidate.ask(candidate.ask_at, &rules);
                 asked += 1;
             }
             asked

@@ -143,20 +143,20 @@ impl Grant {
 pub(crate) struct Seats {
     pub(crate) voters: Voters,
     /// The places of those that stand, a bit each.
-    standing: u32,
+    voter_state: u32,
 }
 
 impl Seats {
     /// The names of those that stand.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<str>> {
         let all = self.voters.all().iter().enumerate();
-        all.filter(|(place, _)| self.standing & 1 << place != 0).map(|(_, (_, name))| name)
+        all.filter(|(place, _)| self.voter_state & 1 << place != 0).map(|(_, (_, name))| name)
     }
 }
 
 /// One election of this node.
 #[derive(Debug)]
-pub(crate) struct Office {
+pub(crate) struct SharedElection {
     /// As configured; its voters are the first ones.
     pub(crate) rules: Rules,
     me: NodeId,
@@ -169,13 +169,13 @@ pub(crate) struct Office {
     candidacy: Mutex<Candidacy>,
 }
 
-impl Office {
+impl SharedElection {
     fn new(rules: Rules, me: NodeId, has_store: bool) -> Self {
-        let voters = Mutex::new(Seats { voters: rules.electorate().clone(), standing: 0 });
+        let voters = Mutex::new(Seats { voters: rules.electorate().clone(), voter_state: 0 });
         let (term, supporters) = (AtomicU64::new(0), AtomicUsize::new(0));
         let candidacy = Mutex::new(Candidacy::new(&rules));
         let grant = Mutex::new(None);
-        Office { rules, me, has_store, voters, term, supporters, grant, candidacy }
+        SharedElection { rules, me, has_store, voters, term, supporters, grant, candidacy }
     }
 
     /// Whether this node is a candidate.
@@ -183,7 +183,7 @@ impl Office {
         self.candidacy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this node has led for a whole lease without work, and does not give the office up yet.
+    /// Whether this node has led for a whole lease without work, and does not give leadership up yet.
     pub(crate) fn is_unattended(&self, now: Instant) -> bool {
         let is_idle = |grant: &Arc<Grant>| grant.idle_for(now) > self.rules.lease();
         let candidacy = self.candidacy();
@@ -230,8 +230,8 @@ impl Office {
         let mut held = self.held();
         let Some(grant) = held.as_ref() else { return false };
         let name = self.rules.name();
-        let office = protocol.election(name).and_then(|election| election.office());
-        if office.is_none_or(|(term, _)| term != grant.term) {
+        let leadership = protocol.election(name).and_then(|election| election.leadership());
+        if leadership.is_none_or(|(term, _)| term != grant.term) {
             grant.end();
             *held = None;
             return true;
@@ -252,17 +252,17 @@ impl Office {
         self.supporters.store(election.supporters(), SeqCst);
         let stands = |(id, _): &(NodeId, Arc<str>)| u32::from(election.is_candidate(*id));
         let voters = election.rules().electorate();
-        let standing = voters.all().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
+        let voter_state = voters.all().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
         {
             let mut seats = self.voters.lock().unwrap_or_else(PoisonError::into_inner);
-            seats.standing = standing;
+            seats.voter_state = voter_state;
             if seats.voters != *voters {
                 seats.voters = voters.clone();
             }
         }
         let lease = protocol.lease(now, self.rules.name());
         let mut held = self.held();
-        match lease.zip(election.office()) {
+        match lease.zip(election.leadership()) {
             Some((lease, told)) if held.is_none() && told.0 == lease.term => {
                 *held = Some(Arc::new(Grant::new(now, told, lease.until)));
                 true
@@ -274,27 +274,27 @@ impl Office {
 
 /// All elections of this node, in the order of the configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Offices {
-    each: Arc<[Office]>,
+pub(crate) struct SharedElections {
+    each: Arc<[SharedElection]>,
     /// Wakes the node's task when the application wants something else of one.
     stir: Arc<Notify>,
 }
 
-impl Offices {
+impl SharedElections {
     pub(crate) fn new(protocol: &Protocol, has_store: bool) -> Self {
         let me = protocol.me().id();
-        let office = |election: &Election| Office::new(election.rules().clone(), me, has_store);
-        let each = protocol.elections().map(office).collect();
-        Offices { each, stir: Arc::default() }
+        let entry = |election: &Election| SharedElection::new(election.rules().clone(), me, has_store);
+        let each = protocol.elections().map(entry).collect();
+        SharedElections { each, stir: Arc::default() }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Office> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SharedElection> {
         self.each.iter()
     }
 
     /// Changes whether this node is a candidate of one of them.
-    pub(crate) fn change_candidacy(&self, office: &Office, change: impl FnOnce(&mut Candidacy)) {
-        change(&mut office.candidacy());
+    pub(crate) fn change_candidacy(&self, entry: &SharedElection, change: impl FnOnce(&mut Candidacy)) {
+        change(&mut entry.candidacy());
         self.stir.notify_one();
     }
 
@@ -303,27 +303,27 @@ impl Offices {
         self.stir.notified()
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<&Office> {
-        self.iter().find(|office| **office.rules.name() == *name)
+    pub(crate) fn find(&self, name: &str) -> Option<&SharedElection> {
+        self.iter().find(|entry| **entry.rules.name() == *name)
     }
 
     /// Takes back what is not granted any more: before anything is sent that another voter might go by.
     pub(crate) fn curb(&self, now: Instant, protocol: &Protocol) -> bool {
-        self.iter().fold(false, |news, office| office.curb(now, protocol) | news)
+        self.iter().fold(false, |news, entry| entry.curb(now, protocol) | news)
     }
 
     /// Begins what is granted: after the events that tell of it are published.
     pub(crate) fn publish(&self, now: Instant, protocol: &Protocol) -> bool {
-        self.iter().fold(false, |news, office| office.publish(now, protocol) | news)
+        self.iter().fold(false, |news, entry| entry.publish(now, protocol) | news)
     }
 
     /// The node has stopped: nothing is granted any more.
     pub(crate) fn close(&self) {
-        for office in self.iter() {
-            if let Some(grant) = office.held().take() {
+        for entry in self.iter() {
+            if let Some(grant) = entry.held().take() {
                 grant.end();
             }
-            office.supporters.store(0, SeqCst);
+            entry.supporters.store(0, SeqCst);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::election::campaign::{Campaign, FAILURES_MAX, Refusal, Stage};
+use crate::election::candidate::{Candidate, FAILURES_MAX, Refusal, Stage};
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
@@ -31,10 +31,10 @@ impl Election {
     /// There is, or soon will be, an election: this voter's turn comes with its place among those that live. The first
     /// cause stands.
     pub(super) fn await_turn(&mut self, trigger: Trigger) {
-        if self.voter.is_none() || !self.stands() || self.reign.is_some() {
+        if self.voter.is_none() || !self.stands() || self.leading.is_some() {
             return;
         }
-        let is_asking = self.campaign.as_ref().is_some_and(|campaign| campaign.stage != Stage::Sounding);
+        let is_asking = self.candidate.as_ref().is_some_and(|candidate| candidate.stage != Stage::LeaderCheck);
         if is_asking {
             return;
         }
@@ -74,14 +74,14 @@ impl Election {
             Trigger::Dead | Trigger::Left => self.hears_leader(),
             _ => self.heard.is_some(),
         };
-        if self.reign.is_none() && !is_led {
-            self.stand_for_office(turn.trigger);
+        if self.leading.is_none() && !is_led {
+            self.stand_for_election(turn.trigger);
         }
     }
 
     /// Another stands, and will ask for votes when this voter is free: its own turn comes after that, and after the other
     /// has asked once more, should an answer be lost. It yields once, so that one that nobody answers does not keep the
-    /// others from standing.
+    /// others from voter_state.
     pub(super) fn yield_turn(&mut self, wait: Duration) {
         let until = self.now + wait.min(self.rules.promise()) + self.turn_length() * 3 / 2;
         if let Some(turn) = self.turn.as_mut().filter(|turn| !turn.is_drawn && turn.yields_until == Instant::ORIGIN) {
@@ -90,29 +90,29 @@ impl Election {
     }
 
     /// Begins to ask whether it would be voted for.
-    fn stand_for_office(&mut self, trigger: Trigger) {
+    fn stand_for_election(&mut self, trigger: Trigger) {
         let Some(term) = self.next_term() else {
             // Its clock is behind the terms: time will tell.
             self.failures = self.failures.saturating_add(1);
             return self.await_another_turn(trigger);
         };
         self.counts.campaigns += 1;
-        self.begin_campaign(Stage::PreVote, term, trigger);
+        self.begin_candidacy(Stage::PreVote, term, trigger);
         if sabotage::is_off("pre_vote") {
             return self.vote_for_itself();
         }
-        self.run_campaign();
+        self.run_candidacy();
     }
 
-    fn begin_campaign(&mut self, stage: Stage, term: Term, trigger: Trigger) {
-        self.drop_campaign();
+    fn begin_candidacy(&mut self, stage: Stage, term: Term, trigger: Trigger) {
+        self.drop_candidacy();
         let pace = (&self.rules, self.turn_length(), self.failures);
-        self.campaign = Some(Campaign::new(self.now, pace, stage, (term, trigger), self.next_round));
+        self.candidate = Some(Candidate::new(self.now, pace, stage, (term, trigger), self.next_round));
     }
 
     /// Whether it votes for itself and asks others for their votes.
     pub(super) fn is_standing(&self) -> bool {
-        self.campaign.as_ref().is_some_and(|campaign| matches!(campaign.stage, Stage::Saving | Stage::Vote))
+        self.candidate.as_ref().is_some_and(|candidate| matches!(candidate.stage, Stage::Saving | Stage::Vote))
     }
 
     /// The term that a candidate stands in: above all it has heard of.
@@ -123,32 +123,32 @@ impl Election {
     }
 
     /// The leader is suspected, and not heard here: would a quorum that misses it, too, follow this voter?
-    pub(super) fn run_sounding(&mut self) {
-        if self.sound_at.is_none_or(|at| at > self.now) {
+    pub(super) fn run_leader_check(&mut self) {
+        if self.leader_check_at.is_none_or(|at| at > self.now) {
             return;
         }
-        let is_busy = self.campaign.is_some() || self.reign.is_some() || self.turn.is_some() || !self.stands();
-        self.sound_at = self.heard.map(|_| self.now + self.rules.lease() / 2);
+        let is_busy = self.candidate.is_some() || self.leading.is_some() || self.turn.is_some() || !self.stands();
+        self.leader_check_at = self.heard.map(|_| self.now + self.rules.lease() / 2);
         if self.heard.is_none() || is_busy || self.hears_leader() || self.rank() > 0 {
             return;
         }
         if let Some(term) = self.next_term() {
-            self.begin_campaign(Stage::Sounding, term, Trigger::HandedOver);
-            self.run_campaign();
+            self.begin_candidacy(Stage::LeaderCheck, term, Trigger::HandedOver);
+            self.run_candidacy();
         }
     }
 
     /// The leader of a term asks this voter to be elected in its place: no pre-vote is needed, for it was chosen.
     pub(super) fn take_over(&mut self, from: NodeId, term: Term) -> Result<(), Rejected> {
         let is_leader = self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, term));
-        if !is_leader || self.reign.is_some() {
+        if !is_leader || self.leading.is_some() {
             return Err(Rejected::Stale);
         }
         if !self.stands() && !sabotage::is_off("declines") {
             self.decline(from, term, Duration::ZERO);
             return Ok(());
         }
-        let is_under_way = self.campaign.as_ref().is_some_and(|campaign| campaign.hand_over == Some(term));
+        let is_under_way = self.candidate.as_ref().is_some_and(|candidate| candidate.hand_over == Some(term));
         if is_under_way {
             return Ok(());
         }
@@ -178,31 +178,31 @@ impl Election {
         trigger: Trigger,
     ) {
         self.turn = None;
-        self.begin_campaign(Stage::PreVote, next, trigger);
-        if let Some(campaign) = &mut self.campaign {
-            campaign.hand_over = Some(relieved);
-            campaign.predecessor = predecessor.filter(|_| !sabotage::is_off("predecessor"));
+        self.begin_candidacy(Stage::PreVote, next, trigger);
+        if let Some(candidate) = &mut self.candidate {
+            candidate.hand_over = Some(relieved);
+            candidate.predecessor = predecessor.filter(|_| !sabotage::is_off("predecessor"));
         }
         self.vote_for_itself();
     }
 
-    pub(super) fn run_campaign(&mut self) {
-        let (Some(me), Some(campaign)) = (self.place, &mut self.campaign) else { return };
-        if campaign.stage == Stage::Saving || campaign.ask_at > self.now {
+    pub(super) fn run_candidacy(&mut self) {
+        let (Some(me), Some(candidate)) = (self.place, &mut self.candidate) else { return };
+        if candidate.stage == Stage::Saving || candidate.ask_at > self.now {
             return;
         }
-        if campaign.stage == Stage::Vote && campaign.is_lost(self.now, &self.rules, me) {
+        if candidate.stage == Stage::Vote && candidate.is_lost(self.now, &self.rules, me) {
             return self.fail();
         }
-        let (term, hand_over) = (campaign.term, campaign.hand_over);
-        let stage = campaign.stage;
-        let round = campaign.ask(self.now, &self.rules);
+        let (term, hand_over) = (candidate.term, candidate.hand_over);
+        let stage = candidate.stage;
+        let round = candidate.ask(self.now, &self.rules);
         let message = match stage {
-            Stage::Sounding => Message::Sounding { term, round },
+            Stage::LeaderCheck => Message::LeaderCheck { term, round },
             Stage::PreVote => Message::PreVote { term, round },
             Stage::Saving | Stage::Vote => Message::Vote { term, round, hand_over },
         };
-        let wants = |place| campaign.wants(self.now, &self.rules, place);
+        let wants = |place| candidate.wants(self.now, &self.rules, place);
         let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(wants).collect();
         self.send_all(message, |place| unconvinced.get(place) == Some(&true));
         // A quorum may have said yes while this voter was bound itself, or be this voter alone.
@@ -211,38 +211,38 @@ impl Election {
         }
     }
 
-    pub(super) fn campaign_deadline(&self, campaign: &Campaign) -> Option<Instant> {
-        (campaign.stage != Stage::Saving).then(|| campaign.until.min(campaign.ask_at))
+    pub(super) fn candidacy_deadline(&self, candidate: &Candidate) -> Option<Instant> {
+        (candidate.stage != Stage::Saving).then(|| candidate.until.min(candidate.ask_at))
     }
 
     /// Goes on once a quorum has said yes.
     pub(super) fn count_answers(&mut self, me: usize) {
-        let is_won = |campaign: &&Campaign| campaign.is_won(self.now, &self.rules, me) && self.may_go_on(campaign, me);
-        let Some(campaign) = self.campaign.as_ref().filter(is_won) else { return };
-        match campaign.stage {
-            Stage::Sounding => self.ask_for_the_office(),
+        let is_won = |candidate: &&Candidate| candidate.is_won(self.now, &self.rules, me) && self.may_go_on(candidate, me);
+        let Some(candidate) = self.candidate.as_ref().filter(is_won) else { return };
+        match candidate.stage {
+            Stage::LeaderCheck => self.ask_for_hand_over(),
             Stage::PreVote => self.vote_for_itself(),
             Stage::Saving => {}
-            Stage::Vote => self.take_office(),
+            Stage::Vote => self.take_leadership(),
         }
     }
 
     /// As far as this voter knows, nobody has agreed to the list that it was configured with yet. Before it asks for votes it
     /// has heard all others that live, for one that knows of other voters says so; it waits half a lease for them, because an
     /// attempt that nobody answers lasts for one.
-    fn may_go_on(&self, campaign: &Campaign, me: usize) -> bool {
-        if self.rules.electorate().version() != Version::default() || campaign.stage != Stage::PreVote {
+    fn may_go_on(&self, candidate: &Candidate, me: usize) -> bool {
+        if self.rules.electorate().version() != Version::default() || candidate.stage != Stage::PreVote {
             return true;
         }
         let lives = |place: &usize| self.liveness.get(*place) == Some(&Liveness::Alive);
         let mut others = (0..self.rules.voters().len()).filter(|place| *place != me && lives(place));
-        others.all(|place| campaign.has_heard(place)) || self.now >= campaign.began + self.rules.lease() / 2
+        others.all(|place| candidate.has_heard(place)) || self.now >= candidate.began + self.rules.lease() / 2
     }
 
     /// A quorum misses the leader and would follow this voter: the leader is asked to hand over.
-    fn ask_for_the_office(&mut self) {
+    fn ask_for_hand_over(&mut self) {
         let leader = self.heard.map(|heard| (heard.id, heard.term));
-        self.drop_campaign();
+        self.drop_candidacy();
         if let Some((id, term)) = leader {
             self.send(id, Message::AskHandOver { term, priority: None });
         }
@@ -250,18 +250,18 @@ impl Election {
 
     /// The candidate's own vote comes first, and has to be safe before others are asked for theirs.
     fn vote_for_itself(&mut self) {
-        let (Some(voter), Some(campaign)) = (&mut self.voter, &mut self.campaign) else { return };
-        let (me, term, relief) = (self.me, campaign.term, campaign.hand_over);
+        let (Some(voter), Some(candidate)) = (&mut self.voter, &mut self.candidate) else { return };
+        let (me, term, relief) = (self.me, candidate.term, candidate.hand_over);
         if let Err(no) = voter.may_vote(self.now, &self.rules, (term, me), relief) {
             if no.wait > Duration::ZERO && relief.is_none() {
-                campaign.ask_at = self.now + no.wait;
-                campaign.until = campaign.until.max(campaign.ask_at + self.rules.lease());
+                candidate.ask_at = self.now + no.wait;
+                candidate.until = candidate.until.max(candidate.ask_at + self.rules.lease());
             } else {
                 self.fail();
             }
             return;
         }
-        campaign.enter(self.now, &self.rules, Stage::Saving);
+        candidate.enter(self.now, &self.rules, Stage::Saving);
         voter.give(term, me, self.rules.electorate());
         if voter.is_saved() && voter.vote() == Some(me) {
             return self.go_to_the_voters();
@@ -271,18 +271,18 @@ impl Election {
 
     /// The own vote is saved, or could not be.
     pub(super) fn go_to_the_voters(&mut self) {
-        let (Some(voter), Some(campaign)) = (&mut self.voter, &mut self.campaign) else { return };
-        if campaign.stage != Stage::Saving {
+        let (Some(voter), Some(candidate)) = (&mut self.voter, &mut self.candidate) else { return };
+        if candidate.stage != Stage::Saving {
             return;
         }
-        let is_its_own = (voter.term(), voter.vote()) == (campaign.term, Some(self.me));
+        let is_its_own = (voter.term(), voter.vote()) == (candidate.term, Some(self.me));
         if !is_its_own || !voter.is_saved() {
             return self.fail();
         }
         let until = self.now + self.rules.promise();
-        voter.promise(self.now, self.me, campaign.term, until);
-        campaign.enter(self.now, &self.rules, Stage::Vote);
-        self.run_campaign();
+        voter.promise(self.now, self.me, candidate.term, until);
+        candidate.enter(self.now, &self.rules, Stage::Vote);
+        self.run_candidacy();
     }
 
     pub(super) fn note_granted(
@@ -294,22 +294,22 @@ impl Election {
         match asked {
             Question::Heartbeat => return self.note_promise(from, term, round),
             Question::Resigned => return self.note_confirmed(place, term),
-            Question::Sounding | Question::PreVote | Question::Vote | Question::HandOver => {}
+            Question::LeaderCheck | Question::PreVote | Question::Vote | Question::HandOver => {}
         }
         let me = self.place.ok_or(Rejected::NoVoter)?;
-        let is_mine = |campaign: &&mut Campaign| (campaign.question(), campaign.term) == (asked, term);
-        let is_counted = self.campaign.as_mut().filter(is_mine).is_some_and(|campaign| campaign.granted(place, round));
+        let is_mine = |candidate: &&mut Candidate| (candidate.question(), candidate.term) == (asked, term);
+        let is_counted = self.candidate.as_mut().filter(is_mine).is_some_and(|candidate| candidate.granted(place, round));
         if is_counted {
             self.count_answers(me);
             self.ask_when_free(me);
             return Ok(());
         }
-        if asked == Question::Vote && self.reign.as_ref().is_some_and(|reign| reign.term == term) {
+        if asked == Question::Vote && self.leading.as_ref().is_some_and(|leading| leading.term == term) {
             // It was elected without this vote, whose promise comes with the next heartbeat.
             return Ok(());
         }
         let was_mine = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
-        if asked == Question::Vote && was_mine && self.campaign.as_ref().is_none_or(|campaign| campaign.term != term) {
+        if asked == Question::Vote && was_mine && self.candidate.as_ref().is_none_or(|candidate| candidate.term != term) {
             // Too late: the voter need not keep its promise.
             self.send(from, Message::Resign { term });
             return Ok(());
@@ -327,38 +327,38 @@ impl Election {
         match asked {
             Question::Heartbeat => return self.note_defection(from, term, (round, wait)),
             Question::HandOver => return self.note_declined(place, term, wait),
-            Question::Sounding | Question::PreVote | Question::Vote | Question::Resigned => {}
+            Question::LeaderCheck | Question::PreVote | Question::Vote | Question::Resigned => {}
         }
         let me = self.place.ok_or(Rejected::NoVoter)?;
         let (now, turn) = (self.now, self.turn_length());
-        let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.question() == asked) else {
+        let Some(candidate) = self.candidate.as_mut().filter(|candidate| candidate.question() == asked) else {
             return Err(Rejected::Stale);
         };
-        let is_outbid = term >= campaign.term;
+        let is_outbid = term >= candidate.term;
         // Bound to another for longer than it takes to save a vote, a voter is lost to this candidacy.
-        let is_lost = campaign.stage == Stage::Vote && wait > turn;
+        let is_lost = candidate.stage == Stage::Vote && wait > turn;
         let refusal =
             if is_outbid || is_lost { Refusal::InThisTerm } else { Refusal::For(wait.min(self.rules.promise())) };
-        if !campaign.refused(now, place, round, refusal) {
+        if !candidate.refused(now, place, round, refusal) {
             return Err(Rejected::Stale);
         }
-        let (stage, trigger) = (campaign.stage, campaign.trigger);
+        let (stage, trigger) = (candidate.stage, candidate.trigger);
         match stage {
             Stage::PreVote if !is_outbid => {
                 self.count_answers(me);
                 self.ask_when_free(me);
             }
-            Stage::Vote if campaign.is_lost(now, &self.rules, me) => self.fail(),
+            Stage::Vote if candidate.is_lost(now, &self.rules, me) => self.fail(),
             _ => {}
         }
         self.see(term);
         if is_outbid && stage == Stage::PreVote {
             if let Some(next) = self.next_term().filter(|_| self.seen >= term) {
-                self.begin_campaign(Stage::PreVote, next, trigger);
-                if let Some(campaign) = &mut self.campaign {
-                    campaign.ask_at = now + wait.min(turn);
+                self.begin_candidacy(Stage::PreVote, next, trigger);
+                if let Some(candidate) = &mut self.candidate {
+                    candidate.ask_at = now + wait.min(turn);
                 }
-                self.run_campaign();
+                self.run_candidacy();
             }
         }
         Ok(())
@@ -367,61 +367,61 @@ impl Election {
     /// Asks for pre-votes again when a quorum of those that have answered is free.
     fn ask_when_free(&mut self, me: usize) {
         let (now, own) = (self.now, self.bound());
-        if let Some(campaign) = self.campaign.as_mut().filter(|campaign| campaign.stage == Stage::PreVote) {
-            campaign.wait_for_quorum(now, &self.rules, me, own);
+        if let Some(candidate) = self.candidate.as_mut().filter(|candidate| candidate.stage == Stage::PreVote) {
+            candidate.wait_for_quorum(now, &self.rules, me, own);
         }
     }
 
     /// An attempt whose time is over has failed.
-    pub(super) fn end_campaign_that_is_over(&mut self) {
-        let is_over = |campaign: &Campaign| campaign.stage != Stage::Saving && campaign.until <= self.now;
-        if self.campaign.as_ref().is_some_and(is_over) {
+    pub(super) fn end_candidacy_that_is_over(&mut self) {
+        let is_over = |candidate: &Candidate| candidate.stage != Stage::Saving && candidate.until <= self.now;
+        if self.candidate.as_ref().is_some_and(is_over) {
             self.fail();
         }
     }
 
     /// The attempt has come to nothing; the next comes later.
     fn fail(&mut self) {
-        let Some(campaign) = &self.campaign else { return };
-        let (stage, trigger) = (campaign.stage, campaign.trigger);
-        let relieves = campaign.relieves();
-        let knows_better = campaign.knows_better;
-        self.drop_campaign();
+        let Some(candidate) = &self.candidate else { return };
+        let (stage, trigger) = (candidate.stage, candidate.trigger);
+        let relieves = candidate.relieves();
+        let knows_better = candidate.knows_better;
+        self.drop_candidacy();
         // Without it nobody is elected: what it holds has to be known here.
         knows_better.into_iter().for_each(|who| self.ask_who_votes(who));
         if let Some((predecessor, term)) = relieves {
             self.decline(predecessor, term, Duration::ZERO);
         }
-        if stage != Stage::Sounding && self.reign.is_none() {
+        if stage != Stage::LeaderCheck && self.leading.is_none() {
             self.failures = self.failures.saturating_add(1);
             self.await_another_turn(trigger);
         }
     }
 
     /// Ends the attempt under way. Whoever voted for it is told that it leads nobody.
-    pub(super) fn drop_campaign(&mut self) {
-        let Some(campaign) = self.campaign.take() else { return };
-        self.next_round = campaign.next_round();
-        if !matches!(campaign.stage, Stage::Saving | Stage::Vote) {
+    pub(super) fn drop_candidacy(&mut self) {
+        let Some(candidate) = self.candidate.take() else { return };
+        self.next_round = candidate.next_round();
+        if !matches!(candidate.stage, Stage::Saving | Stage::Vote) {
             return;
         }
-        let (me, term) = (self.me, campaign.term);
+        let (me, term) = (self.me, candidate.term);
         if let Some(voter) = &mut self.voter {
             voter.free(me, term);
         }
-        if campaign.stage == Stage::Vote {
-            self.bid_farewell(term);
+        if candidate.stage == Stage::Vote {
+            self.announce_resignation(term);
         }
     }
 
     /// This voter has voted for another: if no leader comes of it, it stands when its promise is over.
     pub(super) fn wait_for_the_elected(&mut self) {
-        let trigger = match (&self.campaign, self.turn) {
-            (Some(campaign), _) => campaign.trigger,
+        let trigger = match (&self.candidate, self.turn) {
+            (Some(candidate), _) => candidate.trigger,
             (None, Some(turn)) => turn.trigger,
             (None, None) => self.vacancy,
         };
-        self.drop_campaign();
+        self.drop_candidacy();
         self.await_another_turn(trigger);
     }
 }

@@ -10,7 +10,7 @@ use crate::election::rules::Rules;
 
 /// What a leader measures, and what a voter was told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Tempo {
+pub(super) struct Timing {
     /// The longest of the times in which a quorum answered lately; a long one fades by an eighth with each shorter one.
     answer: Duration,
     /// The same of saves.
@@ -19,7 +19,7 @@ pub(super) struct Tempo {
     told: Duration,
 }
 
-impl Tempo {
+impl Timing {
     /// A quorum has answered.
     pub(super) fn answered(&mut self, took: Duration) {
         self.answer = took.max(self.answer - self.answer / 8);
@@ -65,7 +65,7 @@ mod tests {
             (ms(2_000), ms(0), rules.lease() / 2),
         ];
         for (answer, save, turn) in rows {
-            let (mut leader, mut follower) = (Tempo::default(), Tempo::default());
+            let (mut leader, mut follower) = (Timing::default(), Timing::default());
             leader.answered(answer);
             leader.saved(save);
             assert_eq!(leader.turn(&rules), least, "its own measure is for those who follow it");
@@ -77,12 +77,12 @@ mod tests {
     #[test]
     fn a_slow_answer_fades() {
         let rules = Rules::new(&ElectionConfig::wan("default", ["a"]));
-        let mut tempo = Tempo::default();
-        tempo.answered(Duration::from_millis(400));
-        let mut before = tempo.measured(&rules);
+        let mut timing = Timing::default();
+        timing.answered(Duration::from_millis(400));
+        let mut before = timing.measured(&rules);
         for _ in 0..20 {
-            tempo.answered(Duration::from_millis(1));
-            let now = tempo.measured(&rules);
+            timing.answered(Duration::from_millis(1));
+            let now = timing.measured(&rules);
             assert!(now <= before);
             before = now;
         }
