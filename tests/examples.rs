@@ -150,7 +150,7 @@ fn the_broker_loses_nothing_and_writes_nothing_twice() {
     assert!(summary["proof"]["acknowledged"].as_u64() > Some(0), "{lines:#?}");
     assert!(summary["disputed"].as_array().unwrap().is_empty() && summary["fenced"] == true, "{lines:#?}");
     assert!(!summary["leaders"].as_array().unwrap().is_empty(), "{lines:#?}");
-    assert!(!summary["deeds"].as_array().unwrap().is_empty(), "{lines:#?}");
+    assert!(!summary["actions"].as_array().unwrap().is_empty(), "{lines:#?}");
     let voters: Vec<usize> =
         summary["voters"].as_array().unwrap().iter().map(|list| list.as_str().unwrap().split(' ').count()).collect();
     assert_eq!(voters, [3, 5, 3], "{lines:#?}");

@@ -20,14 +20,14 @@ use crate::proof::Proof;
 use crate::voters::Plan;
 use crate::{NAMES, PARTITIONS};
 
-/// From one deed to the next; and how long its effect lasts, which is more than the detector needs for a verdict.
-const DEED: Duration = Duration::from_millis(2_200);
+/// From one action to the next; and how long its effect lasts, which is more than the detector needs for a verdict.
+const ACTION: Duration = Duration::from_millis(2_200);
 const LASTS: Duration = Duration::from_millis(1_800);
 /// For the start and the end; on a busy machine much more than they need.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
+enum Action {
     Freeze,
     Kill,
     Cut,
@@ -43,12 +43,12 @@ struct Show {
     writers: Arc<Writers>,
     random: Xoshiro256PlusPlus,
     voters: Plan,
-    /// Deeds still to come in this round.
-    deck: Vec<Deed>,
+    /// Actions still to come in this round.
+    deck: Vec<Action>,
     /// What was done, and to whom.
-    deeds: Vec<String>,
+    actions: Vec<String>,
     /// What goes on.
-    present: Option<(Deed, Vec<&'static str>)>,
+    present: Option<(Action, Vec<&'static str>)>,
     /// Acknowledged when the last line was printed.
     before: u64,
 }
@@ -81,7 +81,7 @@ impl Show {
             lines,
             writers,
             deck: Vec::new(),
-            deeds: Vec::new(),
+            actions: Vec::new(),
             present: None,
             before: 0,
             options,
@@ -134,7 +134,7 @@ impl Show {
         Ok(())
     }
 
-    /// Does one deed after the other, and undoes each, for so long; then all run again.
+    /// Does one action after the other, and undoes each, for so long; then all run again.
     async fn disturb(&mut self, time: Duration) -> io::Result<()> {
         let end = self.began + time;
         let mut seconds = interval(Duration::from_secs(1));
@@ -151,9 +151,9 @@ impl Show {
                 () = sleep_until(next.min(end)) => {
                     if self.present.is_some() {
                         self.undo()?;
-                        next += DEED - LASTS;
+                        next += ACTION - LASTS;
                     } else if Instant::now() + LASTS < end {
-                        self.deed()?;
+                        self.action()?;
                         next += LASTS;
                     } else if Instant::now() >= end {
                         break;
@@ -187,40 +187,40 @@ impl Show {
         }
     }
 
-    fn deed(&mut self) -> io::Result<()> {
+    fn action(&mut self) -> io::Result<()> {
         if self.deck.is_empty() {
-            self.deck = vec![Deed::Kill, Deed::Cut, Deed::Leave];
+            self.deck = vec![Action::Kill, Action::Cut, Action::Leave];
             if cfg!(unix) {
-                self.deck.push(Deed::Freeze);
+                self.deck.push(Action::Freeze);
             }
         }
         let place = below(&mut self.random, self.deck.len());
-        let deed = self.deck.remove(place);
+        let action = self.deck.remove(place);
         let leader = self.cluster.told.latest().map(|(_, name, _)| name);
         let leader = NAMES.iter().position(|name| Some(*name) == leader).unwrap_or(0);
         // The leader every other time.
         let first = if below(&mut self.random, 2) == 0 { leader } else { below(&mut self.random, NAMES.len()) };
         let mut whom = vec![NAMES[first]];
-        if deed == Deed::Cut {
+        if action == Action::Cut {
             whom.push(NAMES[(first + 1 + below(&mut self.random, NAMES.len() - 1)) % NAMES.len()]);
         }
-        match deed {
-            Deed::Freeze => self.cluster.freeze(whom[0], "-STOP")?,
-            Deed::Kill => self.cluster.kill(whom[0]),
-            Deed::Cut => self.cluster.cut(&whom)?,
-            Deed::Leave => self.cluster.leave(whom[0])?,
+        match action {
+            Action::Freeze => self.cluster.freeze(whom[0], "-STOP")?,
+            Action::Kill => self.cluster.kill(whom[0]),
+            Action::Cut => self.cluster.cut(&whom)?,
+            Action::Leave => self.cluster.leave(whom[0])?,
         }
-        self.deeds.push(format!("{} {}", format!("{deed:?}").to_lowercase(), whom.join(" ")));
-        self.present = Some((deed, whom));
+        self.actions.push(format!("{} {}", format!("{action:?}").to_lowercase(), whom.join(" ")));
+        self.present = Some((action, whom));
         Ok(())
     }
 
     fn undo(&mut self) -> io::Result<()> {
-        let Some((deed, whom)) = self.present.take() else { return Ok(()) };
-        match deed {
-            Deed::Freeze => self.cluster.freeze(whom[0], "-CONT"),
-            Deed::Cut => self.cluster.cut(&[]),
-            Deed::Kill | Deed::Leave => self.cluster.start(whom[0]),
+        let Some((action, whom)) = self.present.take() else { return Ok(()) };
+        match action {
+            Action::Freeze => self.cluster.freeze(whom[0], "-CONT"),
+            Action::Cut => self.cluster.cut(&[]),
+            Action::Kill | Action::Leave => self.cluster.start(whom[0]),
         }
     }
 
@@ -232,7 +232,7 @@ impl Show {
             |(term, name, trigger)| format!("{name} leads in term {term} ({trigger})"),
         );
         let refused = self.cluster.told.refused;
-        let present = if self.present.is_some() { self.deeds.last().map_or("", String::as_str) } else { "" };
+        let present = if self.present.is_some() { self.actions.last().map_or("", String::as_str) } else { "" };
         let at = self.began.elapsed().as_secs_f64();
         println!("{at:>5.1} s  {total:>6} written (+{new:<4}) {refused:>3} refused  {present:<12}  {leader}");
     }
@@ -241,11 +241,11 @@ impl Show {
 impl Show {
     /// Tells how it went; whether all is as it should be.
     fn summary(&self, proof: &Proof) -> bool {
-        let Show { options, deeds, .. } = self;
+        let Show { options, actions, .. } = self;
         let told = &self.cluster.told;
         let passed = proof.holds() && told.disputed.is_empty() && self.voters.is_done();
         let (longest, again) = (self.writers.longest_ms.load(SeqCst), self.writers.again.load(SeqCst));
-        println!("\ndone to them: {}", deeds.join(", "));
+        println!("\ndone to them: {}", actions.join(", "));
         println!("voters: {}", self.voters.past().join("; then "));
         println!("leaders: {}, in as many terms; stale writes refused: {}", told.leaders.len(), told.refused);
         println!("records: {} acknowledged, {again} after more than one attempt, the longest wait {longest} ms", {
@@ -268,7 +268,7 @@ impl Show {
                 told.leaders.iter().map(|(term, (name, _))| json!({ "term": term, "name": name })).collect();
             let summary = json!({
                 "passed": passed, "seed": options.seed, "fenced": options.fenced, "seconds": options.time.as_secs(),
-                "deeds": deeds, "voters": self.voters.past(), "leaders": leaders, "disputed": told.disputed,
+                "actions": actions, "voters": self.voters.past(), "leaders": leaders, "disputed": told.disputed,
                 "refused": told.refused, "again": again, "longest_ms": longest, "proof": proof,
             });
             println!("{summary}");

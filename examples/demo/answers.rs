@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, Phase, Present};
 use crate::commands::Number;
 use crate::feed::Clock;
 use crate::leaderships::ELECTION;
-use crate::ledger::Ledger;
+use crate::observations::Observations;
 use crate::names::{list, name};
 
 /// Nodes that have a line each.
@@ -21,12 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What each node is, and what the others think of it: a line a node, or, if there are many, a line for all that are
 /// alike.
-pub fn members(cluster: &Cluster, ledger: &Ledger) -> Vec<String> {
+pub fn members(cluster: &Cluster, observations: &Observations) -> Vec<String> {
     let present = cluster.present();
     let rows = cluster.phases().map(|(number, phase, address)| {
         let generation = present.iter().find(|present| present.node == number).map(|present| present.generation);
         let process = generation.map_or_else(String::new, |generation| generation.to_string());
-        (number, phase_word(phase), opinions(&present, ledger, number), format!("{address:<16} {process}"))
+        (number, phase_word(phase), opinions(&present, observations, number), format!("{address:<16} {process}"))
     });
     let mut groups: Vec<(BTreeSet<Number>, &str, String, String)> = Vec::new();
     let many = cluster.phases().count() > ROWS_MAX;
@@ -44,10 +44,10 @@ pub fn members(cluster: &Cluster, ledger: &Ledger) -> Vec<String> {
     std::iter::once(head).chain(groups.iter().map(line)).collect()
 }
 
-fn opinions(present: &[Present], ledger: &Ledger, number: Number) -> String {
+fn opinions(present: &[Present], observations: &Observations, number: Number) -> String {
     let mut opinions: BTreeMap<&str, BTreeSet<Number>> = BTreeMap::new();
     for observer in present.iter().map(|present| present.node).filter(|observer| *observer != number) {
-        opinions.entry(word(ledger.state(observer, number))).or_default().insert(observer);
+        opinions.entry(word(observations.state(observer, number))).or_default().insert(observer);
     }
     match opinions.len() {
         1 => opinions.into_keys().collect(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tidings::event::Event;
 
-use crate::ledger::{Figures, Seen};
+use crate::observations::{Figures, Seen};
 use crate::names::name;
 use crate::outcome::{FIGURES, Outcome};
 use crate::report::{Opening, Report};

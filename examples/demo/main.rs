@@ -3,21 +3,21 @@
 mod answers;
 mod cluster;
 mod commands;
-mod deeds;
+mod actions;
 mod feed;
 mod groups;
 mod json;
 mod leaderships;
-mod ledger;
+mod observations;
 mod names;
 mod options;
 mod outcome;
 mod prompt;
 mod report;
-mod stage;
+mod interpreter;
 mod text;
 mod tour;
-mod truth;
+mod silences;
 mod watch;
 mod words;
 
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use options::{Options, USAGE};
 use report::Report;
-use stage::Stage;
+use interpreter::Interpreter;
 
 /// What shells report of a process that Ctrl-C ended, and of one whose reader went away.
 const INTERRUPTED: u8 = 130;
@@ -62,11 +62,11 @@ fn main() -> ExitCode {
 async fn run(options: &Options) -> ExitCode {
     let report: Box<dyn Report> =
         if options.json { Box::new(json::Json) } else { Box::new(text::Text::new(options.interactive)) };
-    let mut stage = Stage::new(options, report);
+    let mut interpreter = Interpreter::new(options, report);
     let ended = tokio::select! {
         biased;
         _ = tokio::signal::ctrl_c() => None,
-        ended = play(&mut stage, options) => Some(ended),
+        ended = play(&mut interpreter, options) => Some(ended),
     };
     match ended {
         Some(Ok(Ok(true))) => ExitCode::SUCCESS,
@@ -82,22 +82,22 @@ async fn run(options: &Options) -> ExitCode {
         }
         None => {
             eprintln!("\ninterrupted; the nodes say goodbye");
-            stage.close().await;
+            interpreter.close().await;
             ExitCode::from(INTERRUPTED)
         }
     }
 }
 
 /// Whether everything was as expected; or why the nodes could not start.
-async fn play(stage: &mut Stage, options: &Options) -> io::Result<Result<bool, String>> {
-    if let Err(reason) = stage.open().await? {
+async fn play(interpreter: &mut Interpreter, options: &Options) -> io::Result<Result<bool, String>> {
+    if let Err(reason) = interpreter.open().await? {
         return Ok(Err(reason));
     }
     if options.interactive {
-        prompt::serve(stage).await?;
-        stage.summary()?;
+        prompt::serve(interpreter).await?;
+        interpreter.summary()?;
         return Ok(Ok(true));
     }
     let watched = !options.json && io::stdout().is_terminal();
-    tour::play(stage, options.nodes, watched).await.map(Ok)
+    tour::play(interpreter, options.nodes, watched).await.map(Ok)
 }

@@ -14,7 +14,7 @@ usage: demo [--nodes N] [--interactive] [--json] [--seed S] [--stall-tolerance T
 
 Starts a cluster of real nodes on 127.0.0.1, all in this process, and plays a guided tour of under a minute:
 an election, a crash of the leader, a restart, a short stall, a partition that cuts the leader off, its healing,
-a resignation. Exits with 1 if a node did not see what it should have seen, or if two led at once.
+a node that leaves. Exits with 1 if a node did not see what it should have seen, or if two led at once.
 
   --nodes N               how many nodes, 3 to 50 (1 to 50 with --interactive); 5 unless told
   --interactive           a prompt in place of the tour; help lists the commands

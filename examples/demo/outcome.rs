@@ -67,7 +67,7 @@ pub fn reached(watch: &Watch) -> Outcome {
                 stopped.flatten().map(|(confirmed, asked)| format!("; {confirmed} of {asked} confirmed it"));
             (
                 "leave_ms",
-                format!("everyone knows {} after the resignation{}", secs(took), confirmed.unwrap_or_default()),
+                format!("everyone knows {} after it said that it leaves{}", secs(took), confirmed.unwrap_or_default()),
             )
         }
     };

@@ -6,32 +6,32 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::commands::parse;
-use crate::stage::{Flow, Stage};
+use crate::interpreter::{Flow, Interpreter};
 
 /// How long the first nodes may take to find each other before the first command is read.
 const FORMING: Duration = Duration::from_secs(10);
 
 /// Reads and obeys; whatever happens in between is told as it comes.
-pub async fn serve(stage: &mut Stage) -> io::Result<()> {
+pub async fn serve(interpreter: &mut Interpreter) -> io::Result<()> {
     let mut input = BufReader::new(tokio::io::stdin()).split(b'\n');
-    stage.wait(FORMING).await?;
-    stage.report.prompt()?;
+    interpreter.wait(FORMING).await?;
+    interpreter.report.prompt()?;
     loop {
         tokio::select! {
-            turned = stage.turn() => turned?,
+            turned = interpreter.turn() => turned?,
             line = input.next_segment() => {
                 let Some(line) = line? else { return Ok(()) };
-                stage.report.entered();
+                interpreter.report.entered();
                 match parse(&String::from_utf8_lossy(&line)) {
                     Ok(Some(command)) => {
-                        if stage.obey(command).await? == Flow::Quit {
+                        if interpreter.obey(command).await? == Flow::Quit {
                             return Ok(());
                         }
                     }
                     Ok(None) => {}
-                    Err(reason) => stage.refuse(&reason)?,
+                    Err(reason) => interpreter.refuse(&reason)?,
                 }
-                stage.report.prompt()?;
+                interpreter.report.prompt()?;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidings::config::Config;
 
-use crate::ledger::{Figures, Seen};
+use crate::observations::{Figures, Seen};
 use crate::outcome::Outcome;
 
 /// What the demo is made of.

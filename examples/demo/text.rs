@@ -7,7 +7,7 @@ use tidings::event::{Event, SuspectReason};
 use tidings::member::State;
 
 use crate::groups::{Groups, Item, Line};
-use crate::ledger::{Figures, Seen};
+use crate::observations::{Figures, Seen};
 use crate::names::{list, number};
 use crate::outcome::{FIGURES, Outcome, secs};
 use crate::report::{Opening, Report};

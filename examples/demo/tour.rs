@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::commands::{Number, parse, runs};
 use crate::leaderships::voters;
 use crate::names::{list, name};
-use crate::stage::{Flow, Stage};
+use crate::interpreter::{Flow, Interpreter};
 
 /// How long a person may read before the next thing happens; nothing waits for it when nobody watches.
 const READING: Duration = Duration::from_millis(1_500);
@@ -58,34 +58,34 @@ impl Cast {
 }
 
 /// Plays the tour; whether everything was as expected.
-pub async fn play(stage: &mut Stage, nodes: usize, watched: bool) -> io::Result<bool> {
+pub async fn play(interpreter: &mut Interpreter, nodes: usize, watched: bool) -> io::Result<bool> {
     let mut cast = Cast::default();
     for number in 1..=STEPS {
         if number > 1 {
-            stage.wait_for_leader(LEADERLESS).await?;
+            interpreter.wait_for_leader(LEADERLESS).await?;
         }
-        cast.choose(number, nodes, stage.cluster.leaderships.current().map(|leadership| leadership.node));
+        cast.choose(number, nodes, interpreter.cluster.leaderships.current().map(|leadership| leadership.node));
         let step = step(number, nodes, &cast);
-        stage.report.step(&step.title, &step.caption)?;
+        interpreter.report.step(&step.title, &step.caption)?;
         if watched {
-            stage.run_for(READING).await?;
+            interpreter.run_for(READING).await?;
         }
         for line in &step.script {
             match parse(line) {
-                Ok(Some(command)) => match stage.obey(command).await? {
+                Ok(Some(command)) => match interpreter.obey(command).await? {
                     Flow::On => {}
-                    Flow::Refused(reason) => stage.fail(reason),
+                    Flow::Refused(reason) => interpreter.fail(reason),
                     Flow::Quit => return Ok(false),
                 },
                 Ok(None) => {}
-                Err(reason) => stage.fail(reason),
+                Err(reason) => interpreter.fail(reason),
             }
         }
         if watched {
-            stage.run_for(READING).await?;
+            interpreter.run_for(READING).await?;
         }
     }
-    stage.summary()
+    interpreter.summary()
 }
 
 fn step(number: usize, nodes: usize, cast: &Cast) -> Step {

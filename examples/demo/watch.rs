@@ -11,7 +11,7 @@ use tidings::member::Generation;
 
 use crate::commands::Number;
 use crate::leaderships::Leadership;
-use crate::ledger::Seen;
+use crate::observations::Seen;
 use crate::names::name;
 
 /// Observer and member.

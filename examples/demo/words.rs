@@ -6,7 +6,7 @@ use tidings::event::{DeadReason, Event};
 use tidings::member::{ACCUSERS_MAX, State};
 
 use crate::groups::Line;
-use crate::ledger::Seen;
+use crate::observations::Seen;
 use crate::names::list;
 use crate::outcome::secs;
 

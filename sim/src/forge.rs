@@ -53,7 +53,7 @@ pub const ALIVE: u8 = 1;
 pub const SUSPECT: u8 = 2;
 /// The item kind of a verdict.
 pub const DEAD: u8 = 3;
-/// The item kind of a resignation.
+/// The item kind of a Left.
 pub const LEFT: u8 = 4;
 /// The item kind that says where the receiver is seen.
 pub const SEEN: u8 = 5;
@@ -124,7 +124,7 @@ impl Who {
         item(kind, &body)
     }
 
-    /// The item of its resignation.
+    /// Its Left.
     #[must_use]
     pub fn left(self) -> Vec<u8> {
         item(LEFT, &self.bytes())

@@ -3,7 +3,7 @@
 //! One thread, one queue, no clock: what happens next is the soonest turn, and of equal ones the one that was asked for
 //! first. Everything else follows from the scenario and the seed.
 
-mod ailments;
+mod conditions;
 mod apps;
 mod ballots;
 mod control;

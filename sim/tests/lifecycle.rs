@@ -92,7 +92,7 @@ fn leaving_is_seen_as_left_by_all_but_one_in_a_hundred_at_heavy_loss() {
             seen += 1;
             left += usize::from(kinds.contains(&"left") && !kinds.contains(&"dead"));
         }
-        let (who, progress) = net.watch().resignations[0];
+        let (who, progress) = net.watch().leaves[0];
         assert!(progress.done && progress.asked == 15 && progress.confirmed >= 14, "{who}: {progress:?}");
     }
     assert!(left * 100 >= seen * 99, "{left} of {seen}");
@@ -187,7 +187,7 @@ fn alone_there_is_nothing_to_do_and_nothing_to_say() {
     let kinds: Vec<_> = net.told_to(0, Instant::ORIGIN).map(|(_, event)| event.kind()).collect();
     assert_eq!(kinds, ["up"], "itself, and nobody else");
     net.leave(0);
-    let (_, progress) = net.watch().resignations[0];
+    let (_, progress) = net.watch().leaves[0];
     assert!(progress.done && progress.asked == 0, "{progress:?}");
 }
 

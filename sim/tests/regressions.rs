@@ -259,10 +259,10 @@ fn an_unproved_member_is_told_of_nobody_else() {
     }
 }
 
-/// A liar may bring us to the last incarnation of a start, as another process of our name and start; the resignation is heard
+/// A liar may bring us to the last incarnation of a start, as another process of our name and start; its Left is heard
 /// all the same.
 #[test]
-fn a_farewell_after_the_last_incarnation_is_heard() {
+fn a_left_after_the_last_incarnation_is_heard() {
     let mut net = cluster(&lan(), 1, 4);
     let me = net.who(0);
     let last = Who { incarnation: Incarnation::LIMIT - 2, ..me };
@@ -461,7 +461,7 @@ fn a_claimed_silence_begins_no_earlier_than_our_own_last_answer() {
     assert!(start + secs(5) > heard, "silent since {start} at {heard}, but it answers every other second");
 }
 
-/// A resignation ends it that a member flaps, our own too: it is counted no more, and whom we accuse is told at once.
+/// Leaving ends it that a member flaps, our own too: it is counted no more, and whom we accuse is told at once.
 #[test]
 fn one_that_flaps_and_leaves_flaps_no_more() {
     let mut net = cluster(&lan(), 1, 4);

@@ -6,7 +6,7 @@
 //! suspicion of it is told only 10 s after the last told one began. A suspicion that flapping members alone make says
 //! more of them than of the suspect: it is told when another accuses too, or after 10 s, and if refuted before it does not
 //! count. What is told has an end that is told, and a verdict is never held back. A minute without a refutation ends it; so
-//! does a verdict, a farewell and a new start.
+//! does a verdict, a Left and a new start.
 //!
 //! The model is the damping of route flaps (RFC 2439), without its penalty that decays by a power of two: the last three
 //! moments are exact, need no fractions, and say when it ends. Nothing here knows what an event is.

@@ -30,7 +30,7 @@ pub(crate) enum PingPurpose {
     /// A challenge to another process that bears our name.
     DuplicateName,
     /// Tells a member that we leave.
-    Farewell,
+    Leave,
     /// A first ping to somebody who is to be told news as soon as its address is proved.
     Introduction,
 }

@@ -135,12 +135,12 @@ impl<'a> Draw<'a> {
                 self.perhaps_again(Planned::at(at, forget))
             }
             Kind::Pause | Kind::Block | Kind::Suspend => self.stall(kind),
-            _ => self.ailment(kind),
+            _ => self.condition(kind),
         }
     }
 
     /// What lasts for a while: what is wrong with the network, slow processors, drifting clocks.
-    fn ailment(&mut self, kind: Kind) -> Planned {
+    fn condition(&mut self, kind: Kind) -> Planned {
         let fault = match kind {
             Kind::Slow => {
                 let service = self.span(Duration::from_micros(100), MS * 20);
@@ -248,7 +248,7 @@ impl<'a> Draw<'a> {
     fn leave(&mut self) -> Planned {
         let hosts = self.few_hosts();
         let count = hosts.len() as u32;
-        // Long enough that most have said their resignation; the others are ended in the midst of it.
+        // Long enough that most have told that they leave; the others are ended in the midst of it.
         let lasts = self.span(MS * 200, self.stall_tolerance * 3);
         let leave = self.at_some_time(Fault::Leave { hosts: Hosts::These(hosts) }, lasts);
         if self.random.permille(500) && self.may_go >= count {

@@ -18,7 +18,7 @@ use crate::trace::Kind;
 use crate::watch::{Disk, Watch};
 use crate::world::World;
 use crate::world::ballots::Write;
-use crate::world::host::Ailment;
+use crate::world::host::Condition;
 use crate::world::queue::What;
 
 /// Calls of a disk that a save takes: it reads, removes what was left of an earlier one, makes, syncs and renames the new
@@ -94,7 +94,7 @@ impl<A: App, W: Watch> World<A, W> {
     /// What the disk holds. One that is torn is put aside, and its voter begins as a new one.
     fn load(&mut self, host: u32, name: &str) -> Option<Ballot> {
         let one = &mut self.hosts[host as usize];
-        if one.has(Ailment::DiskLost) {
+        if one.has(Condition::DiskLost) {
             one.ballots.lose();
             self.watch.disk(self.now, host, name, Disk::Taken);
         }
@@ -143,7 +143,7 @@ impl<A: App, W: Watch> World<A, W> {
         let Some(write) = self.writes.under_way[place as usize].take() else { return };
         let name = self.config.elections[write.election].name.clone();
         let one = &mut self.hosts[write.host as usize];
-        let is_full = one.has(Ailment::DiskFull);
+        let is_full = one.has(Condition::DiskFull);
         // From any of its calls on.
         let fails_after = is_full.then(|| self.writes.random.below(CALLS_OF_A_SAVE) as u32);
         one.ballots.store.disk_mut().fail_after(fails_after);
@@ -193,7 +193,7 @@ impl<A: App, W: Watch> World<A, W> {
     pub(super) fn break_off_writes(&mut self, host: u32) {
         let one = &mut self.hosts[host as usize];
         one.ballots.unheard.clear();
-        let is_torn = one.has(Ailment::DiskTorn);
+        let is_torn = one.has(Condition::DiskTorn);
         for place in 0..self.writes.under_way.len() {
             // Its turn comes nonetheless, and finds nothing.
             let Some(write) = self.writes.under_way[place].take_if(|write| write.host == host) else { continue };

@@ -10,7 +10,7 @@ use crate::random::nanos;
 use crate::trace::{Kind, What as Happened};
 use crate::watch::{Life, Phase, Watch};
 use crate::world::World;
-use crate::world::ailments::ailment;
+use crate::world::conditions::condition;
 use crate::world::queue::What;
 
 impl<A: App, W: Watch> World<A, W> {
@@ -27,7 +27,7 @@ impl<A: App, W: Watch> World<A, W> {
             }
             return;
         }
-        self.strike(id, &planned, ends);
+        self.apply_fault(id, &planned, ends);
         let pause = planned.flap.map(|flap| self.now + flap.on);
         if let Some(end) = pause.into_iter().chain(ends).min() {
             self.queue.push(end, What::End(id));
@@ -41,7 +41,7 @@ impl<A: App, W: Watch> World<A, W> {
         if planned.what.is_of_the_network() {
             return self.network.remove(id);
         }
-        self.mend(id, &planned.what);
+        self.undo_fault(id, &planned.what);
         let again = planned.flap.map(|flap| self.now + flap.off).filter(|at| ends.is_some_and(|end| *at < end));
         if let Some(at) = again {
             self.queue.push(at, What::Begin(id));
@@ -67,9 +67,9 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     /// Does what a fault of processes or clocks does when it begins.
-    fn strike(&mut self, id: u32, planned: &Planned, ends: Option<Instant>) {
-        if let Some((hosts, ailment)) = ailment(&planned.what) {
-            return self.each(hosts, |world, host| world.ail(id, host, ailment));
+    fn apply_fault(&mut self, id: u32, planned: &Planned, ends: Option<Instant>) {
+        if let Some((hosts, condition)) = condition(&planned.what) {
+            return self.each(hosts, |world, host| world.afflict(id, host, condition));
         }
         match &planned.what {
             Fault::Crash { hosts, .. } => self.each(hosts, |world, host| {
@@ -114,15 +114,15 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     /// Undoes what can be undone.
-    fn mend(&mut self, id: u32, fault: &Fault) {
+    fn undo_fault(&mut self, id: u32, fault: &Fault) {
         match fault {
             Fault::Crash { hosts, clock, address } => self.each(hosts, |world, host| {
-                if world.let_up(id, host) {
+                if world.end_condition(id, host) {
                     world.start_again(host, *clock, *address);
                 }
             }),
             Fault::Leave { hosts } => self.each(hosts, |world, host| {
-                if world.let_up(id, host) {
+                if world.end_condition(id, host) {
                     world.end(host, Life::Left);
                     world.start_again(host, Default::default(), Default::default());
                 }
@@ -157,7 +157,7 @@ impl<A: App, W: Watch> World<A, W> {
     }
 
     /// A fault holds a host down no longer; whether it is to start again: no other does.
-    fn let_up(&mut self, id: u32, host: u32) -> bool {
+    fn end_condition(&mut self, id: u32, host: u32) -> bool {
         let one = &mut self.hosts[host as usize];
         let is_due = one.downed.remove(&id) && one.downed.is_empty() && !one.is_over;
         is_due && (!one.is_up() || one.is_leaving)

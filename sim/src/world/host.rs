@@ -42,7 +42,7 @@ pub struct Host<A = ()> {
     /// What the wall clock said at the last start, in milliseconds.
     pub(super) wall: u64,
     /// What ails it, by the fault that brought it.
-    pub(super) ailments: Vec<(u32, Ailment)>,
+    pub(super) conditions: Vec<(u32, Condition)>,
     pub(super) inbox: VecDeque<u32>,
     /// Bytes in it.
     pub(super) inbox_bytes: usize,
@@ -77,7 +77,7 @@ pub(super) struct Resolves {
 
 /// Something that ails a host while a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ailment {
+pub(super) enum Condition {
     Paused(Inbox),
     Suspended(Inbox),
     Blocked,
@@ -109,7 +109,7 @@ impl<A> Host<A> {
             clock: Clock::new(Instant::ORIGIN, Instant::ORIGIN),
             starts: 0,
             wall: 0,
-            ailments: Vec::new(),
+            conditions: Vec::new(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             outbox: Vec::new(),
@@ -126,7 +126,7 @@ impl<A> Host<A> {
 
     /// Its priority in an election, if it may vote in it and somebody there would work as leader.
     pub(super) fn candidacy(&self, election: &ElectionConfig) -> Option<u8> {
-        let stands = !election.is_watched() && !self.has(Ailment::Idle);
+        let stands = !election.is_watched() && !self.has(Condition::Idle);
         stands.then_some(self.priority.unwrap_or(election.priority))
     }
 
@@ -181,7 +181,7 @@ impl<A> Host<A> {
     /// Whether its process does not run though it is not over.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.ailments.iter().any(|(_, ailment)| matches!(ailment, Ailment::Paused(_) | Ailment::Suspended(_)))
+        self.conditions.iter().any(|(_, condition)| matches!(condition, Condition::Paused(_) | Condition::Suspended(_)))
     }
 
     /// Whether it told its application that too few answer it, and nothing else since.
@@ -193,7 +193,7 @@ impl<A> Host<A> {
     /// Whether nothing comes in or goes out though it runs.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.ailments.iter().any(|(_, ailment)| *ailment == Ailment::Blocked)
+        self.conditions.iter().any(|(_, condition)| *condition == Condition::Blocked)
     }
 
     /// Whether its socket has space for so many bytes more, which depends on what stopped it.
@@ -204,28 +204,28 @@ impl<A> Host<A> {
             Inbox::Bytes(most) => self.inbox_bytes + bytes <= most,
         };
         self.inbox.len() < INBOX_MAX
-            && self.ailments.iter().all(|(_, ailment)| match ailment {
-                Ailment::Paused(inbox) | Ailment::Suspended(inbox) => holds(*inbox),
+            && self.conditions.iter().all(|(_, condition)| match condition {
+                Condition::Paused(inbox) | Condition::Suspended(inbox) => holds(*inbox),
                 _ => true,
             })
     }
 
     /// What is done to the source of its datagrams; the last of several counts.
     pub(super) fn translation(&self) -> Option<Translation> {
-        self.ailments.iter().rev().find_map(|(_, ailment)| match ailment {
-            Ailment::Translated(translation) => Some(*translation),
+        self.conditions.iter().rev().find_map(|(_, condition)| match condition {
+            Condition::Translated(translation) => Some(*translation),
             _ => None,
         })
     }
 
     pub(super) fn is_asleep(&self) -> bool {
-        self.ailments.iter().any(|(_, ailment)| matches!(ailment, Ailment::Suspended(_)))
+        self.conditions.iter().any(|(_, condition)| matches!(condition, Condition::Suspended(_)))
     }
 
     /// What one datagram costs it.
     pub(super) fn service(&self) -> Duration {
-        let costs = self.ailments.iter().map(|(_, ailment)| match ailment {
-            Ailment::Slow(service) => *service,
+        let costs = self.conditions.iter().map(|(_, condition)| match condition {
+            Condition::Slow(service) => *service,
             _ => Duration::ZERO,
         });
         costs.max().unwrap_or_default()
@@ -233,21 +233,21 @@ impl<A> Host<A> {
 
     /// By how much its clock is fast, in parts of a million.
     pub(super) fn drift(&self) -> i64 {
-        self.ailments
+        self.conditions
             .iter()
-            .map(|(_, ailment)| if let Ailment::Drifts(ppm) = ailment { *ppm } else { 0 })
+            .map(|(_, condition)| if let Condition::Drifts(ppm) = condition { *ppm } else { 0 })
             .fold(0, i64::saturating_add)
     }
 
-    pub(super) fn has(&self, what: Ailment) -> bool {
-        self.ailments.iter().any(|(_, ailment)| *ailment == what)
+    pub(super) fn has(&self, what: Condition) -> bool {
+        self.conditions.iter().any(|(_, condition)| *condition == what)
     }
 
     /// How much longer its disk takes.
     pub(super) fn disk_delay(&self) -> Duration {
         let delay =
-            |ailment: &Ailment| if let Ailment::DiskSlow(latency) = ailment { *latency } else { Duration::ZERO };
-        self.ailments.iter().map(|(_, ailment)| delay(ailment)).max().unwrap_or_default()
+            |condition: &Condition| if let Condition::DiskSlow(latency) = condition { *latency } else { Duration::ZERO };
+        self.conditions.iter().map(|(_, condition)| delay(condition)).max().unwrap_or_default()
     }
 
     /// Its protocol and what its clock says, if it runs.

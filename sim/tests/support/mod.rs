@@ -52,7 +52,7 @@ pub struct Tap {
     /// Datagrams sent by each host.
     pub counts: Vec<u64>,
     /// What whoever left knew of it at its end.
-    pub resignations: Vec<(u32, LeaveProgress)>,
+    pub leaves: Vec<(u32, LeaveProgress)>,
     listens: bool,
     in_force: BTreeSet<u32>,
 }
@@ -74,7 +74,7 @@ impl Watch for Tap {
 
     fn lives(&mut self, _: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
         let progress = protocol.filter(|_| life == Life::Left).and_then(Protocol::leave_progress);
-        self.resignations.extend(progress.map(|progress| (host, progress)));
+        self.leaves.extend(progress.map(|progress| (host, progress)));
     }
 
     fn fault(&mut self, _: Instant, id: u32, fault: &Planned, phase: Phase) {

@@ -137,7 +137,7 @@ impl Machine {
     /// After an answer to a ping that was sent for more than the answer.
     pub(super) fn after_answer(&mut self, origin: Origin, purpose: PingPurpose) {
         match purpose {
-            PingPurpose::Farewell => self.note_farewell(origin),
+            PingPurpose::Leave => self.note_leave_confirmed(origin),
             PingPurpose::Introduction => self.send_news(origin.address, First::Me),
             PingPurpose::Round(_)
             | PingPurpose::Relay { .. }

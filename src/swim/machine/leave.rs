@@ -12,8 +12,8 @@ use crate::swim::slot::Slot;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 
-/// Members asked to confirm that they heard our farewell; the others hear it from them.
-const FAREWELLS_MAX: usize = 32;
+/// Members asked to confirm that they heard our Left; the others hear it from them.
+const CONFIRMERS_MAX: usize = 32;
 
 /// How far a leave has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub(super) struct Leaving {
     confirmed_at: u32,
 }
 
-/// Whoever has not answered so many times as many farewells as the slowest of the others is not waited for.
-const FAREWELL_TRIES: u32 = 3;
+/// Whoever has not answered so many times as many tries as the slowest of the others is not waited for.
+const LEAVE_TRIES: u32 = 3;
 
 impl Leaving {
     /// Whether nobody is left to wait for: all have confirmed, or those that could have. `is_well` says who is not
@@ -47,13 +47,13 @@ impl Leaving {
     fn is_done(&self, now: Instant, is_well: impl Fn(Slot) -> bool) -> bool {
         let waits = self.unconfirmed.iter().any(|slot| is_well(*slot));
         let is_told = self.unconfirmed.is_empty() || (self.tries > 0 && !waits);
-        let is_silent = self.confirmed_at > 0 && self.tries >= self.confirmed_at * FAREWELL_TRIES;
+        let is_silent = self.confirmed_at > 0 && self.tries >= self.confirmed_at * LEAVE_TRIES;
         self.until <= now || is_told || is_silent
     }
 }
 
 impl Machine {
-    /// Says farewell: others are told until they confirm or the leave timeout is over.
+    /// Tells that this node leaves: others are told until they confirm or the leave timeout is over.
     pub(crate) fn leave(&mut self, now: Instant) {
         if self.stopped || self.leaving.is_some() {
             return;
@@ -63,7 +63,7 @@ impl Machine {
         self.forget_flapping(me);
         self.members.set_state(me, State::Left);
         self.raise(self.me().incarnation().next(), |_| {});
-        let wanted = self.members.ring_len().min(FAREWELLS_MAX);
+        let wanted = self.members.ring_len().min(CONFIRMERS_MAX);
         let mut unconfirmed = Vec::with_capacity(wanted);
         while unconfirmed.len() < wanted {
             let sample = self.pick_others(wanted - unconfirmed.len(), unconfirmed.last().copied());
@@ -105,13 +105,13 @@ impl Machine {
         let mut next = self.now;
         for slot in unconfirmed {
             next = next.max(self.now + self.rto(slot));
-            self.ping(slot, PingPurpose::Farewell, First::About(self.members.me()));
+            self.ping(slot, PingPurpose::Leave, First::About(self.members.me()));
         }
         self.timers.set(Timer::Leave, next.min(until));
     }
 
-    /// A member echoed our farewell.
-    pub(super) fn note_farewell(&mut self, origin: Origin) {
+    /// A member echoed our Left.
+    pub(super) fn note_leave_confirmed(&mut self, origin: Origin) {
         let Some(leaving) = &mut self.leaving else { return };
         let before = leaving.unconfirmed.len();
         leaving.unconfirmed.retain(|slot| Some(*slot) != origin.slot);

@@ -66,7 +66,7 @@ impl Machine {
         if generation > mine.0 {
             self.outlive(generation);
         } else if self.leaving.is_some() && (generation, incarnation) == mine {
-            // Our own farewell has come round, or is news to somebody who heard less: it stands either way.
+            // Our own Left has come round, or is news to somebody who heard less: it stands either way.
         } else if generation == mine.0 && incarnation > mine.1 && !sabotage::is_off("refutation") {
             self.outlive_words(incarnation);
             self.answer_accusers(origin, accusers);

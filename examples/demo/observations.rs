@@ -17,7 +17,7 @@ use crate::leaderships::{ELECTION, Leadership};
 use crate::names;
 use crate::options::NODES_MAX;
 use crate::outcome::{Outcome, given_up, reached};
-use crate::truth::Truth;
+use crate::silences::Silences;
 use crate::watch::{Cause, Goal, Watch, is_verdict};
 
 /// One event as a subscriber received it, beside what that subscriber knew before.
@@ -56,19 +56,19 @@ impl Figures {
     }
 }
 
-pub struct Ledger {
-    pub truth: Truth,
+pub struct Observations {
+    pub silences: Silences,
     pub figures: Figures,
     views: BTreeMap<Number, (u32, View)>,
     watches: Vec<Watch>,
     numbers: BTreeMap<NodeId, Number>,
 }
 
-impl Ledger {
-    pub fn new(truth: Truth) -> Self {
+impl Observations {
+    pub fn new(silences: Silences) -> Self {
         let numbers = (1..=NODES_MAX).map(|number| (NodeId::from_name(&names::name(number)), number));
         let numbers = numbers.collect();
-        Ledger { truth, figures: Figures::default(), views: BTreeMap::new(), watches: Vec::new(), numbers }
+        Observations { silences, figures: Figures::default(), views: BTreeMap::new(), watches: Vec::new(), numbers }
     }
 
     /// A process starts with an empty view; what comes from the node's earlier ones is not listened to.
@@ -129,7 +129,7 @@ impl Ledger {
         let by = self.accusers(&event);
         let seen = Seen { at, observer, member, event, coalesced, was, by };
         if let Some(member) = member.filter(|member| is_verdict(&seen.event) && *member != observer) {
-            self.figures.false_dead += u64::from(!self.truth.excuses(observer, member, at));
+            self.figures.false_dead += u64::from(!self.silences.excuses(observer, member, at));
         }
         self.watches.iter_mut().for_each(|watch| watch.take(&seen));
         Some(seen)

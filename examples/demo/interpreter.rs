@@ -15,11 +15,11 @@ use crate::cluster::Cluster;
 use crate::commands::{Command, HELP, Number};
 use crate::feed::{Clock, Happening};
 use crate::leaderships::{ELECTION, voters};
-use crate::ledger::Ledger;
+use crate::observations::Observations;
 use crate::names::name;
 use crate::options::Options;
 use crate::report::{Opening, Report};
-use crate::truth::{Silent, Truth};
+use crate::silences::{Silent, Silences};
 use crate::watch::{Cause, Goal, Succession};
 
 /// Whether to go on after a command.
@@ -30,18 +30,18 @@ pub enum Flow {
     Quit,
 }
 
-pub struct Stage {
+pub struct Interpreter {
     pub report: Box<dyn Report>,
     pub clock: Clock,
     pub cluster: Cluster,
-    pub ledger: Ledger,
+    pub observations: Observations,
     feed: UnboundedReceiver<Happening>,
     /// One side of the partition.
     pub side: BTreeSet<Number>,
     pub opening: Opening,
 }
 
-impl Stage {
+impl Interpreter {
     pub fn new(options: &Options, report: Box<dyn Report>) -> Self {
         let mut config = Config::local("demo");
         config.stall_tolerance = options.stall_tolerance.unwrap_or(config.stall_tolerance);
@@ -49,10 +49,10 @@ impl Stage {
         let (send, feed) = unbounded_channel();
         let clock = Clock::start();
         let cluster = Cluster::new(config.clone(), options.seed, clock, send);
-        let ledger = Ledger::new(Truth::new(config.stall_tolerance, config.probe_interval));
+        let observations = Observations::new(Silences::new(config.stall_tolerance, config.probe_interval));
         let Options { nodes, interactive, seed, .. } = *options;
         let opening = Opening { nodes, interactive, config, seed };
-        Stage { report, clock, cluster, ledger, feed, side: BTreeSet::new(), opening }
+        Interpreter { report, clock, cluster, observations, feed, side: BTreeSet::new(), opening }
     }
 
     /// Starts the first nodes.
@@ -64,12 +64,12 @@ impl Stage {
         let began = self.clock.now();
         for _ in 0..self.opening.nodes {
             match self.cluster.add().await {
-                Ok(number) => self.ledger.starts(number, self.cluster.starts(number)),
+                Ok(number) => self.observations.starts(number, self.cluster.starts(number)),
                 Err(reason) => return Ok(Err(reason)),
             }
         }
-        self.ledger.watch("start".to_owned(), began, Goal::Formed);
-        self.ledger.watch("start".to_owned(), began, Goal::Led(Succession::of(Cause::Start, None)));
+        self.observations.watch("start".to_owned(), began, Goal::Formed);
+        self.observations.watch("start".to_owned(), began, Goal::Led(Succession::of(Cause::Start, None)));
         Ok(Ok(()))
     }
 
@@ -93,7 +93,7 @@ impl Stage {
                 return self.report.answer(at, &text, &[says]).map(|()| Flow::On);
             }
             Command::Members => {
-                let lines = answers::members(&self.cluster, &self.ledger);
+                let lines = answers::members(&self.cluster, &self.observations);
                 return self.report.answer(self.clock.now(), &text, &lines).map(|()| Flow::On);
             }
             Command::Leader => {
@@ -126,17 +126,17 @@ impl Stage {
 
     /// Something that should have gone otherwise.
     pub fn fail(&mut self, reason: String) {
-        self.ledger.figures.failed.push(reason);
+        self.observations.figures.failed.push(reason);
     }
 
     /// Until the others have seen all that was done, or so long.
     pub async fn wait(&mut self, time: Duration) -> io::Result<()> {
         let deadline = self.clock.at(self.clock.now() + time);
-        while self.ledger.is_waiting() {
+        while self.observations.is_waiting() {
             tokio::select! {
                 turned = self.turn() => turned?,
                 () = tokio::time::sleep_until(deadline) => {
-                    for outcome in self.ledger.give_up(time) {
+                    for outcome in self.observations.give_up(time) {
                         self.report.outcome(self.clock.now(), &outcome)?;
                     }
                 }
@@ -183,23 +183,23 @@ impl Stage {
     fn take(&mut self, happening: Happening) -> io::Result<()> {
         match happening {
             Happening::Told(told) => {
-                if let Some(seen) = self.ledger.take(*told) {
+                if let Some(seen) = self.observations.take(*told) {
                     self.report.seen(self.clock.now(), &seen)?;
                 }
             }
             Happening::Thawed { at, node } => {
                 self.cluster.thawed(node);
-                self.ledger.truth.ends(&Silent::Frozen(node), at);
-                self.ledger.thawed(node, at);
+                self.observations.silences.ends(&Silent::Frozen(node), at);
+                self.observations.thawed(node, at);
             }
-            Happening::Began { at, leadership, beside } => self.ledger.began(at, leadership, beside),
-            Happening::Ended { at, leadership } => self.ledger.ended(at, leadership),
+            Happening::Began { at, leadership, beside } => self.observations.began(at, leadership, beside),
+            Happening::Ended { at, leadership } => self.observations.ended(at, leadership),
             Happening::Departed { node, departure, .. } => {
                 self.cluster.departed(node);
-                self.ledger.departed(node, departure.map(|left| (left.confirmed, left.asked)));
+                self.observations.departed(node, departure.map(|left| (left.confirmed, left.asked)));
             }
         }
-        for outcome in self.ledger.outcomes(|| self.cluster.present()) {
+        for outcome in self.observations.outcomes(|| self.cluster.present()) {
             self.report.outcome(self.clock.now(), &outcome)?;
         }
         Ok(())
@@ -207,8 +207,8 @@ impl Stage {
 
     /// Tells the figures; whether everything was as expected.
     pub fn summary(&mut self) -> io::Result<bool> {
-        self.report.summary(self.clock.now(), &self.opening, &self.ledger.figures)?;
-        Ok(self.ledger.figures.passed())
+        self.report.summary(self.clock.now(), &self.opening, &self.observations.figures)?;
+        Ok(self.observations.figures.passed())
     }
 
     pub async fn close(&mut self) {

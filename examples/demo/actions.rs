@@ -6,19 +6,19 @@ use std::time::Duration;
 use crate::commands::Number;
 use crate::leaderships::Leadership;
 use crate::names;
-use crate::stage::Stage;
-use crate::truth::Silent;
+use crate::interpreter::Interpreter;
+use crate::silences::Silent;
 use crate::watch::{Cause, Goal, Limits, Succession};
 
 /// Each starts a watch under the text of its command; an error says why the thing cannot be done.
-impl Stage {
+impl Interpreter {
     pub async fn kill(&mut self, text: String, node: Number) -> Result<(), String> {
         let at = self.clock.now();
         let led = self.cluster.leaderships.current().filter(|leadership| leadership.node == node);
         self.cluster.kill(node).await?;
         self.stopped(node, at);
         let pending = self.observers(node);
-        self.ledger.watch(text.clone(), at, Goal::Killed { node, pending });
+        self.observations.watch(text.clone(), at, Goal::Killed { node, pending });
         self.succeed(text, at, Cause::Kill, led);
         Ok(())
     }
@@ -35,7 +35,7 @@ impl Stage {
             sides[usize::from(self.side.contains(&node))] += 1;
         }
         if sides.iter().any(|voters| *voters >= quorum) {
-            self.ledger.watch(text, at, Goal::Led(Succession::of(cause, Some(led))));
+            self.observations.watch(text, at, Goal::Led(Succession::of(cause, Some(led))));
         }
     }
 
@@ -46,7 +46,7 @@ impl Stage {
     pub async fn restart(&mut self, text: String, node: Number) -> Result<(), String> {
         let at = self.clock.now();
         self.cluster.restart(node).await?;
-        self.ledger.truth.ends(&Silent::Gone(node), self.clock.now());
+        self.observations.silences.ends(&Silent::Gone(node), self.clock.now());
         self.arrived(text, at, node, true);
         Ok(())
     }
@@ -59,24 +59,24 @@ impl Stage {
     }
 
     fn arrived(&mut self, text: String, at: Duration, node: Number, restarted: bool) {
-        self.ledger.forget_node(node);
-        self.ledger.starts(node, self.cluster.starts(node));
+        self.observations.forget_node(node);
+        self.observations.starts(node, self.cluster.starts(node));
         let present = self.cluster.present().into_iter().find(|present| present.node == node);
         let generation = present.map(|present| present.generation).unwrap_or_default();
         let pending = self.observers(node).into_iter().flat_map(|other| [(other, node), (node, other)]).collect();
         let goal = Goal::Arrived { node, generation, restarted, pending };
-        self.ledger.watch(text, at, goal);
+        self.observations.watch(text, at, goal);
     }
 
     pub fn freeze(&mut self, text: String, node: Number, time: Duration) -> Result<(), String> {
         let at = self.clock.now();
         self.cluster.freeze(node, time)?;
-        self.ledger.forget_node(node);
-        self.ledger.truth.ends(&Silent::Frozen(node), at);
-        self.ledger.truth.begins(Silent::Frozen(node), at);
+        self.observations.forget_node(node);
+        self.observations.silences.ends(&Silent::Frozen(node), at);
+        self.observations.silences.begins(Silent::Frozen(node), at);
         let tolerance = self.opening.config.stall_tolerance;
         let limits = Limits { suspect_expected: time * 2 >= tolerance, dead_allowed: time >= tolerance };
-        self.ledger.watch(text, at, Goal::Frozen { node, limits, thawed: None });
+        self.observations.watch(text, at, Goal::Frozen { node, limits, thawed: None });
         Ok(())
     }
 
@@ -84,14 +84,14 @@ impl Stage {
         let at = self.clock.now();
         let led = self.cluster.leaderships.current();
         self.cluster.partition(&side)?;
-        self.ledger.forget_cuts();
-        self.ledger.truth.ends(&Silent::Cut(self.side.clone()), at);
-        self.ledger.truth.begins(Silent::Cut(side.clone()), at);
+        self.observations.forget_cuts();
+        self.observations.silences.ends(&Silent::Cut(self.side.clone()), at);
+        self.observations.silences.begins(Silent::Cut(side.clone()), at);
         self.side = side;
         let nodes: Vec<Number> = self.cluster.present().iter().map(|present| present.node).collect();
         let pairs = nodes.iter().flat_map(|one| nodes.iter().map(move |other| (*one, *other)));
         let pending = pairs.filter(|(one, other)| self.cluster.is_cut(*one, *other)).collect();
-        self.ledger.watch(text.clone(), at, Goal::Cut { pending });
+        self.observations.watch(text.clone(), at, Goal::Cut { pending });
         self.succeed(text, at, Cause::Cut, led);
         Ok(())
     }
@@ -99,9 +99,9 @@ impl Stage {
     pub fn heal(&mut self, text: String) -> Result<(), String> {
         let at = self.clock.now();
         self.cluster.heal()?;
-        self.ledger.forget_cuts();
-        self.ledger.truth.ends(&Silent::Cut(std::mem::take(&mut self.side)), self.clock.now());
-        self.ledger.watch(text, at, Goal::Healed(BTreeMap::new()));
+        self.observations.forget_cuts();
+        self.observations.silences.ends(&Silent::Cut(std::mem::take(&mut self.side)), self.clock.now());
+        self.observations.watch(text, at, Goal::Healed(BTreeMap::new()));
         Ok(())
     }
 
@@ -110,15 +110,15 @@ impl Stage {
         self.cluster.leave(node)?;
         self.stopped(node, at);
         let pending = self.observers(node);
-        self.ledger.watch(text, at, Goal::Left { node, pending, stopped: None });
+        self.observations.watch(text, at, Goal::Left { node, pending, stopped: None });
         Ok(())
     }
 
     fn stopped(&mut self, node: Number, at: Duration) {
-        self.ledger.forget_node(node);
-        self.ledger.stops(node);
-        self.ledger.truth.ends(&Silent::Frozen(node), at);
-        self.ledger.truth.begins(Silent::Gone(node), at);
+        self.observations.forget_node(node);
+        self.observations.stops(node);
+        self.observations.silences.ends(&Silent::Frozen(node), at);
+        self.observations.silences.begins(Silent::Gone(node), at);
     }
 
     /// Who can see what happens to this node now: those that run, on its side if it was cut off.

@@ -9,23 +9,23 @@ use crate::scenario::Sleep;
 use crate::trace::What as Happened;
 use crate::watch::{Life, Moment, Watch};
 use crate::world::World;
-use crate::world::host::Ailment;
+use crate::world::host::Condition;
 use crate::world::places::Translation;
 use crate::world::queue::What;
 
 /// What a fault does to its hosts for as long as it lasts, if that is all it does.
-pub(super) fn ailment(fault: &Fault) -> Option<(&Hosts, Ailment)> {
+pub(super) fn condition(fault: &Fault) -> Option<(&Hosts, Condition)> {
     Some(match fault {
-        Fault::Pause { hosts, inbox } => (hosts, Ailment::Paused(*inbox)),
-        Fault::Suspend { hosts, inbox } => (hosts, Ailment::Suspended(*inbox)),
-        Fault::Block { hosts } => (hosts, Ailment::Blocked),
-        Fault::Slow { hosts, service } => (hosts, Ailment::Slow(*service)),
-        Fault::Drift { hosts, ppm } => (hosts, Ailment::Drifts(*ppm)),
-        Fault::Idle { hosts } => (hosts, Ailment::Idle),
-        Fault::DiskSlow { hosts, latency } => (hosts, Ailment::DiskSlow(*latency)),
-        Fault::DiskFull { hosts } => (hosts, Ailment::DiskFull),
-        Fault::DiskTorn { hosts } => (hosts, Ailment::DiskTorn),
-        Fault::DiskLost { hosts } => (hosts, Ailment::DiskLost),
+        Fault::Pause { hosts, inbox } => (hosts, Condition::Paused(*inbox)),
+        Fault::Suspend { hosts, inbox } => (hosts, Condition::Suspended(*inbox)),
+        Fault::Block { hosts } => (hosts, Condition::Blocked),
+        Fault::Slow { hosts, service } => (hosts, Condition::Slow(*service)),
+        Fault::Drift { hosts, ppm } => (hosts, Condition::Drifts(*ppm)),
+        Fault::Idle { hosts } => (hosts, Condition::Idle),
+        Fault::DiskSlow { hosts, latency } => (hosts, Condition::DiskSlow(*latency)),
+        Fault::DiskFull { hosts } => (hosts, Condition::DiskFull),
+        Fault::DiskTorn { hosts } => (hosts, Condition::DiskTorn),
+        Fault::DiskLost { hosts } => (hosts, Condition::DiskLost),
         _ => return None,
     })
 }
@@ -34,15 +34,15 @@ impl<A: App, W: Watch> World<A, W> {
     /// The translation of a host is over, or another begins: nobody it sent to may answer there any more.
     pub(super) fn translate(&mut self, id: u32, host: u32, gateway: Gateway, back: Back) {
         self.hosts[host as usize].flows.clear();
-        self.ail(id, host, Ailment::Translated(Translation::new(host, gateway, back, id)));
+        self.afflict(id, host, Condition::Translated(Translation::new(host, gateway, back, id)));
     }
 
     /// A fault begins for a host, which may stop it.
-    pub(super) fn ail(&mut self, id: u32, host: u32, ailment: Ailment) {
+    pub(super) fn afflict(&mut self, id: u32, host: u32, condition: Condition) {
         let now = self.now;
         let one = &mut self.hosts[host as usize];
         let was_stopped = one.is_stopped();
-        one.ailments.push((id, ailment));
+        one.conditions.push((id, condition));
         if one.is_asleep() && one.slept.is_none() {
             one.slept = Some(now);
         }
@@ -58,9 +58,9 @@ impl<A: App, W: Watch> World<A, W> {
     pub(super) fn cure(&mut self, id: u32, host: u32) {
         let now = self.now;
         let one = &mut self.hosts[host as usize];
-        let (was_stopped, count) = (one.is_stopped(), one.ailments.len());
-        one.ailments.retain(|(fault, _)| *fault != id);
-        if one.ailments.len() == count {
+        let (was_stopped, count) = (one.is_stopped(), one.conditions.len());
+        one.conditions.retain(|(fault, _)| *fault != id);
+        if one.conditions.len() == count {
             return;
         }
         if !one.is_asleep() {

@@ -13,7 +13,7 @@ const PAST_MAX: usize = 256;
 
 /// All silences so far; moments are counted from the start of the demo.
 #[derive(Debug)]
-pub struct Truth {
+pub struct Silences {
     silences: Vec<Silence>,
     /// P.
     tolerance: Duration,
@@ -48,9 +48,9 @@ impl Silent {
     }
 }
 
-impl Truth {
+impl Silences {
     pub fn new(tolerance: Duration, leeway: Duration) -> Self {
-        Truth { silences: Vec::new(), tolerance, leeway }
+        Silences { silences: Vec::new(), tolerance, leeway }
     }
 
     pub fn begins(&mut self, of: Silent, at: Duration) {
@@ -94,27 +94,27 @@ mod tests {
 
     #[test]
     fn only_a_long_silence_excuses_a_verdict() {
-        let mut truth = Truth::new(ms(1_000), ms(200));
-        assert!(!truth.excuses(1, 3, ms(5_000)), "nothing happened to it");
-        truth.begins(Silent::Gone(3), ms(5_000));
-        assert!(!truth.excuses(1, 3, ms(5_700)), "a verdict before P is false, even of the dead");
-        assert!(truth.excuses(1, 3, ms(5_900)) && !truth.excuses(1, 4, ms(5_900)));
-        truth.ends(&Silent::Gone(3), ms(7_000));
-        assert!(truth.excuses(1, 3, ms(7_500)) && !truth.excuses(1, 3, ms(9_000)), "it has been back for long");
-        truth.begins(Silent::Frozen(4), ms(10_000));
-        truth.ends(&Silent::Frozen(4), ms(10_700));
-        assert!(!truth.excuses(1, 4, ms(11_500)), "a stall below P");
+        let mut silences = Silences::new(ms(1_000), ms(200));
+        assert!(!silences.excuses(1, 3, ms(5_000)), "nothing happened to it");
+        silences.begins(Silent::Gone(3), ms(5_000));
+        assert!(!silences.excuses(1, 3, ms(5_700)), "a verdict before P is false, even of the dead");
+        assert!(silences.excuses(1, 3, ms(5_900)) && !silences.excuses(1, 4, ms(5_900)));
+        silences.ends(&Silent::Gone(3), ms(7_000));
+        assert!(silences.excuses(1, 3, ms(7_500)) && !silences.excuses(1, 3, ms(9_000)), "it has been back for long");
+        silences.begins(Silent::Frozen(4), ms(10_000));
+        silences.ends(&Silent::Frozen(4), ms(10_700));
+        assert!(!silences.excuses(1, 4, ms(11_500)), "a stall below P");
     }
 
     #[test]
     fn a_cut_hides_each_side_from_the_other() {
-        let mut truth = Truth::new(ms(1_000), ms(200));
-        truth.begins(Silent::Cut([1, 2].into()), ms(0));
-        assert!(truth.excuses(1, 3, ms(2_000)) && truth.excuses(3, 1, ms(2_000)));
-        assert!(!truth.excuses(1, 2, ms(2_000)) && !truth.excuses(3, 4, ms(2_000)));
-        truth.ends(&Silent::Cut([1, 2].into()), ms(2_500));
-        truth.begins(Silent::Cut([1].into()), ms(2_500));
-        assert!(truth.excuses(1, 3, ms(2_600)), "one cut took the place of another");
-        assert!(!truth.excuses(1, 2, ms(3_000)), "cut off only since");
+        let mut silences = Silences::new(ms(1_000), ms(200));
+        silences.begins(Silent::Cut([1, 2].into()), ms(0));
+        assert!(silences.excuses(1, 3, ms(2_000)) && silences.excuses(3, 1, ms(2_000)));
+        assert!(!silences.excuses(1, 2, ms(2_000)) && !silences.excuses(3, 4, ms(2_000)));
+        silences.ends(&Silent::Cut([1, 2].into()), ms(2_500));
+        silences.begins(Silent::Cut([1].into()), ms(2_500));
+        assert!(silences.excuses(1, 3, ms(2_600)), "one cut took the place of another");
+        assert!(!silences.excuses(1, 2, ms(3_000)), "cut off only since");
     }
 }
