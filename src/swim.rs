@@ -19,6 +19,7 @@ mod meter;
 mod outbox;
 mod pace;
 mod pings;
+mod precedence;
 mod probe;
 mod reach;
 mod reachability;

@@ -8,10 +8,10 @@ use crate::member::{Accusers, Generation, Incarnation, NodeId, State};
 use crate::sabotage;
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
-use crate::swim::machine::merge::INCARNATION_LEAP;
 use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
 use crate::swim::pings::PingPurpose;
+use crate::swim::precedence::{Precedence, precedence};
 use crate::swim::probe::Occasion;
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Publicity, Suspicion, add_accusers};
@@ -66,30 +66,31 @@ impl Machine {
     /// absurd.
     fn raise_to(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
         let slot = self.members.find(id)?;
-        let member = self.members.member(slot);
-        if (generation, incarnation) < (member.generation(), member.incarnation()) {
-            self.outdated.get_or_insert(slot);
-            return None;
-        }
-        if member.generation() != generation {
-            return None;
-        }
-        if incarnation.0 - member.incarnation().0 > INCARNATION_LEAP {
-            self.begin_round(slot, Occasion::Look);
-            return None;
-        }
-        if incarnation > member.incarnation() {
-            if !self.may_be_live(slot) {
-                return None;
+        match precedence(self.members.member(slot).standing(), generation, incarnation) {
+            Precedence::EarlierStart | Precedence::EarlierWords => {
+                self.outdated.get_or_insert(slot);
+                None
             }
-            let member = self.members.member(slot);
-            let was_well = member.state() == State::Alive;
-            self.members.raise_incarnation(slot, incarnation);
-            if !was_well {
-                // It has spoken since it was suspected, convicted or gone: what is held against it now has a clock of
-                // its own.
-                self.revive(slot);
+            Precedence::LaterStart => None,
+            Precedence::Leap => {
+                self.begin_round(slot, Occasion::Look);
+                None
             }
+            Precedence::SameWords => Some(slot),
+            Precedence::LaterWords => self.raise_words(slot, incarnation),
+        }
+    }
+
+    /// An accusation of a later incarnation than the one that is held: the member has spoken since.
+    fn raise_words(&mut self, slot: Slot, incarnation: Incarnation) -> Option<Slot> {
+        if !self.may_be_live(slot) {
+            return None;
+        }
+        let was_well = self.members.member(slot).state() == State::Alive;
+        self.members.raise_incarnation(slot, incarnation);
+        if !was_well {
+            // It was suspected, convicted or gone before: what is held against it now has a clock of its own.
+            self.revive(slot);
         }
         Some(slot)
     }

@@ -4,22 +4,20 @@
 use std::time::Duration;
 
 use crate::event::{DeadReason, Event};
-use crate::member::{Accusers, Generation, Incarnation, Record, State};
+use crate::member::{Accusers, Generation, Incarnation, Record, Standing, State};
 use crate::sabotage;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Source};
 use crate::swim::outbox::First;
+use crate::swim::precedence::{INCARNATION_LEAP, Precedence, precedence};
 use crate::swim::probe::Occasion;
 use crate::swim::slot::Slot;
 use crate::wire::{Accusation, Departure, Digest, RecordRef};
 
 /// How far ahead of the present a generation may claim to be before its owner is asked.
 const GENERATION_LEAP: u64 = 24 * 3_600 * 1_000;
-/// How far ahead of what is known an incarnation may be before its owner is asked.
-pub(super) const INCARNATION_LEAP: u32 = 1 << 16;
-
 impl Machine {
     pub(super) fn hear_alive(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
         let was_known = self.members.find(record.id).is_some();
@@ -53,21 +51,26 @@ impl Machine {
     }
 
     fn hear_alive_of(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
-        let member = self.members.member(slot);
-        let (generation, incarnation) = (member.generation(), member.incarnation());
-        if record.generation > generation || (sabotage::is_off("old_starts") && record.generation < generation) {
-            self.restarted(slot, record.to_record(), source);
-        } else if record.generation < generation {
-            if must_hear_outlived(member.state(), &origin, Digest::of(record.id, record.generation)) {
-                self.answer_the_buried(origin, record, (generation, incarnation));
+        let held = self.members.member(slot).standing();
+        match precedence(held, record.generation, record.incarnation) {
+            Precedence::EarlierStart if !sabotage::is_off("old_starts") => {
+                if must_hear_outlived(held.state, &origin, Digest::of(record.id, record.generation)) {
+                    self.answer_the_buried(origin, record, (held.generation, held.incarnation));
+                }
+                self.tell_newer(origin, slot, source);
             }
-            self.tell_newer(origin, slot, source);
-        } else if record.incarnation > incarnation || (sabotage::is_off("strictly_newer") && !member.state().is_live())
-        {
-            self.adopt(slot, record.to_record(), source);
-        } else {
-            self.hear_old_words(origin, slot, record, source);
-            self.tell_apart(origin, slot, record, source);
+            Precedence::LaterStart | Precedence::EarlierStart => self.restarted(slot, record.to_record(), source),
+            // Its owner was asked where the leap was another's claim.
+            Precedence::LaterWords | Precedence::Leap => self.adopt(slot, record.to_record(), source),
+            Precedence::SameWords | Precedence::EarlierWords
+                if sabotage::is_off("strictly_newer") && !held.state.is_live() =>
+            {
+                self.adopt(slot, record.to_record(), source);
+            }
+            Precedence::SameWords | Precedence::EarlierWords => {
+                self.hear_old_words(origin, slot, record, source);
+                self.tell_apart(origin, slot, record, source);
+            }
         }
     }
 
@@ -212,8 +215,9 @@ impl Machine {
     /// A datagram of the member, or a relay's report of it, showed this incarnation: if higher than known, it is its
     /// Alive.
     pub(super) fn hear_incarnation(&mut self, slot: Slot, incarnation: Incarnation) {
-        let known = self.members.member(slot).incarnation();
-        if incarnation <= known || incarnation.0 - known.0 > INCARNATION_LEAP || slot == self.members.me() {
+        let held = self.members.member(slot).standing();
+        let is_news = precedence(held, held.generation, incarnation) == Precedence::LaterWords;
+        if !is_news || slot == self.members.me() {
             return;
         }
         if !self.may_be_live(slot) {
@@ -269,9 +273,8 @@ impl Machine {
             return;
         }
         let member = self.members.member(slot);
-        let known = (member.generation(), member.incarnation());
-        let heard = (departure.generation, departure.incarnation);
-        if heard < known || (heard == known && member.state() == State::Left) {
+        let (generation, incarnation) = (departure.generation, departure.incarnation);
+        if !(Standing { generation, incarnation, state: State::Left }).supersedes(member.standing()) {
             return;
         }
         if departure.generation > member.generation() {
@@ -288,7 +291,7 @@ impl Machine {
     pub(super) fn leaps(&self, known: Option<Slot>, generation: Generation, incarnation: Incarnation) -> bool {
         let known = known.map(|slot| self.members.member(slot)).filter(|member| member.generation() == generation);
         if let Some(member) = known {
-            return incarnation.0.saturating_sub(member.incarnation().0) > INCARNATION_LEAP;
+            return precedence(member.standing(), generation, incarnation) == Precedence::Leap;
         }
         let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
         let present = self.latest_start.saturating_add(running);
