@@ -11,9 +11,9 @@
 
 mod candidate;
 mod fence;
+mod leader;
 mod machine;
 mod message;
-mod leader;
 mod rounds;
 mod rules;
 mod store;

@@ -140,7 +140,12 @@ impl Protocol {
     ///
     /// # Errors
     /// When no such election is configured; nothing changes.
-    pub fn start_voting(&mut self, now: Instant, election: &str, voter_state: VoterState) -> Result<(), UnknownElection> {
+    pub fn start_voting(
+        &mut self,
+        now: Instant,
+        election: &str,
+        voter_state: VoterState,
+    ) -> Result<(), UnknownElection> {
         let is_known = self.elections.start_voting(now, election, voter_state);
         self.settle(now);
         if is_known { Ok(()) } else { Err(UnknownElection) }

@@ -187,7 +187,7 @@ pub struct Drained {
 pub struct Told {
     /// Its kind, as [`Event::kind`](crate::event::Event::kind) names it.
     pub kind: Cow<'static, str>,
-    /// The member that it was about, at which voter_state.
+    /// The member that it was about, at which standing.
     pub member: Option<(NodeId, Generation, Incarnation)>,
 }
 

@@ -20,9 +20,9 @@ mod names;
 #[path = "../examples/demo/options.rs"]
 #[allow(dead_code)]
 mod options;
-#[path = "../examples/demo/truth.rs"]
+#[path = "../examples/demo/silences.rs"]
 #[allow(dead_code)]
-mod truth;
+mod silences;
 
 /// cargo builds the examples beside the tests, but not for `--test demo` alone.
 fn demo(args: &[&str]) -> Command {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::commands::Number;
+use crate::interpreter::Interpreter;
 use crate::leaderships::Leadership;
 use crate::names;
-use crate::interpreter::Interpreter;
 use crate::silences::Silent;
 use crate::watch::{Cause, Goal, Limits, Succession};
 

@@ -11,8 +11,8 @@ use crate::cluster::{Cluster, Phase, Present};
 use crate::commands::Number;
 use crate::feed::Clock;
 use crate::leaderships::ELECTION;
-use crate::observations::Observations;
 use crate::names::{list, name};
+use crate::observations::Observations;
 
 /// Nodes that have a line each.
 const ROWS_MAX: usize = 12;

@@ -15,11 +15,11 @@ use crate::cluster::Cluster;
 use crate::commands::{Command, HELP, Number};
 use crate::feed::{Clock, Happening};
 use crate::leaderships::{ELECTION, voters};
-use crate::observations::Observations;
 use crate::names::name;
+use crate::observations::Observations;
 use crate::options::Options;
 use crate::report::{Opening, Report};
-use crate::silences::{Silent, Silences};
+use crate::silences::{Silences, Silent};
 use crate::watch::{Cause, Goal, Succession};
 
 /// Whether to go on after a command.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tidings::event::Event;
 
-use crate::observations::{Figures, Seen};
 use crate::names::name;
+use crate::observations::{Figures, Seen};
 use crate::outcome::{FIGURES, Outcome};
 use crate::report::{Opening, Report};
 

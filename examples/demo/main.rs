@@ -1,32 +1,32 @@
 //! A cluster of real nodes in one process, and a guided tour of what they see of each other: `demo --help`.
 
+mod actions;
 mod answers;
 mod cluster;
 mod commands;
-mod actions;
 mod feed;
 mod groups;
+mod interpreter;
 mod json;
 mod leaderships;
-mod observations;
 mod names;
+mod observations;
 mod options;
 mod outcome;
 mod prompt;
 mod report;
-mod interpreter;
+mod silences;
 mod text;
 mod tour;
-mod silences;
 mod watch;
 mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use interpreter::Interpreter;
 use options::{Options, USAGE};
 use report::Report;
-use interpreter::Interpreter;
 
 /// What shells report of a process that Ctrl-C ended, and of one whose reader went away.
 const INTERRUPTED: u8 = 130;

@@ -7,8 +7,8 @@ use tidings::event::{Event, SuspectReason};
 use tidings::member::State;
 
 use crate::groups::{Groups, Item, Line};
-use crate::observations::{Figures, Seen};
 use crate::names::{list, number};
+use crate::observations::{Figures, Seen};
 use crate::outcome::{FIGURES, Outcome, secs};
 use crate::report::{Opening, Report};
 use crate::words::{BOLD, CYAN, DIM, GREEN, RED, colour, kind, note, said};

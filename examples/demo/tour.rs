@@ -8,9 +8,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::commands::{Number, parse, runs};
+use crate::interpreter::{Flow, Interpreter};
 use crate::leaderships::voters;
 use crate::names::{list, name};
-use crate::interpreter::{Flow, Interpreter};
 
 /// How long a person may read before the next thing happens; nothing waits for it when nobody watches.
 const READING: Duration = Duration::from_millis(1_500);

@@ -11,8 +11,8 @@ use tidings::member::Generation;
 
 use crate::commands::Number;
 use crate::leaderships::Leadership;
-use crate::observations::Seen;
 use crate::names::name;
+use crate::observations::Seen;
 
 /// Observer and member.
 pub type Pair = (Number, Number);

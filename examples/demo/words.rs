@@ -6,8 +6,8 @@ use tidings::event::{DeadReason, Event};
 use tidings::member::{ACCUSERS_MAX, State};
 
 use crate::groups::Line;
-use crate::observations::Seen;
 use crate::names::list;
+use crate::observations::Seen;
 use crate::outcome::secs;
 
 pub const BOLD: &str = "1";

@@ -1,4 +1,4 @@
-//! A host's own clock: set off from the world's true time, fast or slow, jumping, or voter_state still.
+//! A host's own clock: set off from the world's true time, fast or slow, jumping, or standing still.
 //!
 //! The protocol is told this clock's time and names its deadlines in it; the world keeps true time. Integers only.
 

@@ -31,7 +31,7 @@ pub const ELECTION: u8 = 9;
 
 /// The message kind that asks for a vote.
 pub const VOTE: u8 = 3;
-/// The message kind that says yes, to which the number of the question is added, counted from 0: leader_check, pre-vote,
+/// The message kind that says yes, to which the number of the question is added, counted from 0: leader check, pre-vote,
 /// vote, heartbeat.
 pub const GRANTED: u8 = 8;
 /// The message kind that says no, to which the number of the question is added.
@@ -187,9 +187,9 @@ impl MessageRead {
     /// What it is called.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        const ASKED: [&str; 5] = ["?", "leader_check", "pre-vote", "vote", "heartbeat"];
-        const GRANTED_TO: [&str; 4] = ["granted leader_check", "granted pre-vote", "granted vote", "followed"];
-        const REFUSED_TO: [&str; 4] = ["refused leader_check", "refused pre-vote", "refused vote", "not followed"];
+        const ASKED: [&str; 5] = ["?", "leader-check", "pre-vote", "vote", "heartbeat"];
+        const GRANTED_TO: [&str; 4] = ["granted leader-check", "granted pre-vote", "granted vote", "followed"];
+        const REFUSED_TO: [&str; 4] = ["refused leader-check", "refused pre-vote", "refused vote", "not followed"];
         const OF_LEADERS: [&str; 7] =
             ["resigned", "hand-over", "asks for hand-over", "voters", "asks for change", "holds voters", "change"];
         let names: (&[&'static str], u8) = match self.kind {

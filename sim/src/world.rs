@@ -3,9 +3,9 @@
 //! One thread, one queue, no clock: what happens next is the soonest turn, and of equal ones the one that was asked for
 //! first. Everything else follows from the scenario and the seed.
 
-mod conditions;
 mod apps;
 mod ballots;
+mod conditions;
 mod control;
 mod disk;
 mod driving;

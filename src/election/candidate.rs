@@ -6,13 +6,13 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use crate::election::message::{Question, Round};
 use crate::election::rounds::Rounds;
 use crate::election::rules::Rules;
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::election::message::{Question, Round};
 
 /// Attempts after which the pauses in them and between them grow no more.
 pub(super) const FAILURES_MAX: u32 = 5;
@@ -65,7 +65,7 @@ pub(super) struct Candidate {
     pub(super) term: Term,
     /// The term of the leader that hands over.
     pub(super) hand_over: Option<Term>,
-    /// That leader, unless it is the candidate itself. Kept here, because by the end of the candidate it may not be
+    /// That leader, unless it is the candidate itself. Kept here, because by the end of the attempt it may not be
     /// followed any more.
     pub(super) predecessor: Option<NodeId>,
     pub(super) trigger: Trigger,

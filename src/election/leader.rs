@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::election::message::Round;
 use crate::election::rounds::Rounds;
 use crate::election::rules::Rules;
 use crate::election::transition::Transition;
@@ -13,7 +14,6 @@ use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::election::message::Round;
 
 /// Whose word, or silence for how long, opens leadership to its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// A leading that begins with the promises that came with the votes.
+    /// A term that begins with the promises that came with the votes.
     pub(super) fn new(
         now: Instant,
         term: Term,

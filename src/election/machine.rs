@@ -3,15 +3,15 @@
 //! Each file below is one role. A node without a vote knows the leader by hearsay alone; a voter takes part once it
 //! stands, which is when its store has been read.
 
-mod voting;
-mod standing;
 mod candidacy;
 mod changing;
 mod configuring;
-mod resigning;
 mod knowing;
-mod leaping;
 mod leading;
+mod leaping;
+mod resigning;
+mod standing;
+mod voting;
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::config::Stands;
 use crate::election::candidate::Candidate;
 use crate::election::leader::Leader;
+use crate::election::message::{Context, Message, Round};
 use crate::election::rules::Rules;
 use crate::election::store::Ballot;
 use crate::election::timing::Timing;
@@ -27,20 +28,19 @@ use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::random::{self, Random};
+use crate::rejected::Rejected;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::election::message::{Context, Message, Round};
-use crate::rejected::Rejected;
 
 pub use crate::election::voter::VoterState;
 pub use changing::ChangeError;
 
-use standing::Turn;
 use changing::ChangeRequest;
 use configuring::Ahead;
-use resigning::Resignation;
 use knowing::{Heard, Hearsay, Known};
 use leaping::Leaping;
+use resigning::Resignation;
+use standing::Turn;
 
 /// What the detector thinks of a voter: a hint, never a vote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -334,7 +334,9 @@ impl Election {
             Message::Resign { term } => self.note_resigned((place, from), term),
             Message::HandOver { term } => self.take_over(from, term),
             Message::AskHandOver { term, priority } => self.hear_request(from, term, priority),
-            Message::Voters { .. } | Message::Holds { .. } | Message::AskChange { .. } | Message::Change { .. } => Ok(()),
+            Message::Voters { .. } | Message::Holds { .. } | Message::AskChange { .. } | Message::Change { .. } => {
+                Ok(())
+            }
         }
     }
 

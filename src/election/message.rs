@@ -36,7 +36,7 @@ pub enum Question {
     Heartbeat,
     /// I do not act as leader of this term, nor ever will: have you heard that? Asked by [`Message::Resign`].
     Resigned,
-    /// Will you be elected in my place? Asked by [`Message::HandOver`], and answered by voter_state.
+    /// Will you be elected in my place? Asked by [`Message::HandOver`], and answered by standing.
     HandOver,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! An answer counts from the moment its question was *sent*, so a late one is worth little and a forged number nothing.
 
-use crate::time::Instant;
 use crate::election::message::Round;
+use crate::time::Instant;
 
 /// Rounds remembered; at three heartbeats a lease or more, older ones are worth nothing.
 const ROUNDS_MAX: usize = 64;

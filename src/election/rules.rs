@@ -6,10 +6,10 @@ use std::time::Duration;
 use twox_hash::XxHash3_64;
 
 use crate::config::{ElectionConfig, Stands};
+use crate::election::message::Context;
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::voters::Voters;
-use crate::election::message::Context;
 
 /// The shortest turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a slow
 /// disk (6 ms each at p99 here) before the second stands.

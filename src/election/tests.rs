@@ -59,7 +59,11 @@ fn a_vote_that_is_saved_after_its_candidate_gave_up_binds_nobody() {
     voter.handle_message(now, (first, context), Message::Resign { term: Term(1_001) }).unwrap();
     voter.handle_saved(now, save.number, SaveOutcome::Done);
     let confirmed = Message::Granted { asked: Question::Resigned, term: Term(1_001), round: Round(0) };
-    assert_eq!((voter.poll_message(), voter.poll_message()), (Some((first, confirmed)), None), "nobody wants that vote");
+    assert_eq!(
+        (voter.poll_message(), voter.poll_message()),
+        (Some((first, confirmed)), None),
+        "nobody wants that vote"
+    );
     voter.handle_message(now, (second, context), Message::PreVote { term: Term(1_002), round: Round(1) }).unwrap();
     let answer = voter.poll_message();
     assert!(matches!(answer, Some((to, Message::Granted { .. })) if to == second), "{answer:?}");

@@ -8,12 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::election::message::Progress;
 use crate::leader::Term;
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::{Version, Voters};
-use crate::election::message::Progress;
 
 /// For how many leases those whose word a change needs may take to give it, unless it is forced.
 pub(super) const OFFER_LEASES: u32 = 4;

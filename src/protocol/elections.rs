@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::Rules;
 use crate::election::{Change, ChangeError, Election, Lease, Liveness, Save, SaveOutcome, VoterState};
+use crate::election::{Context, Message};
 use crate::event::Event;
 use crate::leader::{Leader, LossReason, Term, Trigger, WORD_BYTES_MAX};
 use crate::member::{EXTRA_BYTES_MAX, NodeId, State};
@@ -14,7 +15,6 @@ use crate::metrics::ElectionMetrics;
 use crate::swim::{Machine, Received};
 use crate::time::Instant;
 use crate::voters::{ListFault, VOTERS_BYTES_MAX, check_list};
-use crate::election::{Context, Message};
 use crate::wire::{ROLE_BYTES_MAX, Rejected, Role};
 
 /// Members with another configuration that are named in one event.
@@ -190,7 +190,7 @@ impl Elections {
         self.find(name).filter(|_| !self.is_stopped)?.lease(now)
     }
 
-    /// The node leaves: leaderships are handed over first.
+    /// The node leaves: what it leads is handed over first.
     pub(super) fn leave(&mut self, now: Instant) {
         self.is_role_new = true;
         self.each.iter_mut().for_each(|entry| entry.election.leave(now));

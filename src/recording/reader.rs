@@ -257,7 +257,9 @@ fn entry(body: &[u8]) -> Option<Entry> {
             kind::SET_METADATA => What::SetMetadata(fields.bytes()?.to_owned().into()),
             kind::FORGET => What::Forget(fields.id()?),
             kind::LEAVE => What::Leave,
-            kind::STAND => What::StartVoting { election: fields.text()?.to_owned().into(), voter_state: fields.voter_state()? },
+            kind::STAND => {
+                What::StartVoting { election: fields.text()?.to_owned().into(), voter_state: fields.voter_state()? }
+            }
             kind::SET_CANDIDACY => {
                 let (election, above) = (fields.text()?.to_owned().into(), fields.u32()?);
                 let candidacy = above.checked_sub(1).map(u8::try_from).transpose().ok()?;

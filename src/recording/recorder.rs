@@ -131,7 +131,12 @@ impl<W: io::Write> Recorder<W> {
     ///
     /// # Errors
     /// The protocol's own.
-    pub fn start_voting(&mut self, now: Instant, election: &str, voter_state: VoterState) -> Result<(), UnknownElection> {
+    pub fn start_voting(
+        &mut self,
+        now: Instant,
+        election: &str,
+        voter_state: VoterState,
+    ) -> Result<(), UnknownElection> {
         self.note(now, || What::StartVoting { election: election.into(), voter_state: voter_state.clone() });
         let done = self.protocol.start_voting(now, election, voter_state);
         self.answered(u8::from(done.is_err()));

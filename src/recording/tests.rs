@@ -125,7 +125,10 @@ fn what_is_written_is_read() {
         What::SetMetadata(vec![5].into()),
         What::Forget(NodeId::from_name("x")),
         What::Leave,
-        What::StartVoting { election: "e".into(), voter_state: VoterState { ballot: None, is_durable: false, unix_ms: 7 } },
+        What::StartVoting {
+            election: "e".into(),
+            voter_state: VoterState { ballot: None, is_durable: false, unix_ms: 7 },
+        },
         What::StartVoting {
             election: "e".into(),
             voter_state: VoterState { ballot: Some(ballot.clone()), is_durable: true, unix_ms: 0 },

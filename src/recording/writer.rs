@@ -11,8 +11,8 @@ use crate::election::SaveOutcome;
 use crate::member::Advertise;
 use crate::protocol::Reach;
 use crate::recording::fields::{
-    put_address, put_bytes, put_choice, put_id, put_identity, put_instant, put_record, put_voter_state, put_told, put_u32,
-    put_u64,
+    put_address, put_bytes, put_choice, put_id, put_identity, put_instant, put_record, put_told, put_u32, put_u64,
+    put_voter_state,
 };
 use crate::recording::knobs::put_config;
 use crate::recording::{Drained, Header, Input, MAGIC, RECORDING_VERSION, What};

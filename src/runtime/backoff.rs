@@ -1,4 +1,4 @@
-//! How often a voter_state mistake is told again: at once, then at doubling intervals, then once an hour.
+//! How often a standing mistake is told again: at once, then at doubling intervals, then once an hour.
 //!
 //! A line a second hides the other lines, and a single line is missed by whoever looks an hour later. All warnings that
 //! may repeat are spaced by this one rule.

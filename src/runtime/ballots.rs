@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::ELECTIONS_MAX;
-use crate::election::{Ballot, Rules, VoterState, TermStore};
+use crate::election::{Ballot, Rules, TermStore, VoterState};
 use crate::member::NodeId;
 use crate::protocol::BallotSave;
 use crate::runtime::clock::{Clock, unix_ms};
@@ -84,7 +84,8 @@ impl Ballots {
         let thread = std::thread::Builder::new().name("tidings-ballots".to_owned());
         thread.spawn(move || keep(store, me, &elections, ready, &to_do, done)).map_err(StartError::Thread)?;
         let voter_states = read.await.unwrap_or_else(|_| Err((first, has_ended())));
-        let voter_states = voter_states.map_err(|(election, error)| StartError::TermStore(election.to_string(), error))?;
+        let voter_states =
+            voter_states.map_err(|(election, error)| StartError::TermStore(election.to_string(), error))?;
         Ok((Ballots { jobs, outcomes, waiting: Vec::new(), failed: VecDeque::new() }, voter_states))
     }
 

@@ -19,7 +19,7 @@ use crate::member::{Advertise, Generation, Identity, NodeId, Record, canonical};
 use crate::protocol::{Protocol, Reach};
 use crate::recording::{Header, Recorder, Writer};
 use crate::runtime::address::{can_reach, fault, scoped};
-use crate::runtime::ballots::{Ballots, VoterStates, StoreSlot};
+use crate::runtime::ballots::{Ballots, StoreSlot, VoterStates};
 use crate::runtime::clock::{Clock, generation_now};
 use crate::runtime::contacts::{Contact, Lookup, addresses_of};
 use crate::runtime::driver::{Driver, Names, Parts};
@@ -28,10 +28,10 @@ use crate::runtime::error::StartError;
 use crate::runtime::faults::Faults;
 use crate::runtime::hub::Hub;
 use crate::runtime::node::{Node, Shared};
-use crate::runtime::shared_election::SharedElections;
 use crate::runtime::reporter::{Reporter, span};
 use crate::runtime::request::Command;
 use crate::runtime::resolver::Resolver;
+use crate::runtime::shared_election::SharedElections;
 use crate::runtime::snapshot;
 use crate::runtime::socket::{self, NodeSocket};
 use crate::runtime::tape::{self, Tape};
@@ -443,7 +443,13 @@ fn add_contacts(contacts: &mut Vec<Contact>, further: Vec<SocketAddr>) {
 }
 
 /// Tells a new protocol whom it knows, whom it may ask, and what this voter has voted.
-fn begin(protocol: &mut Recorder<Tape>, now: Instant, preload: &[Record], lookups: &[Lookup], voter_states: VoterStates) {
+fn begin(
+    protocol: &mut Recorder<Tape>,
+    now: Instant,
+    preload: &[Record],
+    lookups: &[Lookup],
+    voter_states: VoterStates,
+) {
     if !preload.is_empty() {
         protocol.preload(now, preload);
     }

@@ -32,9 +32,9 @@ use crate::runtime::hub::Hub;
 use crate::runtime::joiners::Joiners;
 use crate::runtime::mistakes::Facts;
 use crate::runtime::node_metrics::NodeMetrics;
-use crate::runtime::shared_election::SharedElections;
 use crate::runtime::reporter::Reporter;
 use crate::runtime::request::{Command, Resignation};
+use crate::runtime::shared_election::SharedElections;
 use crate::runtime::snapshot::Snapshot;
 use crate::runtime::socket::NodeSocket;
 use crate::runtime::tape::Tape;
@@ -137,8 +137,20 @@ pub(crate) struct Parts {
 
 impl Driver {
     pub(crate) fn new(protocol: Recorder<Tape>, parts: Parts) -> Self {
-        let Parts { socket, clock, hub, commands, local, names, lookups, faults, ballots, snapshot, elections, reporter } =
-            parts;
+        let Parts {
+            socket,
+            clock,
+            hub,
+            commands,
+            local,
+            names,
+            lookups,
+            faults,
+            ballots,
+            snapshot,
+            elections,
+            reporter,
+        } = parts;
         let alarm = Alarm(Arc::clone(&hub), elections.clone());
         #[cfg(feature = "files")]
         let is_voter = ballots.is_some();

@@ -11,8 +11,8 @@ use crate::member::NodeId;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::Listener;
 use crate::runtime::node::Node;
-use crate::runtime::shared_election::SharedElection;
 use crate::runtime::request::{Command, Resignation, Who};
+use crate::runtime::shared_election::SharedElection;
 use crate::voters::Version;
 
 /// One election as this node sees it now.

@@ -12,9 +12,9 @@ use crate::runtime::error::ElectionError;
 use crate::runtime::hub::Listener;
 use crate::runtime::lease::Lease;
 use crate::runtime::node::Node;
-use crate::runtime::shared_election::Grant;
 use crate::runtime::reporter;
 use crate::runtime::request::Command;
+use crate::runtime::shared_election::Grant;
 use crate::time::Instant;
 
 impl Node {

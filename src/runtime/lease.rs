@@ -13,8 +13,8 @@ use crate::leader::{Holder, Term, Token, Trigger};
 use crate::runtime::clock::Clock;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::{Hub, Listener};
-use crate::runtime::shared_election::Grant;
 use crate::runtime::request::{Command, Resignation};
+use crate::runtime::shared_election::Grant;
 
 /// The right to act as leader in one term: made by [`Node::lead`](crate::runtime::Node::lead), and renewed by the node
 /// for as long as a quorum of the voters agrees. A clone is a handle on the same lease, and none keeps the node running.

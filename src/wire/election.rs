@@ -13,8 +13,8 @@ use bincode::{Decode, Encode};
 use super::Rejected;
 use super::bytes::{take, take_borrowed};
 use super::fields::{Metadata, Wire};
-use crate::election::{Context, Message as ElectionMessage, Progress, Question, Round};
 use super::varint::Varint;
+use crate::election::{Context, Message as ElectionMessage, Progress, Question, Round};
 use crate::leader::{Term, Trigger};
 use crate::voters::{Version, Voters};
 
@@ -57,7 +57,9 @@ impl From<&ElectionMessage> for ElectionMessageBody {
         let (kind, term, round, detail) = match *election_message {
             ElectionMessage::LeaderCheck { term, round } => (kind::LEADER_CHECK, term, round, 0),
             ElectionMessage::PreVote { term, round } => (kind::PRE_VOTE, term, round, 0),
-            ElectionMessage::Vote { term, round, hand_over } => (kind::VOTE, term, round, hand_over.map_or(0, |term| term.0)),
+            ElectionMessage::Vote { term, round, hand_over } => {
+                (kind::VOTE, term, round, hand_over.map_or(0, |term| term.0))
+            }
             ElectionMessage::Heartbeat { term, round, trigger, turn } => {
                 let micros = micros(turn, (Term::LIMIT - 1) >> TRIGGER_BITS);
                 (kind::HEARTBEAT, term, round, u64::from(trigger.code()) | micros << TRIGGER_BITS)
@@ -72,7 +74,9 @@ impl From<&ElectionMessage> for ElectionMessageBody {
                 (kind::ASK_HAND_OVER, term, Round(0), priority.map_or(0, |priority| u64::from(priority) + 1))
             }
             ElectionMessage::Voters { term, .. } => (kind::VOTERS, term, Round(0), 0),
-            ElectionMessage::AskChange { term, round, is_forced, .. } => (kind::ASK_CHANGE, term, round, u64::from(is_forced)),
+            ElectionMessage::AskChange { term, round, is_forced, .. } => {
+                (kind::ASK_CHANGE, term, round, u64::from(is_forced))
+            }
             ElectionMessage::Holds { term, is_durable } => (kind::HOLDS, term, Round(0), u64::from(is_durable)),
             ElectionMessage::Change { term, round, progress } => (kind::CHANGE, term, round, progress as u64),
         };
@@ -94,7 +98,8 @@ impl Encode for ElectionMessage {
 
 impl ElectionMessage {
     pub(super) fn decode(rest: &mut &[u8]) -> Result<Self, Rejected> {
-        let ElectionMessageBody { kind, term: Varint(term), round: Varint(round), detail: Varint(detail) } = take(rest)?;
+        let ElectionMessageBody { kind, term: Varint(term), round: Varint(round), detail: Varint(detail) } =
+            take(rest)?;
         if term == 0 || term >= Term::LIMIT || detail >= Term::LIMIT {
             return Err(Rejected::Malformed);
         }
@@ -127,7 +132,9 @@ impl ElectionMessage {
                 ElectionMessage::AskHandOver { term, priority: priority.map_err(|_| Rejected::Malformed)? }
             }
             kind::VOTERS => ElectionMessage::Voters { term, voters: voters(rest)? },
-            kind::ASK_CHANGE => ElectionMessage::AskChange { term, round, is_forced: detail & 1 == 1, list: voters(rest)? },
+            kind::ASK_CHANGE => {
+                ElectionMessage::AskChange { term, round, is_forced: detail & 1 == 1, list: voters(rest)? }
+            }
             kind::HOLDS => ElectionMessage::Holds { term, is_durable: detail & 1 == 1 },
             kind::CHANGE => {
                 let progress = usize::try_from(detail).ok().and_then(|code| Progress::ALL.get(code));

@@ -6,11 +6,11 @@ use bincode::{Decode, Encode};
 
 use super::Rejected;
 use super::bytes::take;
-use super::fields::Wire;
-use crate::election::Message as ElectionMessage;
 use super::election::ContextBody;
+use super::fields::Wire;
 use super::message::{Digest, Message, Nonce, SenderState};
 use super::varint::Varint;
+use crate::election::Message as ElectionMessage;
 use crate::member::Incarnation;
 
 mod kind {

@@ -184,7 +184,11 @@ fn election_message(number: u64) -> ElectionMessage {
         9 => ElectionMessage::Voters { term, voters: voters(number >> 4) },
         10 => ElectionMessage::Holds { term, is_durable: number & 16 > 0 },
         11 => ElectionMessage::AskChange { term, round, is_forced: number & 16 > 0, list: voters(number >> 4) },
-        _ => ElectionMessage::Change { term, round, progress: Progress::ALL[(number >> 4) as usize % Progress::ALL.len()] },
+        _ => ElectionMessage::Change {
+            term,
+            round,
+            progress: Progress::ALL[(number >> 4) as usize % Progress::ALL.len()],
+        },
     }
 }
 

@@ -320,10 +320,18 @@ fn election_messages_are_kept_to_their_ranges() {
         (17, 1, 0, limit),
         (24, 1, 0, limit),
     ] {
-        assert_eq!(election_message(kind, term, round, detail), Err(Rejected::Malformed), "{kind} {term} {round} {detail}");
+        assert_eq!(
+            election_message(kind, term, round, detail),
+            Err(Rejected::Malformed),
+            "{kind} {term} {round} {detail}"
+        );
     }
     assert_eq!(election_message(3, limit - 1, u64::from(u32::MAX), limit - 1), Ok(0));
-    assert_eq!(election_message(30, 1, 0, 7), Err(Rejected::Kind), "how far a change has come in words of a later release");
+    assert_eq!(
+        election_message(30, 1, 0, 7),
+        Err(Rejected::Kind),
+        "how far a change has come in words of a later release"
+    );
 }
 
 #[test]
@@ -345,7 +353,8 @@ fn what_an_election_message_does_not_use_yet_is_not_read() {
     assert_eq!(read(26, 3, 0), ElectionMessage::AskHandOver { term, priority: None });
     assert_eq!(read(26, 3, 9), ElectionMessage::AskHandOver { term, priority: Some(8) });
     let later = Trigger::ALL.len() as u64;
-    let heartbeat = |trigger, micros| ElectionMessage::Heartbeat { term, round, trigger, turn: Duration::from_micros(micros) };
+    let heartbeat =
+        |trigger, micros| ElectionMessage::Heartbeat { term, round, trigger, turn: Duration::from_micros(micros) };
     assert_eq!(read(4, 3, later), heartbeat(Trigger::NoLeader, 0));
     assert_eq!(read(4, 3, 31_250 << 8 | 1), heartbeat(Trigger::LeaseRanOut, 31_250));
 }

@@ -104,12 +104,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::election::{Context, Message as ElectionMessage, Question, Round};
     use crate::leader::Term;
     use crate::member::{Generation, Incarnation};
     use crate::voters::Version;
     use crate::wire::golden::{DEPARTURE, NONCE, OTHER, RECORD, SENDER, SENDER_STATE, codec, suspicion};
     use crate::wire::strict::body_of;
-    use crate::election::{Context, Message as ElectionMessage, Question, Round};
     use crate::wire::{Accusation, ChangeRef, Codec, Departure, Range, RecordRef, Terms};
 
     #[test]

@@ -245,8 +245,9 @@ impl<A> Host<A> {
 
     /// How much longer its disk takes.
     pub(super) fn disk_delay(&self) -> Duration {
-        let delay =
-            |condition: &Condition| if let Condition::DiskSlow(latency) = condition { *latency } else { Duration::ZERO };
+        let delay = |condition: &Condition| {
+            if let Condition::DiskSlow(latency) = condition { *latency } else { Duration::ZERO }
+        };
         self.conditions.iter().map(|(_, condition)| delay(condition)).max().unwrap_or_default()
     }
 

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use crate::election::candidate::Candidate;
+use crate::election::message::{Message, Question, Round};
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::election::message::{Message, Question, Round};
 
 use super::{Election, Liveness};
 

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::election::message::{Message, Progress, Round};
 use crate::election::transition::{OFFER_LEASES, Step, Wanted};
 use crate::leader::Term;
 use crate::member::NodeId;
+use crate::rejected::Rejected;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::{VOTERS_BYTES_MAX, Version, Voters};
-use crate::election::message::{Message, Progress, Round};
-use crate::rejected::Rejected;
 
 use super::{Election, Purpose};
 

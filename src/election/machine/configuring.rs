@@ -6,15 +6,15 @@
 use std::time::Duration;
 
 use crate::election::leader::Leader;
+use crate::election::message::{Context, Message, Question};
 use crate::election::rules::Rules;
 use crate::election::voter::Voter;
 use crate::leader::Term;
 use crate::member::NodeId;
+use crate::rejected::Rejected;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::{Version, Voters};
-use crate::election::message::{Context, Message, Question};
-use crate::rejected::Rejected;
 
 use super::{Change, Election, Purpose};
 

@@ -76,7 +76,11 @@ impl Election {
     /// Tells the application if the leader is another than it was told; `reason` is why the one before is none any
     /// more.
     pub(super) fn tell(&mut self, reason: LossReason) {
-        let own = self.leading.as_ref().filter(|leading| leading.is_told).map(|leading| (leading.term, self.me, leading.trigger));
+        let own = self
+            .leading
+            .as_ref()
+            .filter(|leading| leading.is_told)
+            .map(|leading| (leading.term, self.me, leading.trigger));
         let heard = self.heard.map(|heard| (heard.term, heard.id, heard.trigger));
         let hearsay = self.hearsay.map(|hearsay| (hearsay.term, hearsay.id, hearsay.trigger));
         let best = own.or_else(|| [heard, hearsay].into_iter().flatten().max_by_key(|(term, ..)| *term));

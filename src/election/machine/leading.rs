@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::election::leader::{Gate, HandingOver, Leader};
+use crate::election::message::{Message, Round};
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
+use crate::rejected::Rejected;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::election::message::{Message, Round};
-use crate::rejected::Rejected;
 
 use super::{Election, Liveness};
 
@@ -169,7 +169,8 @@ impl Election {
 
     /// Asks the successor once more, or another if that one did not come in its time.
     fn ask_successor(&mut self) {
-        let Some((over, term)) = self.leading.as_ref().and_then(|leading| Some((leading.handing_over?, leading.term))) else {
+        let Some((over, term)) = self.leading.as_ref().and_then(|leading| Some((leading.handing_over?, leading.term)))
+        else {
             return;
         };
         match self.successor(over.asked).filter(|_| over.retry_at <= self.now) {
@@ -186,7 +187,8 @@ impl Election {
         // Who has no seat in what follows would have to hand over at once.
         let may = |place: usize| asked & 1 << place == 0 && lives(place) && self.rules.electorate().stays(place);
         let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *id != self.me && may(*place));
-        let willing = others.filter_map(|(place, (id, _))| Some((self.priority_of(place)?, leading.promised(*id)?, *id)));
+        let willing =
+            others.filter_map(|(place, (id, _))| Some((self.priority_of(place)?, leading.promised(*id)?, *id)));
         let recent = willing.filter(|(_, asked, _)| *asked + self.rules.lease() > self.now);
         recent.reduce(|best, next| if (next.0, next.1) > (best.0, best.1) { next } else { best }).map(|(.., id)| id)
     }
@@ -195,7 +197,8 @@ impl Election {
     /// given up. For one that somebody named the leader waits, if that is not for longer than it tries at all.
     pub(super) fn note_declined(&mut self, place: usize, term: Term, wait: Duration) -> Result<(), Rejected> {
         let id = self.rules.voters().get(place).map(|(id, _)| *id);
-        let over = self.leading.as_ref().filter(|leading| leading.term == term).and_then(|leading| leading.handing_over);
+        let over =
+            self.leading.as_ref().filter(|leading| leading.term == term).and_then(|leading| leading.handing_over);
         let Some(over) = over.filter(|over| Some(over.to) == id) else { return Err(Rejected::Stale) };
         let again = self.now + wait;
         if let Some(leading) = self.leading.as_mut().filter(|_| wait > Duration::ZERO && over.may_wait(again)) {
@@ -214,7 +217,9 @@ impl Election {
     /// leader whose lease is in good health does not hand over, for they may be the ones whose links are bad.
     pub(super) fn hear_request(&mut self, from: NodeId, term: Term, priority: Option<u8>) -> Result<(), Rejected> {
         let me = self.me;
-        let Some(leading) = self.leading.as_ref().filter(|leading| leading.term == term) else { return Err(Rejected::Stale) };
+        let Some(leading) = self.leading.as_ref().filter(|leading| leading.term == term) else {
+            return Err(Rejected::Stale);
+        };
         let yields = if let Some(priority) = priority {
             leading.is_told && self.candidacy.is_none_or(|own| priority > own)
         } else {

@@ -5,15 +5,15 @@
 //! is asked, under a number that only it is told; the term that it then says it knows counts, and the message when it is
 //! repeated.
 
+use crate::election::message::{Message, Question, Round};
 use crate::leader::Term;
 use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::election::message::{Message, Question, Round};
 
 use super::Election;
 
-/// A leader_check for this term asks which one a voter is in: nobody is elected in it any more, so that all refuse.
+/// A leader check for this term asks which one a voter is in: nobody is elected in it any more, so that all refuse.
 const WHICH_TERM: Term = Term(1);
 /// Members that are asked at once.
 const ASKED_MAX: usize = 32;
@@ -83,7 +83,7 @@ impl Election {
         true
     }
 
-    /// The term that a refusal of a leader_check names: the highest that this voter goes by when it stands.
+    /// The term that a refusal of a leader check names: the highest that this voter goes by when it stands.
     pub(super) fn known_term(&self) -> Term {
         self.term().unwrap_or_default().max(self.seen).max(Term(1))
     }

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use crate::election::message::Message;
 use crate::leader::Term;
+use crate::rejected::Rejected;
 use crate::sabotage;
 use crate::time::Instant;
-use crate::election::message::Message;
-use crate::rejected::Rejected;
 
 use super::{Election, Liveness};
 
@@ -69,7 +69,8 @@ impl Election {
             }
         }
         let is_once = sabotage::is_off("repeated_resign");
-        self.resignations.retain(|resignation| resignation.until > now && resignation.unconfirmed.contains(&true) && !is_once);
+        self.resignations
+            .retain(|resignation| resignation.until > now && resignation.unconfirmed.contains(&true) && !is_once);
     }
 
     pub(super) fn resignation_deadline(&self) -> Option<Instant> {
@@ -78,7 +79,8 @@ impl Election {
 
     /// A voter has heard that this node ended a term.
     pub(super) fn note_confirmed(&mut self, place: usize, term: Term) -> Result<(), Rejected> {
-        let resignation = self.resignations.iter_mut().find(|resignation| resignation.term == term).ok_or(Rejected::Stale)?;
+        let resignation =
+            self.resignations.iter_mut().find(|resignation| resignation.term == term).ok_or(Rejected::Stale)?;
         let unconfirmed = resignation.unconfirmed.get_mut(place).filter(|waits| **waits).ok_or(Rejected::Stale)?;
         *unconfirmed = false;
         self.resignations.retain(|resignation| resignation.unconfirmed.contains(&true));

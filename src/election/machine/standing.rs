@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use crate::election::candidate::{Candidate, FAILURES_MAX, Refusal, Stage};
+use crate::election::message::{Message, Question, Round};
 use crate::leader::{Term, Trigger};
 use crate::member::NodeId;
+use crate::rejected::Rejected;
 use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::Version;
-use crate::election::message::{Message, Question, Round};
-use crate::rejected::Rejected;
 
 use super::{Election, Liveness, Purpose};
 
@@ -81,7 +81,7 @@ impl Election {
 
     /// Another stands, and will ask for votes when this voter is free: its own turn comes after that, and after the other
     /// has asked once more, should an answer be lost. It yields once, so that one that nobody answers does not keep the
-    /// others from voter_state.
+    /// others from standing.
     pub(super) fn yield_turn(&mut self, wait: Duration) {
         let until = self.now + wait.min(self.rules.promise()) + self.turn_length() * 3 / 2;
         if let Some(turn) = self.turn.as_mut().filter(|turn| !turn.is_drawn && turn.yields_until == Instant::ORIGIN) {
@@ -217,7 +217,8 @@ impl Election {
 
     /// Goes on once a quorum has said yes.
     pub(super) fn count_answers(&mut self, me: usize) {
-        let is_won = |candidate: &&Candidate| candidate.is_won(self.now, &self.rules, me) && self.may_go_on(candidate, me);
+        let is_won =
+            |candidate: &&Candidate| candidate.is_won(self.now, &self.rules, me) && self.may_go_on(candidate, me);
         let Some(candidate) = self.candidate.as_ref().filter(is_won) else { return };
         match candidate.stage {
             Stage::LeaderCheck => self.ask_for_hand_over(),
@@ -298,7 +299,8 @@ impl Election {
         }
         let me = self.place.ok_or(Rejected::NoVoter)?;
         let is_mine = |candidate: &&mut Candidate| (candidate.question(), candidate.term) == (asked, term);
-        let is_counted = self.candidate.as_mut().filter(is_mine).is_some_and(|candidate| candidate.granted(place, round));
+        let is_counted =
+            self.candidate.as_mut().filter(is_mine).is_some_and(|candidate| candidate.granted(place, round));
         if is_counted {
             self.count_answers(me);
             self.ask_when_free(me);
@@ -309,7 +311,8 @@ impl Election {
             return Ok(());
         }
         let was_mine = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
-        if asked == Question::Vote && was_mine && self.candidate.as_ref().is_none_or(|candidate| candidate.term != term) {
+        if asked == Question::Vote && was_mine && self.candidate.as_ref().is_none_or(|candidate| candidate.term != term)
+        {
             // Too late: the voter need not keep its promise.
             self.send(from, Message::Resign { term });
             return Ok(());

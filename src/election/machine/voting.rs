@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::election::leader::Gate;
+use crate::election::message::{Message, Question, Round};
 use crate::election::voter::Voter;
 use crate::leader::{LossReason, Term, Trigger};
 use crate::member::NodeId;
-use crate::sabotage;
-use crate::election::message::{Message, Question, Round};
 use crate::rejected::Rejected;
+use crate::sabotage;
 
 use super::knowing::Heard;
 use super::{Election, Purpose};

@@ -134,7 +134,11 @@ fn only_the_member_that_is_asked_can_answer() {
     assert_eq!(voter.poll_message(), None, "it asks once in the time of a heartbeat");
     let now = now + rules.heartbeat();
     voter.handle_message(now, (other, context), beat(2)).unwrap();
-    assert_eq!(voter.poll_message(), Some((other, Message::LeaderCheck { term, round })), "and goes on with one number");
+    assert_eq!(
+        voter.poll_message(),
+        Some((other, Message::LeaderCheck { term, round })),
+        "and goes on with one number"
+    );
     let answer = |round| Message::Refused { asked: Question::LeaderCheck, term: far, round, wait: Duration::ZERO };
     // (who answers, to which number)
     for (from, round) in [(third, round), (other, Round(round.0 ^ 1))] {

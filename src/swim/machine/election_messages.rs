@@ -1,12 +1,12 @@
 //! Messages of elections: membership carries them between voters and reads none of them.
 
+use crate::election::{Context, Message as ElectionMessage};
 use crate::member::{NodeId, State};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::{First, Piggyback};
 use crate::swim::pings::PingPurpose;
 use crate::time::Instant;
-use crate::election::{Context, Message as ElectionMessage};
 use crate::wire::{Digest, Message, Rejected, Role, roles_of, with_roles};
 
 /// An election message that came in, and from whom.
@@ -35,7 +35,12 @@ impl Machine {
 
     /// Sends an election message to a member whose address is proved, whatever the detector says of it.
     /// False if it was not sent.
-    pub(crate) fn send_election_message(&mut self, to: NodeId, context: Context, election_message: ElectionMessage) -> bool {
+    pub(crate) fn send_election_message(
+        &mut self,
+        to: NodeId,
+        context: Context,
+        election_message: ElectionMessage,
+    ) -> bool {
         let Some(slot) = self.members.find(to).filter(|_| !self.stopped) else { return false };
         let row = self.members.row(slot);
         if row.member.state() == State::Left {

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::{DEPARTURE, ELSEWHERE, EXTENDED, NONCE, OTHER, RECORD, suspicion, verdict};
+use crate::election::{Context, Message as ElectionMessage, Progress, Question, Round};
 use crate::leader::{Term, Trigger};
 use crate::member::Incarnation;
 use crate::voters::{Version, Voters};
-use crate::election::{Context, Message as ElectionMessage, Progress, Question, Round};
 use crate::wire::{ChangeRef, Item, Message, Range, RecordRef, Terms};
 
 const CONTEXT: Context = Context {
@@ -236,7 +236,8 @@ fn resignations() -> Vec<(ElectionMessage, &'static str)> {
 /// Both answers to every question.
 fn answers() -> Vec<(ElectionMessage, &'static str)> {
     let granted = |asked| ElectionMessage::Granted { asked, term: TERM, round: ROUND };
-    let refused = |asked| ElectionMessage::Refused { asked, term: TERM, round: ROUND, wait: Duration::from_micros(1_500) };
+    let refused =
+        |asked| ElectionMessage::Refused { asked, term: TERM, round: ROUND, wait: Duration::from_micros(1_500) };
     vec![
         (
             granted(Question::LeaderCheck),
