@@ -292,24 +292,34 @@ impl<A: App> Run<'_, A> {
         let bound = scenario.election_bound(self.world.config());
         let settling = Settling::new(over, scenario, self.world.configs());
         self.until(over);
-        // A change of voters may make some of those voters who do not know each other yet: then it is waited for them, too.
-        loop {
-            while self.broken.is_empty() && is_estranged(&self.world) && !settling.is_overdue(self.world.now()) {
-                self.until(self.world.now() + LOOK_EVERY);
-            }
-            self.until(self.world.now() + bound);
-            if !is_estranged(&self.world) || settling.is_overdue(self.world.now()) || !self.broken.is_empty() {
+        // Counted from when the voters know each other: a change may make some voters late who do not.
+        let mut acquainted = over;
+        while self.broken.is_empty() {
+            let now = self.world.now();
+            if is_estranged(&self.world) && !settling.is_overdue(now) {
+                acquainted = now + LOOK_EVERY;
+            } else if now >= acquainted + bound {
                 break;
             }
+            self.until((now + LOOK_EVERY).min((acquainted + bound).max(now)));
         }
-        if self.broken.is_empty() {
-            self.broken.extend(unled(&self.world));
+        let Some(change) = self.ask_for_leaders(None) else { return };
+        // It may have begun just now, under a leader that came late.
+        self.until(self.world.now() + bound);
+        self.ask_for_leaders(Some(change));
+    }
+
+    /// Asks for leaders, unless a promise is broken already, and for the end of the change of voters to these lists; the
+    /// lists of a change that is under way.
+    fn ask_for_leaders(&mut self, before: Option<u64>) -> Option<u64> {
+        if !self.broken.is_empty() {
+            return None;
         }
-        if self.broken.is_empty() && unsettled(&self.world).is_some() {
-            // It may have begun just now, under a leader that came late.
-            self.until(self.world.now() + bound);
-            self.broken.extend(unsettled(&self.world));
-        }
+        let unled = unled(&self.world);
+        let (lists, unsettled) = unsettled(&self.world).unzip();
+        let is_same = before.is_some() && before == lists;
+        self.broken.extend(unled.or(unsettled.filter(|_| is_same)));
+        lists.filter(|_| self.broken.is_empty())
     }
 
     /// Judges what the scenario expects and has not come.

@@ -35,15 +35,16 @@ pub fn is_estranged<A: App, W: Watch>(world: &World<A, W>) -> bool {
     })
 }
 
-/// An election that has a leader, and whose voters change on and on.
+/// An election that has a leader, and whose voters change: the hash of both lists, and what is wrong if that goes on and on.
 #[must_use]
-pub fn unsettled<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
+pub fn unsettled<A: App, W: Watch>(world: &World<A, W>) -> Option<(u64, Violation)> {
     for (place, election) in world.config().elections.iter().enumerate() {
         let leader = world.leader(place).and_then(|host| world.hosts().get(host as usize)?.protocol());
         let of_leader = leader.and_then(|protocol| protocol.election(&election.name));
         if let Some(voters) = of_leader.map(|of| of.rules().electorate()).filter(|voters| voters.is_joint()) {
             let text = format!("the voters of {} change and never have: {voters:?}", election.name);
-            return Some(Violation { check: "changes-end", at: world.now(), text, hosts: Vec::new() });
+            let check = Violation { check: "changes-end", at: world.now(), text, hosts: Vec::new() };
+            return Some((voters.digest(), check));
         }
     }
     None
