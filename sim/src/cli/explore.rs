@@ -16,13 +16,15 @@ use crate::cli::trouble::Trouble;
 Examples:
   tidings-sim explore                              each world that can be gone through whole
   tidings-sim explore crash                        one of them
+  tidings-sim explore crash cut replace            some of them
   tidings-sim explore crash --crashes 2 --walks 10000
   tidings-sim explore crash --forget --walks 100000   what must be found: a voter that forgot its vote
 
 Each world begins with one voter that leads and all following it. What may go wrong in one history is counted.")]
 pub(crate) struct Args {
-    /// Which world: crash, crash-late, crash-memory, cut, hand-over, idle, grow, shrink, replace or replace-crash; all, if none is named and nothing else is
-    world: Option<String>,
+    /// Which worlds: crash, crash-late, crash-memory, cut, hand-over, idle, grow, shrink, replace or replace-crash; all, if none is named and nothing else is
+    #[arg(value_name = "WORLD")]
+    worlds: Vec<String>,
     /// How many voters
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
     voters: Option<u8>,
@@ -90,17 +92,18 @@ impl Args {
     fn worlds(&self) -> Result<Vec<(String, Bounds)>, Trouble> {
         let named = worlds().map(|(name, bounds)| (name.to_owned(), bounds));
         let own = self.bounds(Bounds::default());
-        match &self.world {
-            None if own == Bounds::default() && self.walks.is_none() => Ok(named.to_vec()),
-            None => Ok(vec![("of these bounds".to_owned(), own)]),
-            Some(wanted) => match named.iter().find(|(name, _)| name == wanted) {
-                Some((name, bounds)) => Ok(vec![(name.clone(), self.bounds(bounds.clone()))]),
-                None => {
-                    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
-                    Err(Trouble::say(format!("there is no world {wanted:?}; there are {}", names.join(", "))))
-                }
-            },
+        if self.worlds.is_empty() {
+            let is_all = own == Bounds::default() && self.walks.is_none();
+            return Ok(if is_all { named.to_vec() } else { vec![("of these bounds".to_owned(), own)] });
         }
+        let find = |wanted: &String| match named.iter().find(|(name, _)| name == wanted) {
+            Some((name, bounds)) => Ok((name.clone(), self.bounds(bounds.clone()))),
+            None => {
+                let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+                Err(Trouble::say(format!("there is no world {wanted:?}; there are {}", names.join(", "))))
+            }
+        };
+        self.worlds.iter().map(find).collect()
     }
 
     /// A world with what is said otherwise.
@@ -160,7 +163,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
         return Ok(if is_broken { Verdict::Broken } else { Verdict::Held });
     }
     let how = if all.is_complete { "all of them" } else { "not all" };
-    writeln!(out, "{} distinct states in all worlds, {how}", all.states)?;
+    writeln!(out, "{} distinct states in {} worlds, {how}", all.states, asked.len())?;
     // A search in which nobody ever loses leadership, and nobody follows, proves little.
     let is_seen = all.terms >= 2 && all.handed_over > 0 && all.ran_out > 0 && all.changed > 0;
     let is_whole = all.is_complete && is_seen;
