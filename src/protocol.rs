@@ -45,7 +45,7 @@ pub struct Transmit {
 pub struct Protocol {
     swim: Machine,
     elections: Elections,
-    /// Whether the node leaves as soon as it has handed its leadership over.
+    /// Whether the node leaves as soon as it has handed over all that it leads.
     is_leaving: bool,
 }
 
@@ -170,7 +170,7 @@ impl Protocol {
 
     /// Says that the wall clock was set, and what it says now, in Unix milliseconds: a driver that reads it calls this when it
     /// is not where time has brought it since it was told last. A voter whose clock was wrong when it
-    /// [stood](Protocol::stand) takes part in elections once it is right.
+    /// [started to vote](Protocol::start_voting) takes part in elections once it is right.
     pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
         self.elections.set_wall_clock(now, unix_ms);
         self.settle(now);
@@ -198,7 +198,7 @@ impl Protocol {
         self.settle(now);
     }
 
-    /// Hands leadership of this node over: to `to`, or to the likeliest candidate if none is named. It leads on
+    /// Hands this node's leadership over: to `to`, or to the likeliest candidate if none is named. It leads on
     /// until the successor is elected, mostly for a few milliseconds. With nobody to take it, it is given up at once.
     ///
     /// # Errors

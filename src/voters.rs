@@ -193,7 +193,7 @@ impl Voters {
     /// The most that more than half of each list have of something; none where the voters are not known.
     pub(crate) fn most<T: Copy + Ord>(&self, of: impl Fn(usize) -> T) -> Option<T> {
         let in_list = |list: u32| {
-            // Asked with each message, so it takes nothing from the heap.
+            // Asked with each election message, so it takes nothing from the heap.
             let mut each = [None; VOTERS_MAX];
             let places = (0..self.all.len()).filter(|place| list & 1 << place != 0);
             for (own, place) in each.iter_mut().zip(places) {

@@ -1,15 +1,15 @@
-//! What the core takes from the heap for each member it knows, and for the messages of a steady reign. In the steady
+//! What the core takes from the heap for each member it knows, and for the messages of a steady leader. In the steady
 //! state it takes nothing, which the simulator's tests show for membership.
 //!
 //! The counter is `allocation-counter`'s: it counts the calling thread alone, so that neither the harness nor another
 //! test is counted.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../benches/support/reign.rs"]
-mod reign;
+#[path = "../benches/support/steady_leader.rs"]
+mod steady_leader;
 
 use allocation_counter::measure;
-use reign::Reign;
+use steady_leader::SteadyLeader;
 use tidings::config::Config;
 use tidings::member::{Generation, Identity, Incarnation, Record};
 use tidings::protocol::Protocol;
@@ -65,9 +65,9 @@ fn ten_thousand_taken_in_at_once_leave_nothing_behind_but_their_rows() {
 }
 
 #[test]
-fn a_steady_reign_takes_nothing_from_the_heap() {
+fn a_steady_leader_takes_nothing_from_the_heap() {
     const ROUNDS: usize = 1_000;
-    let (mut leader, mut follower) = (Reign::leading(), Reign::following());
+    let (mut leader, mut follower) = (SteadyLeader::leading(), SteadyLeader::following());
     // What is remembered of rounds has grown to its size by then.
     for _ in 0..100 {
         assert_eq!((leader.beat(), leader.answer(), follower.hear()), (4, 4, true));

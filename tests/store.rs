@@ -508,15 +508,15 @@ fn a_ballot_is_synced_before_it_has_its_name_and_its_name_before_it_counts() {
 #[cfg(target_os = "linux")]
 fn with_one_number(line: &str) -> String {
     let mut words = String::new();
-    for (place, message) in line.char_indices() {
-        if message == '<' {
-            let name = words.trim_end_matches(|message: char| message.is_ascii_digit()).len();
+    for (place, letter) in line.char_indices() {
+        if letter == '<' {
+            let name = words.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
             if name < words.len() && line[place..].starts_with("</") {
                 words.truncate(name);
                 words.push('3');
             }
         }
-        words.push(message);
+        words.push(letter);
     }
     words
 }

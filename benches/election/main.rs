@@ -18,11 +18,11 @@ mod kills;
 mod messages;
 mod partition;
 mod published;
-#[path = "../support/reign.rs"]
-mod reign;
 #[path = "../support/report.rs"]
 mod report;
 mod start;
+#[path = "../support/steady_leader.rs"]
+mod steady_leader;
 mod tap;
 mod voters;
 

@@ -1,10 +1,10 @@
-//! What one message of a steady reign costs in the core: a heartbeat at a follower with its answer, an answer at the
+//! What one message of a steady leader costs in the core: a heartbeat at a follower with its answer, an answer at the
 //! leader.
 
 use std::time::{Duration, Instant};
 
-use crate::reign::Reign;
 use crate::report::{Cell, Table, quantile};
+use crate::steady_leader::SteadyLeader;
 use crate::{Outcome, Plan};
 
 /// Rounds timed together, and how many times.
@@ -13,11 +13,11 @@ const BATCHES: u64 = 50;
 
 pub fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
     let title = format!(
-        "Nanoseconds for one handle_message of a steady reign, {ROUNDS} heartbeats a sample: {}",
+        "Nanoseconds for one handle_message of a steady leader, {ROUNDS} heartbeats a sample: {}",
         plan.command("messages")
     );
     let mut table = Table::new(&title, &["message", "samples", "min", "median", "p99", "max"]);
-    let mut follower = Reign::following();
+    let mut follower = SteadyLeader::following();
     table.row(row(plan, "a heartbeat, and its answer", || {
         let began = Instant::now();
         for _ in 0..ROUNDS {
@@ -25,7 +25,7 @@ pub fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         }
         began.elapsed() / ROUNDS
     }));
-    let mut leader = Reign::leading();
+    let mut leader = SteadyLeader::leading();
     table.row(row(plan, "an answer to a heartbeat", || {
         let (mut spent, mut messages) = (Duration::ZERO, 0);
         for _ in 0..ROUNDS {

@@ -157,7 +157,7 @@ fn misunderstood(verb: &str) -> String {
     }
 }
 
-/// Messages to change, add or drop to make one word of the other.
+/// Letters to change, add or drop to make one word of the other.
 fn distance(one: &str, other: &str) -> usize {
     let (other, mut row): (Vec<char>, Vec<usize>) = other.chars().take(40).enumerate().map(|(i, c)| (c, i)).unzip();
     row.push(other.len());

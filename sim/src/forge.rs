@@ -26,21 +26,21 @@ pub const SYNC_REQUEST: u8 = 7;
 /// The message kind that answers it.
 pub const SYNC_REPLY: u8 = 8;
 
-/// The message kind of a message between voters.
+/// The message kind of an election message.
 pub const ELECTION: u8 = 9;
 
-/// The message kind that asks for a vote.
+/// The election message's kind that asks for a vote.
 pub const VOTE: u8 = 3;
-/// The message kind that says yes, to which the number of the question is added, counted from 0: leader check, pre-vote,
+/// The election message's kind that says yes, to which the number of the question is added, counted from 0: leader check, pre-vote,
 /// vote, heartbeat.
 pub const GRANTED: u8 = 8;
-/// The message kind that says no, to which the number of the question is added.
+/// The election message's kind that says no, to which the number of the question is added.
 pub const REFUSED: u8 = 16;
-/// The message kind of whoever leads no more.
+/// The election message's kind of a leader that leads no more.
 pub const RESIGN: u8 = 24;
-/// The message kind that says which voters there are.
+/// The election message's kind that says which voters there are.
 const VOTERS: u8 = 27;
-/// The message kind that asks for other voters.
+/// The election message's kind that asks for other voters.
 const ASK_CHANGE: u8 = 28;
 /// The number of the question whether a voter votes for the asker.
 pub const ASKED_VOTE: u8 = 2;
@@ -65,7 +65,7 @@ pub const LOOK: u8 = 1;
 
 /// The digests and nonces that a message of each kind begins with, behind its sender.
 const WORDS: [usize; 10] = [0, 2, 1, 2, 1, 2, 0, 1, 1, 4];
-/// Where a message begins: behind the header, its sender, its receiver, the election, its rules and its voters.
+/// Where an election message begins: behind the header, its sender, its receiver, the election, its rules and its voters.
 const MESSAGE_AT: usize = 10 + 8 + 8 + 8 + 8 + 8;
 
 /// A member at a generation and an incarnation, as a rumour names it.
@@ -139,7 +139,7 @@ impl Who {
     }
 }
 
-/// A message between voters.
+/// An election message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRead {
     /// Whom it is for, by its digest.
@@ -148,7 +148,7 @@ pub struct MessageRead {
     pub election: u64,
     /// The configuration of voters that it was written under: its leader's term and its number.
     pub version: (u64, u64),
-    /// What kind of message it is.
+    /// What kind of election message it is.
     pub kind: u8,
     /// The term it names.
     pub term: u64,
@@ -159,7 +159,7 @@ pub struct MessageRead {
 }
 
 impl MessageRead {
-    /// The message in a datagram; none if that is another message.
+    /// The election message in a datagram; none if it carries another message.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         if datagram.get(1) != Some(&ELECTION) {
@@ -198,7 +198,7 @@ impl MessageRead {
             REFUSED..RESIGN => (&REFUSED_TO, REFUSED),
             RESIGN.. => (&OF_LEADERS, RESIGN),
         };
-        names.0.get(usize::from(self.kind - names.1)).copied().unwrap_or("message")
+        names.0.get(usize::from(self.kind - names.1)).copied().unwrap_or("election message")
     }
 
     /// Its fields as a message has them, behind the election's three words.
@@ -252,7 +252,7 @@ pub struct Read<'a> {
     pub from: u64,
     /// The digests and nonces of the message, in order.
     pub words: Vec<u64>,
-    /// The message, if it is one.
+    /// The election message, if it is one.
     pub message: Option<MessageRead>,
     /// The sender's round.
     pub round: u16,

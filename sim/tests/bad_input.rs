@@ -262,7 +262,7 @@ fn no_reply_to_an_unproved_address_is_larger_than_what_provoked_it() {
                 let datagram = &one_of_each(who, me, victim, &others)[which];
                 let since = net.now();
                 let (mut sent, accepted) = provoked(&mut net, 0, victim, datagram);
-                // An errand's report comes later than its order.
+                // A relay's report comes later than the request.
                 if datagram[1] == forge::PING_REQ {
                     net.listen();
                     net.run(ms(90));

@@ -89,7 +89,7 @@ fn a_copy_that_follows_the_changes_is_the_table() {
     run(&mut net, &mut copies, secs(8));
     net.on(0, |protocol, now| protocol.forget(now, id(4))).unwrap();
     net.leave(7);
-    // A warm restart: more changes at once than the journal keeps.
+    // A warm restart: more changes at once than the list of changes keeps.
     let saved: Vec<Record> = net.protocol(8).members().map(record).collect();
     net.crash(8);
     net.start_host(8);
@@ -109,7 +109,7 @@ fn a_copy_that_follows_the_changes_is_the_table() {
     }
     let is_provisional = |event: &Event| matches!(event, Event::Dead { isolated: true, .. });
     assert!(net.told_to(9, Instant::ORIGIN).any(|(_, event)| is_provisional(event)));
-    assert!(copies.iter().any(|copy| copy.whole > 0), "no burst outran the journal");
+    assert!(copies.iter().any(|copy| copy.whole > 0), "no burst outran the list of changes");
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn a_deaf_voter_raises_no_term() {
     }
 }
 
-/// Reads every message in two ways.
+/// Reads every election message in two ways.
 #[derive(Default)]
 struct Reader(u64);
 

@@ -211,7 +211,7 @@ fn what_differs_is_told_in_words() {
 fn members_of_a_later_release_are_understood() {
     let hosts = 8;
     let voters: Vec<String> = (0..5).map(|n| format!("n{n}")).collect();
-    let config = Config { elections: vec![ElectionConfig::lan("leadership", voters).stands_always()], ..lan() };
+    let config = Config { elections: vec![ElectionConfig::lan("default", voters).stands_always()], ..lan() };
     for seed in 1..=3 {
         let scenario = Scenario::new("later", hosts, secs(600)).configured(&config);
         let mut net = net(&scenario, seed);

@@ -259,7 +259,7 @@ fn an_unproved_member_is_told_of_nobody_else() {
     }
 }
 
-/// A liar may bring us to the last incarnation of a start, as another process of our name and start; its Left is heard
+/// A liar may bring us to the last incarnation of a start, as another process of our name and start; our Left is heard
 /// all the same.
 #[test]
 fn a_left_after_the_last_incarnation_is_heard() {

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_office_handed_over_opens_with_a_word_or_with_time() {
+    fn leadership_handed_over_opens_with_a_word_or_with_time() {
         let (rules, mut leading, ids) = leading(1);
         leading.renew(at(0), &rules, ids[0]);
         assert_eq!(leading.acts_until(at(0), &rules, ids[0]), Some(at(500)), "a voter alone is its own quorum");

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Rules;
-use crate::election::{Change, ChangeError, Election, Lease, Liveness, Save, SaveOutcome, VoterState};
-use crate::election::{Context, Message};
+use crate::election::{
+    Change, ChangeError, Context, Election, Lease, Liveness, Message, Save, SaveOutcome, VoterState,
+};
 use crate::event::Event;
 use crate::leader::{Leader, LossReason, Term, Trigger, WORD_BYTES_MAX};
 use crate::member::{EXTRA_BYTES_MAX, NodeId, State};

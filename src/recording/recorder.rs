@@ -127,7 +127,7 @@ impl<W: io::Write> Recorder<W> {
         self.protocol.leave(now);
     }
 
-    /// [`Protocol::stand`].
+    /// [`Protocol::start_voting`].
     ///
     /// # Errors
     /// The protocol's own.

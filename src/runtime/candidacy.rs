@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_that_goes_gives_the_office_up() {
+    fn only_the_last_that_goes_gives_leadership_up() {
         let mut candidacy = candidacy(Stands::WithWork);
         candidacy.join();
         candidacy.join();

@@ -86,7 +86,7 @@ impl fmt::Display for Contact {
     }
 }
 
-/// Messages, digits, hyphens, underscores and dots, as resolvers take them.
+/// Letters, digits, hyphens, underscores and dots, as resolvers take them.
 fn is_host_name(host: &str) -> bool {
     let fits = (1..=253).contains(&host.len()) && !host.starts_with(['.', '-']);
     fits && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

@@ -106,7 +106,7 @@ impl Node {
         Ok(watch)
     }
 
-    /// Hands leadership of this node over to the candidate of the highest priority, of equals to the one that answered last,
+    /// Hands this node's leadership over to the candidate of the highest priority, of equals to the one that answered last,
     /// and waits until this node leads no more: for a few milliseconds mostly, and for a lease at most. With nobody to take
     /// it, it is given up at once.
     ///

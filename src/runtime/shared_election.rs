@@ -143,14 +143,14 @@ impl Grant {
 pub(crate) struct Seats {
     pub(crate) voters: Voters,
     /// The places of those that stand, a bit each.
-    voter_state: u32,
+    standing: u32,
 }
 
 impl Seats {
     /// The names of those that stand.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<str>> {
         let all = self.voters.all().iter().enumerate();
-        all.filter(|(place, _)| self.voter_state & 1 << place != 0).map(|(_, (_, name))| name)
+        all.filter(|(place, _)| self.standing & 1 << place != 0).map(|(_, (_, name))| name)
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) struct SharedElection {
 
 impl SharedElection {
     fn new(rules: Rules, me: NodeId, has_store: bool) -> Self {
-        let voters = Mutex::new(Seats { voters: rules.electorate().clone(), voter_state: 0 });
+        let voters = Mutex::new(Seats { voters: rules.electorate().clone(), standing: 0 });
         let (term, supporters) = (AtomicU64::new(0), AtomicUsize::new(0));
         let candidacy = Mutex::new(Candidacy::new(&rules));
         let grant = Mutex::new(None);
@@ -252,10 +252,10 @@ impl SharedElection {
         self.supporters.store(election.supporters(), SeqCst);
         let stands = |(id, _): &(NodeId, Arc<str>)| u32::from(election.is_candidate(*id));
         let voters = election.rules().electorate();
-        let voter_state = voters.all().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
+        let standing = voters.all().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
         {
             let mut seats = self.voters.lock().unwrap_or_else(PoisonError::into_inner);
-            seats.voter_state = voter_state;
+            seats.standing = standing;
             if seats.voters != *voters {
                 seats.voters = voters.clone();
             }

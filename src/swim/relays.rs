@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use crate::time::Instant;
 use crate::wire::{Digest, Nonce};
 
-/// Errands at once; the oldest are dropped.
+/// Requests at once; the oldest are dropped.
 const RELAYS_MAX: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

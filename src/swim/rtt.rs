@@ -32,7 +32,7 @@ impl Rtt {
     }
 }
 
-/// The retry timeout for one member, within its least and cap.
+/// The retry timeout for one member, within its minimum and its cap.
 pub(crate) fn retry_timeout(
     own: Option<Duration>,
     pooled: Option<Duration>,

@@ -10,7 +10,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::strict::{body_of, digest};
+use super::strict::{body_of, with_tag};
 use super::*;
 use crate::election::{Context, Message as ElectionMessage, Progress, Question, Round};
 use crate::leader::{Term, Trigger};
@@ -285,7 +285,7 @@ proptest! {
     fn random_bytes_with_a_fitting_tag_do_no_harm(kind in 0..10_u8, bytes in vec(any::<u8>(), 17..300)) {
         let mut datagram = vec![1, kind, 0, 0, 0, 0, 0, 0, 0, 0];
         datagram.extend(bytes);
-        let datagram = digest(datagram);
+        let datagram = with_tag(datagram);
         if let Ok(decoded) = codec().decode(&datagram) {
             decoded.items().for_each(drop);
         }
@@ -297,7 +297,7 @@ proptest! {
         datagram[count_at] = 1;
         datagram.extend([kind % 24, body.len() as u8]);
         datagram.extend(body);
-        let datagram = digest(datagram);
+        let datagram = with_tag(datagram);
         if let Ok(decoded) = codec().decode(&datagram) {
             decoded.items().for_each(drop);
         }
@@ -318,7 +318,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
                 _ => datagram[place] = byte,
             }
         }
-        digest(datagram)
+        with_tag(datagram)
     })
 }
 

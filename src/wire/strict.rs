@@ -8,7 +8,7 @@ use crate::election::{Message as ElectionMessage, Question, Round};
 use crate::leader::{Term, Trigger};
 
 /// Fills in the tag as `docs/wire.md` has it.
-pub(super) fn digest(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn with_tag(mut bytes: Vec<u8>) -> Vec<u8> {
     let seed = twox_hash::XxHash3_64::oneshot(b"golden") ^ u64::from(bytes[0]) << 8 ^ u64::from(bytes[1]);
     let tag = twox_hash::XxHash3_64::oneshot_with_seed(seed, &bytes[10..]);
     bytes[2..10].copy_from_slice(&tag.to_le_bytes());
@@ -75,7 +75,7 @@ pub(super) fn datagram(kind: u8, after_from: &[u8], items: &[(u8, Vec<u8>)]) -> 
         raw.extend(number(body.len() as u64, None));
         raw.extend_from_slice(body);
     }
-    digest(raw)
+    with_tag(raw)
 }
 
 const IDLE_STATE: [u8; 11] = [0; 11];
@@ -192,7 +192,7 @@ fn lengths_of_items_have_one_form() {
             let mut raw = news(&[]);
             raw.pop();
             raw.extend(items);
-            digest(raw)
+            with_tag(raw)
         };
         assert!(refuse_longer_numbers(&pieces, build) >= 3);
     }
@@ -253,25 +253,25 @@ fn counts_and_lengths_are_believed_only_as_far_as_there_are_bytes() {
     let departure = body_of(&Item::Left(DEPARTURE));
     let mut behind = news(&[(4, departure.clone())]);
     behind.push(0);
-    assert_eq!(verdict_on(&digest(behind)), Err(Rejected::Malformed));
+    assert_eq!(verdict_on(&with_tag(behind)), Err(Rejected::Malformed));
     let mut fewer = news(&[(4, departure.clone()), (4, departure.clone())]);
     fewer[29] = 1;
-    assert_eq!(verdict_on(&digest(fewer)), Err(Rejected::Malformed));
+    assert_eq!(verdict_on(&with_tag(fewer)), Err(Rejected::Malformed));
     let mut more = news(&[(4, departure)]);
     more[29] = 2;
-    assert_eq!(verdict_on(&digest(more)), Err(Rejected::Truncated));
+    assert_eq!(verdict_on(&with_tag(more)), Err(Rejected::Truncated));
     for kind in [1, 2, 5, 16, 18, 99] {
         let mut bare = news(&[]);
         bare[29] = 1;
         bare.push(kind);
-        assert_eq!(verdict_on(&digest(bare)), Err(Rejected::Truncated), "{kind} without a length");
+        assert_eq!(verdict_on(&with_tag(bare)), Err(Rejected::Truncated), "{kind} without a length");
         for length in [2, 0xffff, 0xffff_ffff, u64::MAX - 1, u64::MAX] {
             let mut hostile = news(&[]);
             hostile[29] = 1;
             hostile.push(kind);
             hostile.extend(number(length, None));
             hostile.push(0);
-            assert_eq!(verdict_on(&digest(hostile)), Err(Rejected::Truncated), "{kind}: {length}");
+            assert_eq!(verdict_on(&with_tag(hostile)), Err(Rejected::Truncated), "{kind}: {length}");
         }
     }
 }
@@ -283,11 +283,11 @@ fn the_header_is_judged_before_the_rest() {
     for version in (0..=255).filter(|version| *version != WIRE_VERSION) {
         let mut other = good.clone();
         other[0] = version;
-        assert_eq!(verdict_on(&digest(other)), Err(Rejected::Version));
+        assert_eq!(verdict_on(&with_tag(other)), Err(Rejected::Version));
     }
     let mut no_kind = good.clone();
     no_kind[1] = 0;
-    assert_eq!(verdict_on(&digest(no_kind)), Err(Rejected::Kind));
+    assert_eq!(verdict_on(&with_tag(no_kind)), Err(Rejected::Kind));
     let mut untagged = datagram(6, &[0xff; 30], &[]);
     assert_eq!(verdict_on(&untagged), Err(Rejected::Malformed));
     untagged[2] ^= 1;

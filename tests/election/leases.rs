@@ -75,7 +75,7 @@ fn a_leader_that_is_cut_off_drops_its_work_and_leads_again_in_a_later_term() {
 }
 
 #[test]
-fn leases_of_two_leaders_never_overlap_however_often_the_office_changes_hands() {
+fn leases_of_two_leaders_never_overlap_however_often_leadership_changes_hands() {
     let nodes = joined(NAMES.map(voter));
     let given = Arc::new(Mutex::new(Vec::<Lease>::new()));
     let (send, changes) = mpsc::channel();

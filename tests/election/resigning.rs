@@ -8,7 +8,7 @@ use crate::support::{block_on, start};
 use crate::{NAMES, agree, joined, lease_of, read_leader, split, voter};
 
 #[test]
-fn an_office_is_handed_to_whom_one_names() {
+fn leadership_is_handed_to_whom_one_names() {
     let nodes = joined(NAMES.map(voter));
     let first = agree(&nodes, Term(0));
     let (leader, others) = split(nodes.clone(), &first);

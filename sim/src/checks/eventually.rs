@@ -22,7 +22,7 @@ const IDLE_PER_INTERVAL_PERMILLE: u64 = 5_000;
 /// Bytes of them: a ping and an ack are 84, and one interval of five a contact is told a whole record.
 const IDLE_BYTES_PER_INTERVAL: u64 = 512;
 
-/// Bytes of a message at most.
+/// Bytes of an election message at most.
 const MESSAGE_BYTES: u64 = 96;
 
 /// Watches a cluster settle after its faults.

@@ -21,7 +21,7 @@ const MILD_LOSS_PERMILLE: u32 = 10;
 /// Shortest turns in a lease.
 const TURNS_IN_LEASE: u32 = 16;
 
-/// Leaderships whose holder was killed, and what a kill needs to be a clean one.
+/// Elections whose leader was killed, and what a kill needs to be a clean one.
 #[derive(Debug, Default)]
 pub(super) struct Vacancies {
     elections: Vec<Of>,
@@ -122,7 +122,7 @@ impl Vacancies {
         }
     }
 
-    /// Leadership that is vacant for too long, once.
+    /// An election without a leader for too long, once.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Violation> {
         let is_asked = self.is_asked;
         let late = |of: &&mut Of| of.since.is_some_and(|since| now.since(since) > of.bound);

@@ -36,7 +36,7 @@ impl Sample {
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = u64>) -> Self {
         let mut sample = Sample { values: values.into_iter().zip(0..).collect() };
-        sample.digest();
+        sample.sort();
         sample
     }
 
@@ -44,11 +44,11 @@ impl Sample {
     #[must_use]
     pub fn of_spans(values: impl IntoIterator<Item = (Duration, u32)>) -> Self {
         let mut sample = Sample { values: values.into_iter().map(|(span, run)| (nanos(span), run)).collect() };
-        sample.digest();
+        sample.sort();
         sample
     }
 
-    fn digest(&mut self) {
+    fn sort(&mut self) {
         self.values.sort_unstable();
     }
 

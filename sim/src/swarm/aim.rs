@@ -28,11 +28,11 @@ impl Draw<'_> {
         let takes = planned.lasts.unwrap_or_default();
         let every = takes + self.span(MS * 100, self.stall_tolerance * 3);
         let left = self.until.saturating_sub(planned.at + takes);
-        let space = (nanos(left) / nanos(every).max(1)).min(4) as u32;
-        if space == 0 {
+        let fits = (nanos(left) / nanos(every).max(1)).min(4) as u32;
+        if fits == 0 {
             return planned;
         }
-        let times = 1 + self.random.between(1, u64::from(space)) as u32;
+        let times = 1 + self.random.between(1, u64::from(fits)) as u32;
         Planned { again: Some(Repeat { every, times }), ..planned }
     }
 

@@ -358,8 +358,8 @@ impl Draw<'_> {
     fn votes_during(&mut self, planned: &Planned) -> Vec<Planned> {
         let is_of_saving =
             matches!(planned.what, Fault::DiskFull { .. } | Fault::DiskTorn { .. } | Fault::DiskSlow { .. });
-        let space = self.until.saturating_sub(planned.at);
-        if !is_of_saving || space < self.lease * 3 {
+        let left = self.until.saturating_sub(planned.at);
+        if !is_of_saving || left < self.lease * 3 {
             return Vec::new();
         }
         let crash = |hosts| Fault::Crash { hosts, clock: WallClock::Right, address: Place::Same };

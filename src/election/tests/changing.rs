@@ -25,7 +25,7 @@ fn electorate(net: &Net, node: usize) -> (Vec<usize>, Option<Vec<usize>>) {
 }
 
 #[test]
-fn any_list_follows_any_other_and_nobody_loses_the_office_but_who_has_no_seat() {
+fn any_list_follows_any_other_and_nobody_loses_leadership_but_who_has_no_seat() {
     // Who votes first, who then, and who asks.
     let rows: [(&[usize], &[usize], usize); 9] = [
         (&[0, 1, 2], &[0, 1, 2, 3, 4], 0),

@@ -16,7 +16,7 @@ use crate::time::Instant;
 /// A private suspicion older than this when somebody answers us at last was our own fault.
 const PRIVATE_MAX: Duration = Duration::from_secs(2);
 /// Members pinged at once to see whether it is us.
-const SELF_TEST_PINGS: usize = 3;
+pub(super) const SELF_TEST_PINGS: usize = 3;
 
 impl Machine {
     /// `slot` answered a ping that was sent at `sent`: the only evidence of life there is.

@@ -48,7 +48,7 @@ impl Sweep {
         std::mem::take(&mut self.asked)
     }
 
-    /// Sample at most so many of the silent rows after the last one picked; a pass that finds no more begins again after
+    /// Picks at most so many of the silent rows after the last one picked; a pass that finds no more begins again after
     /// a pause.
     fn pick(&mut self, now: Instant, most: usize, silent: impl Iterator<Item = Slot>, pause: Duration) -> &[Slot] {
         if now < self.not_before {

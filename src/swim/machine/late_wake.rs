@@ -5,12 +5,10 @@ use crate::member::State;
 use crate::sabotage;
 use crate::swim::late_wake::LateWake;
 use crate::swim::machine::Machine;
+use crate::swim::machine::answers::SELF_TEST_PINGS;
 use crate::swim::outbox::First;
 use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
-
-/// Members pinged at once to see whether it is us.
-const SELF_TEST_PINGS: usize = 3;
 
 impl Machine {
     /// This node did not run: it blames itself before anyone.

@@ -18,6 +18,7 @@ use crate::wire::{Accusation, Departure, Digest, RecordRef};
 
 /// How far ahead of the present a generation may claim to be before its owner is asked.
 const GENERATION_LEAP: u64 = 24 * 3_600 * 1_000;
+
 impl Machine {
     pub(super) fn hear_alive(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
         let was_known = self.members.find(record.id).is_some();

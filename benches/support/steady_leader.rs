@@ -17,7 +17,7 @@ const NAMES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];
 const STARTED_MS: u64 = 1_000;
 
 /// A voter that leads, or follows, and where time stands for it.
-pub struct Reign {
+pub struct SteadyLeader {
     pub voter: Election,
     pub now: Instant,
     heartbeat: Duration,
@@ -25,33 +25,33 @@ pub struct Reign {
     answers: Vec<(NodeId, Message)>,
 }
 
-impl Reign {
+impl SteadyLeader {
     fn new() -> Self {
         let rules = Rules::new(&ElectionConfig::lan("default", NAMES).stands_always());
         let (now, heartbeat) = (Instant::ORIGIN, rules.heartbeat());
         let mut voter = Election::new(rules, NodeId::from_name(NAMES[0]), 1, now);
         voter.start_voting(now, VoterState { ballot: None, is_durable: false, unix_ms: STARTED_MS });
-        Reign { voter, now, heartbeat, round: Round(1), answers: Vec::new() }
+        SteadyLeader { voter, now, heartbeat, round: Round(1), answers: Vec::new() }
     }
 
     /// One that follows its first heartbeat.
     pub fn following() -> Self {
-        let mut reign = Reign::new();
-        assert!(reign.hear(), "the first heartbeat is answered");
-        reign
+        let mut steady_leader = SteadyLeader::new();
+        assert!(steady_leader.hear(), "the first heartbeat is answered");
+        steady_leader
     }
 
     /// One that was elected by all others.
     pub fn leading() -> Self {
-        let mut reign = Reign::new();
+        let mut steady_leader = SteadyLeader::new();
         for _ in 0..20 {
-            reign.now = reign.voter.poll_timeout().unwrap_or(reign.now);
-            reign.voter.handle_timeout(reign.now);
-            while reign.take_messages() > 0 || reign.save() {
-                reign.answer();
+            steady_leader.now = steady_leader.voter.poll_timeout().unwrap_or(steady_leader.now);
+            steady_leader.voter.handle_timeout(steady_leader.now);
+            while steady_leader.take_messages() > 0 || steady_leader.save() {
+                steady_leader.answer();
             }
-            if reign.voter.lease(reign.now).is_some() {
-                return reign;
+            if steady_leader.voter.lease(steady_leader.now).is_some() {
+                return steady_leader;
             }
         }
         unreachable!("all others vote for it")
@@ -79,7 +79,7 @@ impl Reign {
 
     /// Hands in the answers that wait; how many were accepted.
     pub fn answer(&mut self) -> usize {
-        let Reign { voter, now, answers, .. } = self;
+        let SteadyLeader { voter, now, answers, .. } = self;
         let context = voter.rules().context();
         let hears = |(from, message)| voter.handle_message(*now, (from, context), message).is_ok();
         answers.drain(..).map(hears).filter(|is_taken| *is_taken).count()
