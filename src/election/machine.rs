@@ -480,7 +480,7 @@ impl Election {
         self.ended
     }
 
-    /// Whether it gives up leadership it holds: it leads on only until its successor is elected.
+    /// Whether it gives up the leadership it holds: it leads on only until its successor is elected.
     #[must_use]
     pub fn is_handing_over(&self) -> bool {
         self.leading.as_ref().is_some_and(|leading| leading.handing_over.is_some())

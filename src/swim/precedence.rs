@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 
 use crate::member::{Generation, Incarnation, Standing};
 
-/// How far ahead of what is known an incarnation may be before its owner is asked. Chosen: an owner raises it once for each
-/// refutation or change of its record, so that 65,536 at once are no owner's.
+/// How far ahead of what is known an incarnation may be before its owner is asked. A guess: an owner raises it
+/// once for each refutation or change of its record, and 65,536 of those unheard are far more than any outage brings.
 pub(crate) const INCARNATION_LEAP: u32 = 1 << 16;
 
 /// A report against the row, by start and incarnation.

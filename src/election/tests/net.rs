@@ -196,7 +196,7 @@ impl Net {
         self.leaders()[0]
     }
 
-    /// How a node came to leadership that it holds.
+    /// How a node came to the leadership that it holds.
     pub(super) fn led(&self, node: usize) -> Option<Trigger> {
         self.nodes[node].as_ref()?.leadership().map(|(_, trigger)| trigger)
     }

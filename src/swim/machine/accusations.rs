@@ -21,7 +21,8 @@ use crate::wire::Accusation;
 impl Machine {
     pub(super) fn hear_suspect(&mut self, origin: Origin, accusation: &Accusation) {
         if accusation.id == self.me().id() && !sabotage::is_off("own_name") {
-            // A later start of our name that is suspected may yet be another process that runs: its record or its death will tell.
+            // A later start of our name that is suspected may yet be another process that runs: its record or its death
+            // will tell.
             if accusation.generation <= self.me().generation() {
                 self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
             }

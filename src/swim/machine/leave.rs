@@ -38,7 +38,7 @@ pub(super) struct Leaving {
     confirmed_at: u32,
 }
 
-/// Whoever has not answered so many times as many tries as the slowest of the others is not waited for.
+/// A member is not waited for after so many times as many tries as the slowest of the others needed.
 const LEAVE_TRIES: u32 = 3;
 
 impl Leaving {
