@@ -1,7 +1,7 @@
 //! Planted faults, so that tests can show that each mechanism is needed and that each check of the simulator bites.
 //!
 //! In a build with `--cfg tidings_sabotage` the environment variable `TIDINGS_SABOTAGE` names one fault to switch on:
-//! mostly a mechanism to switch off. `sim/tests/sabotage.rs` lists mechanisms with the test that must then fail, and
+//! mostly a mechanism to switch off. `sim/tests/sabotage/mechanisms_off.rs` lists mechanisms with the test that must then fail, and
 //! `sim/src/cli/canaries/faults.rs` mistakes with the check that must find them. In every other build this is a constant
 //! and costs nothing.
 

@@ -1,4 +1,7 @@
 //! What a node writes to the log: who is meant by name, mistakes with their next step, every line with the node's name.
+//!
+//! A program of its own: while one subscriber alone is registered, `tracing` asks the thread that first comes to a line
+//! whether the line is wanted, and keeps the answer for all. A node of another test must not be that thread.
 
 mod support;
 
@@ -9,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::node;
 use tidings::config::{Config, ElectionConfig};
 use tidings::election::MemoryStore;
 use tidings::event::Event;
@@ -19,6 +21,8 @@ use tokio::sync::Notify;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata, Subscriber};
+
+use support::node;
 
 /// For a whole test; on a busy machine much more than it needs.
 const PATIENCE: Duration = Duration::from_secs(60);

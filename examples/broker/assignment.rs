@@ -11,7 +11,7 @@ use tidings::Member;
 use tidings::leader::Token;
 use twox_hash::XxHash3_64;
 
-use crate::PARTITIONS;
+use super::PARTITIONS;
 
 /// An assignment of all partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

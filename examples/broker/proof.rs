@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use tidings::Term;
 
-use crate::log::read_all;
+use super::log::read_all;
 
 /// What the processes told while they ran.
 #[derive(Debug, Default)]

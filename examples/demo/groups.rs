@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::commands::Number;
+use super::commands::Number;
 
 /// How long a kind of event is gathered before it is told.
 const WINDOW: Duration = Duration::from_millis(250);

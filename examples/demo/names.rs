@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::commands::{Number, runs};
+use super::commands::{Number, runs};
 
 /// Longer lists are counted instead.
 const LIST_MAX: usize = 12;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::commands::duration;
+use super::commands::duration;
 
 /// Nodes that run at most, added ones included.
 pub const NODES_MAX: usize = 50;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::commands::Number;
+use super::commands::Number;
 
 /// Past silences that are remembered.
 const PAST_MAX: usize = 256;

@@ -2,7 +2,7 @@
 //!
 //! Each is a mistake that a programmer might make. What no check of a run can see has no place here: without enough
 //! `accusers` a verdict still waits for a last ping that whoever lives answers, and `proof_of_address` keeps others
-//! from being flooded, which no member notices; `tests/sabotage.rs` has a test for either.
+//! from being flooded, which no member notices; `tests/sabotage/mechanisms_off.rs` has a test for either.
 
 /// A fault in the protocol.
 #[derive(Clone, Copy, Debug)]

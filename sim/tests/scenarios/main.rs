@@ -1,0 +1,4 @@
+//! Scenarios, and applications that run in them.
+
+mod app;
+mod catalogue;
