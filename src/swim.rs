@@ -15,6 +15,7 @@ mod joining;
 mod late_wake;
 mod machine;
 mod members;
+mod merge;
 mod meter;
 mod outbox;
 mod pace;
@@ -32,6 +33,7 @@ mod slot;
 mod suspicion;
 mod sync;
 mod timers;
+mod verdict;
 mod ways;
 mod whereabouts;
 

@@ -10,6 +10,8 @@ use crate::member::{Generation, Incarnation, Standing};
 /// How far ahead of what is known an incarnation may be before its owner is asked. A guess: an owner raises it
 /// once for each refutation or change of its record, and 65,536 of those unheard are far more than any outage brings.
 pub(crate) const INCARNATION_LEAP: u32 = 1 << 16;
+/// How far ahead of the present a generation may claim to be before its owner is asked: a day, in milliseconds.
+const GENERATION_LEAP: u64 = 24 * 3_600 * 1_000;
 
 /// A report against the row, by start and incarnation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +42,15 @@ pub(crate) fn precedence(held: Standing, generation: Generation, incarnation: In
         }
         (Ordering::Equal, Ordering::Greater) => Precedence::LaterWords,
     }
+}
+
+/// Whether a third party's claim is too far from what is known to be stored before its owner was asked. `present` is the
+/// latest generation that a process starting now would have, in milliseconds since 1970.
+pub(crate) fn leaps(held: Option<Standing>, present: u64, generation: Generation, incarnation: Incarnation) -> bool {
+    if let Some(held) = held.filter(|held| held.generation == generation) {
+        return precedence(held, generation, incarnation) == Precedence::Leap;
+    }
+    generation.0 > present.saturating_add(GENERATION_LEAP) || incarnation.0 > INCARNATION_LEAP
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@
 use crate::member::{Incarnation, Record};
 use crate::swim::gossip::Urgency;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::machine::origin::Origin;
+use crate::swim::merge::Source;
+use crate::swim::precedence::leaps;
 use crate::swim::probe::Occasion;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
@@ -36,7 +38,7 @@ impl Machine {
             return;
         }
         let Some(slot) = self.members.find(change.id) else { return };
-        if self.leaps(Some(slot), change.generation, change.incarnation) {
+        if leaps(Some(self.members.member(slot).standing()), self.present(), change.generation, change.incarnation) {
             self.begin_round(slot, Occasion::Look);
             return;
         }

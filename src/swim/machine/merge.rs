@@ -1,23 +1,21 @@
-//! What is believed of a member's own words: which news wins, and what is too absurd to store. They are adopted as heard;
-//! what others hold against it is for [`accusations`](super::accusations).
+//! Members' own words: the rulings of [`merge`](crate::swim::merge), carried out. What others hold against a member is for
+//! [`accusations`](super::accusations).
 
 use std::time::Duration;
 
 use crate::event::{DeadReason, Event};
-use crate::member::{Accusers, Generation, Incarnation, Record, Standing, State};
+use crate::member::{Accusers, Generation, Incarnation, Record, State};
 use crate::sabotage;
 use crate::swim::gossip::Urgency;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
-use crate::swim::machine::origin::{Origin, Source};
+use crate::swim::machine::origin::Origin;
+use crate::swim::merge::{Admission, Departed, Held, Known, Merge, Report, Source, admit, departed, merge};
 use crate::swim::outbox::First;
-use crate::swim::precedence::{INCARNATION_LEAP, Precedence, precedence};
+use crate::swim::precedence::{Precedence, precedence};
 use crate::swim::probe::Occasion;
 use crate::swim::slot::Slot;
 use crate::wire::{Accusation, Departure, Digest, RecordRef};
-
-/// How far ahead of the present a generation may claim to be before its owner is asked.
-const GENERATION_LEAP: u64 = 24 * 3_600 * 1_000;
 
 impl Machine {
     pub(super) fn hear_alive(&mut self, origin: Origin, record: &RecordRef<'_>, source: Source) {
@@ -34,45 +32,63 @@ impl Machine {
         if record.address.ip().is_unspecified() {
             return;
         }
-        let known = self.members.find(record.id);
-        if source != Source::Owner && self.leaps(known, record.generation, record.incarnation) {
-            self.ask_owner(origin, record);
-            return;
-        }
-        match known {
-            None => match self.ghosts.buried(self.now, record.id, record.generation, record.incarnation) {
-                // Somebody holds it alive whom we compare views with: no old rumour, so it is looked for. Two that
-                // forgot each other would else stay apart for as long as tombstones last.
-                Some(_) if source == Source::Sync => self.ask_owner(origin, record),
-                Some(buried) => self.answer_the_buried(origin, record, buried),
-                None => self.take_in(record.to_record(), source),
-            },
-            Some(slot) => self.hear_alive_of(origin, slot, record, source),
-        }
-    }
 
-    fn hear_alive_of(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
-        let held = self.members.member(slot).standing();
-        match precedence(held, record.generation, record.incarnation) {
-            Precedence::EarlierStart if !sabotage::is_off("old_starts") => {
-                if must_hear_outlived(held.state, &origin, Digest::of(record.id, record.generation)) {
-                    self.answer_the_buried(origin, record, (held.generation, held.incarnation));
+        let (generation, incarnation) = (record.generation, record.incarnation);
+        let report = Report { generation, incarnation, source, present: self.present() };
+        let Some(slot) = self.members.find(record.id) else {
+            let buried = self.ghosts.buried(self.now, record.id, generation, incarnation);
+            return match admit(&report, buried) {
+                Admission::TakeIn => self.take_in(record.to_record(), source),
+                Admission::AskOwner => self.ask_owner(origin, record),
+                Admission::Outranked(generation, incarnation) => {
+                    self.answer_the_buried(origin, record, (generation, incarnation));
                 }
-                self.tell_newer(origin, slot, source);
-            }
-            Precedence::LaterStart | Precedence::EarlierStart => self.restarted(slot, record.to_record(), source),
-            // Its owner was asked where the leap was another's claim.
-            Precedence::LaterWords | Precedence::Leap => self.adopt(slot, record.to_record(), source),
-            Precedence::SameWords | Precedence::EarlierWords
-                if sabotage::is_off("strictly_newer") && !held.state.is_live() =>
-            {
-                self.adopt(slot, record.to_record(), source);
-            }
-            Precedence::SameWords | Precedence::EarlierWords => {
-                self.hear_old_words(origin, slot, record, source);
+            };
+        };
+
+        match merge(&self.held(slot), &report) {
+            Merge::AskOwner => self.ask_owner(origin, record),
+            Merge::Restart => self.restarted(slot, record.to_record(), source),
+            Merge::Adopt => self.adopt(slot, record.to_record(), source),
+            Merge::EarlierStart => self.hear_earlier_start(origin, slot, record, source),
+            Merge::Known { fills, then } => {
+                if fills {
+                    self.fill_in(slot, record.to_record(), source);
+                }
+                if sabotage::is_off("first_receipt") && incarnation == self.members.member(slot).incarnation() {
+                    self.gossip(slot, Urgency::Joined);
+                }
+                match then {
+                    Known::Nothing => {}
+                    Known::Undo => self.undo_provisional(slot),
+                    Known::TellNewer => self.tell_newer(origin, slot, source),
+                }
                 self.tell_apart(origin, slot, record, source);
             }
         }
+    }
+
+    /// The latest generation that a process which starts now would have, by the latest start that is known to be true.
+    pub(super) fn present(&self) -> u64 {
+        let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
+        self.latest_start.saturating_add(running)
+    }
+
+    fn held(&self, slot: Slot) -> Held {
+        let row = self.members.row(slot);
+        Held {
+            standing: row.member.standing(),
+            recorded: row.member.record.incarnation(),
+            is_provisional: row.is_provisional(),
+        }
+    }
+
+    fn hear_earlier_start(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
+        let held = self.members.member(slot).standing();
+        if must_hear_outlived(held.state, &origin, Digest::of(record.id, record.generation)) {
+            self.answer_the_buried(origin, record, (held.generation, held.incarnation));
+        }
+        self.tell_newer(origin, slot, source);
     }
 
     /// Two processes of one name and start, of which neither outranks the other: the one that we do not hold is told of
@@ -94,27 +110,11 @@ impl Machine {
         }
     }
 
-    /// Words of an incarnation that is known already: they may still carry the record we lack, or undo a provisional
-    /// verdict.
-    fn hear_old_words(&mut self, origin: Origin, slot: Slot, record: &RecordRef<'_>, source: Source) {
-        let row = self.members.row(slot);
-        let is_current = record.incarnation == row.member.incarnation();
-        if record.incarnation > row.member.record.incarnation() && row.member.state() != State::Left {
-            let before = row.member.clone();
-            self.members.set_record(slot, record.to_record());
-            self.note_change(slot, &before.record, source);
-        }
-        if sabotage::is_off("first_receipt") && is_current {
-            self.gossip(slot, Urgency::Joined);
-        }
-        let row = self.members.row(slot);
-        if row.is_provisional() {
-            if is_current {
-                self.undo_provisional(slot);
-            }
-        } else if !row.is_live() {
-            self.tell_newer(origin, slot, source);
-        }
+    /// The record of words that were only heard of until now.
+    fn fill_in(&mut self, slot: Slot, record: Record, source: Source) {
+        let before = self.members.member(slot).record.clone();
+        self.members.set_record(slot, record);
+        self.note_change(slot, &before, source);
     }
 
     /// A record of a live member replaced another of the same generation.
@@ -268,35 +268,25 @@ impl Machine {
             return;
         }
         let Some(slot) = self.members.find(departure.id) else { return };
-        if self.leaps(Some(slot), departure.generation, departure.incarnation) {
-            // No space would be left above it in which the owner could contradict.
-            self.begin_round(slot, Occasion::Look);
-            return;
-        }
-        let member = self.members.member(slot);
         let (generation, incarnation) = (departure.generation, departure.incarnation);
-        if !(Standing { generation, incarnation, state: State::Left }).supersedes(member.standing()) {
-            return;
-        }
-        if departure.generation > member.generation() {
-            let mut record = member.record.clone();
-            record.set_generation(departure.generation);
-            record.set_incarnation(departure.incarnation);
+        let is_later_start =
+            match departed(self.members.member(slot).standing(), self.present(), generation, incarnation) {
+                Departed::Old => return,
+                Departed::Look => {
+                    self.begin_round(slot, Occasion::Look);
+                    return;
+                }
+                Departed::Gone { is_later_start } => is_later_start,
+            };
+
+        if is_later_start {
+            let mut record = self.members.member(slot).record.clone();
+            record.set_generation(generation);
+            record.set_incarnation(incarnation);
             self.members.set_record(slot, record);
         }
         self.members.raise_incarnation(slot, departure.incarnation);
         self.let_go(slot, source);
-    }
-
-    /// Whether a third party's claim is too far from what we know to be stored before its owner was asked.
-    pub(super) fn leaps(&self, known: Option<Slot>, generation: Generation, incarnation: Incarnation) -> bool {
-        let known = known.map(|slot| self.members.member(slot)).filter(|member| member.generation() == generation);
-        if let Some(member) = known {
-            return precedence(member.standing(), generation, incarnation) == Precedence::Leap;
-        }
-        let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
-        let present = self.latest_start.saturating_add(running);
-        generation.0 > present.saturating_add(GENERATION_LEAP) || incarnation.0 > INCARNATION_LEAP
     }
 
     /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word. One datagram can

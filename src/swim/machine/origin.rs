@@ -1,4 +1,4 @@
-//! Where a datagram came from and how a report reached us: what decides how far it is trusted.
+//! Where a datagram came from: what decides how far it is trusted.
 
 use std::net::SocketAddr;
 
@@ -58,19 +58,6 @@ impl SaidOfPlaces {
             _ => {}
         }
     }
-}
-
-/// How a report reached us.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Source {
-    /// From the member itself, whose address is proved.
-    Owner,
-    /// Riding on a datagram.
-    Gossip,
-    /// In a comparison of views.
-    Sync,
-    /// In a joiner's first pages or a saved view; it is no news.
-    Bulk,
 }
 
 #[cfg(test)]

@@ -14,28 +14,8 @@ use crate::swim::machine::origin::Origin;
 use crate::swim::outbox::First;
 use crate::swim::reach::Reach;
 use crate::swim::slot::Slot;
+use crate::swim::verdict::{Beyond, rule_beyond_reach};
 use crate::time::Instant;
-
-/// What becomes of a suspect that cannot be asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Beyond {
-    Wait,
-    /// Those that can ask may know of no suspicion: its accusers restarted. They are told, and look.
-    TellAgain,
-    Dead,
-    /// A refutation may have been missed: the wait begins anew.
-    Again,
-}
-
-fn rule_beyond_reach(called_dead: bool, is_over: bool, hears_others: bool) -> Beyond {
-    match (called_dead, is_over, hears_others) {
-        (_, false, _) => Beyond::Wait,
-        (false, true, _) if sabotage::is_off("suspicion_told_again") => Beyond::Wait,
-        (false, true, _) => Beyond::TellAgain,
-        (true, true, true) => Beyond::Dead,
-        (true, true, false) => Beyond::Again,
-    }
-}
 
 /// Whose word counts of where a node with this address is seen: members of its own family, for by the other one its
 /// datagrams come from elsewhere than it receives; all while it knows no address.
@@ -163,21 +143,6 @@ impl Machine {
 mod tests {
     use super::*;
     use crate::swim::machine::fixture;
-
-    #[test]
-    fn who_cannot_be_asked_is_dead_by_anothers_word_alone_and_late() {
-        let rows = [
-            ("it is suspected, and 3 P are not over", (false, false, true), Beyond::Wait),
-            ("they are, and its accusers may have forgotten it", (false, true, true), Beyond::TellAgain),
-            ("the same, and we hear nobody", (false, true, false), Beyond::TellAgain),
-            ("it was called dead, and 3 P are not over", (true, false, true), Beyond::Wait),
-            ("they are, and we hear others, who would have told us otherwise", (true, true, true), Beyond::Dead),
-            ("they are, and we hear nobody", (true, true, false), Beyond::Again),
-        ];
-        for (what, (called_dead, is_over, hears_others), ruling) in rows {
-            assert_eq!(rule_beyond_reach(called_dead, is_over, hears_others), ruling, "{what}");
-        }
-    }
 
     #[test]
     fn where_a_node_is_seen_is_told_by_live_members_of_its_family() {

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::member::{Incarnation, State, canonical};
-use crate::swim::machine::origin::{Origin, SaidOfPlaces, Source};
+use crate::swim::machine::origin::{Origin, SaidOfPlaces};
 use crate::swim::machine::{Machine, Received};
+use crate::swim::merge::Source;
 use crate::swim::pings::PingPurpose;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Rejected, SenderState};

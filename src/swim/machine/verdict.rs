@@ -11,6 +11,7 @@ use crate::swim::outbox::First;
 use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::swim::suspicion::{Pace, Publicity, Suspicion, Verdict, Wanted, accusers_needed, insist_every};
+use crate::swim::verdict::{Evidence, Ruling, due, rule};
 use crate::time::Instant;
 use crate::why::{Cause, Waiting};
 
@@ -37,11 +38,7 @@ impl Machine {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let soft = suspicion.soft_deadline();
         let soft = if sabotage::is_off("whole_p") { self.now + soft.since(self.now) / 2 } else { soft };
-        let due = if soft > self.now || self.has_enough_accusers(suspicion) {
-            soft.max(self.now)
-        } else {
-            suspicion.hard_deadline()
-        };
+        let due = due(self.now, soft, suspicion.hard_deadline(), self.has_enough_accusers(suspicion));
         if self.isolated.is_some() && suspicion.publicity == Publicity::Never {
             // Nobody hears us: a last ping would not be heard either.
             let hard = suspicion.hard_deadline();
@@ -165,49 +162,40 @@ impl Machine {
 
     /// The verdict is due: it falls, or something holds it back.
     fn judge(&mut self, slot: Slot) {
-        let pace = self.pace(slot);
-        let Some(suspicion) = self.suspicions.get(slot) else { return };
-        let soft = suspicion.soft_deadline();
-        let hard = suspicion.hard_deadline();
         if !self.can_reach(slot) {
             return self.judge_beyond_reach(slot);
         }
-        if self.now < soft && !sabotage::is_off("whole_p") {
-            // The deadline has moved since this was planned: nobody is judged before P is over.
-            self.plan_for(slot, soft);
-            return;
-        }
-        if self.is_barred(soft + pace.tolerance * 2) {
-            self.hold(slot, Waiting::LateWake, soft + pace.tolerance * 2);
-            return;
-        }
-        let answered = self.is_answered(suspicion);
-        let enough = self.has_enough_accusers(suspicion);
-        let certain = answered && !suspicion.provisional_only;
-        let hears_well = self.hears_well(suspicion);
-        if certain && enough {
-            self.convict(slot, DeadReason::Silent);
-        } else if self.now >= hard {
-            if certain && !hears_well && self.now < hard + pace.tolerance {
-                self.ask_again(slot, hard + pace.tolerance);
-            } else if certain && hears_well {
-                self.convict(slot, DeadReason::SilentUnconfirmed);
-            } else {
-                self.convict_provisionally(slot);
+        let Some(suspicion) = self.suspicions.get(slot) else { return };
+        match rule(&self.evidence(suspicion)) {
+            Ruling::NotYet(due) => self.plan_for(slot, due),
+            Ruling::Hold(lack, until) => {
+                self.note_lack(slot, lack);
+                self.hold_until(slot, until);
             }
-        } else if answered {
-            // Too few agree, or our own stalls forbid a certain verdict: no answer would change that.
-            self.plan_for(slot, hard);
-            self.note_lack(slot, if enough { Waiting::LateWake } else { Waiting::Accusers });
-        } else {
-            self.ask_again(slot, hard);
+            Ruling::Wait(lack, due) => {
+                self.plan_for(slot, due);
+                self.note_lack(slot, lack);
+            }
+            Ruling::AskAgain(latest) => self.ask_again(slot, latest),
+            Ruling::Dead(reason) => self.convict(slot, reason),
+            Ruling::Provisional => self.convict_provisionally(slot),
         }
     }
 
-    /// Whether a late wake forbids all verdicts: others have not answered since, and it has not lapsed.
-    fn is_barred(&self, lapses: Instant) -> bool {
-        let Some(since) = self.lateness.bar() else { return false };
-        self.now < lapses && !self.has_answers_since(since, LATE_WAKE_ANSWERS)
+    /// What this node holds, has asked and has heard, as a verdict needs it.
+    fn evidence(&self, suspicion: &Suspicion) -> Evidence {
+        let woke = self.lateness.bar();
+        Evidence {
+            now: self.now,
+            tolerance: self.rules.stall_tolerance,
+            soft: suspicion.soft_deadline(),
+            hard: suspicion.hard_deadline(),
+            is_accused: self.has_enough_accusers(suspicion),
+            is_answered: self.is_answered(suspicion),
+            hears_well: self.hears_well(suspicion),
+            woke_unanswered: woke.is_some_and(|since| !self.has_answers_since(since, LATE_WAKE_ANSWERS)),
+            provisional_only: suspicion.provisional_only,
+        }
     }
 
     /// Whether enough others have answered us since the silence began, and one since the last ping.
@@ -227,13 +215,6 @@ impl Machine {
         let is_alone = self.others_alive() == 0 || self.present_in_reach() <= 2;
         let well = suspicion.heard_by_then.is_none_or(|before| self.reachability.heard().is_well_since(before));
         is_alone || well || sabotage::is_off("hears_well")
-    }
-
-    fn hold(&mut self, slot: Slot, lack: Waiting, until: Instant) {
-        self.note_lack(slot, lack);
-        if let Some(suspicion) = self.suspicions.get_mut(slot) {
-            suspicion.wait_until(until);
-        }
     }
 
     fn note_lack(&mut self, slot: Slot, lack: Waiting) {
