@@ -40,6 +40,9 @@
 //!
 //! Features: `node` (tokio and socket2), `stream` (`futures_core::Stream` for [`Events`]), `files` (terms, votes and
 //! fences on disk). Without features the core alone is built.
+//!
+//! More is in the package's `docs/`: `guarantees.md` (what is promised), `operations.md` (what an operator sees),
+//! `protocol.md` and `elections.md` (what is decided, and why), `wire.md` (every byte), `architecture.md` (the code).
 
 #![warn(clippy::disallowed_types, clippy::disallowed_methods)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -1,7 +1,8 @@
 //! The sans-IO public face: datagrams and moments in, datagrams and events out.
 //!
 //! The same code runs over UDP, in a simulator and under a user's own loop, because it reads no clock, opens no socket
-//! and draws no entropy: the driver names the time, carries the bytes and gives one seed.
+//! and draws no entropy: the driver names the time, carries the bytes and gives one seed. What it decides is in
+//! `docs/protocol.md`, rule by rule; `docs/architecture.md` follows a ping and a verdict through the code.
 
 mod elections;
 

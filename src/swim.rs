@@ -1,7 +1,7 @@
 //! The membership protocol as small machines under one router.
 //!
 //! Each mechanism owns one idea and knows nothing of the others; `machine` alone sees them all, hands each its inputs
-//! and queues what it asks for.
+//! and queues what it asks for. The rules have numbers in `docs/protocol.md`; `docs/architecture.md` lists the files.
 
 mod awareness;
 mod changes;
