@@ -6,8 +6,8 @@
 //! with the pre-vote and check-quorum of Ongaro's thesis), without a log, and with leases counted as Gray and Cheriton
 //! count theirs (1989): the holder from before it asked, the grantor from after it was asked.
 //!
-//! [`Election`] is one node's part in one election. It refuses to know members, addresses and bytes: it is told who a
-//! message is from, when it is, and what the detector thinks of a voter. `docs/elections.md` says what is promised.
+//! [`Election`] is one node's part in one election. It refuses to know members, addresses and bytes: it is told the
+//! sender of a message, the time, and what the detector thinks of a voter. `docs/elections.md` says what is promised.
 
 mod candidate;
 mod fence;

@@ -1,7 +1,7 @@
 //! A candidate's side: what it asks the other voters, and what they have answered so far.
 //!
-//! First it asks whether they would vote (which costs no term and disturbs nobody), then for their votes. It asks again,
-//! ever less often, until a quorum agrees or its time is over.
+//! First it asks whether they would vote (which costs no term and disturbs no leader), then for their votes. It asks
+//! again, ever less often, until a quorum agrees or its time is over.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Answer {
 pub(super) enum Refusal {
     /// It is bound for so long, or says no for another reason if that is zero.
     For(Duration),
-    /// It is in that term already, and voted for somebody else or not at all.
+    /// It is in that term already, and voted for another or not at all.
     InThisTerm,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Candidate {
     /// followed any more.
     pub(super) predecessor: Option<NodeId>,
     pub(super) trigger: Trigger,
-    /// Who refused it because it votes under later voters.
+    /// A voter that refused it because it votes under later voters.
     pub(super) knows_better: Option<NodeId>,
     /// When it began.
     pub(super) began: Instant,
@@ -79,7 +79,7 @@ pub(super) struct Candidate {
     pub(super) ask_at: Instant,
     rounds: Rounds,
     answers: Vec<Answer>,
-    /// Who has written anything since it began.
+    /// Whether each voter has written anything since it began, by place.
     heard: Vec<bool>,
     /// How long a turn is.
     turn: Duration,
@@ -113,7 +113,7 @@ impl Candidate {
             answers: vec![Answer::None; rules.voters().len()],
             heard: vec![false; rules.voters().len()],
             turn,
-            // Whom nobody answers asks seldom.
+            // A candidate that no voter answers asks seldom.
             pause: (turn * (1 << failures.min(FAILURES_MAX))).min(rules.lease() / 2),
             asked_at: Instant::ORIGIN,
             entered: now,
@@ -134,10 +134,10 @@ impl Candidate {
         }
     }
 
-    /// Goes on to the next stage, with nobody having answered yet.
+    /// Goes on to the next stage, in which no voter has answered yet.
     pub(super) fn enter(&mut self, now: Instant, rules: &Rules, stage: Stage) {
         self.stage = stage;
-        // Twice the lease, so that disks which take longer than one still elect somebody.
+        // Twice the lease, so that disks which take longer than one still elect a leader.
         self.until = now + rules.lease() * 2;
         self.ask_at = now;
         self.entered = now;
@@ -166,7 +166,7 @@ impl Candidate {
         }
     }
 
-    /// A voter says yes to a round; false if nobody waits for that.
+    /// A voter says yes to a round; false if this candidate does not remember the round or has no such voter.
     pub(super) fn granted(&mut self, place: usize, round: Round) -> bool {
         let Some(sent) = self.rounds.sent(round) else { return false };
         let Some(answer) = self.answers.get_mut(place) else { return false };
@@ -177,7 +177,7 @@ impl Candidate {
         true
     }
 
-    /// A voter says no to a round; false if nobody waits for that.
+    /// A voter says no to a round; false if the round is not remembered, or this voter's answer is settled already.
     pub(super) fn refused(&mut self, now: Instant, place: usize, round: Round, refusal: Refusal) -> bool {
         if self.rounds.sent(round).is_none() {
             return false;
@@ -195,9 +195,10 @@ impl Candidate {
         }
     }
 
-    /// Whether it cannot win any more: so many are against it, or have written nothing at all since it began, that no
-    /// quorum is left. Who answered the pre-vote may be saving its vote; who did not, for a turn since votes were asked
-    /// for, is as silent as the leader whose place is vacant.
+    /// Whether it cannot win any more: at least one voter is against it, and without those against it and those that
+    /// have written nothing at all since it began no quorum is left. A voter that answered the pre-vote may be saving
+    /// its vote; one that is silent for a turn after votes were asked for is as silent as the leader whose place is
+    /// vacant.
     pub(super) fn is_lost(&self, now: Instant, rules: &Rules, me: usize) -> bool {
         let is_time = now >= self.entered + self.turn && !sabotage::is_off("counts_the_silent");
         let is_out = |place: usize, answer: &Answer| match answer {
@@ -209,15 +210,15 @@ impl Candidate {
         self.answers.contains(&Answer::Against) && !rules.electorate().agree(is_in)
     }
 
-    /// Whether a quorum says yes; `me` always does, at its place. A yes of longer than a lease ago is none: whoever gave
-    /// it may have started again since, and forgotten it.
+    /// Whether a quorum says yes; `me` always does, at its place. A yes of longer than a lease ago is none: the voter
+    /// that gave it may have started again since, and forgotten it.
     pub(super) fn is_won(&self, now: Instant, rules: &Rules, me: usize) -> bool {
         let is_yes = |place: usize| self.answers.get(place).is_some_and(|answer| answer.is_yes(now, rules));
         rules.electorate().agree(|place| place == me || is_yes(place))
     }
 
     /// Asks again when a quorum of those that have answered may be free to say yes; `own` is how long the candidate
-    /// itself is bound. Of who is silent nobody knows when it will answer.
+    /// itself is bound. A silent voter may answer at any time, so it is not waited for.
     pub(super) fn wait_for_quorum(&mut self, now: Instant, rules: &Rules, me: usize, own: Duration) {
         let silent = if sabotage::is_off("asks_when_free") { Instant::ORIGIN } else { Instant::NEVER };
         let own = if own > Duration::ZERO { now + own } else { Instant::ORIGIN };
@@ -238,7 +239,7 @@ impl Candidate {
         }
     }
 
-    /// Somebody was freed of a promise: whoever refused for one is asked again at once.
+    /// Promises to a leader or candidate are void: the voters that refused for one are asked again at once.
     pub(super) fn ask_the_freed(&mut self, now: Instant) {
         let mut is_any = false;
         for answer in &mut self.answers {
@@ -376,7 +377,8 @@ mod tests {
     #[test]
     fn when_it_is_lost() {
         use Refusal::InThisTerm as Against;
-        // Voters, who answered the pre-vote, who is against it, milliseconds since it asked for votes, whether it is lost.
+        // Voters, those that answered the pre-vote, those against it, milliseconds since it asked for votes, whether it
+        // is lost.
         type Row<'a> = (usize, &'a [usize], &'a [usize], u64, bool);
         let rows: [Row<'_>; 8] = [
             (3, &[1], &[1], 0, false),
@@ -386,7 +388,7 @@ mod tests {
             (4, &[1, 2], &[1], 30, true),
             (5, &[1, 2, 3], &[1], 30, false),
             (5, &[1, 2, 3], &[1, 2], 30, true),
-            // Nobody says that another stands: it goes on.
+            // No voter says that another stands: it goes on.
             (3, &[1], &[], 300, false),
         ];
         for (voters, answered, against, after, is_lost) in rows {

@@ -1,4 +1,4 @@
-//! The fence before a resource: whoever comes with a lower token than an earlier one is turned away.
+//! The fence before a resource: a write with a lower token than an earlier one is refused.
 //!
 //! A leader may stop at any moment, between the look at its lease and the write, and go on when another leads. No lease
 //! can stop that write; only the resource can, because every write passes there. So each write carries the leader's
@@ -78,7 +78,7 @@ pub enum FenceError {
     Held {
         /// The token that is refused.
         offered: Token,
-        /// Who was admitted.
+        /// The process that was admitted.
         holder: Holder,
     },
     /// The token is higher than any before, but could not be saved.

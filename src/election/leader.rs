@@ -15,7 +15,7 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
 
-/// Whose word, or silence for how long, opens leadership to its successor.
+/// What a successor waits for before it acts: its predecessor's word that it stopped, or the end of `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Gate {
     pub(super) predecessor: NodeId,
@@ -23,19 +23,19 @@ pub(super) struct Gate {
     pub(super) until: Instant,
 }
 
-/// To whom a leader is handing over, and how long it tries.
+/// The voter that a leader hands over to, and how long it tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HandingOver {
     pub(super) to: NodeId,
     pub(super) until: Instant,
-    /// When another is asked instead; never, if somebody named this one.
+    /// When another is asked instead; never, if this one was named.
     pub(super) retry_at: Instant,
     /// The places of those that were asked, a bit each.
     pub(super) asked: u32,
 }
 
 impl HandingOver {
-    /// Whether the one that is asked may be asked again then: somebody named it, and there is time.
+    /// Whether the one that is asked may be asked again then: it was named, and there is time.
     pub(super) fn may_wait(&self, until: Instant) -> bool {
         self.retry_at == Instant::NEVER && until < self.until
     }
@@ -59,7 +59,7 @@ pub(super) struct Leader {
     /// Answers to rounds sent before this do not let it act.
     fresh_since: Instant,
     rounds: Rounds,
-    /// When each was asked what it last promised to, ascending by id.
+    /// When each voter was sent the question that it last promised in answer to, ascending by id.
     promised: Vec<(NodeId, Instant)>,
     lease_until: Instant,
 }
@@ -100,7 +100,7 @@ impl Leader {
         self.rounds.sent(round).is_some()
     }
 
-    /// Somebody promised in answer to a round; false if nobody waits for that.
+    /// A voter promised in answer to a round; false if the round does not count any more.
     pub(super) fn granted(&mut self, now: Instant, from: NodeId, round: Round) -> bool {
         let Some(sent) = self.rounds.sent(round) else { return false };
         let sent = if sabotage::is_off("lease_from_asking") { now } else { sent };
@@ -133,8 +133,8 @@ impl Leader {
 
     /// Until when it holds leadership: it steps down then.
     pub(super) fn lease_until(&self) -> Instant {
-        // A successor waits as long as this after it was asked, if it hears nothing: by then it must be over, whoever
-        // still follows.
+        // A successor that hears nothing waits as long as this after it was asked: by then the lease must be over, even
+        // if voters still follow.
         self.handing_over.map_or(self.lease_until, |over| self.lease_until.min(over.until))
     }
 
@@ -145,13 +145,13 @@ impl Leader {
         (!is_gated && is_fresh && self.lease_until() > now).then_some(self.lease_until())
     }
 
-    /// It did not run: a quorum must answer a round from now on before it acts again.
+    /// It did not run: a quorum must answer a round from now on before it acts again (docs/elections.md, E12).
     pub(super) fn doubt(&mut self, now: Instant) {
         self.fresh_since = now;
         self.beat_at = now;
     }
 
-    /// When somebody was asked what it last promised to.
+    /// When a voter was sent the question that it last promised in answer to.
     pub(super) fn promised(&self, who: NodeId) -> Option<Instant> {
         let place = self.promised.binary_search_by_key(&who, |(id, _)| *id).ok()?;
         self.promised.get(place).map(|(_, promised)| *promised)

@@ -1,7 +1,7 @@
 //! One node's part in one election: routes messages, moments and hints to the voter, the candidate and the leader in it.
 //!
-//! Each file below is one role. A node without a vote knows the leader by hearsay alone; a voter takes part once it
-//! stands, which is when its store has been read.
+//! Each file below is one role. A node without a vote knows the leader by hearsay alone; a voter takes part once its
+//! store has been read.
 
 mod candidacy;
 mod changing;
@@ -81,7 +81,7 @@ pub struct Save {
 pub enum SaveOutcome {
     /// It is durable.
     Done,
-    /// It is not, or nobody knows: nothing that depends on it is told.
+    /// It is not, or that is unknown: nothing that depends on it is told.
     Failed,
 }
 
@@ -90,7 +90,7 @@ pub enum SaveOutcome {
 pub enum Change {
     /// A leader is known.
     Led {
-        /// Who leads.
+        /// The leader's id.
         id: NodeId,
         /// In which term.
         term: Term,
@@ -99,7 +99,7 @@ pub enum Change {
     },
     /// The leader that was known is not known as one any more.
     Lost {
-        /// Who led.
+        /// The id of the leader that was.
         id: NodeId,
         /// In which term.
         term: Term,
@@ -120,9 +120,9 @@ pub enum Change {
 enum Purpose {
     /// This voter's vote for itself.
     Own,
-    /// A vote for somebody who asked in a round.
+    /// A vote for a candidate that asked in this round.
     Vote(NodeId, Round),
-    /// Other voters, of which somebody has told, if that was not this leader itself.
+    /// Another configuration of voters, and the node that told of it; none if this leader made it.
     Voters(Option<NodeId>),
 }
 
@@ -141,7 +141,7 @@ pub struct ElectionCounts {
     pub leases_lost: u64,
 }
 
-/// Counters decide nothing, so two states that differ in them alone are one to whoever explores them.
+/// Counters decide nothing, so an exploration takes two states that differ in them alone for one.
 impl Hash for ElectionCounts {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
@@ -162,7 +162,7 @@ pub struct Election {
     /// This node's place among the voters.
     place: Option<usize>,
     now: Instant,
-    /// Once it stands.
+    /// Its ballot and promises, once its store was read.
     voter: Option<Voter>,
     candidate: Option<Candidate>,
     leading: Option<Leader>,
@@ -186,7 +186,7 @@ pub struct Election {
     known: Option<Known>,
     /// The highest term of a leader that the application was told of.
     told: Term,
-    /// Who led last, of those that this voter followed or was.
+    /// The last leader that this voter followed, or was itself.
     last: Option<NodeId>,
     /// When to ask whether others miss a suspected leader, too.
     leader_check_at: Option<Instant>,
@@ -205,7 +205,7 @@ pub struct Election {
     purpose: Option<Purpose>,
     /// When other voters took effect last.
     changed_at: Instant,
-    /// Who knows the voters better.
+    /// A node that knows of a later configuration of voters.
     ahead: Option<Ahead>,
     /// The change of voters that this node asks for, and what came of the last.
     request: Option<ChangeRequest>,
@@ -230,6 +230,7 @@ impl Election {
         let random = Random::fork(seed ^ rules.context().election, random::Purpose::Election);
         let place = rules.place_of(me);
         let stands = rules.stands() == Stands::Always;
+
         Election {
             place,
             me,
@@ -276,14 +277,16 @@ impl Election {
         }
     }
 
-    /// Begins to take part, from what its store held: as a voter, or as one that may become one. Does nothing at a node that
-    /// only watches, twice, or with a ballot that is another's: whose own votes are forgotten may vote twice.
+    /// Begins to take part, from what its store held: as a voter, or as one that may become one. Does nothing at a node
+    /// that only watches, twice, or with another voter's ballot: a voter that has forgotten its own votes may vote
+    /// twice.
     pub fn start_voting(&mut self, now: Instant, voter_state: VoterState) {
         self.enter(now);
         let is_own = voter_state.ballot.as_ref().is_none_or(|ballot| ballot.is_of(self.me));
         if self.rules.is_watched() || self.voter.is_some() || !is_own {
             return;
         }
+
         self.voter = Some(Voter::new(self.me, self.now, voter_state, &self.rules));
         self.bring_into_effect();
         self.await_turn(self.vacancy);
@@ -304,12 +307,14 @@ impl Election {
         if let Message::Change { round, progress, .. } = message {
             return self.note_change(round, progress, context.version.number);
         }
+
         if self.voter.is_none() || from == self.me {
             return Err(Rejected::NoVoter);
         }
         if self.hears_which_term(from, &message) {
             return Ok(());
         }
+
         let Some(place) = self.check_context(from, &context, &message)? else { return Ok(()) };
         if let Some(candidate) = &mut self.candidate {
             candidate.hear(place);
@@ -320,6 +325,7 @@ impl Election {
         if self.voter.as_ref().is_some_and(|voter| !voter.believes(self.now, message.term())) {
             self.beyond = Some((message.term(), self.now));
         }
+
         match message {
             Message::LeaderCheck { term, round } => self.answer_leader_check(from, term, round),
             Message::PreVote { term, round } => self.answer_pre_vote(from, term, round),
@@ -382,6 +388,7 @@ impl Election {
         if outcome == SaveOutcome::Failed {
             self.counts.saves_failed += 1;
         }
+
         self.bring_into_effect();
         match self.purpose.take() {
             Some(Purpose::Vote(candidate, round)) => self.grant_vote(candidate, round),
@@ -389,6 +396,7 @@ impl Election {
             Some(Purpose::Voters(teller)) => teller.into_iter().for_each(|teller| self.say_what_is_held(teller)),
             None => {}
         }
+
         // After a failure the next beat tries again.
         if outcome == SaveOutcome::Done {
             self.run_transition();
@@ -420,7 +428,7 @@ impl Election {
         self.withdraw();
     }
 
-    /// Whether nobody is waiting for this node to give leadership up.
+    /// Whether this node may stop: it holds no leadership that it has yet to give up.
     #[must_use]
     pub fn may_go(&self) -> bool {
         self.leading.is_none()
@@ -450,6 +458,7 @@ impl Election {
         let heard = self.heard.map(|heard| heard.until);
         let resignation = self.resignation_deadline();
         let ahead = self.ahead.map(|ahead| ahead.ask_at);
+
         [
             leading,
             candidate.flatten(),
@@ -544,7 +553,7 @@ impl Election {
         self.rules.voters().iter().filter(counts).count()
     }
 
-    /// How often what happened.
+    /// What happened here, counted since this election was made.
     #[must_use]
     pub fn counts(&self) -> ElectionCounts {
         self.counts

@@ -1,4 +1,4 @@
-//! What voters write to each other: one message a datagram, each with the same four fields.
+//! What voters write to each other: one message a datagram, each under the four fields of its [`Context`].
 //!
 //! Messages name an election by the hash of its name, its rules (lease, drift) and its voters by others, so that voters
 //! under different ones never elect together by mistake.
@@ -90,8 +90,8 @@ pub enum Message {
         /// stand as far apart.
         turn: Duration,
     },
-    /// Yes. To a vote or a heartbeat it is a promise too: to help nobody else to lead for the time of a lease and the
-    /// drift of two clocks.
+    /// Yes. To a vote or a heartbeat it is a promise too: to help no other voter to lead for the time of a lease and
+    /// the drift of two clocks.
     Granted {
         /// What was asked.
         asked: Question,
@@ -114,7 +114,7 @@ pub enum Message {
     /// The sender does not act as leader of this term, and never will again: promises to it are void. Repeated until
     /// it is confirmed.
     Resign {
-        /// The term.
+        /// The term that is over.
         term: Term,
     },
     /// The leader of this term asks the receiver to be elected in its place.
@@ -122,7 +122,7 @@ pub enum Message {
         /// The leader's term.
         term: Term,
     },
-    /// The sender, who would be elected, asks the leader of this term to hand over.
+    /// The sender, which would be elected, asks the leader of this term to hand over.
     AskHandOver {
         /// The leader's term.
         term: Term,
@@ -187,7 +187,7 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// All of them.
+    /// All of them, each at the place of its number on the wire.
     pub const ALL: [Progress; 7] = [
         Progress::Done,
         Progress::UnderWay,
@@ -250,7 +250,7 @@ pub struct Context {
     pub rules: u64,
     /// The hash of the sender's configuration of voters.
     pub voters: u64,
-    /// Where that stands in the order of all.
+    /// Where that configuration stands in the order of all.
     pub version: Version,
 }
 

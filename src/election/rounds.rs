@@ -8,7 +8,7 @@ use crate::time::Instant;
 /// Rounds remembered; at three heartbeats a lease or more, older ones are worth nothing.
 const ROUNDS_MAX: usize = 64;
 
-/// When each round of questions was sent.
+/// The latest rounds of questions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Rounds {
     next: Round,
@@ -16,7 +16,7 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// Rounds that begin at a number.
+    /// No rounds yet; the first will have this number.
     pub(super) fn starting_at(next: Round) -> Self {
         Rounds { next, sent: Vec::new() }
     }

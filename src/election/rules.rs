@@ -17,7 +17,7 @@ const TURNS_IN_LEASE: u32 = 16;
 /// The shortest turn of all.
 const TURN_MIN: Duration = Duration::from_millis(4);
 
-/// An election's configuration, checked, with what follows from it.
+/// What one voter goes by in one election. Lease and drift are the same at all voters that elect together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     name: Arc<str>,
@@ -51,7 +51,7 @@ impl Rules {
         }
     }
 
-    /// The election's name.
+    /// The election's name, 1 to 64 bytes.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
@@ -63,7 +63,7 @@ impl Rules {
         Rules { voters, ..self.clone() }
     }
 
-    /// Who votes.
+    /// The configuration of voters in effect.
     #[must_use]
     pub fn electorate(&self) -> &Voters {
         &self.voters
@@ -93,13 +93,13 @@ impl Rules {
         self.stands
     }
 
-    /// Its priority among candidates, where nobody sets another.
+    /// Its priority among candidates, where the application sets no other.
     #[must_use]
     pub fn priority(&self) -> u8 {
         self.priority
     }
 
-    /// Whether this node only wants to know who leads, and does not know who votes.
+    /// Whether this node only wants to know the leader, and does not know the voters.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.voters.is_empty()

@@ -1,4 +1,4 @@
-//! What a voter must not forget, and the promise that whoever keeps it for the voter makes.
+//! What a voter must not forget, and what a store that keeps it for the voter has to promise.
 //!
 //! A vote that is forgotten may be given twice, and two leaders in one term are what an election exists to rule out. So
 //! a vote is durable before it is told, and where it cannot be, the voter must act as one that may have voted for
@@ -21,26 +21,26 @@ pub use disk::DiskStore;
 #[cfg(feature = "files")]
 pub use file::FileStore;
 
-/// What a voter must not forget: the highest term it voted in, for whom, the longest promise it may still be bound by, who
-/// votes, and who it is itself.
+/// What a voter must not forget: the highest term it voted in, for whom, the longest promise it may still be bound by,
+/// the voters, and its own id.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ballot {
     /// The highest term it knows: it votes in no lower one.
     pub term: Term,
-    /// Whom it voted for in that term.
+    /// The candidate it voted for in that term.
     pub vote: Option<NodeId>,
     /// The longest time for which it may have promised a leader to vote for no other.
     pub promise: Duration,
     /// The latest configuration of voters that it knows. None before its first vote, which it gives under the one that it
     /// was started with.
     pub voters: Option<Voters>,
-    /// Whose ballot it is. None in one that a release before wrote, until its voter has started once more.
+    /// The voter that it belongs to. None in one that a release before wrote, until its voter has started once more.
     pub owner: Option<NodeId>,
 }
 
 /// Keeps ballots, one for each election.
 ///
-/// A voter tells nobody of a vote before [`TermStore::save`] has returned `Ok` for it, and after an error it does not
+/// A voter tells no other of a vote before [`TermStore::save`] has returned `Ok` for it, and after an error it does not
 /// vote. Whether the new ballot was saved is unknown then; the old or the new one is there, whole.
 pub trait TermStore: Send {
     /// What was saved last; None if nothing ever was (a new voter, or one whose disk was replaced).
@@ -63,10 +63,10 @@ pub trait TermStore: Send {
 ///
 /// A voter with this store does not know what it has voted before it was started. It starts its term at the Unix
 /// millisecond of its start, votes in no term beyond its own clock, so that the clock of its next start is above them
-/// all, and waits one promise before it votes, so that whoever it has promised its vote has had the time. That holds
-/// only while clocks do not step back: after a step back it may vote a second time in one term, and then there may be
-/// two leaders in a term (E1), two votes of one voter (E2), and a fencing token that does not rise (E3). `FileStore`
-/// needs no such clause.
+/// all, and waits one promise before it votes, so that the promises it may have made before its start are over. That
+/// holds only while clocks do not step back: after a step back it may vote a second time in one term, and then there
+/// may be two leaders in a term (E1), two votes of one voter (E2), and a fencing token that does not rise (E3).
+/// `FileStore` needs no such clause.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryStore;
 
@@ -157,6 +157,7 @@ impl Ballot {
             return None;
         }
         let (vote, rest) = take_id(holds & 1 != 0, rest)?;
+
         let (seconds, rest) = rest.split_first_chunk()?;
         let (nanos, rest) = rest.split_first_chunk()?;
         let nanos = u32::from_le_bytes(*nanos);
@@ -164,6 +165,7 @@ impl Ballot {
             return None;
         }
         let promise = Duration::new(u64::from_le_bytes(*seconds), nanos);
+
         let (voters, rest) = if holds & 2 == 0 {
             (None, rest)
         } else {
@@ -171,6 +173,7 @@ impl Ballot {
             let (voters, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
             (Some(Voters::from_bytes(voters)?), rest)
         };
+
         let (owner, rest) = take_id(holds & 4 != 0, rest)?;
         Some((Ballot { term: Term(u64::from_le_bytes(*term)), vote, promise, voters, owner }, rest))
     }

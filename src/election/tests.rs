@@ -1,4 +1,4 @@
-//! What voters in memory come to: who is elected when, and how leadership ends.
+//! What voters in memory come to: which is elected when, and how leadership ends.
 
 mod changing;
 mod leaping;
@@ -173,7 +173,7 @@ fn asking_a_second_successor_gives_the_leader_no_more_time() {
     net.run_until(at(2_000));
     assert_eq!(net.leader().0, 0);
     let successor = net.id(1);
-    // The third votes for nobody and follows the leader on; the successor is elected by the leader's own vote, and the
+    // The third gives no vote and follows the leader on; the successor is elected by the leader's own vote, and the
     // leader does not hear of that.
     net.cut(1, 2);
     net.call(0, |election, now| assert!(election.resign(now, Some(successor))));
@@ -246,7 +246,7 @@ impl Net {
         }
     }
 
-    /// How often somebody began to lead since then.
+    /// The nodes that began to lead since then, once for each time.
     fn terms_led(&self, since: Instant) -> Vec<usize> {
         let led = |(at, node, change): &(Instant, usize, Change)| match change {
             Change::Led { id, .. } if *at >= since && *id == self.id(*node) => Some(*node),
@@ -265,7 +265,7 @@ fn who_stands_no_more_hands_over_to_one_that_does() {
     net.stands(0, None);
     net.run(50);
     assert_eq!((net.leader().0, net.led(2)), (2, Some(Trigger::HandedOver)));
-    // With nobody to take it, it is given up, and whoever stands first has it.
+    // As no candidate can take it, it is given up, and the first that stands has it.
     net.stands(2, None);
     net.run(5_000);
     assert_eq!(net.leaders(), []);
@@ -289,7 +289,7 @@ fn a_successor_that_does_not_stand_says_so_and_the_next_is_asked() {
     net.call(0, |election, now| assert!(election.resign(now, Some(asked))));
     net.run(50);
     assert_eq!((net.leader().0, net.led(2)), (2, Some(Trigger::HandedOver)));
-    // Nobody else stands: leadership is given up at once, and its holder may have it again a lease later.
+    // No other stands: leadership is given up at once, and its holder may have it again a lease later.
     net.stands(0, None);
     let (mut asked, since) = (net.id(0), net.now);
     net.call(2, |election, now| assert!(election.resign(now, Some(asked))));

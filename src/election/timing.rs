@@ -1,8 +1,8 @@
 //! How far apart candidates stand: as long as an attempt takes on this network and these disks.
 //!
-//! A turn that is shorter than an attempt ranks nobody: the second stands before it hears of the first. The leader knows
-//! how long a quorum takes to answer and says so with its heartbeats, so that all voters take the same turn when it is
-//! gone.
+//! A turn that is shorter than an attempt keeps no candidates apart: the second stands before it hears of the first.
+//! The leader knows how long a quorum takes to answer and says so with its heartbeats, so that all voters take the same
+//! turn when it is gone.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Timing {
         rules.turn((self.answer + self.save) * 2)
     }
 
-    /// How long a turn is.
+    /// How long a turn is: as the last leader told, within the bounds of [`Rules::turn`].
     pub(super) fn turn(&self, rules: &Rules) -> Duration {
         rules.turn(self.told)
     }

@@ -1,9 +1,9 @@
 //! What a leader does about the voters: makes the configuration its own, has both lists agree, and lets the second stand.
 //!
 //! A step is taken only once more than half of each list of the configuration before it have saved that one, in a store
-//! that outlives their process, as this leader's own: from then on nobody is elected under any earlier one. Whoever is to
-//! come saves the joint configuration, and follows, before it takes effect, so that the leader does not lose its leadership to
-//! the change.
+//! that outlives their process, as this leader's own: from then on no leader is elected under any earlier one. The
+//! newcomers save the joint configuration, and follow, before it takes effect, so that the leader does not lose its
+//! leadership to the change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +15,20 @@ use crate::sabotage;
 use crate::time::Instant;
 use crate::voters::{Version, Voters};
 
-/// For how many leases those whose word a change needs may take to give it, unless it is forced.
+/// How many leases the voters that a change needs may take to save and follow, unless it is forced.
 pub(super) const OFFER_LEASES: u32 = 4;
 
 /// What a leader does next about the voters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing but telling those who have yet to save.
+    /// Nothing but telling the nodes that have yet to save.
     Wait,
     /// Saves this configuration, which is in effect then.
     Save(Voters),
-    /// Tells those who are to come of this one, which is not in effect yet.
+    /// Tells the newcomers of this one, which is not in effect yet.
     Offer(Voters),
-    /// Hands over to somebody who stays, if one of them stands; saves this configuration if that has not helped for long.
+    /// Hands over to a voter that stays, if one of them stands; saves this configuration if that has not helped for
+    /// long.
     HandOver(Voters),
     /// Gives leadership up: the voters are agreed, and this leader is none of them.
     Leave,
@@ -37,13 +38,13 @@ pub(super) enum Step {
     GiveUp(Progress),
 }
 
-/// A change that somebody asked for.
+/// A change that a node asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Wanted {
     pub(super) list: Vec<Arc<str>>,
     is_forced: bool,
     since: Instant,
-    /// Until when somebody must have asked for it again.
+    /// Until when it must have been asked for again.
     pub(super) until: Instant,
 }
 
@@ -55,7 +56,7 @@ struct Failure {
     until: Instant,
 }
 
-/// What somebody was last known to hold.
+/// What a node was last known to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Holder {
     id: NodeId,
@@ -70,23 +71,24 @@ struct Holder {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Transition {
     pub(super) wanted: Option<Wanted>,
-    /// The joint configuration that those who are to come were told of.
+    /// The joint configuration that the newcomers were told of.
     offer: Option<Voters>,
     /// Since when, and until when they may take to follow.
     offered_at: Instant,
     offer_until: Instant,
     /// Ascending by id.
     holders: Vec<Holder>,
-    /// Who else is told what is in effect, because it was told or held something else, and until when.
+    /// Nodes that are told what is in effect besides the voters, because they were told or held something else, and
+    /// until when.
     others: Vec<(NodeId, Instant)>,
-    /// Whether somebody holds a configuration later than the one in effect.
+    /// Whether a node names a configuration of an earlier term that is later than the one in effect.
     is_contested: bool,
-    /// Why the last change came to nothing, until somebody asks.
+    /// Why the last change came to nothing: told for a while to the nodes that ask.
     failed: Option<Failure>,
 }
 
 impl Transition {
-    /// Somebody's message names a configuration.
+    /// A node's message names a configuration.
     pub(super) fn note_named(&mut self, id: NodeId, version: Version, in_effect: Version, term: Term) {
         let holder = self.holder(id);
         // A voter that forgets starts again at the first.
@@ -96,10 +98,10 @@ impl Transition {
         self.is_contested |= version > in_effect && version.term < term;
     }
 
-    /// Somebody says that it has saved the configuration that its message names.
+    /// A node says that it has saved the configuration that its message names.
     pub(super) fn note_saved(&mut self, id: NodeId, version: Version, is_durable: bool) {
         let holder = self.holder(id);
-        // Who asks which voters there are says it of itself, too, without a word of its store.
+        // The question which voters there are is the same message, without a word of its sender's store.
         holder.is_durable = is_durable || holder.is_durable && holder.saved == Some(version);
         (holder.names, holder.saved) = (version, Some(version));
     }
@@ -118,7 +120,7 @@ impl Transition {
         self.holders.get(place)
     }
 
-    /// Whether somebody has saved a configuration or a later one; for good, if that is asked.
+    /// Whether a node has saved a configuration or a later one; `for_good`: in a store that outlives its process.
     fn has_saved(&self, id: NodeId, version: Version, for_good: bool) -> bool {
         self.find(id).is_some_and(|holder| holder.saved >= Some(version) && (holder.is_durable || !for_good))
     }
@@ -132,7 +134,7 @@ impl Transition {
         voters.agree(has_saved)
     }
 
-    /// Whether there is anything to do but to tell who is behind.
+    /// Whether there is anything to do but to tell the nodes that are behind.
     fn is_under_way(&self, voters: &Voters) -> bool {
         self.wanted.is_some() || self.offer.is_some() || self.is_contested || voters.is_joint()
     }
@@ -144,7 +146,7 @@ impl Transition {
 
     /// What is to be done next, in this term, with these voters in effect and saved here.
     ///
-    /// `promised` is when each was asked what it last promised to.
+    /// `promised` is when each node was sent the question that it last promised in answer to.
     pub(super) fn step(
         &self,
         (now, lease, term): (Instant, Duration, Term),
@@ -156,14 +158,19 @@ impl Transition {
         if !self.is_under_way(voters) && voters.place_of(me).is_some() {
             return Step::Wait;
         }
+
+        // docs/elections.md, "Why it is safe", 4: the present one is saved with this leader's term before any other.
         if version.term != term {
             return Step::Save(voters.at(Version { term, ..version }));
         }
+
         if !self.is_agreed(voters) && !sabotage::is_off("agreed_before_the_next") {
             let Some(wanted) = self.wanted.as_ref().filter(|_| !voters.is_joint()) else { return Step::Wait };
             let is_late = !wanted.is_forced && now.since(wanted.since) > lease * OFFER_LEASES;
             return self.lacking(voters, |_| version, is_late);
         }
+
+        // "Why it is safe", 5: from one list to that and another, or from two lists to one of them.
         let used = self.offer.as_ref().map_or(version, Voters::version);
         let next = Version { term, number: used.number.saturating_add(1) };
         if voters.is_joint() {
@@ -174,19 +181,21 @@ impl Transition {
             let following = voters.following(next);
             return if stays { Step::Save(following) } else { Step::HandOver(following) };
         }
+
         if voters.place_of(me).is_none() {
             return Step::Leave;
         }
+
         match (&self.wanted, &self.offer) {
             (None, None) => Step::Wait,
-            // It comes to nothing: those who were told of it are outbid.
+            // It comes to nothing: the nodes that were told of it are outbid.
             (None, Some(_)) => Step::Save(voters.at(next)),
             (Some(wanted), None) if voters.is_just(&wanted.list) => Step::Done,
             (Some(wanted), None) => Step::Offer(voters.joint(next, &wanted.list)),
             (Some(wanted), Some(offer)) => {
-                // Whoever votes already will save it as it saved this one; whoever is to come has saved it.
+                // A present voter will save it as it saved this one; a newcomer must have saved it.
                 let awaited = |id: NodeId| if voters.place_of(id).is_some() { version } else { offer.version() };
-                // Whoever followed before it may be gone by now, or since.
+                // A node that followed before the offer, or a lease ago, may be gone by now.
                 let is_fresh = |asked: Instant| asked >= self.offered_at && asked + lease > now;
                 let is_ready = |place: usize| {
                     let Some((id, _)) = offer.all().get(place) else { return false };
@@ -213,13 +222,13 @@ impl Transition {
         if is_late { Step::GiveUp(Progress::TooFewLive) } else { Step::Wait }
     }
 
-    /// Somebody asks for a list.
+    /// A node asks for a list; if a change is wanted already, its time runs on.
     pub(super) fn want(&mut self, now: Instant, list: Vec<Arc<str>>, is_forced: bool, until: Instant) {
         let since = self.wanted.as_ref().map_or(now, |wanted| wanted.since);
         self.wanted = Some(Wanted { list, is_forced, since, until });
     }
 
-    /// The list that is wanted is not any more; why is told until then.
+    /// The change that is wanted comes to nothing; `why` is told until then.
     pub(super) fn give_up(&mut self, why: Progress, until: Instant) {
         let digest = |wanted: Wanted| Voters::first(&wanted.list).digest();
         self.failed = self.wanted.take().map(digest).map(|digest| Failure { digest, why, until });
@@ -231,12 +240,12 @@ impl Transition {
         Some(failed.why)
     }
 
-    /// The configuration that those who are to come are told of, and how long they may take to follow.
+    /// Notes the configuration that the newcomers are told of, and until when they may take to follow.
     pub(super) fn offer(&mut self, offer: Voters, now: Instant, until: Instant) {
         (self.offer, self.offered_at, self.offer_until) = (Some(offer), now, until);
     }
 
-    /// Another configuration is in effect: whoever has no part in it any more is told of it until then.
+    /// Another configuration is in effect: the nodes that have no part in it any more are told of it until then.
     pub(super) fn took_effect(&mut self, before: &Voters, after: &Voters, until: Instant) {
         let offered = self.offer.take();
         let told = before.all().iter().chain(offered.iter().flat_map(|offer| offer.all()));
@@ -247,13 +256,13 @@ impl Transition {
         self.is_contested = false;
     }
 
-    /// Who is to be written to besides the voters: those that are to come.
+    /// The nodes that are to become voters: the leader writes to them too.
     pub(super) fn newcomers(&self, voters: &Voters) -> Vec<NodeId> {
         let all = self.offer.iter().flat_map(|offer| offer.all());
         all.map(|(id, _)| *id).filter(|id| voters.place_of(*id).is_none()).collect()
     }
 
-    /// Whom to tell what to save.
+    /// Which nodes to tell of which configuration.
     pub(super) fn tells(&mut self, now: Instant, voters: &Voters, me: NodeId) -> Vec<(NodeId, Voters)> {
         let version = voters.version();
         self.others.retain(|(_, until)| *until > now);
@@ -263,12 +272,14 @@ impl Transition {
             Some(holder) => holder.names < version,
             None => is_asked,
         };
+
         let present = voters.all().iter().map(|(id, _)| *id).filter(|id| *id != me && lacks(*id, version));
         let others = self
             .others
             .iter()
             .map(|(id, _)| *id)
             .filter(|id| self.find(*id).is_none_or(|holder| holder.names < version));
+
         let mut tells: Vec<(NodeId, Voters)> = present.chain(others).map(|id| (id, voters.clone())).collect();
         if let Some(offer) = &self.offer {
             let new = self.newcomers(voters).into_iter().filter(|id| lacks(*id, offer.version()));
@@ -361,7 +372,7 @@ mod tests {
     #[test]
     fn a_change_that_cannot_be_made_is_given_up() {
         let stamped = one("abc", 1);
-        // Nobody but the leader saves anything, or nobody for good, or nobody follows who was to come.
+        // No node but the leader saves anything, or none for good, or no newcomer follows.
         let change = wants("abd");
         assert_eq!(step(&change, 2_000, &stamped, "bc"), Step::Wait);
         assert_eq!(step(&change, 2_001, &stamped, "bc"), Step::GiveUp(Progress::TooFewLive));
@@ -391,7 +402,7 @@ mod tests {
         assert_eq!(step(&found, 0, &joint, "bc"), Step::Save(two("abc", "ab", 2)), "its own first");
         saved(&mut found, "ab", 2, true);
         assert_eq!(step(&found, 0, &two("abc", "ab", 2), "bc"), Step::Save(one("ab", 3)));
-        // Somebody holds a later one than this leader, of an earlier term.
+        // A node holds a later one than this leader, of an earlier term.
         let mut found = Transition::default();
         let known = Voters::first(["a", "b", "c"]).numbered(1);
         found.note_named(id('b'), earlier(2), known.version(), TERM);

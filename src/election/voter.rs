@@ -35,7 +35,7 @@ pub struct VoterState {
     pub unix_ms: u64,
 }
 
-/// A promise to help nobody else to lead.
+/// A promise to help no other voter to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Promise {
     to: NodeId,
@@ -49,10 +49,10 @@ pub(super) struct Voter {
     ballot: Ballot,
     /// Whether the store holds the ballot as it stands.
     is_saved: bool,
-    /// Whether whom it voted for has said that it leads nobody in that term.
+    /// Whether the candidate it voted for has said that it does not lead in that term.
     is_void: bool,
-    /// Whether it has neither voted nor followed anybody since a start at which it knew of no vote: its term is then the
-    /// one that its clock began with, and no leader's.
+    /// Whether it has neither voted nor followed a leader since a start at which it knew of no vote: its term is then
+    /// the one that its clock began with, and no leader's.
     is_new: bool,
     /// The highest term it followed a leader in.
     followed: Term,
@@ -84,8 +84,11 @@ impl Voter {
         let is_saved = voter_state.ballot.is_some();
         let held = voter_state.ballot.as_ref().and_then(|ballot| ballot.voters.clone());
         let ballot = Ballot::opening(voter_state.ballot, me, voter_state.unix_ms, rules.promise());
+
+        // docs/elections.md, E4: promises are not saved, so it waits for the longest that it may have made.
         let wait = if sabotage::is_off("waits_after_start") { Duration::ZERO } else { ballot.promise };
         let is_new = ballot.vote.is_none();
+
         Voter {
             ballot: Ballot { promise: rules.promise(), ..ballot },
             is_saved,
@@ -104,8 +107,9 @@ impl Voter {
         }
     }
 
-    /// Its wall clock was set, and says this now. One that was wrong when the voter started, and that has neither voted nor
-    /// followed anybody since, is taken for a start at the right one: in terms up to there it may have voted before.
+    /// Its wall clock was set, and says this now. One that was wrong when the voter started, and that has neither voted
+    /// nor followed a leader since, is taken for a start at the right one: in terms up to there it may have voted
+    /// before.
     pub(super) fn set_clock(&mut self, now: Instant, unix_ms: u64) {
         (self.unix_ms, self.read_at) = (unix_ms, now);
         let opening = Ballot::first_term(unix_ms);
@@ -120,7 +124,7 @@ impl Voter {
         self.ballot.term
     }
 
-    /// Whom it voted for in its term.
+    /// The candidate it voted for in its term.
     pub(super) fn vote(&self) -> Option<NodeId> {
         self.ballot.vote
     }
@@ -129,7 +133,7 @@ impl Voter {
         self.saving.is_some()
     }
 
-    /// How long promises still bind it, but for those to the leader of `exempt`, who wants to be relieved.
+    /// How long promises still bind it, but for those to the leader of `exempt`, which wants to be relieved.
     pub(super) fn bound(&self, now: Instant, exempt: Option<Term>) -> Duration {
         if sabotage::is_off("promise") {
             return Duration::ZERO;
@@ -139,7 +143,7 @@ impl Voter {
         until.since(now)
     }
 
-    /// Whether it would vote for somebody in a term.
+    /// Whether it would vote for a candidate in a term.
     ///
     /// # Errors
     /// Why it would not.
@@ -155,6 +159,7 @@ impl Voter {
         if !(term > self.ballot.term || is_repeated || is_double) || !self.believes(now, term) {
             return Err(No { wait: Duration::ZERO });
         }
+
         if self.is_saving() {
             return Err(No { wait: rules.turn(Duration::ZERO) });
         }
@@ -205,7 +210,7 @@ impl Voter {
         self.ballot = ballot;
     }
 
-    /// Whether whom it voted for has said that it leads nobody in that term.
+    /// Whether the candidate it voted for has said that it does not lead in that term.
     pub(super) fn is_void(&self) -> bool {
         self.is_void
     }
@@ -216,8 +221,8 @@ impl Voter {
     }
 
     /// Whether it may promise itself to the leader of a term: not below one it followed, and not below one in which the
-    /// candidate it voted for may lead. One that is new may have forgotten a vote, and waits until nobody counts on it any
-    /// more.
+    /// candidate it voted for may lead. One that is new may have forgotten a vote, and waits until no candidate counts
+    /// on it any more.
     ///
     /// # Errors
     /// How long it waits; zero if it never may.
@@ -261,8 +266,8 @@ impl Voter {
         Some(now.since(began))
     }
 
-    /// Takes a later configuration of voters over, to be saved. Whoever made it led in its term, so this voter is in that
-    /// one at least. One that is later still stays: its save has failed, and nobody knows whether the store holds it.
+    /// Takes a later configuration of voters over, to be saved. The leader that made it led in its term, so this voter
+    /// is in that one at least. One that is later still stays: its save has failed, and the store may hold it.
     pub(super) fn configure(&mut self, voters: Voters) {
         let term = voters.version().term;
         if term > self.ballot.term {
@@ -291,8 +296,9 @@ impl Voter {
         self.held().map(Voters::version)
     }
 
-    /// The term in which it says what it holds: the highest that it voted in or followed a leader of. A vote that is void
-    /// elects nobody. One that is new knows of none before it has waited for whoever counts on what it may have forgotten.
+    /// The term in which it says what it holds: the highest that it voted in or followed a leader of. A vote that is
+    /// void elects no leader. A voter that is new knows of no term before it has waited until no candidate counts on
+    /// what it may have forgotten.
     pub(super) fn spoken_term(&self, now: Instant) -> Option<Term> {
         match (self.is_new, self.is_void) {
             (false, false) => Some(self.ballot.term),
@@ -306,7 +312,7 @@ impl Voter {
         self.is_durable
     }
 
-    /// Promises to help nobody else until then.
+    /// Promises to help no other voter until then.
     pub(super) fn promise(&mut self, now: Instant, to: NodeId, term: Term, until: Instant) {
         self.promises.retain(|promise| promise.until > now && (promise.to, promise.term) != (to, term));
         if self.promises.len() >= PROMISES_MAX {
@@ -316,7 +322,7 @@ impl Voter {
         self.promises.push(Promise { to, term, until });
     }
 
-    /// Whoever was promised to wants it no more.
+    /// The candidate or leader that was promised something wants it no more.
     pub(super) fn free(&mut self, from: NodeId, term: Term) {
         self.promises.retain(|promise| (promise.to, promise.term) != (from, term));
         self.is_void |= (self.ballot.term, self.ballot.vote) == (term, Some(from));

@@ -1,8 +1,9 @@
-//! Who is a candidate, and which goes before which: by priority first, then by their ids; who led last stands last.
+//! Which voters are candidates, and in which order they stand: by priority first, then by id; the last leader stands
+//! last.
 //!
-//! A voter stands only while its application wants to lead; otherwise it votes and follows, and hands over what it leads.
-//! What others say of themselves is a hint from their records, late by gossip's time: it orders those who stand, and
-//! decides nothing.
+//! A voter stands only while its application wants to lead; otherwise it votes and follows, and hands over what it
+//! leads. What others say of themselves is a hint from their records, late by gossip's time: it orders the candidates,
+//! and decides nothing.
 
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ const SETTLED_LEASES: u32 = 2;
 const DOUBLINGS_MAX: u32 = 6;
 
 impl Election {
-    /// Says whether this voter is a candidate from now on, and with which priority. One that is none votes and follows. If
-    /// it leads, it hands over; if nobody can take leadership, it is given up.
+    /// Says whether this voter is a candidate from now on, and with which priority. One that is none votes and follows.
+    /// If it leads, it hands over; if no candidate can take leadership, it is given up.
     pub fn set_candidacy(&mut self, now: Instant, candidacy: Option<u8>) {
         self.enter(now);
         if self.candidacy == candidacy {
@@ -78,6 +79,7 @@ impl Election {
         if sabotage::is_off("withdraws") {
             return;
         }
+
         let relieves = self.candidate.as_ref().and_then(Candidate::relieves);
         if self.leading.is_none() {
             self.drop_candidacy();
@@ -85,6 +87,8 @@ impl Election {
         if let Some((predecessor, term)) = relieves {
             self.decline(predecessor, term, Duration::ZERO);
         }
+
+        // docs/elections.md, E10: it leads on only until a successor is elected, for a lease at most.
         match &self.leading {
             // It has not begun to act, so there is nothing to go on with meanwhile.
             Some(leading) if !leading.is_told => self.sit_out(),
@@ -101,7 +105,7 @@ impl Election {
         self.send(leader, Message::Refused { asked, term, round: Round(0), wait });
     }
 
-    /// How many candidates that are believed to live stand before this one; who led last stands last.
+    /// How many candidates that are believed to live stand before this one; the last leader stands last.
     pub(super) fn rank(&self) -> u32 {
         let Some(me) = self.place else { return 0 };
         let last = self.heard.map(|heard| heard.id).or(self.last);
@@ -146,7 +150,7 @@ impl Election {
         leader.is_some_and(|leader| self.candidacy > Some(leader))
     }
 
-    /// Whoever led does so no more.
+    /// The leader that this voter followed, or was itself, leads no more.
     pub(super) fn note_vacancy(&mut self, who: NodeId, reason: LossReason) {
         self.last = Some(who);
         self.vacancy = if reason == LossReason::Resigned { Trigger::Resigned } else { Trigger::LeaseRanOut };

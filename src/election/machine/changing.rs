@@ -14,8 +14,8 @@ use crate::voters::{VOTERS_BYTES_MAX, Version, Voters};
 
 use super::{Election, Purpose};
 
-/// How many leases a leader goes on with a change that nobody asks for any more, and a node goes on asking where nobody
-/// answers.
+/// How many leases a leader goes on with a change that no node asks for any more, and a node goes on asking where no
+/// leader answers.
 const PATIENCE_LEASES: u32 = 20;
 /// For how many leases a leader says why a change came to nothing.
 const FAILED_LEASES: u32 = 2;
@@ -30,7 +30,7 @@ pub(super) struct ChangeRequest {
     list: Voters,
     is_forced: bool,
     ask_at: Instant,
-    /// When it gives up, if nobody answers.
+    /// When it gives up, if no leader answers.
     until: Instant,
 }
 
@@ -116,7 +116,7 @@ impl Election {
         self.request = None;
     }
 
-    /// Whoever leads, as far as is known: this node, the leader that it follows, or one by hearsay.
+    /// The leader, as far as it is known: this node, the leader that it follows, or one by hearsay.
     fn leading(&self) -> Option<(NodeId, Term)> {
         self.known.as_ref().map(|known| (known.id, known.term))
     }
@@ -129,11 +129,13 @@ impl Election {
         if request.ask_at > self.now {
             return;
         }
+
         let (round, is_forced, list) = (request.round, request.is_forced, request.list.clone());
         let again = self.now + self.rules.heartbeat();
         if let Some(request) = &mut self.request {
             request.ask_at = again;
         }
+
         match self.leading() {
             Some((id, term)) if id == self.me => {
                 let progress = self.hear_request_of_change(term, is_forced, &list);
@@ -186,7 +188,7 @@ impl Election {
         self.end_request(outcome);
     }
 
-    /// Somebody asks this leader for other voters.
+    /// A node asks this leader for other voters.
     pub(super) fn answer_request(
         &mut self,
         from: NodeId,
@@ -206,15 +208,18 @@ impl Election {
         let leading = self.leading.as_mut().filter(|leading| leading.term == term && leading.is_told)?;
         let (number, transition) = (voters.version().number, &mut leading.transition);
         let is_new = asked.version() == ANY;
+
         if let Some(why) = transition.failed(self.now, asked).filter(|_| !is_new) {
             return Some(why);
         }
         if voters.joint(voters.version(), &list).name_bytes() > VOTERS_BYTES_MAX {
             return Some(Progress::TooLong);
         }
+
         let is_as_asked = [ANY.number, number].contains(&asked.version().number);
         let is_it = |wanted: &Wanted| Voters::first(&wanted.list).digest() == asked.digest();
         let is_followed_by_it = voters.is_joint() && voters.following(voters.version()).is_just(&list);
+
         if voters.is_just(&list) {
             let is_agreed = is_as_asked && !transition.is_busy(&voters);
             if is_agreed || transition.is_agreed(&voters) {
@@ -233,12 +238,13 @@ impl Election {
                 return Some(Progress::Overtaken);
             }
         }
+
         transition.want(self.now, list, is_forced, until);
         self.run_transition();
         Some(Progress::UnderWay)
     }
 
-    /// Goes on with the change of voters, and tells who is behind.
+    /// Takes the next step of a change of voters, if this leader may take one now.
     pub(super) fn run_transition(&mut self) {
         let lease = self.rules.lease();
         let (Some(leading), Some(voter)) = (&mut self.leading, &self.voter) else { return };
@@ -246,14 +252,19 @@ impl Election {
         if transition.wanted.as_ref().is_some_and(|wanted| wanted.until <= self.now) {
             transition.wanted = None;
         }
+
         if let Some(version) = voter.holds().filter(|_| voter.spoken_term(self.now) <= Some(leading.term)) {
             transition.note_saved(self.me, version, voter.is_durable());
         }
-        // Whoever is to have leadership next goes on with it. In a later term than its own this leader has voted for another.
+
+        // A leader that hands over leaves the change to its successor. One that is in a later term than its own has
+        // voted for another.
         let is_in_term = voter.spoken_term(self.now) <= Some(leading.term) || sabotage::is_off("holders_in_term");
         if voter.is_saving() || !leading.is_told || leading.handing_over.is_some() || !is_in_term {
             return;
         }
+
+        // docs/elections.md, "Why it is safe", 4 and 5: `step` decides, and what it decides is done here.
         let step = leading
             .transition
             .step((self.now, lease, leading.term), self.rules.electorate(), self.me, |id| leading.promised(id));
@@ -267,13 +278,13 @@ impl Election {
             }
             Step::Offer(offer) => {
                 transition.offer(offer, self.now, self.now + lease * OFFER_LEASES);
-                // So that those who are to come follow at once.
+                // So that the newcomers follow at once.
                 leading.beat_at = self.now;
             }
             Step::Save(voters) => self.configure(voters),
             Step::HandOver(following) => {
-                // Of who has just become a voter it may not be known yet that it stands; and whoever stands may be elected by
-                // nobody. Then this leader ends the change itself, and goes.
+                // It may not be known yet that a new voter stands, and one that stands may not be elected. After a
+                // while this leader ends the change itself, and goes.
                 if self.now.since(self.changed_at) > lease * OFFER_LEASES {
                     self.configure(following);
                 } else {
@@ -292,7 +303,7 @@ impl Election {
         }
     }
 
-    /// Tells whoever is behind which voters there are.
+    /// Tells the nodes that are behind which voters there are.
     pub(super) fn tell_who_is_behind(&mut self) {
         let Some(leading) = &mut self.leading else { return };
         let tells = leading.transition.tells(self.now, self.rules.electorate(), self.me);

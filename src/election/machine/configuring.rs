@@ -1,7 +1,7 @@
 //! Which configuration of voters is in effect here: the latest that this node's store holds.
 //!
-//! Whoever is behind is told; whoever is ahead tells. A voter refuses its vote to a candidate of other voters that is
-//! behind: that is the part which the log plays in Raft.
+//! A node that is behind is told by those that are ahead. A voter refuses its vote to a candidate of other voters that
+//! is behind: that is the part which the log plays in Raft.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use super::{Change, Election, Purpose};
 
 /// The place of a leader that has no seat.
 const NO_PLACE: usize = usize::MAX;
-/// How often somebody is asked who votes.
+/// How often one node is asked which voters it knows.
 const ASKS_MAX: u8 = 10;
 
-/// Somebody who knows of a later configuration.
+/// A node that knows of a later configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ahead {
     id: NodeId,
@@ -65,7 +65,7 @@ impl Election {
                 if context.is_behind(&mine) {
                     self.tell_who_asks(from);
                 } else if mine.is_behind(context) && self.leading.is_none() {
-                    // Whoever asks knows it better.
+                    // The sender knows a later configuration.
                     self.ask_who_votes(from);
                 }
             }
@@ -83,8 +83,8 @@ impl Election {
         Some(Ok(()))
     }
 
-    /// Refuses whoever asks under voters that are behind, or are later than those this voter was ever asked under; otherwise
-    /// the answer is its place.
+    /// Refuses a question under voters that are behind; under later ones too, if this voter has agreed to none yet or
+    /// does not know the sender as a voter. Otherwise the answer is the sender's place.
     fn weigh_sender(&mut self, from: NodeId, context: &Context, message: &Message) -> Result<Option<usize>, Rejected> {
         let mine = self.rules.context();
         let place = self.rules.place_of(from);
@@ -93,7 +93,10 @@ impl Election {
                 candidate.knows_better = Some(from);
             }
         }
+
+        // docs/elections.md, "Why it is safe", 2: no vote for a candidate of other lists whose version is lower.
         let is_behind = context.is_behind(&mine) && !sabotage::is_off("configurations_in_order");
+
         let question = match message {
             Message::LeaderCheck { round, .. } => Some((Question::LeaderCheck, *round)),
             Message::PreVote { round, .. } => Some((Question::PreVote, *round)),
@@ -103,23 +106,24 @@ impl Election {
         if is_behind && (question.is_some() || place.is_none()) {
             self.tell_if_agreed(from);
         }
+
         match (question, place) {
             (Some((asked, round)), _) if is_behind => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 Ok(None)
             }
-            // It was never asked under which voters it votes, and would agree to its own list with this vote.
+            // This voter has agreed to no list yet, and would agree to its own with this vote.
             (Some((asked, round)), _) if mine.version == Version::default() && mine.is_behind(context) => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 self.ask_who_votes(from);
                 Ok(None)
             }
-            // Which term a voter is in it says to whoever is to come, too, and when it has no seat itself.
+            // A voter says which term it is in to newcomers too, and when it has no seat itself.
             (Some((asked @ Question::LeaderCheck, round)), _) if place.is_none() || self.place.is_none() => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 Ok(None)
             }
-            // Who is ahead learns from the refusal that this voter is behind.
+            // The sender, which is ahead, learns from the refusal that this voter is behind.
             (Some((asked, round)), None) if context.version > mine.version => {
                 self.refuse(from, asked, round, Duration::ZERO);
                 Ok(None)
@@ -128,7 +132,7 @@ impl Election {
             (None, None) if self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, message.term())) => {
                 Ok(Some(NO_PLACE))
             }
-            // Of later ones than it knows it may be a voter.
+            // It may be a voter of a later configuration than it knows, but is none of this one.
             (Some(_), _) if self.place.is_none() && context.version <= mine.version => Err(Rejected::NoVoter),
             (_, None) => Err(Rejected::NoVoter),
             (_, Some(place)) => Ok(Some(place)),
@@ -142,8 +146,8 @@ impl Election {
         }
     }
 
-    /// Who asks is told of a joint configuration too, where it was in effect before any that follows: at a voter of the list
-    /// before. Whoever is only to come may hold one that was taken back.
+    /// A node that asks is told of a joint configuration too, by a voter of the list before, where it was in effect
+    /// before any that follows. A newcomer may hold one that was taken back.
     fn tell_who_asks(&mut self, to: NodeId) {
         let voters = self.rules.electorate();
         if self.place.is_some_and(|place| voters.is_present(place)) || !voters.is_joint() {
@@ -151,7 +155,7 @@ impl Election {
         }
     }
 
-    /// Somebody's record says that it has a part in this election under a configuration of this number.
+    /// A member's record says that it has a part in this election under a configuration of this number.
     pub fn hint_number(&mut self, now: Instant, id: NodeId, number: u32) {
         self.enter(now);
         if number > self.rules.electorate().version().number && self.voter.is_some() {
@@ -160,7 +164,8 @@ impl Election {
         }
     }
 
-    /// Asks who votes of somebody who knows it better, until that is known here.
+    /// Asks the node that is ahead for its voters: once a lease, until they are known here or it was asked often
+    /// enough.
     pub(super) fn run_ahead(&mut self) {
         let known = self.rules.electorate().version().number;
         let Some(ahead) = self.ahead.take_if(|ahead| ahead.number <= known || ahead.ask_at <= self.now) else { return };
@@ -171,7 +176,7 @@ impl Election {
         }
     }
 
-    /// Names the voters that are in effect here: who knows later ones tells them.
+    /// Names the voters that are in effect here: a node that knows later ones tells them.
     pub(super) fn ask_who_votes(&mut self, of: NodeId) {
         let term = self.term().unwrap_or_default().max(Term(1));
         self.send(of, Message::Holds { term, is_durable: false });
@@ -182,23 +187,26 @@ impl Election {
         self.send(to, Message::Voters { term, voters: voters.into() });
     }
 
-    /// Somebody tells of a configuration: a later one is saved, and in effect then.
+    /// A node tells of a configuration: a later one is saved, and in effect then.
     fn take_voters(&mut self, from: NodeId, voters: &Voters) {
         if voters.version() <= self.rules.electorate().version() {
             return self.say_what_is_held(from);
         }
-        // A list that nobody has agreed to gives way to one of its own voters alone: a stranger may have been started alone.
+        // A list that no voter has agreed to gives way only to the word of one of its own voters: a stranger may have
+        // been started alone.
         if voters.version().term == Term(0) && self.rules.place_of(from).is_none() {
             return;
         }
         if self.leaps_to(from, voters.version().term) {
             return;
         }
+
         let Some(voter) = &mut self.voter else { return };
         // A leader's own is the latest of its term; of later terms it learns by losing its leadership.
         if self.leading.is_some() || voter.is_saving() || !voter.can_be(self.now, voters.version().term) {
             return;
         }
+
         voter.configure(voters.clone());
         let is_other = voter.voters().is_some_and(|voters| voters.digest() != self.rules.electorate().digest());
         self.begin_save(Purpose::Voters(Some(from)));
@@ -208,7 +216,7 @@ impl Election {
         }
     }
 
-    /// Says that this voter holds what its messages name; to a leader that counts who does.
+    /// Says that this voter holds what its messages name; to a leader, which counts those that do.
     pub(super) fn say_what_is_held(&mut self, to: NodeId) {
         let Some(voter) = &self.voter else { return };
         if voter.holds() != Some(self.rules.electorate().version()) {
@@ -223,9 +231,12 @@ impl Election {
     pub(super) fn bring_into_effect(&mut self) {
         let held = self.voter.as_ref().and_then(Voter::held).cloned();
         let Some(voters) = held.filter(|held| held.version() > self.rules.electorate().version()) else { return };
+
+        // docs/elections.md, "Why it is safe", 1: a configuration is in effect once the store holds it.
         let after = self.rules.under(voters);
         let before = std::mem::replace(&mut self.rules, after);
         self.place = self.rules.place_of(self.me);
+
         let until = self.promise_until();
         if let Some(leading) = &mut self.leading {
             leading.transition.took_effect(before.electorate(), self.rules.electorate(), until);
@@ -233,21 +244,25 @@ impl Election {
             // So that the others have it at once.
             leading.beat_at = self.now;
         }
+
         if before.electorate().digest() == self.rules.electorate().digest() {
             return;
         }
+
         self.changed_at = self.now;
         self.move_places(&before);
         // What was asked under other voters counts no more.
         if self.candidate.is_some() {
             self.wait_for_the_elected();
         }
+
         match self.place {
             // A leader sees to it that its successors have it, and goes then.
             None if self.leading.is_none() => self.withdraw(),
             Some(_) if self.heard.is_none() => self.await_turn(self.vacancy),
             None | Some(_) => {}
         }
+
         let replace_own = before.electorate().version() == Version::default();
         self.changes.push_back(Change::Voters { replace_own });
     }
@@ -266,7 +281,7 @@ impl Election {
         }
     }
 
-    /// Whoever is to be a voter, and has been told so, but is none yet.
+    /// The nodes that are to be voters, and are told so, but are none yet.
     pub(super) fn newcomers(&self) -> Vec<NodeId> {
         let voters = self.rules.electorate();
         self.leading.as_ref().map_or_else(Vec::new, |leading| leading.transition.newcomers(voters))
@@ -276,7 +291,7 @@ impl Election {
         self.newcomers().contains(&id)
     }
 
-    /// Which configuration somebody's messages name.
+    /// Notes which configuration a node's messages name.
     fn note_version(&mut self, from: NodeId, version: Version) {
         let in_effect = self.rules.electorate().version();
         if let Some(leading) = &mut self.leading {
@@ -284,8 +299,8 @@ impl Election {
         }
     }
 
-    /// What a voter says that is in a later term does not count: it may have voted there before it saved this, for a
-    /// candidate under what was before.
+    /// What a voter in a later term says does not count: it may have voted there before it saved this, for a candidate
+    /// under what was before.
     fn note_holds(&mut self, from: NodeId, (term, version): (Term, Version), is_durable: bool) {
         let is_late = |leading: &Leader| term > leading.term && !sabotage::is_off("holders_in_term");
         if let Some(leading) = self.leading.as_mut().filter(|leading| !is_late(leading)) {

@@ -47,11 +47,11 @@ impl Election {
     pub fn hear_say(&mut self, now: Instant, id: NodeId, term: Term, trigger: Trigger) {
         self.enter(now);
         let is_newer = self.hearsay.is_none_or(|known| known.term < term);
-        // Of a term that leaps whoever has a seat learns from the leader.
+        // A node with a seat learns of a term that leaps from the leader itself.
         let may_leap = self.place.is_none() || !self.is_leap(term);
         let can_be = |voter: &Voter| voter.can_be(self.now, term) && may_leap;
         let is_plausible = self.voter.as_ref().map_or(term.0 < HEARSAY_MAX, can_be);
-        // Whoever has no vote may not know all voters.
+        // A node without a vote may not know all voters.
         let may_lead = self.place.is_none() || self.rules.place_of(id).is_some();
         let can_be = may_lead && term.0 > 0 && is_plausible;
         if is_newer && can_be && id != self.me {
@@ -83,11 +83,14 @@ impl Election {
             .map(|leading| (leading.term, self.me, leading.trigger));
         let heard = self.heard.map(|heard| (heard.term, heard.id, heard.trigger));
         let hearsay = self.hearsay.map(|hearsay| (hearsay.term, hearsay.id, hearsay.trigger));
+
         let best = own.or_else(|| [heard, hearsay].into_iter().flatten().max_by_key(|(term, ..)| *term));
         let best = best.filter(|(term, ..)| *term >= self.told);
+
         if best.map(|(term, id, _)| (id, term)) == self.known.map(|known| (known.id, known.term)) {
             return;
         }
+
         let was = self.known.take();
         match (best, was) {
             (Some((term, id, trigger)), _) => {
@@ -109,7 +112,7 @@ impl Election {
         }
     }
 
-    /// This voter follows nobody any more.
+    /// This voter follows no leader any more.
     pub(super) fn unfollow(&mut self, reason: LossReason) {
         if let Some(heard) = self.heard.take() {
             self.note_vacancy(heard.id, reason);
@@ -125,7 +128,7 @@ impl Election {
         }
     }
 
-    /// A hint from the detector makes an election begin sooner, and makes nobody leader.
+    /// A hint from the detector makes an election begin sooner, and makes no node leader.
     pub(super) fn weigh_hint(&mut self, id: NodeId, liveness: Liveness) {
         let follows = self.heard.is_some_and(|heard| heard.id == id);
         match liveness {
@@ -134,10 +137,12 @@ impl Election {
             Liveness::Suspect if self.voter.is_some() && !follows => self.drop_hearsay(id, LossReason::LeaseRanOut),
             Liveness::Suspect | Liveness::Unknown | Liveness::Alive => {}
         }
+
         let place = self.rules.place_of(id).filter(|_| liveness == Liveness::Alive);
         if let Some((place, candidate)) = place.zip(self.candidate.as_mut()) {
             candidate.ask_the_returned(self.now, place);
         }
+
         let Some(heard) = self.heard.filter(|heard| heard.id == id) else { return };
         self.leader_check_at = None;
         match liveness {

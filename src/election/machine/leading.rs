@@ -25,8 +25,10 @@ impl Election {
         if let Some(old) = self.leading.take() {
             self.end_of_leadership(&old, LossReason::Resigned);
         }
+
         let mut leading = Leader::new(self.now, term, trigger, candidate.granted_at(&self.rules), self.next_round);
         leading.gate = candidate.relieves().and_then(|(predecessor, term)| self.gate_behind(predecessor, term));
+
         self.counts.terms_won += 1;
         self.failures = 0;
         (self.turn, self.claim_at) = (None, None);
@@ -89,7 +91,7 @@ impl Election {
     }
 
     /// A voter follows no more, because it is in a higher term. If that lasts, only a higher term wins it back; the
-    /// others, who still follow, let this leader have one.
+    /// others, which still follow, let this leader have one.
     pub(super) fn note_defection(
         &mut self,
         from: NodeId,
@@ -100,23 +102,27 @@ impl Election {
         if self.leading.as_ref().filter(is_answer).is_none() {
             return Err(Rejected::Stale);
         }
+
         self.see(term);
         let seen = self.seen;
         let Some(leading) = self.leading.as_mut().filter(|_| term <= seen) else { return Ok(()) };
         if leading.handing_over.is_some() || wait > Duration::ZERO {
             return Ok(());
         }
+
         let is_own = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
         if is_own && self.candidate.is_none() {
             // It voted for this leader in an attempt that came to nothing, and has not heard so.
             self.send(from, Message::Resign { term });
             return Ok(());
         }
+
         let since = *leading.outrun.get_or_insert((from, self.now));
         let relieved = leading.term;
         if self.now.since(since.1) < self.rules.lease() || self.candidate.is_some() {
             return Ok(());
         }
+
         leading.outrun = None;
         if let Some(voter) = &self.voter {
             let next = voter.term().max(self.seen).next();
@@ -131,9 +137,10 @@ impl Election {
         if self.leading.is_none() || to.is_some_and(|to| to == self.me || self.rules.place_of(to).is_none()) {
             return false;
         }
+
         let is_named = to.is_some();
         let Some(to) = to.or_else(|| self.successor(0)) else {
-            // Nobody to take it: it is simply given up.
+            // No candidate can take it: it is simply given up.
             self.sit_out();
             return true;
         };
@@ -145,7 +152,7 @@ impl Election {
         true
     }
 
-    /// This leader has no seat in the list that follows: somebody who has one takes leadership, and ends the change.
+    /// This leader has no seat in the list that follows: a voter that has one takes leadership, and ends the change.
     pub(super) fn hand_over_to_who_stays(&mut self) {
         if let Some(to) = self.successor(0) {
             self.drop_candidacy();
@@ -184,7 +191,7 @@ impl Election {
     fn successor(&self, asked: u32) -> Option<NodeId> {
         let leading = self.leading.as_ref()?;
         let lives = |place: usize| !matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));
-        // Who has no seat in what follows would have to hand over at once.
+        // A voter without a seat in what follows would have to hand over at once.
         let may = |place: usize| asked & 1 << place == 0 && lives(place) && self.rules.electorate().stays(place);
         let others = (0..).zip(self.rules.voters()).filter(|(place, (id, _))| *id != self.me && may(*place));
         let willing =
@@ -193,19 +200,21 @@ impl Election {
         recent.reduce(|best, next| if (next.0, next.1) > (best.0, best.1) { next } else { best }).map(|(.., id)| id)
     }
 
-    /// The voter that was asked to take leadership does not stand, or cannot vote yet: the next is asked, or leadership is
-    /// given up. For one that somebody named the leader waits, if that is not for longer than it tries at all.
+    /// The voter that was asked to take leadership does not stand, or cannot vote yet: the next is asked, or leadership
+    /// is given up. For one that was named the leader waits, if that is not for longer than it tries at all.
     pub(super) fn note_declined(&mut self, place: usize, term: Term, wait: Duration) -> Result<(), Rejected> {
         let id = self.rules.voters().get(place).map(|(id, _)| *id);
         let over =
             self.leading.as_ref().filter(|leading| leading.term == term).and_then(|leading| leading.handing_over);
         let Some(over) = over.filter(|over| Some(over.to) == id) else { return Err(Rejected::Stale) };
+
         let again = self.now + wait;
         if let Some(leading) = self.leading.as_mut().filter(|_| wait > Duration::ZERO && over.may_wait(again)) {
             // It is asked with each heartbeat.
             leading.beat_at = leading.beat_at.min(again);
             return Ok(());
         }
+
         match self.successor(over.asked) {
             Some(other) => self.turn_to(other, false),
             None => self.sit_out(),
@@ -213,27 +222,29 @@ impl Election {
         Ok(())
     }
 
-    /// Another would lead: because voters miss this leader, or because it goes before this one. To those who miss it a
-    /// leader whose lease is in good health does not hand over, for they may be the ones whose links are bad.
+    /// Another voter would lead: because a quorum misses this leader, or because it goes before this one. A leader
+    /// whose lease is in good health does not hand over to those that miss it, for theirs may be the bad links.
     pub(super) fn hear_request(&mut self, from: NodeId, term: Term, priority: Option<u8>) -> Result<(), Rejected> {
         let me = self.me;
         let Some(leading) = self.leading.as_ref().filter(|leading| leading.term == term) else {
             return Err(Rejected::Stale);
         };
+
         let yields = if let Some(priority) = priority {
             leading.is_told && self.candidacy.is_none_or(|own| priority > own)
         } else {
             let renewed = leading.quorum_since(self.now, &self.rules, me);
             renewed.is_none_or(|since| self.now.since(since) > self.rules.heartbeat() * 2)
         };
+
         if yields && leading.handing_over.is_none() {
             self.hand_over(Some(from));
         }
         Ok(())
     }
 
-    /// Ends this node's own leadership, if it has one: nobody need keep a promise to it, and its application hears that
-    /// before it hears of another leader.
+    /// Ends this node's own leadership, if it has one: voters need keep no promise to it, and its application hears
+    /// that before it hears of another leader.
     pub(super) fn step_down(&mut self, reason: LossReason) {
         let Some(leading) = self.leading.take() else { return };
         self.end_of_leadership(&leading, reason);
@@ -262,7 +273,7 @@ impl Election {
     /// Leadership whose lease is over is given up before anything else is done.
     pub(super) fn end_what_is_over(&mut self) {
         match &self.leading {
-            // A successor did not come in time: leadership is open to whoever stands first.
+            // A successor did not come in time: leadership is open to the candidate that stands first.
             Some(leading) if leading.handing_over.is_some_and(|over| over.until <= self.now) => self.sit_out(),
             Some(leading) if leading.lease_until() <= self.now => {
                 self.counts.leases_lost += 1;

@@ -1,9 +1,8 @@
 //! Terms that lie further ahead than clocks explain: asked for before they are believed.
 //!
-//! Terms begin at a wall clock and rise by one with each election. One far beyond this voter's clock and all terms that it
-//! knows is of a voter whose clock is wrong, or of nobody: somebody else made it up. The member that is named as its sender
-//! is asked, under a number that only it is told; the term that it then says it knows counts, and the message when it is
-//! repeated.
+//! Terms begin at a wall clock and rise by one with each election. One far beyond this voter's clock and all terms that
+//! it knows is of a voter whose clock is wrong, or was made up. The member that is named as its sender is asked, under
+//! a number that only it is told; the term that it then says it knows counts, and the message when it is repeated.
 
 use crate::election::message::{Message, Question, Round};
 use crate::leader::Term;
@@ -13,12 +12,12 @@ use crate::time::Instant;
 
 use super::Election;
 
-/// A leader check for this term asks which one a voter is in: nobody is elected in it any more, so that all refuse.
+/// A leader check for this term asks which one a voter is in: no leader is elected in it any more, so that all refuse.
 const WHICH_TERM: Term = Term(1);
 /// Members that are asked at once.
 const ASKED_MAX: usize = 32;
 
-/// Who was asked, and the highest term that an answer named.
+/// The members that were asked, and the highest possible term that an answer named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Leaping {
     asked: Vec<Asked>,
@@ -54,10 +53,12 @@ impl Election {
         if !self.is_leap(term) || sabotage::is_off("leaps_asked") {
             return false;
         }
+
         let (now, pause, lease) = (self.now, self.rules.heartbeat(), self.rules.lease());
         self.leaping.asked.retain(|asked| asked.at + lease > now);
         let place = self.leaping.asked.iter().position(|asked| asked.of == from);
         let known = place.map(|place| self.leaping.asked.swap_remove(place));
+
         let is_soon = |asked: &Asked| asked.at + pause > now;
         if let Some(known) = known.filter(is_soon) {
             self.leaping.asked.push(known);

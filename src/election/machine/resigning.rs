@@ -1,4 +1,5 @@
-//! The word of a leader or candidate that it leads nobody in a term: repeated until the other voters have confirmed it.
+//! The word of a leader or candidate that it does not lead in a term: repeated until the other voters have confirmed
+//! it.
 //!
 //! It frees them from what they promised. A voter that does not hear it stays bound for as long as a promise lasts, and a
 //! successor that was handed leadership waits as long.
@@ -16,11 +17,11 @@ use super::{Election, Liveness};
 /// Terms whose end is told at once. A voter that ends more of them in the time of a promise lets the oldest run out.
 const RESIGNATIONS_MAX: usize = 2;
 
-/// A term that this node ended, and who has not confirmed it.
+/// A term that this node ended, and the voters that have not confirmed it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Resignation {
     term: Term,
-    /// By place.
+    /// Whether each voter has yet to confirm it, by place.
     unconfirmed: Vec<bool>,
     say_at: Instant,
     pause: Duration,
@@ -36,7 +37,7 @@ impl Resignation {
 }
 
 impl Election {
-    /// Tells the other voters that this node leads nobody in a term, nor ever will.
+    /// Tells the other voters that this node does not lead in a term, nor ever will.
     pub(super) fn announce_resignation(&mut self, term: Term) {
         if sabotage::is_off("resigns") {
             return;
@@ -61,13 +62,16 @@ impl Election {
             let waits = (0..).zip(&resignation.unconfirmed).filter(|(_, waits)| **waits);
             said.extend(waits.map(|(place, _): (usize, _)| (place, resignation.term)));
         }
+
         let is_gone = |place: usize| matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));
         said.retain(|(place, _)| !is_gone(*place));
+
         for (place, term) in said {
             if let Some((to, _)) = self.rules.voters().get(place) {
                 self.messages.push_back((*to, Message::Resign { term }));
             }
         }
+
         let is_once = sabotage::is_off("repeated_resign");
         self.resignations
             .retain(|resignation| resignation.until > now && resignation.unconfirmed.contains(&true) && !is_once);

@@ -23,7 +23,7 @@ pub(super) struct Turn {
     pub(super) trigger: Trigger,
     /// Whether its place in the order is counted in: that is done when it comes, by who lives then.
     is_drawn: bool,
-    /// Until when it is another's, who stands already.
+    /// Until when it is another candidate's, which stands already.
     yields_until: Instant,
 }
 
@@ -38,7 +38,8 @@ impl Election {
         if is_asking {
             return;
         }
-        // A detector's word comes while the promise still binds: then it is worth asking at once who is free when.
+        // A detector's word comes while the promise still binds: then it is worth asking at once when each voter is
+        // free.
         let bound = if matches!(trigger, Trigger::Dead | Trigger::Left) { Duration::ZERO } else { self.bound() };
         let at = (self.now + bound).max(self.sits_out_until);
         match &mut self.turn {
@@ -48,7 +49,7 @@ impl Election {
         }
     }
 
-    /// After an attempt that came to nothing, or a vote for somebody else, the turn comes later.
+    /// After an attempt that came to nothing, or a vote for another, the turn comes later.
     fn await_another_turn(&mut self, trigger: Trigger) {
         self.turn = None;
         self.await_turn(trigger);
@@ -79,9 +80,9 @@ impl Election {
         }
     }
 
-    /// Another stands, and will ask for votes when this voter is free: its own turn comes after that, and after the other
-    /// has asked once more, should an answer be lost. It yields once, so that one that nobody answers does not keep the
-    /// others from standing.
+    /// Another stands, and will ask for votes when this voter is free: its own turn comes after that, and after the
+    /// other has asked once more, should an answer be lost. It yields once, so that a candidate that no voter answers
+    /// does not keep the others from standing.
     pub(super) fn yield_turn(&mut self, wait: Duration) {
         let until = self.now + wait.min(self.rules.promise()) + self.turn_length() * 3 / 2;
         if let Some(turn) = self.turn.as_mut().filter(|turn| !turn.is_drawn && turn.yields_until == Instant::ORIGIN) {
@@ -96,6 +97,7 @@ impl Election {
             self.failures = self.failures.saturating_add(1);
             return self.await_another_turn(trigger);
         };
+
         self.counts.campaigns += 1;
         self.begin_candidacy(Stage::PreVote, term, trigger);
         if sabotage::is_off("pre_vote") {
@@ -144,6 +146,7 @@ impl Election {
         if !is_leader || self.leading.is_some() {
             return Err(Rejected::Stale);
         }
+
         if !self.stands() && !sabotage::is_off("declines") {
             self.decline(from, term, Duration::ZERO);
             return Ok(());
@@ -152,10 +155,12 @@ impl Election {
         if is_under_way {
             return Ok(());
         }
+
         let Some(next) = self.next_term() else {
             self.decline(from, term, Duration::ZERO);
             return Ok(());
         };
+
         self.counts.campaigns += 1;
         let may_vote =
             self.voter.as_ref().map(|voter| voter.may_vote(self.now, &self.rules, (next, self.me), Some(term)));
@@ -164,12 +169,13 @@ impl Election {
             self.decline(from, term, no.wait);
             return Ok(());
         }
+
         self.stand_with_relief(next, term, Some(from), Trigger::HandedOver);
         Ok(())
     }
 
-    /// Stands in the next term with the promises to the leader of `relieved` set aside, who is `predecessor` if it is not
-    /// this node itself.
+    /// Stands in the next term with the promises to the leader of `relieved` set aside, which is `predecessor` if it is
+    /// not this node itself.
     pub(super) fn stand_with_relief(
         &mut self,
         next: Term,
@@ -194,6 +200,7 @@ impl Election {
         if candidate.stage == Stage::Vote && candidate.is_lost(self.now, &self.rules, me) {
             return self.fail();
         }
+
         let (term, hand_over) = (candidate.term, candidate.hand_over);
         let stage = candidate.stage;
         let round = candidate.ask(self.now, &self.rules);
@@ -202,9 +209,11 @@ impl Election {
             Stage::PreVote => Message::PreVote { term, round },
             Stage::Saving | Stage::Vote => Message::Vote { term, round, hand_over },
         };
+
         let wants = |place| candidate.wants(self.now, &self.rules, place);
         let unconvinced: Vec<bool> = (0..self.rules.voters().len()).map(wants).collect();
         self.send_all(message, |place| unconvinced.get(place) == Some(&true));
+
         // A quorum may have said yes while this voter was bound itself, or be this voter alone.
         if stage == Stage::PreVote || self.rules.quorum() == 1 {
             self.count_answers(me);
@@ -228,9 +237,9 @@ impl Election {
         }
     }
 
-    /// As far as this voter knows, nobody has agreed to the list that it was configured with yet. Before it asks for votes it
-    /// has heard all others that live, for one that knows of other voters says so; it waits half a lease for them, because an
-    /// attempt that nobody answers lasts for one.
+    /// As far as a voter without a saved list knows, no voter has agreed to the list in its configuration yet. Before
+    /// it asks for votes it has heard all others that live, for one that knows of other voters says so; it waits half a
+    /// lease for them, because an attempt without answers lasts for one.
     fn may_go_on(&self, candidate: &Candidate, me: usize) -> bool {
         if self.rules.electorate().version() != Version::default() || candidate.stage != Stage::PreVote {
             return true;
@@ -262,6 +271,8 @@ impl Election {
             }
             return;
         }
+
+        // docs/elections.md, E2: no question leaves before the own vote is saved.
         candidate.enter(self.now, &self.rules, Stage::Saving);
         voter.give(term, me, self.rules.electorate());
         if voter.is_saved() && voter.vote() == Some(me) {
@@ -297,6 +308,7 @@ impl Election {
             Question::Resigned => return self.note_confirmed(place, term),
             Question::LeaderCheck | Question::PreVote | Question::Vote | Question::HandOver => {}
         }
+
         let me = self.place.ok_or(Rejected::NoVoter)?;
         let is_mine = |candidate: &&mut Candidate| (candidate.question(), candidate.term) == (asked, term);
         let is_counted =
@@ -306,10 +318,12 @@ impl Election {
             self.ask_when_free(me);
             return Ok(());
         }
+
         if asked == Question::Vote && self.leading.as_ref().is_some_and(|leading| leading.term == term) {
             // It was elected without this vote, whose promise comes with the next heartbeat.
             return Ok(());
         }
+
         let was_mine = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
         if asked == Question::Vote && was_mine && self.candidate.as_ref().is_none_or(|candidate| candidate.term != term)
         {
@@ -332,11 +346,13 @@ impl Election {
             Question::HandOver => return self.note_declined(place, term, wait),
             Question::LeaderCheck | Question::PreVote | Question::Vote | Question::Resigned => {}
         }
+
         let me = self.place.ok_or(Rejected::NoVoter)?;
         let (now, turn) = (self.now, self.turn_length());
         let Some(candidate) = self.candidate.as_mut().filter(|candidate| candidate.question() == asked) else {
             return Err(Rejected::Stale);
         };
+
         let is_outbid = term >= candidate.term;
         // Bound to another for longer than it takes to save a vote, a voter is lost to this candidacy.
         let is_lost = candidate.stage == Stage::Vote && wait > turn;
@@ -345,6 +361,7 @@ impl Election {
         if !candidate.refused(now, place, round, refusal) {
             return Err(Rejected::Stale);
         }
+
         let (stage, trigger) = (candidate.stage, candidate.trigger);
         match stage {
             Stage::PreVote if !is_outbid => {
@@ -354,6 +371,7 @@ impl Election {
             Stage::Vote if candidate.is_lost(now, &self.rules, me) => self.fail(),
             _ => {}
         }
+
         self.see(term);
         if is_outbid && stage == Stage::PreVote {
             if let Some(next) = self.next_term().filter(|_| self.seen >= term) {
@@ -390,8 +408,9 @@ impl Election {
         let relieves = candidate.relieves();
         let knows_better = candidate.knows_better;
         self.drop_candidacy();
-        // Without it nobody is elected: what it holds has to be known here.
+        // Without this voter no candidate may be elected: what it holds has to be known here.
         knows_better.into_iter().for_each(|who| self.ask_who_votes(who));
+
         if let Some((predecessor, term)) = relieves {
             self.decline(predecessor, term, Duration::ZERO);
         }
@@ -401,7 +420,8 @@ impl Election {
         }
     }
 
-    /// Ends the attempt under way. Whoever voted for it is told that it leads nobody.
+    /// Ends the attempt under way. If votes were asked for, the other voters are told that it does not lead in its
+    /// term.
     pub(super) fn drop_candidacy(&mut self) {
         let Some(candidate) = self.candidate.take() else { return };
         self.next_round = candidate.next_round();

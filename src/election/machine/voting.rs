@@ -46,7 +46,7 @@ impl Election {
             }
             Err(wait) => {
                 self.yield_turn(wait);
-                // Who stands already asks for time to be elected.
+                // A voter that stands already asks for time to be elected.
                 let wait = if self.is_standing() { wait.max(self.turn_length()) } else { wait };
                 self.refuse(from, Question::PreVote, round, wait);
             }
@@ -80,13 +80,15 @@ impl Election {
         if self.resigned.get(place).is_some_and(|resigned| resigned.contains(&term)) {
             return Err(Rejected::Stale);
         }
+
         self.see_candidate(term);
         if self.is_saving_vote_for(from, term) && !sabotage::is_off("saving_in_silence") {
             // The answer comes when the vote is saved. To refuse meanwhile would be to say that it went to another.
             self.purpose = Some(Purpose::Vote(from, round));
             return Ok(());
         }
-        // Relief is the leader's to give, and a leader relieves itself for nobody but whom it hands over to.
+
+        // Relief is the leader's to give, and a leader relieves only the successor that it hands over to.
         let is_chosen = |to: NodeId| to == from;
         let own = self.leading.as_ref().map(|leading| leading.handing_over.is_some_and(|over| is_chosen(over.to)));
         let relief = hand_over.filter(|_| own != Some(false));
@@ -94,14 +96,17 @@ impl Election {
             self.refuse(from, Question::Vote, round, wait);
             return Ok(());
         }
+
         let Some(voter) = &mut self.voter else { return Err(Rejected::NoVoter) };
         voter.give(term, from, self.rules.electorate());
         let is_saved = voter.is_saved();
         if self.leading.is_none() && !sabotage::is_off("vote_ends_candidacy") {
-            // Whoever votes for another stands no more. While the vote is saved it could still be elected itself, and
-            // the other would be by the vote of a leader that did not step down.
+            // A voter that votes for another stands no more. While the vote is saved it could still be elected itself,
+            // and the other would be by the vote of a leader that did not step down.
             self.wait_for_the_elected();
         }
+
+        // docs/elections.md, E2: a vote is told only once it is saved.
         if is_saved {
             self.grant_vote(from, round);
         } else {
@@ -142,6 +147,7 @@ impl Election {
         if self.resigned.get(place).is_some_and(|resigned| resigned.contains(&term)) {
             return Err(Rejected::Stale);
         }
+
         let Some(voter) = &self.voter else { return Err(Rejected::NoVoter) };
         if let Err(wait) = voter.may_follow(self.now, term) {
             self.refuse(from, Question::Heartbeat, round, wait);
@@ -150,6 +156,7 @@ impl Election {
         if !voter.can_be(self.now, term) || self.leading.as_ref().is_some_and(|leading| leading.term >= term) {
             return Err(Rejected::Stale);
         }
+
         self.step_down(LossReason::Resigned);
         self.drop_candidacy();
         let until = self.promise_until();
@@ -157,11 +164,13 @@ impl Election {
             voter.adopt(term);
             voter.promise(self.now, from, term, until);
         }
+
         self.see(term);
         self.grant(from, Question::Heartbeat, term, round);
         self.failures = 0;
         self.timing.hear(turn);
         self.turn = None;
+
         let is_new = self.heard.is_none_or(|heard| (heard.id, heard.term) != (from, term));
         self.heard = Some(Heard { id: from, term, trigger, at: self.now, until });
         if is_new {
@@ -171,13 +180,14 @@ impl Election {
         Ok(())
     }
 
-    /// A leader or candidate of a term says that it leads nobody in it, nor ever will.
+    /// A leader or candidate of a term says that it does not lead in it, nor ever will.
     pub(super) fn note_resigned(&mut self, (place, from): (usize, NodeId), term: Term) -> Result<(), Rejected> {
         let resigned = self.resigned.get_mut(place);
         let is_known = resigned.as_ref().is_some_and(|resigned| resigned.contains(&term));
         if let Some(resigned) = resigned.filter(|_| !is_known) {
             *resigned = [term, resigned[0]];
         }
+
         self.grant(from, Question::Resigned, term, Round(0));
         if is_known {
             return Ok(());
@@ -185,11 +195,13 @@ impl Election {
         if let Some(voter) = &mut self.voter {
             voter.free(from, term);
         }
+
         let opens = |gate: Gate| (gate.predecessor, gate.term) == (from, term);
         if let Some(leading) = self.leading.as_mut().filter(|leading| leading.gate.is_some_and(opens)) {
             leading.gate = None;
             self.assume_leadership();
         }
+
         if self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, term)) {
             self.turn = None;
             self.unfollow(LossReason::Resigned);

@@ -103,15 +103,19 @@ fn follows(election: &str, before: &Ballot, after: &Ballot) -> io::Result<()> {
             after.term, before.term
         )));
     }
+
     if before.owner.is_some() && after.owner != before.owner {
         return Err(refused(format!("election {election:?}: the saved ballot is of another voter")));
     }
+
     let holds = |ballot: &Ballot| ballot.voters.as_ref().map(Voters::version);
     if holds(after) < holds(before) {
         return Err(refused(format!(
             "election {election:?}: the saved voters are of a later configuration; it never goes back"
         )));
     }
+
+    // docs/elections.md, E2: one vote for each voter and term, over restarts.
     match before.vote {
         Some(vote) if after.term == before.term && after.vote != Some(vote) => Err(refused(format!(
             "election {election:?}: the vote of term {} went to {vote} and cannot be given again",
@@ -143,6 +147,7 @@ pub(super) fn place(folder: &Path, election: &str) -> io::Result<Place> {
 fn file_name(election: &str) -> String {
     let mut name = String::new();
     let is_device = DEVICES.iter().any(|device| election.starts_with(device)) && election.len() <= 4;
+
     for (at, byte) in election.bytes().enumerate() {
         let is_plain = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_') && !(at == 0 && is_device);
         if is_plain {
@@ -152,6 +157,7 @@ fn file_name(election: &str) -> String {
             let _ = write!(name, "%{byte:02x}");
         }
     }
+
     name.push_str(".term");
     name
 }

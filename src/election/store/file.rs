@@ -42,8 +42,8 @@ impl FileStore {
     /// millisecond of its start and waits one promise before it votes, as with [`MemoryStore`](super::MemoryStore), but
     /// only this once.
     ///
-    /// The voter has forgotten whom it voted for, in which term, and what it promised. Starting over is safe when all
-    /// of these hold:
+    /// The voter has forgotten which candidate it voted for, in which term, and what it promised. Starting over is safe
+    /// when all of these hold:
     /// - Exactly one voter of the election does so at a time: the next one only after this one has voted again.
     /// - Its clock is not behind the terms that it has voted in. Terms count up from the Unix millisecond at which a
     ///   voter started, so a clock that is right is enough; the term of the present leader, which any other voter

@@ -14,7 +14,7 @@ fn outcome(net: &mut Net, node: usize) -> Option<Result<(), ChangeError>> {
     net.nodes[node].as_mut().unwrap().change_outcome()
 }
 
-/// Who votes, as a node knows: the nodes of the list that is agreed, and of the one that is to follow.
+/// The voters, as a node knows them: the nodes of the list that is agreed, and of the one that is to follow.
 fn electorate(net: &Net, node: usize) -> (Vec<usize>, Option<Vec<usize>>) {
     let voters = net.nodes[node].as_ref().unwrap().rules().electorate();
     let all = net.rules();
@@ -26,7 +26,7 @@ fn electorate(net: &Net, node: usize) -> (Vec<usize>, Option<Vec<usize>>) {
 
 #[test]
 fn any_list_follows_any_other_and_nobody_loses_leadership_but_who_has_no_seat() {
-    // Who votes first, who then, and who asks.
+    // The voters before, the voters after, and the node that asks.
     let rows: [(&[usize], &[usize], usize); 9] = [
         (&[0, 1, 2], &[0, 1, 2, 3, 4], 0),
         (&[0, 1, 2], &[0, 1, 2, 3, 4], 1),
@@ -43,7 +43,7 @@ fn any_list_follows_any_other_and_nobody_loses_leadership_but_who_has_no_seat() 
         let mut net = Net::with(vec![before.to_vec(); 5]);
         net.run(1_000);
         let (leader, term) = net.leader();
-        // Who has no vote hears of the leader from its record.
+        // A node without a vote hears of the leader from its record.
         let id = net.id(leader);
         net.call(4, |election, now| election.hear_say(now, id, term, Trigger::NoLeader));
         changed(&mut net, asker, after, false);
@@ -54,7 +54,7 @@ fn any_list_follows_any_other_and_nobody_loses_leadership_but_who_has_no_seat() 
         }
         let (now_leads, _) = net.leader();
         assert!(after.contains(&now_leads) && (now_leads == leader || !after.contains(&leader)), "{what}: {now_leads}");
-        // And these alone are a quorum from then on, after restarts of everybody, too.
+        // And these alone are a quorum from then on, after restarts of all, too.
         let gone: Vec<usize> = (0..5).filter(|node| !after.contains(node)).collect();
         gone.iter().for_each(|node| net.crash(*node));
         after.iter().for_each(|node| net.crash(*node));
@@ -95,7 +95,7 @@ fn a_change_is_refused_and_says_why() {
     net.start(4);
     net.run(1_500);
     assert_eq!(outcome(&mut net, 0), Some(Ok(())));
-    // Who was away learns it.
+    // The voter that was away learns it.
     net.start(2);
     net.start(3);
     net.run(1_000);

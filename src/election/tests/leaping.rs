@@ -28,7 +28,7 @@ fn a_message_in_a_term_that_leaps_changes_nothing_by_itself() {
         Message::Voters { term: far, voters: voters.into() },
         Message::Resign { term: far },
         Message::Holds { term: far, is_durable: true },
-        // Answers to what nobody asked.
+        // Answers to questions that were not asked.
         Message::Granted { asked: Question::PreVote, term: far, round: Round(1) },
         Message::Refused { asked: Question::LeaderCheck, term: far, round: Round(1), wait: Duration::ZERO },
         Message::Refused { asked: Question::Heartbeat, term: far, round: Round(1), wait: Duration::ZERO },
@@ -140,7 +140,7 @@ fn only_the_member_that_is_asked_can_answer() {
         "and goes on with one number"
     );
     let answer = |round| Message::Refused { asked: Question::LeaderCheck, term: far, round, wait: Duration::ZERO };
-    // (who answers, to which number)
+    // (the node that answers, to which number)
     for (from, round) in [(third, round), (other, Round(round.0 ^ 1))] {
         assert_eq!(voter.handle_message(now, (from, context), answer(round)), Err(Rejected::Stale));
         voter.handle_message(now, (other, context), beat(3)).unwrap();

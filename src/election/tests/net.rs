@@ -32,11 +32,11 @@ pub(super) struct Net {
     queue: Vec<(Instant, u64, What)>,
     count: u64,
     pub(super) cut: BTreeSet<(usize, usize)>,
-    /// Nobody hears this one ask for votes.
+    /// No other node hears this one ask for votes.
     pub(super) unheard: Option<usize>,
     /// Disks take a time drawn from here, up to the duration, where there is one.
     pub(super) stalls: Option<(Random, Duration)>,
-    /// When, who, what.
+    /// When, at which node, what.
     pub(super) changes: Vec<(Instant, usize, Change)>,
 }
 
