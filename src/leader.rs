@@ -1,4 +1,4 @@
-//! Who leads, in which term, and how it came to lead.
+//! The leader of an election, its term, and how it came to lead.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +11,7 @@ use crate::time::Instant;
 
 /// Numbers the leaders of one election: at most one leads in a term, and a later leader has a higher one (Raft 5.1).
 ///
-/// It is the fencing token too: whoever guards a resource admits a write only if its term is not below the highest it
-/// has seen.
+/// It is the fencing token too: a resource admits a write only if its term is not below the highest it has seen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Term(pub u64);
 
@@ -65,14 +64,15 @@ impl<'de> Deserialize<'de> for Holder {
 pub struct Token {
     /// The leader's term.
     pub term: Term,
-    /// Orders those to whom the leader of a term lends its right, one after the other; 0 for the leader itself.
+    /// Orders the processes to which the leader of a term lends its right, one after the other; 0 for the leader
+    /// itself.
     pub sequence: u64,
     /// The leader's process.
     pub holder: Holder,
 }
 
 impl Token {
-    /// The same with this number, for somebody to whom the leader lends its right.
+    /// The same with this number, for a process to which the leader lends its right.
     #[must_use]
     pub const fn with_sequence(self, sequence: u64) -> Self {
         Token { sequence, ..self }
@@ -89,21 +89,21 @@ impl Token {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Leader {
-    /// Which election.
+    /// The election's name.
     #[serde(serialize_with = "text")]
     pub election: Arc<str>,
     /// The leader's member id.
     pub id: NodeId,
-    /// Its name.
+    /// The leader's name, 1 to 64 bytes.
     #[serde(serialize_with = "text")]
     pub name: Arc<str>,
     /// The term it leads in: the fencing token of everything it does as leader.
     pub term: Term,
     /// Since when this node knows it as the leader of that term.
     pub since: Instant,
-    /// What its application says to those who look for the leader, such as the address it serves at: at most
-    /// [`WORD_BYTES_MAX`]. It comes with the leader's record by gossip, mostly before it is elected; empty until then, and
-    /// where nothing was said.
+    /// What its application says to those that look for the leader, such as the address it serves at: at most
+    /// [`WORD_BYTES_MAX`]. It comes with the leader's record by gossip, mostly before it is elected; empty until then,
+    /// and where nothing was said.
     #[serde(serialize_with = "bytes")]
     pub word: Arc<[u8]>,
 }
@@ -138,7 +138,7 @@ pub enum Trigger {
 }
 
 impl Trigger {
-    /// All triggers.
+    /// All triggers, in the order of their numbers on the wire.
     pub const ALL: [Trigger; 7] = [
         Trigger::NoLeader,
         Trigger::LeaseRanOut,

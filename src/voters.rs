@@ -1,8 +1,8 @@
-//! Who votes in an election: one configuration of voters, and where it stands in the order of all.
+//! The voters of an election: one configuration, and where it stands in the order of all.
 //!
 //! While the voters change, a configuration has two lists, and whatever is agreed is agreed by more than half of each
-//! (joint consensus, section 6 of the Raft paper). Configurations are ordered as Schultz, Dardik and Tripakis order them,
-//! who do without a log, too (2022): by the term of the leader that made one, then by its number.
+//! (joint consensus, section 6 of the Raft paper). Configurations are ordered as Schultz, Dardik and Tripakis order
+//! them, who do without a log, too (2022): by the term of the leader that made one, then by its number.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -44,16 +44,16 @@ pub struct Voters {
     version: Version,
     /// Ids and names of all that vote, ascending by id.
     all: Arc<[(NodeId, Arc<str>)]>,
-    /// The places of those whose list this is, a bit each.
+    /// The places of the voters in the list that is agreed, a bit each.
     present: u32,
-    /// The places of those who are to follow, while the voters change.
+    /// The places of those that are to follow, while the voters change.
     next: Option<u32>,
     /// A hash of both lists.
     digest: u64,
 }
 
 impl Voters {
-    /// The first configuration: one list, agreed by nobody yet. No name of it may be there twice.
+    /// The first configuration: one list, to which no voter has agreed yet. No name of it may be there twice.
     #[must_use]
     pub fn first<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
         let names: Vec<Arc<str>> = names.into_iter().map(|name| Arc::from(name.as_ref())).collect();
@@ -135,7 +135,7 @@ impl Voters {
         self.all.binary_search_by_key(&id, |(voter, _)| *voter).ok()
     }
 
-    /// Whether there is none: at a node that does not know who votes.
+    /// Whether there is none: at a node that does not know the voters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
@@ -163,12 +163,12 @@ impl Voters {
         names.into_iter()
     }
 
-    /// Whether whoever has this place is in the list that is agreed.
+    /// Whether the voter at this place is in the list that is agreed.
     pub(crate) fn is_present(&self, place: usize) -> bool {
         self.present & 1 << place != 0
     }
 
-    /// Whether whoever has this place stays a voter: it is in the list that is to follow, or none is.
+    /// Whether the voter at this place stays one: it is in the list that is to follow, or none is.
     pub(crate) fn stays(&self, place: usize) -> bool {
         self.next.unwrap_or(self.present) & 1 << place != 0
     }
@@ -184,7 +184,8 @@ impl Voters {
         self.all.iter().enumerate().filter(move |(place, _)| places & 1 << place != 0).map(|(_, (_, name))| name)
     }
 
-    /// How many of the list that is agreed must agree: more than half of it; 0 where it is not known.
+    /// How many of the list that is agreed must agree: more than half of it (docs/elections.md, E6); 0 where it is not
+    /// known.
     #[must_use]
     pub fn quorum(&self) -> usize {
         quorum_of(self.present)
@@ -242,6 +243,7 @@ impl Voters {
         let (term, rest) = bytes.split_first_chunk()?;
         let (number, rest) = rest.split_first_chunk()?;
         let version = Version { term: Term(u64::from_le_bytes(*term)), number: u32::from_le_bytes(*number) };
+
         let (&lists, mut rest) = rest.split_first()?;
         let (mut present, mut next) = (Vec::new(), Vec::new());
         while let Some(([list, length], more)) =
@@ -253,11 +255,13 @@ impl Voters {
             next.extend((list & 2 != 0).then_some(name));
             rest = more;
         }
+
         let next = if lists == 1 && next.is_empty() { None } else { Some(&next[..]) };
         let is_list = check_list(&present).is_ok() && next.is_none_or(|next| check_list(next).is_ok());
         if !is_list || version.term.0 >= Term::LIMIT {
             return None;
         }
+
         let voters = Voters::of(version, &present, next);
         (voters.to_bytes() == bytes).then_some(voters)
     }
@@ -358,7 +362,7 @@ mod tests {
 
     #[test]
     fn more_than_half_of_each_list_agree() {
-        // Lists, who agrees, whether that is enough.
+        // Lists, the voters that agree, whether that is enough.
         let rows = [
             ("abc", None, "ab", true),
             ("abc", None, "a", false),

@@ -71,7 +71,7 @@ pub(super) struct Candidate {
     pub(super) trigger: Trigger,
     /// A voter that refused it because it votes under later voters.
     pub(super) knows_better: Option<NodeId>,
-    /// When it began.
+    /// When the attempt began, at its first stage.
     pub(super) began: Instant,
     /// When it gives up.
     pub(super) until: Instant,

@@ -134,8 +134,8 @@ impl FenceGate {
         FenceGate::default()
     }
 
-    /// Lets a write with this token in, if none with a higher one was admitted before: of a higher term, or of this term
-    /// with a higher sequence. A token that was admitted may come again, as often as it likes.
+    /// Lets a write with this token in, if none with a higher one was admitted before: of a higher term, or of this
+    /// term with a higher sequence. A token that was admitted may come again, as often as it likes.
     ///
     /// # Errors
     /// [`FenceError::Fenced`] for a lower one and [`FenceError::Held`] for a second process in one term, both of which

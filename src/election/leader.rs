@@ -111,8 +111,8 @@ impl Leader {
         true
     }
 
-    /// Counts anew how long it may act, which never becomes shorter by that; if it became longer, how long a quorum took to
-    /// answer.
+    /// Counts anew how long it may act, which never becomes shorter by that; if it became longer, how long a quorum
+    /// took to answer.
     pub(super) fn renew(&mut self, now: Instant, rules: &Rules, me: NodeId) -> Option<Duration> {
         let since = self.quorum_since(now, rules, me)?;
         let until = since + rules.lease();

@@ -1,4 +1,5 @@
-//! One node's part in one election: routes messages, moments and hints to the voter, the candidate and the leader in it.
+//! One node's part in one election: routes messages, moments and hints to the voter, the candidate and the leader in
+//! it.
 //!
 //! Each file below is one role. A node without a vote knows the leader by hearsay alone; a voter takes part once its
 //! store has been read.
@@ -48,7 +49,7 @@ pub enum Liveness {
     /// It was never heard of.
     #[default]
     Unknown,
-    /// It answers.
+    /// It answers, as far as the detector knows.
     Alive,
     /// Its silence is being judged.
     Suspect,
@@ -72,7 +73,7 @@ pub struct Lease {
 pub struct Save {
     /// Numbers the saves of one process, so that an answer finds its question.
     pub number: u64,
-    /// What to save.
+    /// What to save, whole: it replaces the ballot before.
     pub ballot: Ballot,
 }
 
@@ -92,7 +93,7 @@ pub enum Change {
     Led {
         /// The leader's id.
         id: NodeId,
-        /// In which term.
+        /// The term that it leads or led in.
         term: Term,
         /// What started the election that it won.
         trigger: Trigger,
@@ -101,7 +102,7 @@ pub enum Change {
     Lost {
         /// The id of the leader that was.
         id: NodeId,
-        /// In which term.
+        /// The term that it leads or led in.
         term: Term,
         /// Since when it was known.
         since: Instant,
@@ -135,7 +136,7 @@ pub struct ElectionCounts {
     pub terms_won: u64,
     /// Votes it gave to others.
     pub votes_given: u64,
-    /// Saves that failed.
+    /// Ballots that could not be saved, so that nothing was told of them.
     pub saves_failed: u64,
     /// Times that it lost its leadership because the lease ran out.
     pub leases_lost: u64,
@@ -148,8 +149,8 @@ impl Hash for ElectionCounts {
 
 /// One node's part in one election, sans-IO.
 ///
-/// **After every call drain [`poll_message`], [`poll_save`] and [`poll_change`], then wait for [`poll_timeout`], a message
-/// or the outcome of a save.** Calls that come too early or too often do nothing and are safe.
+/// **After every call drain [`poll_message`], [`poll_save`] and [`poll_change`], then wait for [`poll_timeout`], a
+/// message or the outcome of a save.** Calls that come too early or too often do nothing and are safe.
 ///
 /// [`poll_message`]: Election::poll_message
 /// [`poll_save`]: Election::poll_save
@@ -292,8 +293,8 @@ impl Election {
         self.await_turn(self.vacancy);
     }
 
-    /// Takes a message in from a member, whose name its datagram proved as far as datagrams are, written under these voters.
-    /// `now` is no earlier than its receipt, because a promise runs from then.
+    /// Takes a message in from a member, whose name its datagram proved as far as datagrams are, written under these
+    /// voters. `now` is no earlier than its receipt, because a promise runs from then.
     ///
     /// # Errors
     /// Why it was rejected; nothing changed but what time alone changes.
@@ -524,7 +525,7 @@ impl Election {
         &self.rules
     }
 
-    /// This node.
+    /// This node's id.
     #[must_use]
     pub fn me(&self) -> NodeId {
         self.me
@@ -559,8 +560,8 @@ impl Election {
         self.counts
     }
 
-    /// Every call begins here: time never goes back, and leadership or an attempt that is over ends before anything else
-    /// is done.
+    /// Every call begins here: time never goes back, and leadership or an attempt that is over ends before anything
+    /// else is done.
     fn enter(&mut self, now: Instant) {
         let is_late = self.is_late(now);
         self.now = self.now.max(now);
@@ -580,7 +581,7 @@ impl Election {
         self.messages.push_back((to, message));
     }
 
-    /// Sends to every other voter for whom `wanted` holds at its place.
+    /// Sends to every other voter at whose place `wanted` holds.
     fn send_all(&mut self, message: Message, wanted: impl Fn(usize) -> bool) {
         for (place, (id, _)) in self.rules.voters().iter().enumerate() {
             if Some(place) != self.place && wanted(place) {

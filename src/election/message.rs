@@ -90,8 +90,8 @@ pub enum Message {
         /// stand as far apart.
         turn: Duration,
     },
-    /// Yes. To a vote or a heartbeat it is a promise too: to help no other voter to lead for the time of a lease and
-    /// the drift of two clocks.
+    /// The receiver's question is answered by yes. To a vote or a heartbeat it is a promise too: to help no other voter
+    /// to lead for the time of a lease and the drift of two clocks.
     Granted {
         /// What was asked.
         asked: Question,
@@ -100,7 +100,7 @@ pub enum Message {
         /// The round of the question.
         round: Round,
     },
-    /// No.
+    /// The receiver's question is answered by no.
     Refused {
         /// What was asked.
         asked: Question,
@@ -129,11 +129,12 @@ pub enum Message {
         /// The sender's priority, if that is why; none if a quorum misses the leader.
         priority: Option<u8>,
     },
-    /// These are the voters: save that, and say that you hold it. A receiver that holds a later configuration says that.
+    /// These are the voters: save that, and say that you hold it. A receiver that holds a later configuration says
+    /// that.
     Voters {
         /// The sender's own term.
         term: Term,
-        /// The configuration.
+        /// The configuration to save, in effect at the sender or offered by it.
         voters: Arc<Voters>,
     },
     /// The sender has saved the configuration that its messages name.
@@ -143,7 +144,8 @@ pub enum Message {
         /// Whether what it saves outlives its process.
         is_durable: bool,
     },
-    /// The leader of this term is asked to make others the voters. Repeated until it says that this is done, or refused.
+    /// The leader of this term is asked to make others the voters. Repeated until it says that this is done, or
+    /// refused.
     AskChange {
         /// The leader's term.
         term: Term,

@@ -11,8 +11,8 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::voters::Voters;
 
-/// The shortest turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a slow
-/// disk (6 ms each at p99 here) before the second stands.
+/// The shortest turns in a lease. Chosen: a turn of 31 ms leaves a first candidate its two rounds and two writes to a
+/// slow disk (6 ms each at p99 here) before the second stands.
 const TURNS_IN_LEASE: u32 = 16;
 /// The shortest turn of all.
 const TURN_MIN: Duration = Duration::from_millis(4);

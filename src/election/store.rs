@@ -1,8 +1,8 @@
 //! What a voter must not forget, and what a store that keeps it for the voter has to promise.
 //!
 //! A vote that is forgotten may be given twice, and two leaders in one term are what an election exists to rule out. So
-//! a vote is durable before it is told, and where it cannot be, the voter must act as one that may have voted for
-//! anyone a moment ago: see [`MemoryStore`].
+//! a vote is durable before it is told, and where it cannot be, the voter must act as one that may have voted for any
+//! candidate a moment ago: see [`MemoryStore`].
 
 mod disk;
 #[cfg(feature = "files")]
@@ -21,8 +21,8 @@ pub use disk::DiskStore;
 #[cfg(feature = "files")]
 pub use file::FileStore;
 
-/// What a voter must not forget: the highest term it voted in, for whom, the longest promise it may still be bound by,
-/// the voters, and its own id.
+/// What a voter must not forget: the highest term it voted in, its vote there, the longest promise it may still be
+/// bound by, the voters, and its own id.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ballot {
     /// The highest term it knows: it votes in no lower one.
@@ -31,8 +31,8 @@ pub struct Ballot {
     pub vote: Option<NodeId>,
     /// The longest time for which it may have promised a leader to vote for no other.
     pub promise: Duration,
-    /// The latest configuration of voters that it knows. None before its first vote, which it gives under the one that it
-    /// was started with.
+    /// The latest configuration of voters that it knows. None before its first vote, which it gives under the one that
+    /// it was started with.
     pub voters: Option<Voters>,
     /// The voter that it belongs to. None in one that a release before wrote, until its voter has started once more.
     pub owner: Option<NodeId>,
@@ -85,8 +85,8 @@ impl TermStore for MemoryStore {
 }
 
 impl Ballot {
-    /// What a store has to hold before its voter stands, given what it held: a term, a promise and an owner at least. A voter
-    /// that never voted has none, and could not tell after a restart for how long it is bound.
+    /// What a store has to hold before its voter stands, given what it held: a term, a promise and an owner at least. A
+    /// voter that never voted has none, and could not tell after a restart for how long it is bound.
     #[must_use]
     pub fn opening(held: Option<Ballot>, me: NodeId, unix_ms: u64, promise: Duration) -> Ballot {
         let term = Ballot::first_term(unix_ms);
@@ -125,9 +125,9 @@ impl Ballot {
     }
 
     /// Term, then 0 or 1 and the vote, then the promise as seconds and nanoseconds, all plain; then the election's
-    /// name, so that a ballot which is moved to another election's place is not taken for its own. With 2 or 3 in the place
-    /// of 0 or 1 the configuration of voters stands before the name: its length in 2 bytes, and as many. With 4 more the owner
-    /// stands after that.
+    /// name, so that a ballot which is moved to another election's place is not taken for its own. With 2 or 3 in the
+    /// place of 0 or 1 the configuration of voters stands before the name: its length in 2 bytes, and as many. With 4
+    /// more the owner stands after that.
     fn to_body(&self, election: &str) -> Vec<u8> {
         let mut body = self.term.0.to_le_bytes().to_vec();
         let parts = [self.vote.is_some(), self.voters.is_some(), self.owner.is_some()];

@@ -1,4 +1,5 @@
-//! What a leader does about the voters: makes the configuration its own, has both lists agree, and lets the second stand.
+//! What a leader does about the voters: makes the configuration its own, has both lists agree, and lets the second
+//! stand.
 //!
 //! A step is taken only once more than half of each list of the configuration before it have saved that one, in a store
 //! that outlives their process, as this leader's own: from then on no leader is elected under any earlier one. The

@@ -198,8 +198,8 @@ impl Voter {
         self.unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    /// Gives its vote under the voters in effect; it may be told once [`Voter::is_saved`] says so. With its first it agrees to
-    /// the list that it was configured with.
+    /// Gives its vote under the voters in effect; it may be told once [`Voter::is_saved`] says so. With its first it
+    /// agrees to the list that it was configured with.
     pub(super) fn give(&mut self, term: Term, candidate: NodeId, voters: &Voters) {
         self.is_new = false;
         let agreed = || voters.at(voters.version().max(Version { term: Term(0), number: 1 }));

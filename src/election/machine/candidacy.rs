@@ -16,8 +16,8 @@ use crate::time::Instant;
 
 use super::{Election, Liveness};
 
-/// How many leases a candidate stands before it asks a leader of a lower priority for leadership. Chosen: a restart that
-/// fails at once moves nothing.
+/// How many leases a candidate stands before it asks a leader of a lower priority for leadership. Chosen: a restart
+/// that fails at once moves nothing.
 const SETTLED_LEASES: u32 = 2;
 /// How often that doubles at most: once with each request.
 const DOUBLINGS_MAX: u32 = 6;
@@ -119,9 +119,9 @@ impl Election {
         others.filter(|(place, _)| stands(*place).is_some_and(|priority| is_before(*place, priority))).count() as u32
     }
 
-    /// Plans to ask the leader for leadership, if this candidate goes before it. Whatever comes of it, each request makes
-    /// the time before the next longer: one that cannot be elected, or that falls again and again, must not topple the
-    /// others for ever.
+    /// Plans to ask the leader for leadership, if this candidate goes before it. Whatever comes of it, each request
+    /// makes the time before the next longer: one that cannot be elected, or that falls again and again, must not
+    /// topple the others for ever.
     pub(super) fn await_claim(&mut self) {
         let pause = self.rules.lease() * SETTLED_LEASES * (1 << self.claims.min(DOUBLINGS_MAX));
         self.claim_at = (self.stands() && self.goes_before_leader()).then(|| self.now + pause);

@@ -42,8 +42,8 @@ pub enum ChangeError {
     NoLeader,
     /// Another change is under way.
     Busy,
-    /// The voters are others by now than those that the change was to follow: another change came first, or this one came
-    /// to nothing.
+    /// The voters are others by now than those that the change was to follow: another change came first, or this one
+    /// came to nothing.
     Overtaken,
     /// Too few of the new voters answer: they could not agree.
     TooFewLive,
@@ -83,8 +83,8 @@ impl fmt::Display for ChangeError {
 impl std::error::Error for ChangeError {}
 
 impl Election {
-    /// Asks for other voters, of the leader or as the leader: this list is to be the only one. Ask again for what came of it
-    /// with [`Election::change_outcome`].
+    /// Asks for other voters, of the leader or as the leader: this list is to be the only one. Ask again for what came
+    /// of it with [`Election::change_outcome`].
     ///
     /// # Errors
     /// [`ChangeError::NoLeader`] or [`ChangeError::Asking`], and nothing has changed then.
@@ -185,6 +185,7 @@ impl Election {
             Progress::NotDurable => Err(ChangeError::NotDurable),
             Progress::TooLong => Err(ChangeError::TooLong),
         };
+
         self.end_request(outcome);
     }
 

@@ -55,7 +55,8 @@ impl Election {
         }
     }
 
-    /// Takes in what is about the voters, or from one that is only to be one; none if a message is about something else.
+    /// Takes in what is about the voters, or from one that is only to be one; none if a message is about something
+    /// else.
     fn hear_of_voters(&mut self, from: NodeId, context: &Context, message: &Message) -> Option<Result<(), Rejected>> {
         match message {
             Message::Voters { voters, .. } => self.take_voters(from, voters),

@@ -116,8 +116,8 @@ impl Election {
     pub(super) fn unfollow(&mut self, reason: LossReason) {
         if let Some(heard) = self.heard.take() {
             self.note_vacancy(heard.id, reason);
-            // What its record says of a term that it has ended is older than that. If it is only not heard here any more, it
-            // may lead on; not if the detector does not hear it either.
+            // What its record says of a term that it has ended is older than that. If it is only not heard here any
+            // more, it may lead on; not if the detector does not hear it either.
             let place = self.rules.place_of(heard.id);
             let lives = place.and_then(|place| self.liveness.get(place)) == Some(&Liveness::Alive);
             let is_over = |hearsay: &Hearsay| hearsay.id == heard.id && hearsay.term <= heard.term;

@@ -186,8 +186,8 @@ impl Election {
         }
     }
 
-    /// The candidate of the highest priority among those that answered within the lease, of equals the one that answered
-    /// last, but for those at these places.
+    /// The candidate of the highest priority among those that answered within the lease, of equals the one that
+    /// answered last, but for those at these places.
     fn successor(&self, asked: u32) -> Option<NodeId> {
         let leading = self.leading.as_ref()?;
         let lives = |place: usize| !matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));

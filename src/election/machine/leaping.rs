@@ -24,7 +24,8 @@ pub(super) struct Leaping {
     confirmed: Term,
 }
 
-/// A member that is asked which term it is in: again with each heartbeat's time, under one number until it has answered.
+/// A member that is asked which term it is in: again with each heartbeat's time, under one number until it has
+/// answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Asked {
     of: NodeId,
@@ -35,8 +36,8 @@ struct Asked {
 }
 
 impl Election {
-    /// Whether a message names a term that leaps: its sender is asked then. What answers a question of this voter's own names
-    /// its number, and needs no other.
+    /// Whether a message names a term that leaps: its sender is asked then. What answers a question of this voter's own
+    /// names its number, and needs no other.
     pub(super) fn leaps(&mut self, from: NodeId, message: &Message) -> bool {
         match message {
             Message::Granted { .. } | Message::Refused { .. } => false,

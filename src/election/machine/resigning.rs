@@ -1,8 +1,8 @@
 //! The word of a leader or candidate that it does not lead in a term: repeated until the other voters have confirmed
 //! it.
 //!
-//! It frees them from what they promised. A voter that does not hear it stays bound for as long as a promise lasts, and a
-//! successor that was handed leadership waits as long.
+//! It frees them from what they promised. A voter that does not hear it stays bound for as long as a promise lasts, and
+//! a successor that was handed leadership waits as long.
 
 use std::time::Duration;
 

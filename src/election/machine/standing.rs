@@ -21,7 +21,7 @@ use super::{Election, Liveness, Purpose};
 pub(super) struct Turn {
     pub(super) at: Instant,
     pub(super) trigger: Trigger,
-    /// Whether its place in the order is counted in: that is done when it comes, by who lives then.
+    /// Whether its place in the order is counted in: that is done when it comes, by those that live then.
     is_drawn: bool,
     /// Until when it is another candidate's, which stands already.
     yields_until: Instant,
@@ -57,8 +57,8 @@ impl Election {
 
     fn delay(&mut self) -> Duration {
         let turn = self.turn_length();
-        // The order of ranks still tells most candidates apart after one vain attempt; with each further one chance counts
-        // for more.
+        // The order of ranks still tells most candidates apart after one vain attempt; with each further one chance
+        // counts for more.
         let pause = if self.failures == 0 { Duration::ZERO } else { turn * (1 << self.failures.min(FAILURES_MAX)) / 4 };
         turn * self.rank() + self.random.fraction_of(pause)
     }

@@ -137,7 +137,7 @@ impl Election {
         }
     }
 
-    /// A leader's heartbeat.
+    /// Answers a leader's heartbeat: follows it, and promises itself to it, unless it is of an older term.
     pub(super) fn follow(
         &mut self,
         (place, from): (usize, NodeId),

@@ -31,7 +31,7 @@ impl<D: Disk> DiskStore<D> {
         DiskStore { disk, folder: folder.into(), known: BTreeMap::new() }
     }
 
-    /// The disk.
+    /// The disk that it writes to.
     pub fn disk_mut(&mut self) -> &mut D {
         &mut self.disk
     }
