@@ -23,7 +23,7 @@ pub(crate) const ELECTIONS_MAX: usize = 8;
 ///
 /// Members may differ in all but the cluster's name, so that a configuration can be changed member by member. What each
 /// does follows its own: with another P or probe interval it finds a crash at its own time. Two knobs divide what they
-/// should not: an election under another lease or drift elects nobody together, which [`VotersDiffer`] tells, and
+/// should not: voters under another lease or drift elect no leader together, which [`VotersDiffer`] tells, and
 /// `members_max` must have space for all members on each of them.
 ///
 /// [`VotersDiffer`]: crate::event::Event::VotersDiffer
@@ -34,10 +34,11 @@ pub(crate) const ELECTIONS_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default = "Config::unnamed")]
 pub struct Config {
-    /// The cluster's name, 1 to 64 bytes without control or bidirectional characters; datagrams of another cluster are rejected. Required.
+    /// The cluster's name, 1 to 64 bytes without control or bidirectional characters; datagrams of another cluster are
+    /// rejected. It is required.
     pub cluster: String,
-    /// How often each member is probed by someone, and each member probes someone. Lower finds a crash sooner and costs
-    /// in proportion. Default 1 s (lan), 2 s (wan), 200 ms (local). Source: memberlist's LAN preset for 1 s.
+    /// How often each member is probed, and probes another. Lower finds a crash sooner and costs in proportion. Default
+    /// 1 s (lan), 2 s (wan), 200 ms (local). Source: memberlist's LAN preset for 1 s.
     #[serde(with = "duration_text")]
     pub probe_interval: Duration,
     /// The cap of the adaptive retry timeout; also the timeout before any round trip was measured. At most the probe
@@ -50,8 +51,9 @@ pub struct Config {
     pub stall_tolerance: Duration,
     /// k: relays asked to ping a member that did not answer. 0 to 16, default 3. Source: memberlist, SWIM 3.1.
     pub indirect_checks: usize,
-    /// c: members that must agree with an accusation before the verdict at P, fewer when fewer are present; without them
-    /// the verdict waits for 3 P. 0 to 3, default 2. Chosen: with 0, 26 false deaths in 150 s at 10 % loss and P = 1 s; with 2, none.
+    /// c: members that must agree with an accusation before the verdict at P, fewer when fewer are present; without
+    /// them the verdict waits for 3 P. 0 to 3, default 2. Chosen: with 0, 26 false deaths in 150 s at 10 % loss and P =
+    /// 1 s, with 2 none.
     pub confirmations: usize,
     /// λ: each news is sent λ·⌈log2(n+1)⌉ times in all. 1 to 10, default 2. Source: SWIM 4.1's λ log n.
     pub retransmit_mult: u32,
@@ -83,9 +85,9 @@ pub struct Config {
     /// How long a leaving node waits for others to confirm. Default 2 s.
     #[serde(with = "duration_text")]
     pub leave_timeout: Duration,
-    /// Members held at most; beyond it new ones are refused, which [`Full`](crate::event::Event::Full) tells. 2 to 65,536,
-    /// default 20,000. Whoever is refused is not passed on either: members that know each other only through members
-    /// with full tables do not meet, so leave space for all everywhere.
+    /// Members held at most; beyond it new ones are refused, which [`Full`](crate::event::Event::Full) tells. 2 to
+    /// 65,536, default 20,000. A member that is refused is not passed on either: members that know each other only
+    /// through members with full tables do not meet, so leave space for all everywhere.
     pub members_max: usize,
     /// Longest datagram ever sent, in bytes of UDP payload; whatever UDP carries is received. 1,200 to 65,507, default
     /// 1,400, which fits every common MTU.
@@ -175,6 +177,7 @@ impl Config {
         within("sync_patience", self.sync_patience, ms(10), hour)?;
         within("ghost_retention", self.ghost_retention, Duration::ZERO, hour * 24 * 365)?;
         within("leave_timeout", self.leave_timeout, Duration::ZERO, hour)?;
+
         if self.stall_tolerance < self.probe_interval {
             return Err(ConfigError {
                 knob: "stall_tolerance",

@@ -1,12 +1,11 @@
 //! What the application is told, and the reasons given with it.
 //!
 //! Events of one member come in an order that a fold can trust: applying them to a list of members gives exactly the
-//! present list, but for suspicions that are held back: of a member that flaps ([`Member::is_flapping`]) one is told 10 s
-//! after the last told one began at the soonest, and one that flapping members alone accuse after 10 s or when another
-//! accuses it too. Meanwhile the list calls Alive what the view calls Suspect.
+//! present list, but for suspicions that are held back: of a member that flaps ([`Member::is_flapping`]) one is told 10
+//! s after the last told one began at the soonest, and one that flapping members alone accuse after 10 s or when
+//! another accuses it too. Meanwhile the list calls Alive what the view calls Suspect.
 //!
-//! No other SWIM library tells the application of a suspicion; here it is an event like the others, with who accuses,
-//! why, and until when the member may refute.
+//! A suspicion is an event like the others, with its accusers, its reason, and until when the member may refute.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,8 +24,8 @@ use crate::time::Instant;
 pub enum Event {
     /// A member is here: new, restarted, or back from the dead.
     Up(Member),
-    /// A member's silence is being judged. The member's Refuted, Dead or Left always follows. Where members flap not every
-    /// suspicion is told, but one that ends in Dead is, before it.
+    /// A member's silence is being judged. The member's Refuted, Dead or Left always follows. Where members flap not
+    /// every suspicion is told, but one that ends in Dead is, before it.
     Suspect {
         /// The suspect as it is now known.
         member: Member,
@@ -39,8 +38,8 @@ pub enum Event {
         /// When it is declared dead even without that agreement (start + 3 P).
         dead_by: Instant,
     },
-    /// The suspect showed that it lives, or the suspicion proved to be about this node itself. The third within a minute is
-    /// marked: the member flaps from then on.
+    /// The suspect showed that it lives, or the suspicion proved to be about this node itself. The third within a
+    /// minute is marked: the member flaps from then on.
     Refuted(Member),
     /// This node's own verdict.
     Dead {
@@ -50,18 +49,19 @@ pub enum Event {
         by: Accusers,
         /// Why the verdict fell.
         reason: DeadReason,
-        /// Whether the verdict is provisional: nobody else answered this node either. Any sign of life undoes it.
+        /// Whether the verdict is provisional: too few others answered this node, or it did not run itself. Any sign of
+        /// life undoes it.
         isolated: bool,
     },
     /// The member left by its own word, or was forgotten here.
     Left(Member),
-    /// The member changed its address or metadata, or flaps no more; of this node itself also its incarnation or generation,
-    /// when it refuted or outlived what was said of it. Refutations of its own are told like another's.
+    /// The member changed its address or metadata, or flaps no more; of this node itself also its incarnation or
+    /// generation, when it refuted or outlived what was said of it. Refutations of its own are told like another's.
     Updated(Member),
     /// This node did not run for so long at least; it judges no member until others have answered it.
     SelfStalled {
-        /// How much later than asked the driver woke the protocol: the node did not run for longer, by up to the time that
-        /// it would have waited for its next deadline.
+        /// How much later than asked the driver woke the protocol: the node did not run for longer, by up to the time
+        /// that it would have waited for its next deadline.
         gap: Duration,
     },
     /// Too few members answer this node: its verdicts are provisional from now on.
@@ -80,39 +80,39 @@ pub enum Event {
     },
     /// An election has a leader, or another one than before.
     Leader {
-        /// Who leads, in which term.
+        /// The leader and its term.
         leader: Leader,
         /// What started the election that it won.
         trigger: Trigger,
     },
     /// The leader that is known, in the same term, says something else than it did: [`Leader::word`].
     LeaderUpdated {
-        /// Who leads, with what it says now.
+        /// The leader, with what it says now.
         leader: Leader,
     },
     /// The leader that was known is not known as one any more. On the leader itself: it must not act any more.
     LeaderLost {
-        /// Who led.
+        /// The leader that was.
         leader: Leader,
         /// How it ended.
         reason: LossReason,
     },
-    /// Members take part in an election under other voters, another lease or another drift than this node, and do not elect
-    /// together until their configurations agree. This node itself, if its configuration names others than the voters that
-    /// are agreed: those count.
+    /// Members take part in an election under other voters, another lease or another drift than this node, and do not
+    /// elect together until their configurations agree. This node itself, if its configuration names others than the
+    /// voters that are agreed: those count.
     VotersDiffer {
-        /// Which election.
+        /// The election's name.
         election: Arc<str>,
         /// The members with another configuration, as far as this node heard them.
         members: Vec<NodeId>,
     },
     /// The voters of an election are others, or will be when both lists have agreed to it.
     VotersChanged {
-        /// Which election.
+        /// The election's name.
         election: Arc<str>,
         /// The names of the voters that are agreed, ascending.
         voters: Vec<Arc<str>>,
-        /// Those who are to follow, while the voters change.
+        /// The names of those that are to follow, while the voters change.
         next: Option<Vec<Arc<str>>>,
     },
     /// A new member was refused because the table is full.
@@ -122,7 +122,8 @@ pub enum Event {
     },
 }
 
-/// A change as the core hands it out: an application's view shows all, its events tell all but those that are held back.
+/// A change as the core hands it out: an application's view shows all, its events tell all but those that are held
+/// back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// An event for the application.

@@ -1,4 +1,4 @@
-//! Who a member is, what is known of it, and which of two reports about it wins.
+//! The identity of a member, what is known of it, and which of two reports about it wins.
 //!
 //! A member is named by a [`NodeId`]; each start of its process is a [`Generation`]; each word it says about itself
 //! within one generation is an [`Incarnation`]. Reports are ordered by generation, then incarnation, then [`State`]
@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub enum State {
     /// It answers, or nothing says otherwise.
     Alive,
-    /// Somebody's ping went unanswered; it has until the suspicion's deadline to refute.
+    /// A member's ping to it went unanswered; it has until the suspicion's deadline to refute.
     Suspect,
     /// This node's own verdict.
     Dead,
@@ -56,7 +56,7 @@ pub struct Standing {
     pub generation: Generation,
     /// The owner's word it answers.
     pub incarnation: Incarnation,
-    /// What it claims.
+    /// What it claims of the member.
     pub state: State,
 }
 
@@ -111,10 +111,10 @@ impl Member {
         self.state
     }
 
-    /// Whether it flaps: it refuted three suspicions within a minute, and has since not been without one for a minute. Its
-    /// [`Event::Suspect`](crate::Event::Suspect) and [`Event::Refuted`](crate::Event::Refuted) are told seldom meanwhile,
-    /// and so are those of members that it alone accuses, which do not count. A verdict ends it. This node itself flaps
-    /// when it has to refute as often.
+    /// Whether it flaps: it refuted three suspicions within a minute, and has since not been without one for a minute.
+    /// Its [`Event::Suspect`](crate::Event::Suspect) and [`Event::Refuted`](crate::Event::Refuted) are told seldom
+    /// meanwhile, and so are those of members that it alone accuses, which do not count. A verdict ends it. This node
+    /// itself flaps when it has to refute as often.
     #[must_use]
     pub fn is_flapping(&self) -> bool {
         self.flaps

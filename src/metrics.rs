@@ -16,7 +16,7 @@ pub struct Metrics {
     pub datagrams_out: u64,
     /// Bytes of them.
     pub bytes_out: u64,
-    /// Datagrams accepted.
+    /// Datagrams that came in and were accepted.
     pub datagrams_in: u64,
     /// Bytes of them.
     pub bytes_in: u64,
@@ -28,11 +28,11 @@ pub struct Metrics {
     pub probes_acked: u64,
     /// Rounds answered only through a relay.
     pub probes_acked_by_relay: u64,
-    /// Rounds that failed.
+    /// Rounds that no answer ended in time.
     pub probes_failed: u64,
     /// Rounds void because this node did not run.
     pub probes_void: u64,
-    /// Suspicions begun.
+    /// Suspicions that began here, by an own round or by an accusation.
     pub suspicions: u64,
     /// Suspicions that the member refuted.
     pub suspicions_refuted: u64,

@@ -28,15 +28,15 @@ use elections::Elections;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Transmit {
-    /// Where to.
+    /// The receiver's address.
     pub to: SocketAddr,
 }
 
 /// One node's membership protocol, without socket, clock or entropy.
 ///
-/// **After every call that changes it, drain [`poll_transmit`], then [`poll_event`], then [`poll_save`] if it votes in an
-/// election, then wait for [`poll_timeout`] or a datagram.** Calls that come too early or too often do nothing and are
-/// safe.
+/// **After every call that changes it, drain [`poll_transmit`], then [`poll_event`], then [`poll_save`] if it votes in
+/// an election, then wait for [`poll_timeout`] or a datagram.** Calls that come too early or too often do nothing and
+/// are safe.
 ///
 /// [`poll_transmit`]: Protocol::poll_transmit
 /// [`poll_event`]: Protocol::poll_event
@@ -66,6 +66,7 @@ impl Protocol {
             return Err(ConfigError::new("identity", "the address needs the port that is bound, not 0".to_owned()));
         }
         check_voter(&rules, &identity)?;
+
         let elections = Elections::new(&rules, identity.id, seed, now);
         // Without an address there is none to be told as it stands.
         let advertise = if record.address().ip().is_unspecified() { Advertise::AsSeen } else { identity.advertise };
@@ -81,22 +82,22 @@ impl Protocol {
     /// Says which families of addresses the driver's socket can send to; both, until this is called.
     ///
     /// Members of another family are listed and passed on like the others. They are not probed and not accused by this
-    /// node, and no datagram is addressed to them. What is shown of them is what they and the others say: Suspect for as
-    /// long as others accuse them and they have not refuted it, and Dead three times P after their silence began, if
+    /// node, and no datagram is addressed to them. What is shown of them is what they and the others say: Suspect for
+    /// as long as others accuse them and they have not refuted it, and Dead three times P after their silence began, if
     /// another has called them dead.
     pub fn set_reach(&mut self, now: Instant, reach: Reach) {
         self.swim.set_reach(now, reach);
         self.settle(now);
     }
 
-    /// The members of whom urgent news wait to be told, which go before all others: refutations, departures, deaths and
-    /// suspicions.
+    /// The members about which urgent news wait to be told: refutations, departures, deaths and suspicions, which go
+    /// before all other news.
     pub fn urgent_news(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.swim.urgent_news()
     }
 
-    /// Takes in a saved view for a warm restart: its members are pinged without proof of address and are no news.
-    /// One that has died and been forgotten meanwhile is raised until it is found dead once more: a view older than some
+    /// Takes in a saved view for a warm restart: its members are pinged without proof of address and are no news. One
+    /// that has died and been forgotten meanwhile is raised until it is found dead once more: a view older than some
     /// minutes is better used for contacts.
     pub fn preload(&mut self, now: Instant, records: &[Record]) {
         self.swim.preload(now, records);
@@ -117,8 +118,8 @@ impl Protocol {
         done
     }
 
-    /// Drops a dead member here, told as [`Event::Left`]; a tombstone keeps old rumours from raising it, and nobody
-    /// else is told.
+    /// Drops a dead member here, told as [`Event::Left`]; a tombstone keeps old rumours from raising it, and no other
+    /// node is told.
     ///
     /// # Errors
     /// When no such member is known or it is not dead; nothing changes.
@@ -136,8 +137,8 @@ impl Protocol {
         self.settle(now);
     }
 
-    /// Begins to vote in an election, from what this voter's store held. Does nothing where this node is no voter, or with the
-    /// ballot of another: ask [`Ballot::is_of`](crate::election::Ballot::is_of) first.
+    /// Begins to vote in an election, from what this voter's store held. Does nothing where this node is no voter, or
+    /// with the ballot of another: ask [`Ballot::is_of`](crate::election::Ballot::is_of) first.
     ///
     /// # Errors
     /// When no such election is configured; nothing changes.
@@ -152,9 +153,10 @@ impl Protocol {
         if is_known { Ok(()) } else { Err(UnknownElection) }
     }
 
-    /// Says whether this voter is a candidate of an election from now on, and with which priority: the higher, the sooner it
-    /// stands, and a leader of a lower one hands over to it. One that is no candidate votes and follows, and hands over
-    /// what it leads. Until this is called, only one whose election says [`Stands::Always`](crate::config::Stands) is one.
+    /// Says whether this voter is a candidate of an election from now on, and with which priority: the higher, the
+    /// sooner it stands, and a leader of a lower one hands over to it. One that is no candidate votes and follows, and
+    /// hands over what it leads. Until this is called, only one whose election says
+    /// [`Stands::Always`](crate::config::Stands) is one.
     ///
     /// # Errors
     /// When no such election is configured; nothing changes.
@@ -169,15 +171,16 @@ impl Protocol {
         if is_known { Ok(()) } else { Err(UnknownElection) }
     }
 
-    /// Says that the wall clock was set, and what it says now, in Unix milliseconds: a driver that reads it calls this when it
-    /// is not where time has brought it since it was told last. A voter whose clock was wrong when it
-    /// [started to vote](Protocol::start_voting) takes part in elections once it is right.
+    /// Says that the wall clock was set, and what it says now, in Unix milliseconds: a driver that reads it calls this
+    /// when it is not where time has brought it since it was told last. A voter whose clock was wrong when it [started
+    /// to vote](Protocol::start_voting) takes part in elections once it is right.
     pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
         self.elections.set_wall_clock(now, unix_ms);
         self.settle(now);
     }
 
-    /// Sets what this node says, as leader of an election, to those who look for it: [`Leader::word`](crate::Leader::word).
+    /// Sets what this node says, as leader of an election, to the nodes that look for it:
+    /// [`Leader::word`](crate::Leader::word).
     ///
     /// # Errors
     /// When no such election is configured, or the word is too long; nothing changes.
@@ -199,11 +202,12 @@ impl Protocol {
         self.settle(now);
     }
 
-    /// Hands this node's leadership over: to `to`, or to the likeliest candidate if none is named. It leads on
-    /// until the successor is elected, mostly for a few milliseconds. With nobody to take it, it is given up at once.
+    /// Hands this node's leadership over: to `to`, or to the likeliest candidate if none is named. It leads on until
+    /// the successor is elected, mostly for a few milliseconds. If no candidate can take it, it is given up at once.
     ///
     /// # Errors
-    /// When this node does not lead, or `to` is no other voter or, as far as its record says, no candidate; nothing changes.
+    /// When this node does not lead, or `to` is no other voter or, as far as its record says, no candidate; nothing
+    /// changes.
     pub fn resign(&mut self, now: Instant, election: &str, to: Option<NodeId>) -> Result<(), ResignError> {
         let found = self.elections.find_mut(election).ok_or(ResignError::Unknown)?;
         let is_other_voter = |to: NodeId| to != found.me() && found.rules().place_of(to).is_some();
@@ -213,14 +217,15 @@ impl Protocol {
         if found.leadership().is_some() && to.is_some_and(|to| !found.is_candidate(to)) {
             return Err(ResignError::NoCandidate);
         }
+
         let done = found.resign(now, to);
         self.settle(now);
         if done { Ok(()) } else { Err(ResignError::NotLeading) }
     }
 
-    /// Asks for other voters of an election: this list is to be the only one, whoever leads sees to it. What came of it is
-    /// told by [`Protocol::change_outcome`]. Where too few of the list answer for four leases it is refused, unless it is
-    /// forced, which waits for them.
+    /// Asks for other voters of an election: this list is to be the only one, and the leader sees to it. What came of
+    /// it is told by [`Protocol::change_outcome`]. Where too few of the list answer for four leases it is refused,
+    /// unless it is forced, which waits for them.
     ///
     /// # Errors
     /// When no such election is configured, the names are no list, there is no leader, or this node asks for a change
@@ -333,7 +338,7 @@ impl Protocol {
         self.swim.revision()
     }
 
-    /// Whose rows changed since [`Protocol::revision`] was `revision`, the earliest change first, so that
+    /// The members whose rows changed since [`Protocol::revision`] was `revision`, the earliest change first, so that
     /// [`Protocol::member`] need be asked for no others; a row that changed twice is named twice.
     ///
     /// None when more than the last 32 changes are asked for: then look at all. Revisions of another protocol, such as
@@ -352,7 +357,7 @@ impl Protocol {
         })
     }
 
-    /// This node itself.
+    /// This node's own row, as it is told to the others.
     #[must_use]
     pub fn me(&self) -> &Member {
         self.swim.me()
@@ -364,7 +369,7 @@ impl Protocol {
         self.swim.why(id)
     }
 
-    /// Counters and gauges.
+    /// Counters since the start, and gauges as they stand now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics { elections: self.elections.metrics(), ..self.swim.metrics() }
@@ -388,15 +393,15 @@ impl Protocol {
         self.swim.is_stopped()
     }
 
-    /// Whether no other member is Alive or Suspect; contacts are dialled until one answers. A driver that was given host
-    /// names resolves them again meanwhile.
+    /// Whether no other member is Alive or Suspect; contacts are dialled until one answers. A driver that was given
+    /// host names resolves them again meanwhile.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.swim.is_alone()
     }
 
     /// Whether this node knows an address to tell the others. Behind a wildcard bind it asks them until it does, and
-    /// until then nobody can list it.
+    /// until then no other can list it.
     #[must_use]
     pub fn is_address_known(&self) -> bool {
         self.swim.is_address_known()

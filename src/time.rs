@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 pub struct Instant(u64);
 
 impl Instant {
-    /// The driver's origin.
+    /// The moment 0, when the driver's timeline began.
     pub const ORIGIN: Instant = Instant(0);
     /// A moment that never comes.
     pub const NEVER: Instant = Instant(u64::MAX);

@@ -17,7 +17,7 @@ use crate::time::{Instant, Utc};
 pub struct Why {
     /// The member's id.
     pub member: NodeId,
-    /// Its name.
+    /// The member's name, 1 to 64 bytes.
     pub name: String,
     /// The process start in question.
     pub generation: Generation,
@@ -33,8 +33,8 @@ pub struct Why {
     pub omitted: u32,
     /// The names of the members that the steps speak of, as far as they are still known.
     pub names: Vec<(NodeId, String)>,
-    /// When this node's timeline began by its wall clock, in Unix milliseconds, if the driver knows; printing then shows
-    /// each moment in UTC too. The wall clock may be wrong or have been set since.
+    /// When this node's timeline began by its wall clock, in Unix milliseconds, if the driver knows; printing then
+    /// shows each moment in UTC too. The wall clock may be wrong or have been set since.
     pub wall_origin_ms: Option<u64>,
 }
 
@@ -44,9 +44,9 @@ pub const STEPS_MAX: usize = 64;
 /// One happening in the chain, and when this node saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// When.
+    /// When this node saw it.
     pub at: Instant,
-    /// What.
+    /// What happened.
     pub what: Cause,
 }
 
@@ -66,9 +66,9 @@ pub enum Cause {
     RelayNack(NodeId),
     /// The suspicion began here for this reason.
     Suspected(SuspectReason),
-    /// The suspicion was kept to this node until somebody else answered it.
+    /// The suspicion was kept to this node until another member answered it.
     Unpublished,
-    /// Somebody else answered, so the suspicion was published and its clock restarted.
+    /// Another member answered, so the suspicion was published and its clock restarted.
     Published,
     /// A member accused it: its own ping went unanswered.
     Accused(NodeId),
@@ -79,7 +79,7 @@ pub enum Cause {
     },
     /// This node did not run for so long; the deadline moved with it.
     Stalled {
-        /// By how much.
+        /// How long this node did not run.
         gap: Duration,
     },
     /// A last ping was sent before the deadline.
@@ -89,9 +89,9 @@ pub enum Cause {
     },
     /// The verdict was due but something held it back.
     Waiting(Waiting),
-    /// The verdict.
+    /// This node's verdict fell.
     Verdict {
-        /// Its reason.
+        /// Why it fell.
         reason: DeadReason,
         /// Whether it is provisional.
         isolated: bool,

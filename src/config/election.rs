@@ -1,4 +1,4 @@
-//! One election's knobs: who votes, how long a lease lasts, how far clocks may drift apart.
+//! One election's knobs: its voters, how long a lease lasts, how far clocks may drift apart.
 
 use std::time::Duration;
 
@@ -22,18 +22,18 @@ pub enum Stands {
     /// While a [`Node::lead`](crate::runtime::Node::lead) or a [`Candidate`](crate::runtime::Candidate) of it exists.
     #[default]
     WithWork,
-    /// From its start, whether anybody works or not: for an application that watches events and leads without a lease in
+    /// From its start, whether work runs or not: for an application that watches events and leads without a lease in
     /// its hands.
     Always,
     /// Never: a witness, which votes only, or a member that watches.
     Never,
 }
 
-/// A named election. Its name, voters, lease and drift are the same on all voters, or they do not elect together; whether
-/// and with which priority one stands is its own.
+/// A named election. Its name, voters, lease and drift are the same on all voters, or they do not elect together;
+/// whether and with which priority one stands is its own.
 ///
-/// A quorum is more than half of the voters named here, never of those that happen to live: a minority elects nobody,
-/// however long the others are gone.
+/// A quorum is more than half of the voters named here, never of those that happen to live: a minority elects no
+/// leader, however long the others are gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct ElectionConfig {
@@ -43,8 +43,8 @@ pub struct ElectionConfig {
     /// one, as three do. None at a member that only [watches](ElectionConfig::watches).
     pub voters: Vec<String>,
     /// How long the leader may act after the start of a round that a quorum answered. Lower finds a new leader sooner;
-    /// a leader that stalls or is cut off for longer loses its leadership. 50 ms to 10 minutes; default 500 ms (lan), 3 s
-    /// (wan), 250 ms (local). Chosen: five rounds in a row must be lost before a healthy leader falls, and fail-over
+    /// a leader that stalls or is cut off for longer loses its leadership. 50 ms to 10 minutes; default 500 ms (lan), 3
+    /// s (wan), 250 ms (local). Chosen: five rounds in a row must be lost before a healthy leader falls, and fail-over
     /// still takes less than Raft's classic timeouts.
     #[serde(with = "duration_text")]
     pub lease: Duration,
@@ -58,8 +58,8 @@ pub struct ElectionConfig {
     pub clock_drift_max_ppm: u32,
     /// When this node is a candidate. Default [`Stands::WithWork`].
     pub stands: Stands,
-    /// The higher, the sooner this node stands; a candidate of a higher priority than the leader's takes over from it by
-    /// hand-over once it has been there for two leases. 0 to 255, default 0.
+    /// The higher, the sooner this node stands; a candidate of a higher priority than the leader's takes over from it
+    /// by hand-over once it has been there for two leases. 0 to 255, default 0.
     pub priority: u8,
 }
 
@@ -108,7 +108,7 @@ impl ElectionConfig {
         }
     }
 
-    /// For a member that has no vote and wants to know who leads: it needs no more than the name.
+    /// For a member that has no vote and wants to know the leader: it needs no more than the name.
     #[must_use]
     pub fn watches(name: &str) -> Self {
         ElectionConfig::lan::<String>(name, []).votes_only()
@@ -121,7 +121,7 @@ impl ElectionConfig {
         self
     }
 
-    /// The same at a voter that is a candidate from its start, whether anybody works there or not.
+    /// The same at a voter that is a candidate from its start, whether work runs there or not.
     #[must_use]
     pub fn stands_always(mut self) -> Self {
         self.stands = Stands::Always;
@@ -135,7 +135,7 @@ impl ElectionConfig {
         self
     }
 
-    /// Whether this node has no vote and only wants to know who leads.
+    /// Whether this node has no vote and only wants to know the leader.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.voters.is_empty() && self.stands == Stands::Never

@@ -47,7 +47,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// This release.
+    /// The release that this crate is.
     pub const OURS: Version = Version {
         major: number(env!("CARGO_PKG_VERSION_MAJOR")),
         minor: number(env!("CARGO_PKG_VERSION_MINOR")),
@@ -74,7 +74,7 @@ const fn number(digits: &str) -> u32 {
 pub struct Reads {
     /// The lowest [version](crate::wire::WIRE_VERSION) of the format that it reads.
     pub lowest: u8,
-    /// The highest.
+    /// The highest version that it reads.
     pub highest: u8,
     /// A bit for each feature beyond version 1 that it reads; none is defined yet. Unknown bits are those of later
     /// releases.

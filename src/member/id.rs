@@ -98,7 +98,7 @@ impl fmt::Display for Generation {
     }
 }
 
-/// A member's own counter within one generation, raised by nobody else (SWIM 4.2).
+/// A member's own counter within one generation, raised by the member alone (SWIM 4.2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Incarnation(pub u32);
 

@@ -1,4 +1,4 @@
-//! Who this node is, as its application says once, and the ranges that hold for every member.
+//! This node's identity, as its application gives it once, and the ranges that hold for every member.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,9 +16,9 @@ pub const METADATA_BYTES_MAX: usize = 512;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Advertise {
-    /// It is told as it was given, whatever the others see: somebody knows better how this node is reached.
+    /// It is told as it was given, whatever the others see: its operator knows better how this node is reached.
     AsGiven,
-    /// If most others see this node at one other address and nobody reaches it at its own, that one is told instead.
+    /// If most others see this node at one other address and none reaches it at its own, that one is told instead.
     #[default]
     AsSeen,
 }
@@ -30,7 +30,7 @@ impl Advertise {
     }
 }
 
-/// Who this node is; given once to the protocol.
+/// The identity of this node; given once to the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// 1 to 64 bytes of UTF-8 without control or bidirectional characters; shown to people, unique in the cluster.
@@ -69,6 +69,7 @@ impl Identity {
         if let Some(fault) = name_fault(&self.name) {
             return Err(IdentityError::Name(self.name.clone(), fault));
         }
+
         if self.metadata.len() > METADATA_BYTES_MAX {
             return Err(IdentityError::Metadata(self.metadata.len()));
         }

@@ -1,4 +1,4 @@
-//! A member's own words: identity, address and metadata at one incarnation, packed small.
+//! A member's record, packed small, as each node keeps one of every member.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -28,8 +28,8 @@ pub struct Record {
 const PROFILE_HEADER: usize = 3;
 
 impl Record {
-    /// A record in the words of its owner. `extra` are further fields, which `docs/wire.md` describes: at most 448 bytes,
-    /// kinds in ascending order.
+    /// A record in the words of its owner. `extra` are further fields, which `docs/wire.md` describes: at most 448
+    /// bytes, kinds in ascending order.
     ///
     /// # Errors
     /// When a part is outside its range; nothing is built.

@@ -26,7 +26,7 @@ const OTHER_FIELDS_BYTES: usize = 68;
 /// A ballot to be saved, of which election; answer it with [`Protocol::handle_saved`](super::Protocol::handle_saved).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BallotSave {
-    /// Which election.
+    /// The election's name.
     pub election: Arc<str>,
     /// What to save, and its number.
     pub save: Save,
@@ -50,16 +50,17 @@ pub(super) struct Elections {
 #[derive(Debug)]
 struct Entry {
     election: Election,
-    /// What the election was last told of each voter, and of whoever else has a part in it.
+    /// What the election was last told of each voter, and of each other member that has a part in it.
     hints: BTreeMap<NodeId, Hint>,
     /// The leader as the application knows it.
     shown: Option<Leader>,
-    /// What this node's application says to those who look for the leader.
+    /// What this node's application says to the nodes that look for the leader.
     word: Arc<[u8]>,
     differing: BTreeSet<NodeId>,
     /// Messages to voters whose addresses are being proved, the latest to each, and since when they wait.
     held: Vec<(NodeId, Context, Message, Instant)>,
-    /// The voters that the hints were given under, and whether there are others now, of whom the election was told nothing.
+    /// The voters that the hints were given under, and whether there are others now, of which the election was told
+    /// nothing.
     hinted: u64,
     tells_anew: bool,
 }
@@ -146,6 +147,7 @@ impl Elections {
         let election = self.find_mut(name).ok_or(ChangeVotersError::Unknown)?;
         check_list(list).map_err(ChangeVotersError::List)?;
         let list: Vec<Arc<str>> = list.iter().map(|name| name.as_ref().into()).collect();
+
         let voters = election.rules().electorate();
         let bytes = voters.joint(voters.version(), &list).name_bytes();
         if bytes > VOTERS_BYTES_MAX {
@@ -227,7 +229,9 @@ impl Elections {
             self.is_stopped = true;
             self.each.iter_mut().for_each(|entry| entry.election.abandon(now));
         }
+
         self.give_hints(now, swim);
+
         for entry in &mut self.each {
             entry.send_held(now, swim);
             let context = entry.election.rules().context();
@@ -241,6 +245,7 @@ impl Elections {
                     }
                 }
             }
+
             while let Some(change) = entry.election.poll_change() {
                 self.is_role_new = true;
                 let event = entry.event(change, now, swim);
@@ -250,6 +255,7 @@ impl Elections {
                 }
             }
         }
+
         if std::mem::take(&mut self.is_role_new) {
             swim.set_roles(now, self.each.iter().filter_map(Entry::role));
             self.give_hints(now, swim);
@@ -266,9 +272,11 @@ impl Elections {
                 seen = u64::MAX;
             }
         }
+
         if seen == self.revision {
             return;
         }
+
         let changed: Option<Vec<NodeId>> = swim.changed_since(seen).map(Iterator::collect);
         for entry in &mut self.each {
             let all = || swim.ids().chain(entry.hints.keys().copied()).collect();
@@ -336,25 +344,29 @@ impl Entry {
         // Under another number its voters may well be others.
         let is_one_of_ours =
             role.is_some_and(|role| role.number != context.version.number || role.rules == context.digest());
+
         let is_live = state.is_some_and(State::is_live);
-        // Whoever has no vote may know less than the voters do, and believes whoever says that it leads.
+        // A node without a vote may know less than the voters do, and believes any member that says that it leads.
         let tells =
             role.filter(|_| is_live && (is_one_of_ours || self.election.rules().place_of(swim.me().id()).is_none()));
+
         let hint = Hint {
             liveness: liveness(state),
             leads: tells.and_then(|role| role.leads.ok()).map(|(term, _)| term),
             candidacy: tells.and_then(|role| role.candidacy),
         };
         let trigger = tells.and_then(|role| role.leads.ok()).map_or(Trigger::NoLeader, |(_, trigger)| trigger);
-        // Who stands no more says nothing of it: its work ended, and it gave leadership up.
+        // A voter that stands no more says nothing of it: its work ended, and it gave leadership up.
         let ended = tells.and_then(|role| role.leads.err()).unwrap_or(LossReason::Resigned);
         let differs = role.is_some() && is_live && !is_one_of_ours && !self.election.rules().is_watched();
+
         let was = self.hints.get(&id).copied().unwrap_or(Hint::NONE);
         if is_voter || role.is_some() {
             self.hints.insert(id, hint);
         } else if self.hints.remove(&id).is_none() {
             return;
         }
+
         let number = role.filter(|role| is_live && role.rules != context.digest()).map(|role| role.number);
         if let Some(number) = number.filter(|number| *number > context.version.number && id != swim.me().id()) {
             self.election.hint_number(now, id, number);
@@ -362,6 +374,7 @@ impl Entry {
         if differs && id != swim.me().id() {
             self.note_differing(id, swim);
         }
+
         match hint.leads {
             // Of a suspect it may have been forgotten.
             Some(term) if was.leads != Some(term) || was.liveness != hint.liveness || self.tells_anew => {
@@ -372,6 +385,7 @@ impl Entry {
             }
             Some(_) | None => {}
         }
+
         if hint.candidacy != was.candidacy || self.tells_anew {
             self.election.hint_candidacy(now, id, hint.candidacy);
         }
@@ -443,7 +457,7 @@ impl Entry {
         is_any.then_some(Role { election, rules, number, leads, candidacy, word: &self.word })
     }
 
-    /// Somebody takes part under another configuration: the application hears whom, once each.
+    /// A member takes part under another configuration: the application is told of each once.
     fn note_differing(&mut self, from: NodeId, swim: &mut Machine) {
         if self.differing.len() < DIFFERING_MAX && self.differing.insert(from) {
             let election = Arc::clone(self.election.rules().name());
@@ -476,8 +490,8 @@ pub enum ChangeVotersError {
     Unknown,
     /// The names are no list of voters.
     List(ListFault),
-    /// The names of the voters of before and after together take so many bytes, and one for each: they do not fit into a
-    /// datagram.
+    /// The names of the voters of before and after together take so many bytes, and one for each: they do not fit into
+    /// a datagram.
     TooLong {
         /// How many; [`VOTERS_BYTES_MAX`] at most.
         bytes: usize,
