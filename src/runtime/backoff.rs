@@ -1,7 +1,7 @@
 //! How often a standing mistake is told again: at once, then at doubling intervals, then once an hour.
 //!
-//! A line a second hides the other lines, and a single line is missed by whoever looks an hour later. All warnings that
-//! may repeat are spaced by this one rule.
+//! A line a second hides the other lines, and a single line is missed by an operator who looks an hour later. All
+//! warnings that may repeat are spaced by this one rule.
 
 use std::time::Duration;
 

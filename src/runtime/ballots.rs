@@ -1,7 +1,7 @@
 //! The thread that waits for a voter's store, so that the node's task never waits for a disk.
 //!
 //! A vote may take as long as the disk does, and nothing else may: probes are answered and events told meanwhile, and
-//! the other voters elect somebody else. One save of each election is under way at most, which bounds what waits here.
+//! the other voters elect another. One save of each election is under way at most, which bounds what waits here.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -149,14 +149,16 @@ fn keep(
             Err(error) => Err((name, error)),
         }
     });
+
     let voter_states = voter_states.collect();
     let is_read = Result::is_ok(&voter_states);
     if !is_read {
-        // Before it is told, so that who hears of it may open the store again.
+        // Before it is told, so that a caller that hears of it may open the store again.
         drop(store);
         let _ = ready.send(voter_states);
         return;
     }
+
     if ready.send(voter_states).is_ok() {
         save_all(store.as_mut(), to_do, &done);
     }

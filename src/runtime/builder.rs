@@ -41,7 +41,7 @@ use crate::time::Instant;
 
 /// The UDP port of a node that is not told another.
 pub const DEFAULT_PORT: u16 = 7340;
-/// Requests that wait for the node's task; whoever makes more waits with them.
+/// Requests that wait for the node's task; a caller that makes more waits with them.
 const COMMANDS_MAX: usize = 64;
 
 /// A node that does not run yet; made by [`Node::builder`].
@@ -120,9 +120,9 @@ impl Builder {
     /// The socket's address, such as `0.0.0.0:7340` (the default) or `[::]:7340` for both families. Port 0 takes any.
     ///
     /// A specific address is what the others are told, unless [`advertise`](Builder::advertise) names another. Behind a
-    /// wildcard the node does not know its address: it asks members until one says where it sees the node, and tells that
-    /// IP address with the bound port. Until then no other lists it. A node without contacts learns it from the first
-    /// member that joins through it.
+    /// wildcard the node does not know its address: it asks members until one says where it sees the node, and tells
+    /// that IP address with the bound port. Until then no other lists it. A node without contacts learns it from the
+    /// first member that joins through it.
     pub fn bind(mut self, address: impl Display) -> Self {
         self.bind = address.to_string();
         self
@@ -167,8 +167,8 @@ impl Builder {
     }
 
     /// Records saved from an earlier view: those members are pinged at once, without a contact. They should be no older
-    /// than some minutes: one of a member that has died and been forgotten raises it here and at the others, until it is
-    /// found dead once more.
+    /// than some minutes: one of a member that has died and been forgotten raises it here and at the others, until it
+    /// is found dead once more.
     pub fn preload(mut self, records: Vec<Record>) -> Self {
         self.preload = records;
         self
@@ -195,22 +195,22 @@ impl Builder {
         self
     }
 
-    /// Saves the members that are seen to this file, at most every 3 s while they change, each minute otherwise, and when
-    /// the node stops, and starts from it the next time, so that a warm restart needs no contact. Members of a file that
-    /// is less than five minutes old are listed and pinged at once; of an older one, or if the clock stands before it, up
-    /// to 64 are contacts and listed as they answer, since others may have died and been forgotten. The file is this
-    /// node's own; it is replaced as a whole or not at all, by a thread of its own.
+    /// Saves the members that are seen to this file, at most every 3 s while they change, each minute otherwise, and
+    /// when the node stops, and starts from it the next time, so that a warm restart needs no contact. Members of a
+    /// file that is less than five minutes old are listed and pinged at once; of an older one, or if the clock stands
+    /// before it, up to 64 are contacts and listed as they answer, since others may have died and been forgotten. The
+    /// file is this node's own; it is replaced as a whole or not at all, by a thread of its own.
     ///
     /// It holds nothing that contacts would not tell, so a damaged file, a full disk or a folder that cannot be written
-    /// is told as a warning and stops nothing. A file that is something else, or another cluster's, is left as it is, and
-    /// nothing is saved.
+    /// is told as a warning and stops nothing. A file that is something else, or another cluster's, is left as it is,
+    /// and nothing is saved.
     pub fn snapshot(mut self, path: impl Into<PathBuf>) -> Self {
         self.snapshot = Some(path.into());
         self
     }
 
-    /// Takes part in an election: as a voter if this node's name is among the voters, else as one who knows who leads.
-    /// Called again it adds another, as those of the configuration are.
+    /// Takes part in an election: as a voter if this node's name is among the voters, else as a node that knows the
+    /// leader. Called again it adds another, as those of the configuration are.
     pub fn election(mut self, election: ElectionConfig) -> Self {
         self.elections.push(election);
         self
@@ -220,9 +220,9 @@ impl Builder {
     /// [`FileStore`](crate::election::FileStore) survives restarts; a [`MemoryStore`](crate::election::MemoryStore)
     /// does without a disk, and its documentation says at what price.
     ///
-    /// It is used on a thread of its own: reading it at the start is waited for, saving holds up nothing but this node's
-    /// own votes. When the node stops, it is closed before that is told, unless a save takes longer than a second. It
-    /// belongs to one node: of clones of this builder the first to start has it.
+    /// It is used on a thread of its own: reading it at the start is waited for, saving holds up nothing but this
+    /// node's own votes. When the node stops, it is closed before that is told, unless a save takes longer than a
+    /// second. It belongs to one node: of clones of this builder the first to start has it.
     pub fn term_store(mut self, store: impl TermStore + 'static) -> Self {
         self.store = Some(StoreSlot::new(store));
         self
@@ -265,6 +265,7 @@ impl Builder {
             return Err(StartError::NoCluster);
         }
         config.clone().check().map_err(StartError::Config)?;
+
         let bind = parse_bind(&self.bind)?;
         let contacts = self.contacts.iter().map(|text| {
             let contact = Contact::parse("contact", text, DEFAULT_PORT)?;
@@ -276,10 +277,12 @@ impl Builder {
             let advertise = Contact::parse("advertise", text, DEFAULT_PORT)?;
             advertise.check_family("advertise", "hears nothing that is sent there", bind)?;
         }
+
         let mut identity = Identity::named(&self.name, self.generation.unwrap_or_else(generation_now), bind);
         identity.id = self.id.unwrap_or(identity.id);
         identity.metadata = self.metadata;
         identity.check().map_err(StartError::Identity)?;
+
         let seed = self.seed.map_or_else(entropy::seed, Ok)?;
         let socket = socket::open(bind)?;
         let local = canonical(socket.local_addr().map_err(|error| StartError::Bind(bind, error))?);
@@ -288,9 +291,11 @@ impl Builder {
             Some(text) => Some(Contact::parse("advertise", text, local.port())?),
             None => None,
         };
+
         let (preload, faults, record, store) = (self.preload, self.faults, self.record, self.store);
         let (cluster, node) = (config.cluster.clone(), identity.name.clone());
         let snapshot = self.snapshot.map(|path| snapshot::Source { path, cluster, node, id: identity.id });
+
         Ok(Plan {
             config,
             identity,
@@ -339,7 +344,8 @@ fn run_thread(plan: Plan, ready: Ready, span: tracing::Span) {
     }
 }
 
-/// Prepares the node, hands its handle over, and runs it. Nobody waiting means nobody wants it.
+/// Prepares the node, hands its handle over, and runs it. Without a caller that waits for the handle the node is not
+/// run.
 async fn launch(plan: Plan, ready: Ready) {
     match prepare(plan).await {
         Ok((node, driver)) => {
@@ -368,23 +374,29 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         snapshot,
         store,
     } = plan;
+
     let socket = NodeSocket::new(socket).map_err(|error| StartError::Bind(local, error))?;
     if let Some(advertise) = advertise {
         let found = advertise.look_up(local).await.first();
         identity.address = found.map_err(|why| StartError::UnresolvedAdvertise { host: advertise.to_string(), why })?;
         identity.advertise = Advertise::AsGiven;
     }
+
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
+
     // Before the clock: a disk may be slow, and the time it takes is not the node's.
     let writer = record.map(start_recording).transpose()?;
     let saved = start_snapshot(snapshot).await?;
     let preload = snapshot::merge(preload, saved.members, id);
     add_contacts(&mut contacts, saved.contacts);
+
     let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
     lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
+
     let holder = entropy::holder()?;
     let has_store = store.is_some();
     let (ballots, voter_states) = read_ballots(&config, &name, store).await?;
+
     let clock = Clock::start();
     let now = clock.now();
     let header = Header::new(config, identity, seed, now);
@@ -397,10 +409,12 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
             return Err(StartError::Config(error));
         }
     };
+
     protocol.set_reach(now, Reach::of(local));
     begin(&mut protocol, now, &preload, &lookups, voter_states);
     let reporter = report_start(&protocol, local, &lookups);
     let elections = SharedElections::new(&protocol, has_store);
+
     let hub = Arc::new(Hub::new(View::empty(id), events_max));
     let (commands, requests) = mpsc::channel::<Command>(COMMANDS_MAX);
     let parts = Parts {
@@ -417,6 +431,7 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         elections: elections.clone(),
         reporter,
     };
+
     let driver = Driver::new(protocol, parts);
     let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, elections, holder }), commands);
     Ok((node, driver))
@@ -443,7 +458,7 @@ fn add_contacts(contacts: &mut Vec<Contact>, further: Vec<SocketAddr>) {
     }
 }
 
-/// Tells a new protocol whom it knows, whom it may ask, and what this voter has voted.
+/// Gives a new protocol the members it knows, the contacts it may ask, and what this voter has voted.
 fn begin(
     protocol: &mut Recorder<Tape>,
     now: Instant,

@@ -1,8 +1,8 @@
 //! Whether this node is a candidate of one election: what its application wants, and how its work went.
 //!
-//! A node stands while somebody would work as leader, and gives leadership up as soon as nobody does. When work has ended it
-//! rests before it stands again; where it failed soon after it began, each time longer, so that a fault of this node's work
-//! moves leadership to another instead of through all terms.
+//! A node stands while a future of `lead` or a candidate exists at it, and gives leadership up as soon as none does.
+//! When work has ended it rests before it stands again; where it failed soon after it began, each time longer, so that
+//! a fault of this node's work moves leadership to another instead of through all terms.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::time::Instant;
 const QUICK_LEASES: u32 = 10;
 /// The shortest rest, in leases: by then leadership is another's.
 const REST_LEASES: u32 = 2;
-/// The longest rest, where that is longer than the shortest. Chosen: what is mended is tried again within half a minute.
+/// The longest rest, where that is longer than the shortest. Chosen: what is mended is tried again within half a
+/// minute.
 const REST_MAX: Duration = Duration::from_secs(30);
 /// Beyond so many doublings every rest is the longest.
 const DOUBLINGS_MAX: u32 = 16;
@@ -26,7 +27,7 @@ pub(crate) struct Candidacy {
     lease: Duration,
     pub(crate) is_eligible: bool,
     pub(crate) priority: u8,
-    /// How many would work as leader: futures of `lead`, and candidates.
+    /// How many would work under a lease: futures of `lead`, and candidates.
     workers: usize,
     /// How often in a row work failed quickly.
     quick_failures: u32,
@@ -74,7 +75,7 @@ impl Candidacy {
         self.workers += 1;
     }
 
-    /// One who would work is gone; `did_work` says whether it worked until now.
+    /// A future of `lead` or a candidate is gone; `did_work` says whether it worked until now.
     pub(crate) fn part(&mut self, now: Instant, did_work: bool) {
         self.workers = self.workers.saturating_sub(1);
         if did_work && self.workers == 0 && self.needs_work() {

@@ -7,7 +7,7 @@
 //! there). Elsewhere it is std's `Instant`, which counts suspended time on some systems and not on others. No clock
 //! counts the time for which a hypervisor stops a virtual machine without telling it.
 //!
-//! A node that slept is simply late: it wakes to one period and not to a burst of overdue ones, and judges nobody
+//! A node that slept is simply late: it wakes to one period and not to a burst of overdue ones, and judges no member
 //! before others answered it.
 
 #![allow(clippy::disallowed_types)]
@@ -109,8 +109,8 @@ pub(crate) fn unix_ms() -> u64 {
 
 /// Where a node's timeline begins by the wall clock, for showing its moments to people.
 ///
-/// The wall clock may be set while the node runs, so it is read anew each time; but two readings within a blink give one
-/// answer, or the same moment would be shown at two times.
+/// The wall clock may be set while the node runs, so it is read anew each time; but two readings within a blink give
+/// one answer, or the same moment would be shown at two times.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct WallOrigin {
     kept_ms: Option<u64>,

@@ -26,7 +26,7 @@ impl Contact {
     /// Reads `10.0.0.1:7340`, `[::1]:7340`, `db-0.example:7340`, or any of them without the port.
     ///
     /// # Errors
-    /// When the text is none of them; `given_as` says to the user which of his inputs it was.
+    /// When the text is none of them; `given_as` says which input it was.
     pub(crate) fn parse(given_as: &'static str, text: &str, default_port: u16) -> Result<Self, StartError> {
         let refuse = |why: &str| StartError::Address { given_as, text: text.to_owned(), why: why.to_owned() };
         let contact = if let Ok(address) = text.parse::<SocketAddr>() {
@@ -47,6 +47,7 @@ impl Contact {
             }
             Contact::Name(host.to_owned(), port)
         };
+
         match contact {
             Contact::Address(address) if address.ip().is_unspecified() => {
                 Err(refuse("the unspecified address names no one; give the address others reach it at"))
@@ -131,6 +132,7 @@ impl Lookup {
                 return Lookup { contact, addresses: Vec::new(), fault: Some(error), is_unresolved: true };
             }
         };
+
         let is_unresolved = found.is_empty();
         let why_not = |peer: &SocketAddr| match fault(peer.ip()) {
             Some(why) => Some(format!("{}: {why}", peer.ip())),
@@ -139,9 +141,11 @@ impl Lookup {
             None => Some(format!("{}: a socket bound to {} cannot send there", peer.ip(), local.ip())),
         };
         let faults: Vec<String> = found.iter().filter_map(why_not).collect();
+
         let mut addresses: Vec<SocketAddr> = found.into_iter().filter(|peer| why_not(peer).is_none()).collect();
         addresses.sort_unstable();
         addresses.dedup();
+
         // A name with addresses of both families is common, and the other family's are no mistake while there are some.
         let is_fault = addresses.is_empty() || faults.iter().any(|fault| !fault.contains("cannot send there"));
         let fault = match faults.as_slice() {
@@ -170,7 +174,7 @@ impl Lookup {
         self.addresses.retain(|address| !own.contains(address));
     }
 
-    /// What was written.
+    /// The contact as it was written, with its port.
     pub(crate) fn contact(&self) -> &str {
         &self.contact
     }
@@ -187,8 +191,8 @@ impl Lookup {
     }
 }
 
-/// `db-2:7340 (10.0.0.2:7340)`, or what is wrong with it, or that it is this node itself; a contact given as an address is
-/// that address.
+/// `db-2:7340 (10.0.0.2:7340)`, or what is wrong with it, or that it is this node itself; a contact given as an address
+/// is that address.
 impl fmt::Display for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.contact)?;

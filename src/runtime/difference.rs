@@ -2,8 +2,8 @@
 //!
 //! A subscriber that read too slowly gets this instead of the events it missed, and a new one gets the difference from
 //! nothing. It is made one member at a time while it is read, so that catching up with 10,000 members buffers three
-//! events. Two rules keep it honest: a member that restarted meanwhile died first, and nobody is told that a dead
-//! member is up.
+//! events. Two rules keep it honest: a member that restarted meanwhile died first, and a dead member is never told as
+//! up.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -52,6 +52,7 @@ impl Difference {
             self.to_at.page += 1;
             return;
         }
+
         let (old, new) = (self.from_at.row(from), self.to_at.row(to));
         let order = match (old, new) {
             (None, None) => {
@@ -63,6 +64,7 @@ impl Difference {
             (None, Some(_)) => Ordering::Greater,
             (Some(old), Some(new)) => old.id().cmp(&new.id()),
         };
+
         let old = old.filter(|_| order.is_le());
         let new = new.filter(|_| order.is_ge());
         tell_member(old, new, self.to.id(), &mut self.ready);

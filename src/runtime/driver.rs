@@ -2,9 +2,9 @@
 //!
 //! A turn reads the socket dry, then does what the handles ask, then fires timers, and publishes. The order matters: a
 //! node that did not run for a while finds the answers to its own questions in its socket, and has to read them before
-//! it judges who did not answer. What a turn does, it does at the moment it began, so that lateness is that of the wake
-//! and not that of the work; only a datagram is handled at the moment it was read, and the wait for the next turn counted
-//! from this one's end.
+//! it judges those that did not answer. What a turn does, it does at the moment it began, so that lateness is that of
+//! the wake and not that of the work; only a datagram is handled at the moment it was read, and the wait for the next
+//! turn counted from this one's end.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -80,7 +80,7 @@ pub(crate) struct Driver {
     joiners: Joiners,
     changes_asked: ChangesAsked,
     faults: Option<Faults>,
-    /// A voter's.
+    /// The thread of the term store, if this node may vote.
     ballots: Option<Ballots>,
     /// The outcome of a save that ended the last wait.
     saved: Option<Saved>,
@@ -88,7 +88,7 @@ pub(crate) struct Driver {
     save_max: Duration,
     snapshot: Option<Snapshot>,
     elections: SharedElections,
-    /// Whether somebody waits for what the elections have shown.
+    /// Whether the elections show something new, of which all that wait are woken.
     is_news: bool,
     reporter: Reporter,
     received: Vec<u8>,
@@ -103,7 +103,7 @@ pub(crate) struct Driver {
     _alarm: Alarm,
 }
 
-/// Tells whoever waits if the task ends without a reason; otherwise it comes too late to matter.
+/// Tells all that wait if the task ends without a reason; otherwise it comes too late to matter.
 struct Alarm(Arc<Hub>, SharedElections);
 
 impl Drop for Alarm {
@@ -151,9 +151,11 @@ impl Driver {
             elections,
             reporter,
         } = parts;
+
         let alarm = Alarm(Arc::clone(&hub), elections.clone());
         #[cfg(feature = "files")]
         let is_voter = ballots.is_some();
+
         let mut driver = Driver {
             protocol,
             recordings_ended: 0,
@@ -189,6 +191,7 @@ impl Driver {
             _votes: is_voter.then(Counted::voter),
             _alarm: alarm,
         };
+
         let now = driver.clock.now();
         driver.flush(now);
         driver.publish(now);
@@ -200,12 +203,15 @@ impl Driver {
         let mut armed_for = self.deadline();
         let first = self.clock.timer(armed_for, self.clock.now());
         let mut timer = Box::pin(tokio::time::sleep_until(first));
+
         loop {
             if let Some(faults) = &self.faults {
                 faults.thawed().await;
             }
+
             let now = self.clock.now();
             self.reporter.woke_after(now.since(self.rests_since));
+            // What came while this node did not run is read before a timer judges the members that sent it.
             self.read_socket(now);
             self.take_saved(now);
             self.take_commands(now);
@@ -214,12 +220,14 @@ impl Driver {
             self.publish(now);
             self.look_after(now);
             self.keep_recording();
+
             if let Some(reason) = self.end() {
                 return self.stop(reason).await;
             }
             if self.socket.take_exhausted() {
                 tokio::time::sleep(ERROR_REST).await;
             }
+
             let deadline = self.deadline();
             if deadline != armed_for || timer.is_elapsed() {
                 // A reset to a later moment would leave the old one in tokio's wheel, to wake this task for nothing:
@@ -228,6 +236,7 @@ impl Driver {
                 armed_for = deadline;
                 timer.set(tokio::time::sleep_until(self.clock.timer(deadline, self.clock.now())));
             }
+
             self.rests_since = self.clock.now();
             self.rest(timer.as_mut()).await;
         }
@@ -240,8 +249,10 @@ impl Driver {
             if self.faults.as_ref().is_some_and(|faults| !faults.lets_in(from)) {
                 continue;
             }
+
             tracing::trace!(target: "tidings::datagram", %from, length, "in");
             let Some(datagram) = self.received.get_mut(..length) else { continue };
+
             // Read anew, and after the datagram was: a voter's promise runs from its receipt, and a process that is
             // stopped between its waking and here would promise for a time that is over.
             let now = self.clock.now();
@@ -255,6 +266,7 @@ impl Driver {
                     self.reporter.rejected(now, from, reason);
                 }
             }
+
             self.flush(now);
         }
     }
@@ -290,8 +302,8 @@ impl Driver {
         }
     }
 
-    /// An answer means that the view shows what was done. Nobody waits for one whose receiver is gone, so a failed send
-    /// is no error.
+    /// An answer means that the view shows what was done. No caller waits for one whose receiver is gone, so a failed
+    /// send is no error.
     fn obey(&mut self, now: Instant, command: Command) {
         match command {
             Command::Why(who, answer) => {
@@ -350,7 +362,8 @@ impl Driver {
         done.map(|()| term)
     }
 
-    /// Passes on whether the application would lead, and gives up what nobody works in.
+    /// Passes on whether the application would lead, and gives leadership up under which no work runs:
+    /// docs/elections.md, E10.
     fn stand(&mut self, now: Instant) {
         let elections = self.elections.clone();
         for entry in elections.iter() {
@@ -378,7 +391,7 @@ impl Driver {
         self.reporter.seen_apart(now, self.protocol.seen_apart(), self.protocol.me().address());
     }
 
-    /// Tells those who wait for it whether there is another member, and the operator what looks like a mistake.
+    /// Tells the callers that wait for it whether there is another member, and the operator what looks like a mistake.
     fn look_after(&mut self, now: Instant) {
         let is_alone = self.protocol.is_alone();
         if let Some(names) = &self.names {
@@ -387,13 +400,16 @@ impl Driver {
         if !is_alone {
             self.contacts.met();
         }
+
         self.joiners.settle(now, is_alone, self.contacts.lookups());
+
         let unix_ms = unix_ms();
         let origin = self.wall.at(now, unix_ms);
         if self.wall_told.replace(origin).is_some_and(|told| told != origin) {
             self.protocol.set_wall_clock(now, unix_ms);
             self.flush(now);
         }
+
         let facts = Facts {
             has_contacts: self.contacts.lookups().iter().any(Lookup::is_of_use),
             is_own_contact: self.contacts.is_only_itself(),
@@ -416,12 +432,14 @@ impl Driver {
     /// with what is sent then, another node may begin to lead.
     fn flush(&mut self, now: Instant) {
         self.is_news |= self.elections.curb(now, &self.protocol);
+
         while let Some(transmit) = self.protocol.poll_transmit(&mut self.sent) {
             if self.faults.as_ref().is_none_or(|faults| faults.lets_out(transmit.to)) {
                 tracing::trace!(target: "tidings::datagram", to = %transmit.to, length = self.sent.len(), "out");
                 self.socket.send(transmit.to, &self.sent);
             }
         }
+
         while let Some(change) = self.protocol.poll_change() {
             if let Event::Superseded { by } = change.event() {
                 self.superseded_by = Some(*by);
@@ -431,6 +449,7 @@ impl Driver {
                 self.publish_events(now);
             }
         }
+
         while let Some(save) = self.protocol.poll_save() {
             if let Some(ballots) = &mut self.ballots {
                 ballots.save(save);
@@ -482,14 +501,17 @@ impl Driver {
         }
     }
 
-    /// The port is free again, the recording whole and the store closed, before anyone hears that the node has stopped.
+    /// The port is free again, the recording whole and the store closed, before a caller hears that the node has
+    /// stopped.
     async fn stop(mut self, reason: Stopped) {
         self.elections.close();
         self.hub.nudge();
         self.reporter.stopped(&reason);
+
         let tape = self.protocol.finish();
         let metrics = self.metrics();
         let hub = Arc::clone(&self.hub);
+
         drop(self.socket);
         if let Some(tape) = tape {
             tape.close().await;
@@ -500,6 +522,7 @@ impl Driver {
         if let Some(snapshot) = self.snapshot {
             snapshot.close().await;
         }
+
         hub.close(reason, metrics);
     }
 
@@ -525,10 +548,11 @@ impl Driver {
         poll_fn(|cx| {
             let mut ready = timer.as_mut().poll(cx).is_ready();
             if stirred.as_mut().poll(cx).is_ready() {
-                // Whoever waits for leadership may have looked while it was not wanted.
+                // A caller that waits for leadership may have looked while it was not wanted.
                 self.is_news = true;
                 ready = true;
             }
+
             ready |= self.socket.poll_readable(cx).is_ready();
             if self.command.is_none() && !self.abandoned {
                 match self.commands.poll_recv(cx) {
@@ -538,18 +562,21 @@ impl Driver {
                 }
                 ready |= self.command.is_some() || self.abandoned;
             }
+
             if let (Some(ballots), None) = (&mut self.ballots, &self.saved) {
                 if let Poll::Ready(saved) = ballots.poll(cx) {
                     self.saved = Some(saved);
                 }
             }
             ready |= self.saved.is_some();
+
             if let (Some(names), None) = (&mut self.names, &self.found) {
                 if let Poll::Ready(found) = names.found.poll_recv(cx) {
                     self.found = found;
                     ready |= self.found.is_some();
                 }
             }
+
             if ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;

@@ -1,4 +1,4 @@
-//! What an application asks of its node's elections: who leads, and that another shall.
+//! What an application asks of its node's elections: the leader, and to hand leadership over.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -19,33 +19,33 @@ use crate::voters::Version;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ElectionStatus {
-    /// Its name.
+    /// The election's name.
     #[serde(serialize_with = "leader::text")]
     pub name: Arc<str>,
     /// The names of the voters, ascending.
     #[serde(serialize_with = "texts")]
     pub voters: Vec<Arc<str>>,
-    /// The names of those who are to follow, while the voters change.
+    /// The names of those that are to follow, while the voters change.
     #[serde(serialize_with = "perhaps_texts")]
     pub next_voters: Option<Vec<Arc<str>>>,
     /// Where the configuration of voters stands in the order of all.
     pub version: Version,
     /// How many of them must agree.
     pub quorum: usize,
-    /// The names of the voters that stand, in the order of their ids, as far as this node knows: those of others come with
-    /// their records.
+    /// The names of the voters that stand, in the order of their ids, as far as this node knows: those of others come
+    /// with their records.
     #[serde(serialize_with = "texts")]
     pub candidates: Vec<Arc<str>>,
     /// The leader that this node knows.
     pub leader: Option<Leader>,
     /// Whether this node is a voter of it.
     pub is_voter: bool,
-    /// This node's priority, if it is a candidate now: if somebody would work as leader, it is eligible, and it does not
-    /// rest from work that failed.
+    /// This node's priority, if it is a candidate now: if a future of `lead` or a candidate exists at it, it is
+    /// eligible, and it does not rest from work that failed.
     pub candidacy: Option<u8>,
     /// The highest term that this node voted in or knows a leader of; 0 before any.
     pub term: Term,
-    /// How long this node may act as leader from now on if nobody renews it; none if it may not.
+    /// How long this node may act as leader from now on if its lease is not renewed; none if it may not.
     pub lease: Option<Duration>,
     /// The voters that promised this node something it still counts on as leader, itself included; 0 if it does not
     /// lead.
@@ -93,8 +93,8 @@ impl Node {
         }
     }
 
-    /// Watches who leads an election. What it shows is what this node knows, a moment late at best: to send the leader
-    /// a request, not to write in its name.
+    /// Watches the leader of an election. What it shows is what this node knows, a moment late at best: to send the
+    /// leader a request, not to write in its name.
     ///
     /// # Errors
     /// When no such election is configured here.
@@ -106,9 +106,9 @@ impl Node {
         Ok(watch)
     }
 
-    /// Hands this node's leadership over to the candidate of the highest priority, of equals to the one that answered last,
-    /// and waits until this node leads no more: for a few milliseconds mostly, and for a lease at most. With nobody to take
-    /// it, it is given up at once.
+    /// Hands this node's leadership over to the candidate of the highest priority, of equals to the one that answered
+    /// last, and waits until this node leads no more: for a few milliseconds mostly, and for a lease at most. If no
+    /// candidate can take it, it is given up at once.
     ///
     /// # Errors
     /// When this node does not lead, no such election is configured, or the node has stopped.
@@ -117,10 +117,11 @@ impl Node {
     }
 
     /// As [`Node::resign`], to a voter of one's choice: by its name, or its id. If it does not come in time, leadership
-    /// is open to whoever stands first.
+    /// is open to the candidate that stands first.
     ///
     /// # Errors
-    /// As [`Node::resign`], and when it is no other voter or, as far as its record says, no candidate; nothing changes then.
+    /// As [`Node::resign`], and when it is no other voter or, as far as its record says, no candidate; nothing changes
+    /// then.
     pub async fn resign_to(&self, election: &str, successor: impl Into<Who>) -> Result<(), ElectionError> {
         let to = match successor.into() {
             Who::Id(id) => id,
@@ -147,7 +148,7 @@ impl Node {
     }
 }
 
-/// Who leads an election, now and after each change; made by [`Node::leader`]. It does not keep the node running.
+/// The leader of an election, now and after each change; made by [`Node::leader`]. It does not keep the node running.
 #[derive(Debug)]
 pub struct LeaderWatch {
     listener: Listener,
@@ -163,8 +164,8 @@ impl LeaderWatch {
         self.listener.look(|board| board.view().leader(&self.election).cloned())
     }
 
-    /// Waits until the leader is another than when this was last asked, or was made, and says who: none while nobody is
-    /// known to lead. What came and went in between is not told; [`Node::events`] tells each. Dropping the future loses
+    /// Waits until the leader is another than when this was last asked, or was made, and gives it: none while no leader
+    /// is known. What came and went in between is not told; [`Node::events`] tells each. Dropping the future loses
     /// nothing.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub enum StartError {
     Address {
         /// What it was given as: `bind`, `advertise` or `contact`.
         given_as: &'static str,
-        /// The text.
+        /// The text as it was given.
         text: String,
         /// What is wrong with it and what to write instead.
         why: String,
@@ -233,7 +233,7 @@ pub enum ElectionError {
     Unknown(String),
     /// This node is no voter of the election, so it never leads.
     NotAVoter {
-        /// The election.
+        /// The election's name.
         election: String,
         /// The names of its voters, in the order of their ids.
         voters: Vec<Arc<str>>,
@@ -244,7 +244,8 @@ pub enum ElectionError {
     NotLeading,
     /// The successor that was named is no other voter.
     NoSuchVoter,
-    /// The successor that was named does not stand: nobody works there as leader, or it is not eligible.
+    /// The successor that was named does not stand: no future of `lead` and no candidate exists at it, or it is not
+    /// eligible.
     NoCandidate,
     /// The word does not fit into this node's record.
     Word(WordError),

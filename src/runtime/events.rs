@@ -17,8 +17,9 @@ use crate::runtime::view::View;
 
 /// A subscriber's place among a node's events; it does not keep the node running.
 ///
-/// The first items are the difference from nothing: `Up` for each member, `Suspect` after it for a suspect, unless that is
-/// held back from all, `Dead` alone for a dead one; so one loop does the initial state too. `clone` gives a second reader at the same place.
+/// The first items are the difference from nothing: `Up` for each member, `Suspect` after it for a suspect, unless that
+/// is held back from all, `Dead` alone for a dead one; so one loop does the initial state too. `clone` gives a second
+/// reader at the same place.
 #[derive(Debug)]
 pub struct Events {
     listener: Listener,
@@ -127,6 +128,7 @@ impl Events {
                         Arc::make_mut(&mut self.seen).apply(&event);
                     }
                 }
+
                 self.next += 1;
                 let event = Arc::unwrap_or_clone(event);
                 Poll::Ready(Some(Notice { event, coalesced: false, number: self.next }))

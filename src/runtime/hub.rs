@@ -1,4 +1,4 @@
-//! Where the node's task publishes and everyone else reads: the present view and a ring of recent events.
+//! Where the node's task publishes and all others read: the present view and a ring of recent events.
 //!
 //! One lock is held for the time it takes to move a pointer, by the publisher and by each reader; user code
 //! (predicates, wakers, destructors of what the user holds) runs after it is released. It needs no runtime: readers
@@ -50,7 +50,8 @@ impl Hub {
         Hub { board: Mutex::new(board) }
     }
 
-    /// Applies changes to the view, in order, and makes it and the events visible at once. Only the node's task calls it.
+    /// Applies changes to the view, in order, and makes it and the events visible at once. Only the node's task calls
+    /// it.
     pub(crate) fn publish(&self, changes: impl IntoIterator<Item = impl Into<Change>>) {
         let mut present = self.board().present.clone();
         let mut fresh = VecDeque::new();
@@ -60,14 +61,17 @@ impl Hub {
             changed |= present.take(&change);
             fresh.extend(change.told().map(Arc::new));
         }
+
         if fresh.is_empty() && !changed {
             return;
         }
+
         let (wakers, old) = {
             let mut board = self.board();
             board.push(fresh);
             (mem::take(&mut board.wakers), mem::replace(&mut board.present, present))
         };
+
         drop(old);
         wakers.into_values().for_each(Waker::wake);
     }
@@ -85,7 +89,7 @@ impl Hub {
         wakers.into_values().for_each(Waker::wake);
     }
 
-    /// Wakes everyone who waits, because something beside the board has changed.
+    /// Wakes all readers that wait, because something beside the board has changed.
     pub(crate) fn nudge(&self) {
         let wakers = mem::take(&mut self.board().wakers);
         wakers.into_values().for_each(Waker::wake);

@@ -82,7 +82,7 @@ impl Joiners {
         }
         for waiting in std::mem::take(&mut self.waiting) {
             if !is_alone {
-                // Whoever is gone needs no answer.
+                // A caller that is gone needs no answer.
                 let _ = waiting.answer.send(Ok(()));
             } else if waiting.until <= now {
                 waiting.time_out(contacts);

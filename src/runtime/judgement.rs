@@ -1,4 +1,4 @@
-//! Why a listed member is Suspect or Dead.
+//! The reasons that a view keeps with its rows.
 
 use crate::event::{DeadReason, Event, SuspectReason};
 use crate::member::{Accusers, State};

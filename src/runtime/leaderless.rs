@@ -1,7 +1,7 @@
 //! An election without a leader for long: which voters do not answer, and how many are needed.
 //!
-//! A voter without a quorum stands again and again in vain, and its log shows no change. So it is told, with back-off, for
-//! as long as it lasts. It changes nothing that the node does.
+//! A voter without a quorum stands again and again in vain, and its log shows no change. So it is told, with back-off,
+//! for as long as it lasts. It changes nothing that the node does.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Vacancy {
 #[derive(Debug)]
 pub(crate) struct Lacking {
     pub(crate) words: String,
-    /// Whether it may be as everybody wants: none of the voters that answer would lead.
+    /// Whether this may be intended: none of the voters that answer would lead.
     pub(crate) is_wanted: bool,
 }
 
@@ -91,14 +91,16 @@ fn words(
             rules.name(),
             lasted.as_secs()
         );
-        // Whether anybody wants to lead, the voters say.
+        // The voters know whether one of them wants to lead; a node that watches does not.
         return Lacking { words, is_wanted: true };
     }
+
     let (all, quorum, seconds) = (rules.voters().len(), rules.quorum(), lasted.as_secs());
     let silent = rules.voters().iter().filter(|(id, _)| !answers(*id));
     let silent: Vec<&str> = silent.map(|(_, name)| &**name).collect();
     let answering = all - silent.len();
     let none = if silent.is_empty() { String::new() } else { format!(", not {}", listed(&silent)) };
+
     let is_wanted = answering >= quorum && !rules.voters().iter().any(|(id, _)| answers(*id) && stands(*id));
     let advice = if is_wanted {
         "and nobody stands: call lead(..) or candidate(..) on one, and see set_eligible(..)"

@@ -1,7 +1,7 @@
 //! The leaders that a view knows, and the fewest events that lead from some to others.
 //!
 //! Terms never go back here: a leader of a lower term than one that was told is no news. How a leadership ended is kept
-//! with it, so that a reader who comes late hears the reason.
+//! with it, so that a reader that comes late hears the reason.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Leaders {
         self.seat(election).filter(|seat| seat.is_taken()).map(|seat| &seat.leader)
     }
 
-    /// Takes in that somebody leads; whether that shows.
+    /// Takes in that a member leads; the answer is whether that shows.
     pub(crate) fn led(&mut self, leader: &Leader, trigger: Trigger) -> bool {
         let known = self.seat(&leader.election);
         let is_old = known.is_some_and(|seat| seat.leader.term > leader.term);
@@ -51,7 +51,7 @@ impl Leaders {
         true
     }
 
-    /// Takes in that the leader says something else; whether that shows.
+    /// Takes in that the leader says something else; the answer is whether that shows.
     pub(crate) fn updated(&mut self, leader: &Leader) -> bool {
         let is_it = |seat: &&Seat| seat.is_taken() && (seat.leader.id, seat.leader.term) == (leader.id, leader.term);
         let Some(seat) = self.seat(&leader.election).filter(is_it).filter(|seat| seat.leader != *leader) else {
@@ -62,7 +62,7 @@ impl Leaders {
         true
     }
 
-    /// Takes in that somebody leads no more; whether that shows.
+    /// Takes in that a leader leads no more; the answer is whether that shows.
     pub(crate) fn lost(&mut self, leader: &Leader, reason: LossReason) -> bool {
         let Some(seat) = self.seat(&leader.election).filter(|seat| seat.is_taken() && seat.leader.term <= leader.term)
         else {
@@ -83,11 +83,13 @@ impl Leaders {
         if Arc::ptr_eq(&self.0, &later.0) {
             return Vec::new();
         }
+
         let mut events = Vec::new();
         for old in self.taken().filter(|old| later.get(&old.leader.election).is_none()) {
             let reason = later.seat(&old.leader.election).and_then(|seat| seat.lost).unwrap_or(LossReason::Gone);
             events.push(Event::LeaderLost { leader: old.leader.clone(), reason });
         }
+
         for new in later.taken() {
             let is_same = |old: &&Leader| (old.id, old.term) == (new.leader.id, new.leader.term);
             match self.get(&new.leader.election).filter(is_same) {

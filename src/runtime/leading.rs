@@ -34,15 +34,15 @@ impl Node {
     /// | calls [`Lease::resign`] | is handed over at once | drops the future then, and goes on as above |
     /// | blocks its thread | stays, as long as this node's own task runs | cannot drop it |
     ///
-    /// Work that ended leaves leadership to others for two leases, in which this node does not stand. The rest after work
-    /// that failed or panicked within ten leases is twice as long each time in a row, at most 30 s. With `panic = "abort"`
-    /// a panic ends the process, and the lease runs out. Two calls at once run side by side under one lease; leadership is
-    /// given up when the last ends, or when one fails. Under [`Stands::Always`](crate::config::Stands) only a failure gives
-    /// it up.
+    /// Work that ended leaves leadership to others for two leases, in which this node does not stand. The rest after
+    /// work that failed or panicked within ten leases is twice as long each time in a row, at most 30 s. With
+    /// `panic = "abort"` a panic ends the process, and the lease runs out. Two calls at once run side by side under one
+    /// lease; leadership is given up when the last ends, or when one fails. Under
+    /// [`Stands::Always`](crate::config::Stands) only a failure gives it up.
     ///
     /// What is promised: the future is never begun or continued without a valid lease, as far as the drift of clocks
-    /// stays within [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). What is not: a lease may
-    /// end while the future is being polled, and what it has sent may arrive later still. Check [`Lease::is_valid`]
+    /// stays within [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). What is not: a lease
+    /// may end while the future is being polled, and what it has sent may arrive later still. Check [`Lease::is_valid`]
     /// after the work, too, and send [`Lease::token`] with each write to a resource that refuses lower ones. A future
     /// that blocks its thread cannot be dropped; and what it spawned goes on, unless that watches [`Lease::ended`].
     ///
@@ -51,7 +51,7 @@ impl Node {
     /// # async fn run(node: tidings::Node) -> Result<(), Box<dyn std::error::Error>> {
     /// node.lead("default", |lease| async move {
     ///     while lease.is_valid() {
-    ///         write(lease.token()).await?; // refused by whoever has seen a higher one
+    ///         write(lease.token()).await?; // refused where a higher one was seen
     ///     }
     ///     std::io::Result::Ok(()) // `lead` goes on: the lease is over
     /// })
@@ -73,9 +73,11 @@ impl Node {
         F: Future<Output: Outcome>,
     {
         let mut candidate = self.candidate(election)?;
+
         loop {
             let lease = candidate.elected().await?;
             let Some(outcome) = lease.hold(work(lease.clone())).await else { continue };
+
             let is_lost = !lease.is_valid() && !lease.grant.was_resigned();
             match outcome.into_result() {
                 // It ended because its lease did, or could not know that it had.
@@ -90,8 +92,9 @@ impl Node {
         }
     }
 
-    /// Stands in an election for as long as the answer exists, for those who run the work of a leader by themselves:
-    /// [`Candidate::elected`] gives the lease. When the last of a node's candidates is dropped, it hands over what it leads.
+    /// Stands in an election for as long as the answer exists, for applications that run the work of a leader by
+    /// themselves: [`Candidate::elected`] gives the lease. When the last of a node's candidates is dropped, it hands
+    /// over what it leads.
     ///
     /// # Errors
     /// When no such election is configured, this node is no voter of it and has no store to become one, or votes only.
@@ -108,8 +111,9 @@ impl Node {
         Ok(Candidate { node: self.clone(), election: Arc::clone(entry.rules.name()), works: None })
     }
 
-    /// Says whether this node may lead from now on: one that may not does not stand, and hands over what it leads. It is for
-    /// a node that lags behind its data or is about to be drained; nobody elects it meanwhile, and nobody hands over to it.
+    /// Says whether this node may lead from now on: one that may not does not stand, and hands over what it leads. It
+    /// is for a node that lags behind its data or is about to be drained; it is not elected meanwhile, and no leader
+    /// hands over to it.
     ///
     /// # Errors
     /// When no such election is configured.
@@ -129,8 +133,8 @@ impl Node {
         Ok(())
     }
 
-    /// Sets what this node says, as leader, to those who look for it: [`Leader::word`](crate::Leader::word), at most 256
-    /// bytes. The others have it while this node is a candidate, so that they know it when it is elected.
+    /// Sets what this node says, as leader, to the nodes that look for it: [`Leader::word`](crate::Leader::word), at
+    /// most 256 bytes. The others have it while this node is a candidate, so that they know it when it is elected.
     ///
     /// # Errors
     /// When no such election is configured, the word is too long, or the node has stopped.
@@ -140,7 +144,7 @@ impl Node {
         done.map_err(ElectionError::Stopped)?.map_err(ElectionError::Word)
     }
 
-    /// Waits until a term is over for this node, or somebody else works in it.
+    /// Waits until a term is over for this node, or other work of this node goes on in it.
     async fn given_up(&self, lease: &Lease) -> Result<(), ElectionError> {
         let entry = self.entry(lease.election())?;
         let listener = Listener::new(Arc::clone(&self.shared.hub));
@@ -211,27 +215,29 @@ impl<T, E: fmt::Display> Outcome for Result<T, E> {
 pub struct Candidate {
     node: Node,
     election: Arc<str>,
-    /// Under what it works, and since when.
+    /// The grant that it works under, and since when.
     works: Option<(Arc<Grant>, Instant)>,
 }
 
 impl Candidate {
-    /// Waits until this node may act as leader. Asked again in the same term, it gives another handle on the same lease;
-    /// [`Lease::ended`] says when to ask for the next.
+    /// Waits until this node may act as leader. Asked again in the same term, it gives another handle on the same
+    /// lease; [`Lease::ended`] says when to ask for the next.
     ///
-    /// A node whose lease nobody has taken up for as long as it lasts hands over: the work has to be there when leadership
-    /// is. Dropping the future loses nothing.
+    /// A node whose lease no caller has taken up for as long as it lasts hands over: the work has to be there when
+    /// leadership is. Dropping the future loses nothing.
     ///
     /// # Errors
     /// When the node has stopped.
     pub async fn elected(&mut self) -> Result<Lease, ElectionError> {
         let (shared, entry) = (&self.node.shared, self.node.entry(&self.election)?);
         let listener = Listener::new(Arc::clone(&shared.hub));
+
         // Leadership that is being given up is none to begin with.
         let is_open = |grant: &Arc<Grant>| {
             let is_wanted = entry.candidacy().at(shared.clock.now()).is_some();
             is_wanted && grant.is_open() && grant.is_valid_or_missed(&shared.clock)
         };
+
         let grant = poll_fn(|cx| {
             listener.poll(cx, |board| match (board.stopped, entry.grant()) {
                 (Some(stopped), _) => Some(Err(ElectionError::Stopped(stopped))),
@@ -239,6 +245,7 @@ impl Candidate {
             })
         });
         let grant = grant.await?;
+
         let (holder, clock, hub) = (shared.holder, shared.clock, Arc::clone(&shared.hub));
         self.take(&grant);
         Ok(Lease {

@@ -17,13 +17,14 @@ use crate::runtime::request::{Command, Resignation};
 use crate::runtime::shared_election::Grant;
 
 /// The right to act as leader in one term: made by [`Node::lead`](crate::runtime::Node::lead), and renewed by the node
-/// for as long as a quorum of the voters agrees. A clone is a handle on the same lease, and none keeps the node running.
+/// for as long as a quorum of the voters agrees. A clone is a handle on the same lease, and none keeps the node
+/// running.
 ///
 /// While it is valid no other node holds a valid lease of the election, as long as no two clocks run apart by more than
 /// [`clock_drift_max_ppm`](crate::config::ElectionConfig::clock_drift_max_ppm). That is all it can promise: between a
-/// look at the clock and the effect of a write the process may stand still for any time. **So check it after the work as
-/// well as before it, and let the resource check the [`token`](Lease::token)**: a write that carries a term lower than the
-/// highest that the resource has seen must be refused there. Only that makes it safe; the lease makes it rare.
+/// look at the clock and the effect of a write the process may stand still for any time. **So check it after the work
+/// as well as before it, and let the resource check the [`token`](Lease::token)**: a write that carries a term lower
+/// than the highest that the resource has seen must be refused there. Only that makes it safe; the lease makes it rare.
 #[derive(Clone)]
 pub struct Lease {
     pub(crate) election: Arc<str>,
@@ -35,7 +36,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Which election.
+    /// The election's name.
     #[must_use]
     pub fn election(&self) -> &str {
         &self.election
@@ -47,8 +48,8 @@ impl Lease {
         self.grant.term
     }
 
-    /// The fencing token that every write should carry, for a [`FenceGate`](crate::election::FenceGate) where it arrives:
-    /// the term, and this process.
+    /// The fencing token that every write should carry, for a [`FenceGate`](crate::election::FenceGate) where it
+    /// arrives: the term, and this process.
     #[must_use]
     pub fn token(&self) -> Token {
         Token { term: self.term(), sequence: 0, holder: self.holder }
@@ -61,7 +62,7 @@ impl Lease {
     }
 
     /// How long it is valid from now on if it is not renewed; zero when it is not. Reads the clock, and waits for
-    /// nobody: it runs out on time even while the node's own thread stands still.
+    /// nothing: it runs out on time even while the node's own thread stands still.
     ///
     /// It may be zero for a moment and then again be more, in the same term: a node that did not run for a while asks a
     /// quorum before it goes on.
@@ -76,8 +77,8 @@ impl Lease {
         !self.valid_for().is_zero()
     }
 
-    /// Waits until the term is over for this node: it lost or gave up its leadership, or has stopped. The node's task tells
-    /// it; when that does not run, [`Lease::is_valid`] knows sooner. The future does not keep the node running.
+    /// Waits until the term is over for this node: it lost or gave up its leadership, or has stopped. The node's task
+    /// tells it; when that does not run, [`Lease::is_valid`] knows sooner. The future does not keep the node running.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let (grant, listener) = (Arc::clone(&self.grant), Listener::new(Arc::clone(&self.hub)));
         poll_fn(move |cx| poll_over(&grant, &listener, cx))
@@ -105,8 +106,8 @@ impl Lease {
         Err(ElectionError::Stopped(stopped.unwrap_or(Stopped::Dropped)))
     }
 
-    /// Runs a future for as long as the lease lasts, and drops it when that is over; but one that gives the lease up itself
-    /// hears first how that went.
+    /// Runs a future for as long as the lease lasts, and drops it when that is over; but one that gives the lease up
+    /// itself hears first how that went.
     pub(crate) async fn hold<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let listener = Listener::new(Arc::clone(&self.hub));
         let mut work = pin!(work);

@@ -1,4 +1,4 @@
-//! Lists in messages: the first few, and how many more there are.
+//! Lists in log lines and errors, kept short.
 
 use std::fmt;
 

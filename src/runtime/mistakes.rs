@@ -1,7 +1,8 @@
 //! The commonest mistakes of operation, as a decision: what is known goes in, what is to be said comes out.
 //!
-//! Wrong contacts, an address that nobody can send to and a clock that is years off all look like silence. Each is said
-//! once, with the next step, and again with back-off for as long as it stands. Nothing here changes what the node does.
+//! Wrong contacts, an address that no member can send to and a clock that is years off all look like silence. Each is
+//! said once, with the next step, and again with back-off for as long as it stands. Nothing here changes what the node
+//! does.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use crate::time::Instant;
 
 /// No contact has answered for so long. Chosen: a cluster that starts together has met many times over by then.
 pub(crate) const UNANSWERED_AFTER: Duration = Duration::from_secs(10);
-/// This node does not know its own address so long after its start. Chosen: many greetings have been answered by then, if any is.
+/// This node does not know its own address so long after its start. Chosen: many greetings have been answered by then,
+/// if any.
 pub(crate) const ADDRESS_AFTER: Duration = Duration::from_secs(5);
 /// 2020-01-01: a wall clock before it was never set.
 const EARLIEST_UNIX_MS: u64 = 1_577_836_800_000;
@@ -72,7 +74,7 @@ pub(crate) struct Mistakes {
     ahead: Backoffs<NodeId>,
     /// By what the members say, for a hundred of them may say the same.
     differing: Backoffs<Fingerprint>,
-    /// Who sent what could not be read since no other member is live.
+    /// The senders of what could not be read since no other member is live.
     pub(crate) strangers: Strangers,
 }
 

@@ -57,13 +57,13 @@ impl Node {
         Node { shared, commands }
     }
 
-    /// This node's id.
+    /// This node's id, the same over all its restarts.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.shared.id
     }
 
-    /// This node's name.
+    /// This node's name, unique in the cluster.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name

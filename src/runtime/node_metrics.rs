@@ -1,4 +1,4 @@
-//! The counters and gauges of a node: the protocol's, and those of what is around it.
+//! What a running node counts: in its protocol, and in what is around it.
 
 use std::collections::BTreeMap;
 

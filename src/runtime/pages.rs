@@ -1,7 +1,7 @@
 //! Rows sorted by id, in shared pages, so that a change copies one page and the spine instead of the table.
 //!
 //! A snapshot that readers hold must never change under them, and 10,000 members times 80 bytes is too much to copy for
-//! each suspicion. A page that nobody else holds is changed in place.
+//! each suspicion. A page that no reader holds is changed in place.
 
 use std::sync::Arc;
 
@@ -59,6 +59,7 @@ impl Pages {
             self.len = 1;
             return;
         };
+
         match page.binary_search_by_key(&row.id(), Row::id) {
             Ok(place) => replace(page, place, row),
             Err(place) => {

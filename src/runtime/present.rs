@@ -48,10 +48,12 @@ impl Present {
         if !shows(event) {
             return false;
         }
+
         let id = event.member().map(Member::id);
         if let Some(id) = id {
             self.take_apart(id, change);
         }
+
         let shown = id.filter(|id| self.apart.get(*id).is_some()).and_then(|id| self.view.get(id));
         let changed = match (event, shown.map(Member::state)) {
             // Subscribers hear of it in the state that they were told.
@@ -61,6 +63,7 @@ impl Present {
             }
             _ => Arc::make_mut(&mut self.view).apply(event),
         };
+
         if let Some(id) = id.filter(|_| !self.apart.is_empty()) {
             self.unite(id);
         }

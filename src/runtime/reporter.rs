@@ -1,7 +1,7 @@
 //! What a node writes to the log: one line per change of state, and a bounded number about everything else.
 //!
-//! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted, and what stands
-//! is told with back-off. Members are named, metadata is never shown.
+//! A flood of bad datagrams, or an address that flaps, must not fill a disk; so those lines are counted, and what
+//! stands is told with back-off. Members are named, metadata is never shown.
 
 mod elections;
 mod names;
@@ -29,7 +29,7 @@ use crate::wire::Rejected;
 use elections::OfElections;
 use names::names;
 
-/// Rejected datagrams are told at most this often, for whoever looks at every line.
+/// Rejected datagrams are told at most this often, for an operator who reads every line.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
 /// Where members saw this node so lately they see it still: surveys are seconds apart while none reaches it.
 const SEEN_LATELY: Duration = Duration::from_secs(60);
@@ -105,6 +105,7 @@ impl Reporter {
                     continue;
                 }
             };
+
             match event {
                 Event::Up(member) if member.id() != me.id() => self.look_at_member(now, member, me.fingerprint()),
                 Event::Updated(member) => {
@@ -118,6 +119,7 @@ impl Reporter {
                 }
                 _ => {}
             }
+
             self.event(event, protocol);
         }
     }
@@ -193,8 +195,8 @@ impl Reporter {
             by NTP");
     }
 
-    /// Says when a member is configured otherwise than this node. A release that differs by its patch alone, or from 1.0
-    /// on by its minor version, is no mistake: every upgrade of one member at a time goes through that.
+    /// Says when a member is configured otherwise than this node. A release that differs by its patch alone, or from
+    /// 1.0 on by its minor version, is no mistake: every upgrade of one member at a time goes through that.
     fn look_at_configuration(&mut self, now: Instant, member: &Member, theirs: Fingerprint, ours: Fingerprint) {
         let peer = member.name();
         match self.mistakes.differs(now, theirs, ours) {
@@ -233,11 +235,14 @@ impl Reporter {
             };
             self.mistake(mistake, facts, &outside);
         }
+
         self.elections.look(now, facts, protocol);
+
         // While contacts are silent, the line about them tells of it.
         if facts.is_alone && facts.has_contacts {
             self.intruders.forget();
         }
+
         if let Some(intruders) = self.intruders.due(now) {
             let rejected = intruders.total();
             warn!(target: "tidings::node", rejected, "{rejected} datagrams of another cluster or damaged came within \
@@ -301,7 +306,8 @@ impl Reporter {
         }
     }
 
-    /// Where most members see this node instead of where it says. While they are asked anew it is not known for a moment.
+    /// Where most members see this node instead of where it says. While they are asked anew it is not known for a
+    /// moment.
     fn seen_lately(&self, now: Instant) -> Option<SocketAddr> {
         self.seen_last.filter(|(at, _)| now.since(*at) < SEEN_LATELY).map(|(_, seen_at)| seen_at)
     }

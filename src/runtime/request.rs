@@ -1,4 +1,4 @@
-//! What a handle asks of the node's task, and about whom.
+//! What a handle asks of the node's task, and about which member.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(crate) struct Resignation {
     pub(crate) election: Arc<str>,
     /// In this term and no other, if one is named.
     pub(crate) term: Option<Term>,
-    /// To whom, if to anyone.
+    /// The successor that was named, if one was.
     pub(crate) to: Option<NodeId>,
 }
 

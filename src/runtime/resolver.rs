@@ -23,6 +23,7 @@ const AGAIN_FIRST: Duration = Duration::from_secs(1);
 /// And this often while there is one. Chosen: groups that formed apart meet within minutes, for a greeting of each
 /// contact in that time.
 const SELDOM: Duration = Duration::from_secs(300);
+
 /// What looks the contacts up, for as long as the node runs.
 #[derive(Debug)]
 pub(crate) struct Resolver {
@@ -39,6 +40,7 @@ impl Resolver {
         let (mut pace, mut warned) = (Pace::default(), Backoff::default());
         // What was given as an address was dialled at the start.
         let mut is_due = self.contacts.iter().any(|contact| matches!(contact, Contact::Name(..)));
+
         loop {
             if std::mem::replace(&mut is_due, true) {
                 let lookups = look_up_all(&self.contacts, self.local).await;

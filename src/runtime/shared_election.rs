@@ -27,21 +27,21 @@ pub(crate) struct Grant {
     pub(crate) trigger: Trigger,
     /// Whether its term is being given up.
     is_ending: AtomicBool,
-    /// How many work under it.
+    /// How many futures of `lead` and candidates work under it.
     workers: AtomicUsize,
-    /// Since when nobody does, in nanoseconds of the node's timeline.
+    /// Since when none does, in nanoseconds of the node's timeline.
     idle_since: AtomicU64,
     /// Until when it may act, in nanoseconds of the node's timeline; 0 while it may not.
     until: AtomicU64,
     is_over: AtomicBool,
-    /// Whether somebody found it run out and wants to be woken if it is renewed.
+    /// Whether a caller found it run out and is to be woken if it is renewed.
     is_missed: AtomicBool,
     /// How many are giving it up and have not heard how that went.
     resigning: AtomicUsize,
     was_resigned: AtomicBool,
 }
 
-/// Somebody gives a lease up, until it is dropped.
+/// A holder gives a lease up, and has not heard how that went until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Resigning<'a>(&'a Grant);
 
@@ -73,28 +73,28 @@ impl Grant {
         Instant::from_nanos(self.until.load(SeqCst)).since(clock.now())
     }
 
-    /// Whether it is valid by the clock; if not, whoever asks is woken when it is again.
+    /// Whether it is valid by the clock; if not, the caller is woken when it is again.
     pub(crate) fn is_valid_or_missed(&self, clock: &Clock) -> bool {
         if !self.left(clock).is_zero() {
             return true;
         }
         self.is_missed.store(true, SeqCst);
-        // The task may have renewed it in between, and seen nobody who missed it.
+        // The task may have renewed it in between, and seen no caller that missed it.
         !self.left(clock).is_zero()
     }
 
-    /// Somebody works under it from now on.
+    /// One more works under it from now on.
     pub(crate) fn take(&self) {
         self.workers.fetch_add(1, SeqCst);
     }
 
-    /// Somebody works under it no more.
+    /// One fewer works under it from now on.
     pub(crate) fn put_back(&self, now: Instant) {
         self.idle_since.store(now.as_nanos(), SeqCst);
         self.workers.fetch_sub(1, SeqCst);
     }
 
-    /// For how long nobody has worked under it.
+    /// For how long none has worked under it; zero while one does.
     fn idle_for(&self, now: Instant) -> Duration {
         let is_idle = self.workers.load(SeqCst) == 0;
         if is_idle { now.since(Instant::from_nanos(self.idle_since.load(SeqCst))) } else { Duration::ZERO }
@@ -126,7 +126,7 @@ impl Grant {
         self.is_over.load(SeqCst)
     }
 
-    /// Shows until when it is valid; true if somebody waits for that.
+    /// Shows until when it is valid; true if a caller waits for that.
     pub(crate) fn show(&self, until: Option<Instant>) -> bool {
         self.until.store(until.map_or(0, Instant::as_nanos), SeqCst);
         until.is_some() && self.is_missed.swap(false, SeqCst)
@@ -138,7 +138,7 @@ impl Grant {
     }
 }
 
-/// Who votes, and which of them stand, as far as this node knows.
+/// The voters, and which of them stand, as far as this node knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Seats {
     pub(crate) voters: Voters,
@@ -183,7 +183,8 @@ impl SharedElection {
         self.candidacy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this node has led for a whole lease without work, and does not give leadership up yet.
+    /// Whether this node has led for a whole lease without work, and does not give leadership up yet
+    /// (docs/elections.md, E10).
     pub(crate) fn is_unattended(&self, now: Instant) -> bool {
         let is_idle = |grant: &Arc<Grant>| grant.idle_for(now) > self.rules.lease();
         let candidacy = self.candidacy();
@@ -200,7 +201,7 @@ impl SharedElection {
         self.supporters.load(SeqCst)
     }
 
-    /// Who votes now.
+    /// The voters now, and which of them stand.
     pub(crate) fn seats(&self) -> Seats {
         self.voters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -225,7 +226,8 @@ impl SharedElection {
         self.grant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows what the protocol grants, but nothing that was not granted before; true if somebody waits for the change.
+    /// Shows what the protocol grants, but nothing that was not granted before; true if callers that wait must look
+    /// again.
     fn curb(&self, now: Instant, protocol: &Protocol) -> bool {
         let mut held = self.held();
         let Some(grant) = held.as_ref() else { return false };
@@ -243,13 +245,14 @@ impl SharedElection {
         grant.show(lease.map(|lease| lease.until))
     }
 
-    /// Begins what the protocol has granted, and shows the rest; true if somebody waits for the change.
+    /// Begins what the protocol has granted, and shows the rest; true if callers that wait must look again.
     fn publish(&self, now: Instant, protocol: &Protocol) -> bool {
         let was_changed = self.curb(now, protocol);
         let Some(election) = protocol.election(self.rules.name()) else { return was_changed };
         let known = election.leader().map(|(_, term, _)| term).max(election.term());
         self.term.store(known.unwrap_or_default().0, SeqCst);
         self.supporters.store(election.supporters(), SeqCst);
+
         let stands = |(id, _): &(NodeId, Arc<str>)| u32::from(election.is_candidate(*id));
         let voters = election.rules().electorate();
         let standing = voters.all().iter().rev().fold(0, |places, voter| places << 1 | stands(voter));
@@ -260,6 +263,7 @@ impl SharedElection {
                 seats.voters = voters.clone();
             }
         }
+
         let lease = protocol.lease(now, self.rules.name());
         let mut held = self.held();
         match lease.zip(election.leadership()) {

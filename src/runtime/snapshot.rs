@@ -1,11 +1,11 @@
 //! What a node keeps of its view on a disk, so that a warm restart needs no contact.
 //!
 //! The node's task never touches the file: it leaves its newest view with a thread, which writes at most every few
-//! seconds, each time the whole file anew. A snapshot is only what contacts would tell as well, so whatever is wrong with
-//! it is told and is no reason not to run. A file that is whole but none of this cluster's is left as it is.
+//! seconds, each time the whole file anew. A snapshot is only what contacts would tell as well, so whatever is wrong
+//! with it is told and is no reason not to run. A file that is whole but none of this cluster's is left as it is.
 //!
-//! A member that has died since is remembered by the others for ten minutes at least, so that what an older file says of
-//! it would be news to them. Of a file that may be older only the addresses are used, as contacts.
+//! A member that has died since is remembered by the others for ten minutes at least, so that what an older file says
+//! of it would be news to them. Of a file that may be older only the addresses are used, as contacts.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -61,7 +61,7 @@ pub(crate) struct Saved {
 enum Found {
     Nothing,
     Body(Body),
-    /// It cannot be used, but what is there is of no use to anybody, and is replaced.
+    /// It cannot be used, but what is there is of no use to any node, and is replaced.
     Damaged(String),
     /// It cannot be used, and is not ours to replace.
     Foreign(String),
@@ -92,6 +92,7 @@ impl Source {
                 return Ok(saved);
             }
         }
+
         saved.snapshot = Some(Snapshot::start(self)?);
         Ok(saved)
     }
@@ -105,11 +106,13 @@ impl Source {
             Err(error) => return Found::Damaged(format!("it cannot be read: {error}")),
             Ok(_) => {}
         }
+
         let body = match open(Kind::Snapshot, &bytes) {
             Ok(body) => body,
             Err(error @ (RecordError::Length | RecordError::Checksum)) => return Found::Damaged(error.to_string()),
             Err(error) => return Found::Foreign(error.to_string()),
         };
+
         match Body::read(body) {
             None => Found::Damaged(RecordError::Body.to_string()),
             Some(Body { cluster, .. }) if cluster != self.cluster => {
@@ -119,7 +122,7 @@ impl Source {
         }
     }
 
-    /// Saves a view, unless it names nobody else: the last one that did may still be of use.
+    /// Saves a view, unless it names no other member: the last one that did may still be of use.
     fn save(&self, view: &View) -> io::Result<()> {
         let others = view.live().filter(|member| member.id() != self.id);
         let records: Vec<Record> = others.map(|member| member.record().clone()).collect();

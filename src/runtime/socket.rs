@@ -73,6 +73,7 @@ impl NodeSocket {
             if surely && would_block(&received) {
                 received = self.direct.recv_from(buffer);
             }
+
             match received {
                 Ok((length, from)) => {
                     self.failed_in_a_row = 0;

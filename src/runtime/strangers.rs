@@ -1,4 +1,4 @@
-//! Who sends what this node cannot read: the first thing to look at when nobody answers.
+//! The senders of what this node cannot read: the first thing to look at when no member answers.
 //!
 //! A wrong cluster name, an older release and a damaged path look the same from inside: silence. The rejected datagrams
 //! tell them apart, so their senders are counted, a few of them by address and the rest together.
@@ -17,8 +17,8 @@ const SOURCES_MAX: usize = 32;
 const SHOWN_MAX: usize = 3;
 /// For so long they are counted together while other members are live.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
-/// So many in a window are told. Chosen: a port scan sends fewer, and a node of another cluster that dials this one goes
-/// on in the next window.
+/// So many in a window are told. Chosen: a port scan sends fewer, and a node of another cluster that dials this one
+/// goes on in the next window.
 const MANY: u64 = 20;
 
 /// Datagrams that are another cluster's or damaged, by where they came from.
@@ -53,12 +53,12 @@ impl Strangers {
 
 /// The same while other members are live: told if there are many in a window, or if a source goes on in the next one.
 ///
-/// A single datagram, such as a port scan sends, is nobody's mistake.
+/// A single datagram, such as a port scan sends, is no mistake of operation.
 #[derive(Debug, Default)]
 pub(crate) struct Intruders {
     /// The window that is open, and since when.
     open: Option<(Instant, Strangers)>,
-    /// Who sent in the window before, and when that ended.
+    /// The senders of the window before, and when that ended.
     before: Option<(Instant, Vec<IpAddr>)>,
     told: Backoff,
 }

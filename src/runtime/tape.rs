@@ -19,7 +19,7 @@ use tokio::time::timeout;
 const BACKLOG_BYTES_MAX: usize = 4 << 20;
 /// Written at once; less waits a while for more.
 const CHUNK_BYTES: usize = 64 << 10;
-/// How long it waits.
+/// How long it waits for more.
 const GATHER: Duration = Duration::from_millis(500);
 /// How long a node that has stopped waits for its recording to be whole.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -127,6 +127,7 @@ impl Backlog {
         if state.is_closed || turn.is_empty() {
             return Ok(());
         }
+
         let waited = state.waiting.len();
         if waited > 0 && waited + turn.len() > BACKLOG_BYTES_MAX {
             state.is_closed = true;
@@ -134,6 +135,7 @@ impl Backlog {
             self.changed.notify_one();
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "the disk is too slow"));
         }
+
         state.waiting.extend_from_slice(turn);
         let is_full = state.waiting.len() >= CHUNK_BYTES;
         drop(state);

@@ -17,7 +17,8 @@ use crate::runtime::judgement::Judgement;
 use crate::runtime::leaders::Leaders;
 use crate::runtime::pages::{Pages, Row};
 
-/// The members this node knows, itself included: Alive, Suspect and Dead ones, sorted by id. Who left is not listed.
+/// The members this node knows, itself included: Alive, Suspect and Dead ones, sorted by id. Those that left are not
+/// listed.
 #[derive(Clone, Debug)]
 pub struct View {
     me: NodeId,
@@ -29,7 +30,7 @@ pub struct View {
 }
 
 impl View {
-    /// A view of nobody, as the node `me` would have it before its first event; for folding events by hand.
+    /// A view without members, as the node `me` would have it before its first event; for folding events by hand.
     #[must_use]
     pub fn empty(me: NodeId) -> Self {
         View {
@@ -78,7 +79,7 @@ impl View {
         self.rows.iter().map(|row| &row.member)
     }
 
-    /// The members that nobody suspects.
+    /// The members that are Alive: this node does not suspect them.
     pub fn alive(&self) -> impl Iterator<Item = &Member> {
         self.iter().filter(|member| member.state() == State::Alive)
     }
@@ -93,8 +94,8 @@ impl View {
         self.iter().filter(|member| member.is_flapping())
     }
 
-    /// Who leads an election, as far as this node knows. Enough to send the leader a request; to write in its name takes
-    /// a [`Lease`](crate::runtime::Lease).
+    /// The leader of an election, as far as this node knows. Enough to send the leader a request; to write in its name
+    /// takes a [`Lease`](crate::runtime::Lease).
     #[must_use]
     pub fn leader(&self, election: &str) -> Option<&Leader> {
         self.leaders.get(election)
@@ -105,11 +106,11 @@ impl View {
         self.leaders.iter()
     }
 
-    /// The member with the smallest id of those that nobody suspects: a hint that costs nothing, for work that may be
-    /// done twice or not at all.
+    /// The member with the smallest id of those that are Alive: a hint that costs nothing, for work that may be done
+    /// twice or not at all.
     ///
-    /// It is eventual and **not exclusive**: the two sides of a partition have one each, and so has every node whose view
-    /// is a moment behind. Never let it write what must be written by one alone: that takes an election, and the
+    /// It is eventual and **not exclusive**: the two sides of a partition have one each, and so has every node whose
+    /// view is a moment behind. Never let it write what must be written by one alone: that takes an election, and the
     /// [`Lease`](crate::runtime::Lease) that [`Node::lead`](crate::runtime::Node::lead) gives.
     #[must_use]
     pub fn coordinator(&self) -> Option<&Member> {
@@ -122,7 +123,7 @@ impl View {
         self.rows.len()
     }
 
-    /// Whether nobody is listed; true only of a view made by hand, and of a node that left.
+    /// Whether no member is listed; true only of a view made by hand, and of a node that left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

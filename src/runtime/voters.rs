@@ -10,7 +10,7 @@ use crate::runtime::error::ElectionError;
 use crate::runtime::node::Node;
 use crate::runtime::request::Command;
 
-/// A change that somebody waits for.
+/// The way to the caller that waits for a change.
 pub(crate) type ChangeAnswer = oneshot::Sender<Result<(), ChangeVotersError>>;
 
 /// Other voters of an election.
@@ -30,7 +30,8 @@ impl ChangesAsked {
         self.0.push((election, answer));
     }
 
-    /// Tells those that wait what came of it, by what is known of an election; gives those that nobody waits for any more.
+    /// Tells those that wait what came of it, by what is known of an election; gives those that no caller waits for any
+    /// more.
     pub(crate) fn tell(&mut self, mut outcome: impl FnMut(&str) -> Option<Result<(), ChangeError>>) -> Vec<Arc<str>> {
         let mut dropped = Vec::new();
         let mut waiting = Vec::with_capacity(self.0.len());
@@ -49,10 +50,10 @@ impl ChangesAsked {
 }
 
 impl Node {
-    /// Makes these the voters of an election, and waits until that is agreed: more than half of those before and more than
-    /// half of these have saved it, and these alone vote. It takes a few round trips and saves; nobody loses leadership by
-    /// it. Any node that has the election in its configuration may ask, whoever leads does it, and a leader that is none
-    /// of these hands over to one that is.
+    /// Makes these the voters of an election, and waits until that is agreed: more than half of those before and more
+    /// than half of these have saved it, and these alone vote. It takes a few round trips and saves. Any node that has
+    /// the election in its configuration may ask. The leader makes the change and goes on to lead, unless it is none of
+    /// these: then it hands over to one that is.
     ///
     /// The list in the configuration is only the first one: a voter goes by what its store holds, and is told what it
     /// missed. Start new voters before, with the election in their configuration.
@@ -67,10 +68,10 @@ impl Node {
     /// A future that is dropped leaves the change where it is: within twenty leases the leader ends it or gives it up.
     ///
     /// # Errors
-    /// When no such election is configured or this node only watches it, the names are no list (1 to 9 names, none twice),
-    /// or the node has stopped; and [`ChangeError`]: there is no leader, another change is under way or came first, too few
-    /// of the new voters answer for four leases, too few voters have a store that outlives their process, or no leader has
-    /// said anything for twenty leases.
+    /// When no such election is configured or this node only watches it, the names are no list (1 to 9 names, none
+    /// twice), or the node has stopped; and [`ChangeError`]: there is no leader, another change is under way or came
+    /// first, too few of the new voters answer for four leases, too few voters have a store that outlives their
+    /// process, or no leader has said anything for twenty leases.
     pub async fn change_voters<N: Into<String>>(
         &self,
         election: &str,

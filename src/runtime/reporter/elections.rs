@@ -95,7 +95,7 @@ impl OfElections {
         self.leaderless.next_at()
     }
 
-    /// This node leads and nobody works: it gives leadership up, and says why.
+    /// This node leads and no work runs: it gives leadership up, and says why.
     pub(crate) fn unattended(&self, election: &str, lease: Duration) {
         warn!(target: "tidings::election", election, "this node has led for {lease:?} and nobody took its lease up, so it \
             hands over: poll the future of lead(..), or call elected() of the candidate, on a task that is not blocked");
@@ -117,7 +117,7 @@ impl OfElections {
     }
 }
 
-/// A time, as a person would say it who has to set a clock.
+/// A time in words, for an operator who has to set a clock.
 fn roughly(span: Duration) -> String {
     match span.as_secs() / DAY.as_secs() {
         0 | 1 => format!("{:?}", Duration::from_millis(span.as_millis() as u64)),

@@ -13,7 +13,7 @@ pub(super) struct Names<'a> {
     pub(super) protocol: &'a Protocol,
 }
 
-/// A field of those who accuse a member, that is there only if there are any.
+/// The accusers of a member as a field of a line, which is there only if there are any.
 pub(super) fn names<'a>(accusers: &Accusers, protocol: &'a Protocol) -> Option<DisplayValue<Names<'a>>> {
     let ids: Vec<NodeId> = accusers.iter().collect();
     (!ids.is_empty()).then(|| display(Names { ids, protocol }))
