@@ -43,11 +43,11 @@ const MAGIC: [u8; 7] = *b"tidings";
 pub struct Header {
     /// The release of this crate that made the recording; another one may decide otherwise.
     pub release: String,
-    /// How the protocol behaves.
+    /// All knobs, as the protocol was given them.
     pub config: Config,
-    /// Who the node is.
+    /// The node's name, id, generation, address and metadata, as they were at its start.
     pub identity: Identity,
-    /// What every random draw comes from. Whoever has it can foretell the node's nonces.
+    /// What every random draw comes from. A reader of the recording can foretell the node's nonces by it.
     pub seed: u64,
     /// When the protocol was made.
     pub now: Instant,
@@ -66,7 +66,7 @@ impl Header {
 pub struct Input<'a> {
     /// The moment that the call named.
     pub at: Instant,
-    /// The call.
+    /// Which call, with its arguments.
     pub what: What<'a>,
 }
 
@@ -78,14 +78,14 @@ pub enum What<'a> {
     Datagram {
         /// Where it came from.
         from: SocketAddr,
-        /// Its bytes.
+        /// Its bytes, as they came, accepted or not.
         bytes: Cow<'a, [u8]>,
     },
     /// A deadline was due.
     Timeout,
-    /// Contacts to dial.
+    /// The driver gave contacts to dial.
     Join(Cow<'a, [SocketAddr]>),
-    /// A saved view.
+    /// The driver gave the records of a saved view.
     Preload(Cow<'a, [Record]>),
     /// The application changed this node's metadata.
     SetMetadata(Cow<'a, [u8]>),
@@ -95,28 +95,28 @@ pub enum What<'a> {
     Leave,
     /// A voter's store was read.
     StartVoting {
-        /// Which election.
+        /// The election's name.
         election: Cow<'a, str>,
-        /// What it held.
+        /// What the store held, and the wall clock.
         voter_state: VoterState,
     },
     /// The application wants to lead, or wants to no more.
     SetCandidacy {
-        /// Which election.
+        /// The election's name.
         election: Cow<'a, str>,
         /// Its priority, if it is a candidate.
         candidacy: Option<u8>,
     },
     /// The application said what it says as leader.
     SetWord {
-        /// Which election.
+        /// The election's name.
         election: Cow<'a, str>,
         /// What it says.
         word: Cow<'a, [u8]>,
     },
     /// Other voters were asked for.
     ChangeVoters {
-        /// Which election.
+        /// The election's name.
         election: Cow<'a, str>,
         /// The names of the voters.
         list: Vec<Cow<'a, str>>,
@@ -129,7 +129,7 @@ pub enum What<'a> {
     SetWallClock(u64),
     /// A voter's store answered.
     Saved {
-        /// Which election.
+        /// The election's name.
         election: Cow<'a, str>,
         /// The number of the save.
         number: u64,
@@ -138,9 +138,9 @@ pub enum What<'a> {
     },
     /// The application gave leadership up.
     Resign {
-        /// Which election.
+        /// The election's name.
         election: Cow<'a, str>,
-        /// To whom, if to anyone.
+        /// The successor that was named, if one was.
         to: Option<NodeId>,
     },
     /// Which families the driver's socket can send to.

@@ -86,6 +86,7 @@ pub(super) fn put_event(to: &mut Vec<u8>, event: &Event) {
     if let Some(member) = event.member() {
         put_member(to, member);
     }
+
     match event {
         Event::Up(_) | Event::Refuted(_) | Event::Left(_) | Event::Updated(_) | Event::Reconnected => {}
         Event::Suspect { by, reason, dead_after, dead_by, .. } => {
@@ -156,7 +157,7 @@ pub(super) fn put_voter_state(to: &mut Vec<u8>, voter_state: &VoterState) {
     put_u64(to, voter_state.unix_ms);
 }
 
-/// A member, or nobody.
+/// A member's id, or none.
 pub(super) fn put_choice(to: &mut Vec<u8>, id: Option<NodeId>) {
     to.push(u8::from(id.is_some()));
     if let Some(id) = id {

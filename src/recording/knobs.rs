@@ -34,7 +34,8 @@ impl Knob<'_> {
     }
 }
 
-/// Every knob but the cluster's name and the elections. The pattern names all fields, so that a new one cannot be forgotten here.
+/// Every knob but the cluster's name and the elections. The pattern names all fields, so that a new one cannot be
+/// forgotten.
 fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 19] {
     let Config {
         cluster: _,
@@ -59,6 +60,7 @@ fn knobs(config: &mut Config) -> [(&'static str, Knob<'_>); 19] {
         events_max,
         elections: _,
     } = config;
+
     [
         ("probe_interval", Knob::Nanos(probe_interval)),
         ("probe_timeout", Knob::Nanos(probe_timeout)),

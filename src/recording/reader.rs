@@ -18,7 +18,7 @@ use crate::recording::{Drained, Header, Input, MAGIC, RECORDING_VERSION, What};
 pub enum Entry {
     /// A call was made.
     Input(Input<'static>),
-    /// Everything was drained.
+    /// All outputs were drained, and hashed.
     Drained(Drained),
 }
 
@@ -26,7 +26,7 @@ pub enum Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// The node stopped.
+    /// The node stopped, and said so in the last entry.
     Stopped,
     /// The recording had reached its bound; the node went on.
     BytesMax,
@@ -289,5 +289,6 @@ fn entry(body: &[u8]) -> Option<Entry> {
         };
         Entry::Input(Input { at, what })
     };
+
     fields.is_empty().then_some(entry)
 }

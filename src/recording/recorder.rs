@@ -23,7 +23,8 @@ use crate::wire::Rejected;
 /// A protocol with a recording of it, if one is wanted.
 ///
 /// **It must be driven as [`Protocol`] asks: after each call drain [`Recorder::poll_transmit`], then
-/// [`Recorder::poll_event`], then [`Recorder::poll_save`], each until there is none.** A replay drains so, and would part from a driver that did not.
+/// [`Recorder::poll_event`], then [`Recorder::poll_save`], each until there is none.** A replay drains so, and parts
+/// from a driver that does not.
 #[derive(Debug)]
 pub struct Recorder<W: io::Write> {
     protocol: Protocol,
@@ -58,7 +59,7 @@ impl<W: io::Write> Recorder<W> {
         self.writer.is_some()
     }
 
-    /// Bytes recorded.
+    /// Bytes recorded so far; what they were when the recording ended.
     #[must_use]
     pub fn recorded_bytes(&self) -> u64 {
         self.bytes

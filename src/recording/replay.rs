@@ -22,7 +22,7 @@ pub struct Turn {
     pub number: u64,
     /// When: the moment of its last call.
     pub at: Instant,
-    /// The calls.
+    /// The calls, in order; the first turn may have none.
     pub inputs: Vec<Input<'static>>,
     /// How many datagrams came of them.
     pub transmits: u64,
@@ -85,11 +85,14 @@ impl<R: Read> Replay<R> {
                 None => break None,
             }
         };
+
         let events = self.drain();
         let replayed = self.outputs.drained(self.protocol.poll_timeout());
+
         let number = self.turns;
         self.turns += 1;
         let (at, transmits, is_proved) = (self.at, replayed.transmits, recorded.is_some());
+
         match recorded {
             Some(recorded) if recorded != replayed => {
                 let release = self.reader.header().release.clone();
@@ -159,7 +162,7 @@ impl<R: Read> Replay<R> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Divergence {
-    /// Which turn.
+    /// The number of the turn.
     pub turn: u64,
     /// When, on the node's timeline.
     pub at: Instant,
@@ -211,7 +214,7 @@ impl fmt::Display for List<'_> {
 pub struct Summary {
     /// Turns, the start among them.
     pub turns: u64,
-    /// Events told.
+    /// Events that were told in all turns.
     pub events: u64,
     /// The moment of the last turn.
     pub until: Instant,

@@ -96,7 +96,7 @@ impl<W: io::Write> Writer<W> {
         Writer { to, entry: Vec::new(), entries: 0, bytes: 0, bytes_max }
     }
 
-    /// Bytes written.
+    /// Bytes written so far, the bound's measure.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -119,10 +119,12 @@ impl<W: io::Write> Writer<W> {
         self.entry.push(u8::from(header.identity.advertise == Advertise::AsGiven));
         put_u64(&mut self.entry, header.seed);
         put_instant(&mut self.entry, header.now);
+
         let signature_bytes = MAGIC.len() as u64 + 1;
         if signature_bytes + self.entry.len() as u64 + BARE_BYTES > self.bytes_max {
             return Err(RecordError::BytesMax(self.bytes_max));
         }
+
         let [a, b, c, d, e, f, g] = MAGIC;
         self.bytes += signature_bytes;
         self.to.write_all(&[a, b, c, d, e, f, g, RECORDING_VERSION]).map_err(RecordError::Io)?;
@@ -152,6 +154,7 @@ impl<W: io::Write> Writer<W> {
             What::Resign { .. } => kind::RESIGN,
             What::Reach(_) => kind::REACH,
         });
+
         let entry = &mut self.entry;
         put_instant(entry, input.at);
         match &input.what {
