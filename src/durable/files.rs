@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::durable::disk::Disk;
 use crate::durable::place::about;
 
-/// The file system of the operating system. Files are for this user alone.
+/// A [`Disk`] of real files. They are for this user alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Files;
 
@@ -51,8 +51,8 @@ impl Disk for Files {
         File::open(crate::durable::place::folder_of(path))?.sync_all()
     }
 
-    /// A folder cannot be synced there. To flush the renamed file flushes the file system's journal, and the new name is
-    /// in there before it.
+    /// A folder cannot be synced there. To flush the renamed file flushes the file system's journal, and the new name
+    /// is in there before it.
     #[cfg(windows)]
     fn sync_name(&mut self, path: &Path) -> io::Result<()> {
         if path.is_dir() {

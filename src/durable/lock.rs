@@ -37,7 +37,7 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Whether the file that is locked is still the one that everyone else would lock.
+    /// Whether the file that is locked is still the one that any other would lock.
     ///
     /// # Errors
     /// When the lock file is gone or has become another: its folder was removed, moved or mounted over.

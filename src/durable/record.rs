@@ -102,6 +102,7 @@ pub(crate) fn open(kind: Kind, bytes: &[u8]) -> Result<&[u8], RecordError> {
         // The beginning of a record, and no more, is a torn one.
         return Err(if MAGIC.starts_with(bytes) { RecordError::Length } else { RecordError::NotARecord });
     };
+
     let (&found, rest) = rest.split_first().ok_or(RecordError::Length)?;
     if found != kind as u8 {
         return Err(RecordError::OtherKind);
@@ -110,11 +111,13 @@ pub(crate) fn open(kind: Kind, bytes: &[u8]) -> Result<&[u8], RecordError> {
     if version != VERSION {
         return Err(RecordError::Version(version));
     }
+
     let (length, rest) = rest.split_first_chunk().ok_or(RecordError::Length)?;
     let (body, sum) = rest.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RecordError::Length)?;
     if usize::try_from(u32::from_le_bytes(*length)) != Ok(body.len()) {
         return Err(RecordError::Length);
     }
+
     let summed = bytes.get(..bytes.len() - CHECKSUM_BYTES).unwrap_or_default();
     if *sum != checksum(summed) {
         return Err(RecordError::Checksum);

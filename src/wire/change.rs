@@ -1,7 +1,9 @@
-//! A change of a record's further fields alone, so that it need not carry a name, an address and metadata that all know.
+//! A change of a record's further fields alone, so that it need not carry a name, an address and metadata that all
+//! know.
 //!
-//! It names the incarnation since which the rest is unchanged: every record from there on becomes the new one by putting
-//! these fields on it. Whoever holds an older one learns the incarnation, and the record by a comparison of views.
+//! It names the incarnation since which the rest is unchanged: every record from there on becomes the new one by
+//! putting these fields on it. A receiver that holds an older one learns the incarnation, and the record by a
+//! comparison of views.
 
 use bincode::{BorrowDecode, Encode};
 

@@ -48,6 +48,7 @@ impl Codec {
         if datagram.len() < DATAGRAM_BYTES_MIN {
             return Err(Rejected::Truncated);
         }
+
         if version != WIRE_VERSION {
             return Err(Rejected::Version);
         }
@@ -57,11 +58,13 @@ impl Codec {
         if tag(self.tag_seed(kind), tagged) != its_tag && !sabotage::is_off("tag") {
             return Err(Rejected::Tag);
         }
+
         let mut rest = tagged;
         let from = head::digest(&mut rest)?;
         let message = Message::decode(kind, &mut rest)?;
         let sender_state = SenderState::decode(&mut rest)?;
         let count: u8 = take(&mut rest)?;
+
         let items = rest;
         for _ in 0..count {
             let (kind, body) = next_item(&mut rest)?;
@@ -72,6 +75,7 @@ impl Codec {
                 Err(rejected) => return Err(*rejected),
             }
         }
+
         if rest.is_empty() { Ok(Datagram { from, sender_state, message, items }) } else { Err(Rejected::Malformed) }
     }
 

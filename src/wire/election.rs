@@ -1,7 +1,7 @@
 //! The bytes of an election message and of the context it is about.
 //!
-//! Every election message has the same four fields, and two kinds a configuration of voters after them. What a kind does not use is
-//! written as 0 and not read, so that a later release may use it.
+//! Every election message has the same four fields, and two kinds have a configuration of voters after them. What a
+//! kind does not use is written as 0 and not read, so that a later release may use it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,9 +103,11 @@ impl ElectionMessage {
         if term == 0 || term >= Term::LIMIT || detail >= Term::LIMIT {
             return Err(Rejected::Malformed);
         }
+
         let term = Term(term);
         let round = Round(u32::try_from(round).map_err(|_| Rejected::Malformed)?);
         let question = |base: u8| Question::ALL.get(usize::from(kind - base)).copied().ok_or(Rejected::Kind);
+
         Ok(match kind {
             kind::LEADER_CHECK => ElectionMessage::LeaderCheck { term, round },
             kind::PRE_VOTE => ElectionMessage::PreVote { term, round },
@@ -116,12 +118,12 @@ impl ElectionMessage {
                 ElectionMessage::Heartbeat { term, round, trigger, turn: Duration::from_micros(detail >> TRIGGER_BITS) }
             }
             kind::GRANTED..kind::REFUSED => match question(kind::GRANTED)? {
-                // Whoever takes over stands.
+                // A voter that takes over answers by standing.
                 Question::HandOver => return Err(Rejected::Kind),
                 asked => ElectionMessage::Granted { asked, term, round },
             },
             kind::REFUSED..kind::RESIGN => match question(kind::REFUSED)? {
-                // Nobody says no to that.
+                // A resignation is confirmed, never refused.
                 Question::Resigned => return Err(Rejected::Kind),
                 asked => ElectionMessage::Refused { asked, term, round, wait: Duration::from_micros(detail) },
             },

@@ -1,8 +1,8 @@
 //! The fields that messages and items are built of: the library's words in their one permitted form of bytes.
 //!
 //! A word of the library is never encoded by itself, or the encoder's traits would become part of our public types: it
-//! is put in a [`Wire`] first, which stays in this module. Here the *form* is checked; which *values* may be said at all
-//! is [`Item::check`](super::items::Item::check)'s business, for what comes in and what goes out alike.
+//! is put in a [`Wire`] first, which stays in this module. Here the *form* is checked; which *values* may be said at
+//! all is [`Item::check`](super::items::Item::check)'s business, for what comes in and what goes out alike.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The further fields at a record's end: a kind, a length and a body each, in ascending order of their kinds.
 //!
-//! This release writes four: what part its node has in elections, what it reads, its fingerprint, and from where its datagrams
-//! come if that is not where it receives. Fields of other kinds are
-//! kept byte for byte, and so is what a later release appends to the body of a kind that is known.
+//! This release writes four: its node's part in elections, what it reads, its fingerprint, and from where its datagrams
+//! come if that is not where it receives. Fields of other kinds are kept byte for byte, and so is what a later release
+//! appends to the body of a kind that is known.
 
 use std::net::SocketAddr;
 use std::time::Duration;

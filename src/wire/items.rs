@@ -1,8 +1,8 @@
 //! The items a datagram carries after its message: news of members, and the steps of a comparison.
 //!
 //! An item is a kind, a length and a body, so that a release may skip what a later one says: kinds that it does not
-//! know, and what stands in a body behind the fields that it knows. Of a member's own record that rest is passed on as it
-//! came; every other item is said anew from what is believed here, without it.
+//! know, and what stands in a body behind the fields that it knows. Of a member's own record that rest is passed on as
+//! it came; every other item is said anew from what is believed here, without it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::member::{Accusers, Generation, Incarnation, NodeId};
 pub(crate) enum Item<'a> {
     /// A member's own record.
     Alive(RecordRef<'a>),
-    /// Somebody's pings to this member went unanswered.
+    /// A member's pings to this one went unanswered.
     Suspect(Accusation),
     /// The sender, or one whose word it passes on, has convicted this member.
     Dead(Accusation),
@@ -136,6 +136,7 @@ impl<'a> Item<'a> {
             }
             _ => return Ok(None),
         };
+
         Ok(Some(item))
     }
 

@@ -10,7 +10,7 @@ use crate::member::{Generation, Incarnation, NodeId};
 pub(crate) struct Digest(pub u64);
 
 impl Digest {
-    /// Names nobody: the receiver of a datagram sent to an address whose owner is not known.
+    /// The digest of no member: stands for the receiver of a datagram sent to an address whose owner is not known.
     pub(crate) const NOBODY: Digest = Digest(0);
 
     pub(crate) fn of(id: NodeId, generation: Generation) -> Self {
@@ -39,7 +39,7 @@ pub(crate) struct SenderState {
 /// What a datagram is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Message {
-    /// Asks `to` to echo the nonce. `Digest::NOBODY` asks whoever receives it to begin an acquaintance.
+    /// Asks `to` to echo the nonce. `Digest::NOBODY` asks any receiver to begin an acquaintance.
     Ping { to: Digest, nonce: Nonce },
     /// Echoes a ping's nonce.
     Ack { nonce: Nonce },

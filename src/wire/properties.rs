@@ -323,7 +323,8 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The strictness of the reader is this: what it accepts is what the writer would have written, but for what it skips:
-/// items of unknown kinds, what follows the known fields of a body, unknown flags, and what an election message does not use.
+/// items of unknown kinds, what follows the known fields of a body, unknown flags, and what an election message does
+/// not use.
 #[test]
 fn what_is_accepted_is_canonical() {
     let (accepted, rejected, skipped) = (Cell::new(0), Cell::new(0), Cell::new(0));
@@ -333,15 +334,18 @@ fn what_is_accepted_is_canonical() {
             count(&rejected);
             return Ok(());
         };
+
         let head = (decoded.from, decoded.sender_state, decoded.message.clone());
         let (again, count_at) = write(head.clone(), decoded.items());
         let reread = codec().decode(&again).unwrap();
         prop_assert_eq!((reread.from, reread.sender_state, reread.message.clone()), head);
         prop_assert!(reread.items().eq(decoded.items()));
+
         if again == datagram {
             count(&accepted);
             return Ok(());
         }
+
         count(&skipped);
         if !matches!(decoded.message, Message::Election { .. }) {
             prop_assert_eq!(&again[10..count_at], &datagram[10..count_at]);
@@ -356,6 +360,7 @@ fn what_is_accepted_is_canonical() {
         }
         Ok(())
     });
+
     result.unwrap();
     let seen = (accepted.get(), rejected.get(), skipped.get());
     assert!(seen.0 > 200 && seen.1 > 200 && seen.2 > 0, "too few of a sort to tell anything: {seen:?}");

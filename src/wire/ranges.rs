@@ -14,6 +14,7 @@ fn records_are_kept_to_their_ranges() {
     let mapped = v6([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1], 1);
     let huge = length_and(u64::MAX, 0, 0);
     let long_field = [&[1][..], &number(444, None), &[0; 444]].concat();
+
     let fits: [(usize, &[u8]); 12] = [
         (GENERATION, &number((1 << 63) - 1, None)),
         (INCARNATION, &number((1 << 31) - 1, None)),
@@ -31,6 +32,7 @@ fn records_are_kept_to_their_ranges() {
     for (place, piece) in fits {
         assert_eq!(verdict_on(&news(&[(1, record_with(place, piece))])), Ok(1), "{place}: {piece:02x?}");
     }
+
     let refused: [(usize, &[u8], Rejected); 26] = [
         (GENERATION, &number(1 << 63, None), Malformed),
         (INCARNATION, &number(1 << 31, None), Malformed),
@@ -83,12 +85,14 @@ fn accusations_are_kept_to_their_ranges() {
         (0, 0, 2, &accused(1), Err(Truncated)),
         (0, 0, 0, &accused(1), Ok(1)),
     ];
+
     for kind in [2, 3] {
         for (age, flags, count, accusers, expected) in table {
             let body = join(&with(start(), &[Number(age), bytes(&[flags, count]), bytes(accusers)]), None);
             assert_eq!(verdict_on(&news(&[(kind, body)])), expected, "{age} {flags} {count} {accusers:02x?}");
         }
     }
+
     for kind in [2, 3, 4] {
         for (generation, incarnation) in [(1 << 63, 7), (7, 1 << 31)] {
             let mut pieces = vec![bytes(&[1; 16]), Number(generation), Number(incarnation)];
@@ -121,6 +125,7 @@ fn the_rest_is_kept_to_its_ranges() {
         (21, vec![2, 0, 0, 0, 0, 0, 0, 0, 0, 0], Err(Malformed)),
         (17, [range(60, 0), vec![0; 64]].concat(), Ok(1)),
     ];
+
     for (kind, body, expected) in table {
         assert_eq!(verdict_on(&news(&[(kind, body.clone())])), expected, "{kind}: {body:02x?}");
     }

@@ -1,7 +1,7 @@
 //! A member's own record as the wire carries it, with its further fields at the end.
 //!
-//! Those that are not known here are kept byte for byte, so that a cluster may be upgraded member by member without the old ones wiping
-//! what the new ones say.
+//! Those that are not known here are kept byte for byte, so that a cluster may be upgraded member by member and the old
+//! ones do not wipe what the new ones say.
 
 use std::net::SocketAddr;
 

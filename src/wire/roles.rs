@@ -1,7 +1,7 @@
 //! What a member's record says of its part in elections: which it leads, and in which it is a candidate.
 //!
-//! It is one of the fields at a record's end, so that a member of an older release passes it on without knowing it. Those
-//! who do not vote hear of leaders by it, and candidates of each other's priorities; nothing is decided by it.
+//! It is one of the fields at a record's end, so that a member of an older release passes it on without knowing it.
+//! Members that do not vote hear of leaders by it, and candidates of each other's priorities; nothing is decided by it.
 
 use bincode::{BorrowDecode, Encode};
 
@@ -22,14 +22,15 @@ pub(crate) const ROLE_BYTES_MAX: usize = 8 + 8 + 5 + 9 + 1 + 3 + 3;
 pub(crate) struct Role<'a> {
     /// The hash of the election's name.
     pub(crate) election: u64,
-    /// The hash of its rules and voters, [`Context::digest`](super::Context::digest), and the number of their configuration.
+    /// The hash of its rules and voters, [`Context::digest`](super::Context::digest), and the number of their
+    /// configuration.
     pub(crate) rules: u64,
     pub(crate) number: u32,
     /// The term it leads in and how it came to; if it does not lead, how that ended last.
     pub(crate) leads: Result<(Term, Trigger), LossReason>,
     /// Its priority, if it is a candidate.
     pub(crate) candidacy: Option<u8>,
-    /// What its application says to those who look for the leader.
+    /// What its application says to the nodes that look for the leader.
     pub(crate) word: &'a [u8],
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn with_roles<'a>(further: &[u8], roles: impl Iterator<Item = Role<'a
             candidacy: Varint(role.candidacy.map_or(0, |priority| u64::from(priority) + 1)),
             word: Metadata(role.word),
         };
+
         let mut bytes = [0; ROLE_BYTES_MAX + WORD_BYTES_MAX];
         let length = put(&mut bytes, &fields);
         debug_assert!(length.is_some(), "no word is longer than WORD_BYTES_MAX");

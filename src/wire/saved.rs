@@ -1,7 +1,7 @@
 //! A record by itself, as bytes to be kept, and what its further fields say.
 //!
-//! The bytes are those of the wire behind a byte for their own format, so that what is kept by one release is read by the
-//! next, and the same checks keep both clean.
+//! The bytes are those of the wire behind a byte for their own format, so that what is kept by one release is read by
+//! the next, and the same checks keep both clean.
 
 use super::Rejected;
 use super::bytes::put;

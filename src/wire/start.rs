@@ -1,4 +1,4 @@
-//! Whom an item speaks of: a member, one start of it, and one of its words.
+//! What an item speaks of: a member, one start of it, and one of its words.
 
 use bincode::{Decode, Encode};
 
@@ -14,7 +14,7 @@ pub(crate) struct Departure {
     pub incarnation: Incarnation,
 }
 
-/// Whom an item speaks of, and which of its words it answers.
+/// The member that an item speaks of, and which of its words it answers.
 #[derive(Encode, Decode)]
 pub(super) struct Start {
     id: Wire<NodeId>,

@@ -231,6 +231,7 @@ fn bodies_are_at_least_as_long_as_their_fields_and_the_rest_is_skipped() {
                 _ => assert_eq!(verdict, Err(Rejected::Truncated), "{item:?} cut to {length}"),
             }
         }
+
         for tail in [&[0][..], &[255, 0], &[77; 40]] {
             let datagram = news(&[(item.kind(), [&body, tail].concat())]);
             match item {
@@ -254,12 +255,15 @@ fn counts_and_lengths_are_believed_only_as_far_as_there_are_bytes() {
     let mut behind = news(&[(4, departure.clone())]);
     behind.push(0);
     assert_eq!(verdict_on(&with_tag(behind)), Err(Rejected::Malformed));
+
     let mut fewer = news(&[(4, departure.clone()), (4, departure.clone())]);
     fewer[29] = 1;
     assert_eq!(verdict_on(&with_tag(fewer)), Err(Rejected::Malformed));
+
     let mut more = news(&[(4, departure)]);
     more[29] = 2;
     assert_eq!(verdict_on(&with_tag(more)), Err(Rejected::Truncated));
+
     for kind in [1, 2, 5, 16, 18, 99] {
         let mut bare = news(&[]);
         bare[29] = 1;
@@ -305,12 +309,14 @@ fn election_messages_are_kept_to_their_ranges() {
         let numbers = [number(term, None), number(round, None), number(detail, None)].concat();
         verdict_on(&datagram(9, &[&[1; 32][..], &[0, 0], &[kind], &numbers, &IDLE_STATE].concat(), &[]))
     };
+
     let known = [1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 21, 24, 25, 26, 29, 30];
     // Two kinds are longer: a configuration of voters follows.
     for kind in (0..=255).filter(|kind| ![27, 28].contains(kind)) {
         let verdict = election_message(kind, 1, 0, 0);
         assert_eq!(verdict, if known.contains(&kind) { Ok(0) } else { Err(Rejected::Kind) }, "kind {kind}");
     }
+
     for (kind, term, round, detail) in [
         (1, 0, 0, 0),
         (1, limit, 0, 0),
@@ -326,6 +332,7 @@ fn election_messages_are_kept_to_their_ranges() {
             "{kind} {term} {round} {detail}"
         );
     }
+
     assert_eq!(election_message(3, limit - 1, u64::from(u32::MAX), limit - 1), Ok(0));
     assert_eq!(
         election_message(30, 1, 0, 7),
@@ -344,6 +351,7 @@ fn what_an_election_message_does_not_use_yet_is_not_read() {
             other => panic!("{other:?}"),
         }
     };
+
     let (term, round) = (Term(7), Round(3));
     assert_eq!(read(1, 3, 9), ElectionMessage::LeaderCheck { term, round });
     assert_eq!(read(2, 3, 9), ElectionMessage::PreVote { term, round });
@@ -352,6 +360,7 @@ fn what_an_election_message_does_not_use_yet_is_not_read() {
     assert_eq!(read(25, 3, 9), ElectionMessage::HandOver { term });
     assert_eq!(read(26, 3, 0), ElectionMessage::AskHandOver { term, priority: None });
     assert_eq!(read(26, 3, 9), ElectionMessage::AskHandOver { term, priority: Some(8) });
+
     let later = Trigger::ALL.len() as u64;
     let heartbeat =
         |trigger, micros| ElectionMessage::Heartbeat { term, round, trigger, turn: Duration::from_micros(micros) };

@@ -1,7 +1,7 @@
 //! A number in as few bytes as it needs, and in no other form.
 //!
-//! The form is the encoder's standard one. What is ours is the refusal of a longer one than needed, so that one
-//! meaning has one datagram and nobody can vary bytes that a tag, a hash or a copy of an unknown field covers.
+//! The form is the encoder's standard one. What is ours is the refusal of a longer one than needed, so that one meaning
+//! has one datagram and no sender can vary bytes that a tag, a hash or a copy of an unknown field covers.
 
 use bincode::de::Decoder;
 use bincode::enc::{Encoder, write::Writer as _};

@@ -66,7 +66,7 @@ impl<'b> Writer<'b> {
         self.limit.saturating_sub(self.length)
     }
 
-    /// Items so far.
+    /// Items so far, 255 at most.
     pub(crate) fn count(&self) -> u8 {
         self.count
     }

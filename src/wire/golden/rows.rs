@@ -274,7 +274,7 @@ fn answers() -> Vec<(ElectionMessage, &'static str)> {
     ]
 }
 
-/// Every election message about who votes.
+/// Every election message about the voters.
 fn about_voters() -> Vec<(ElectionMessage, &'static str)> {
     let joint = Voters::first(["a", "b"]).joint(Version { term: Term(298), number: 4 }, &["b".into(), "c".into()]);
     vec![
