@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if args.first().is_some_and(|name| name.starts_with('-')) || args.len() == 1 {
         return Err("usage: embed_sync [NAME BIND [CONTACT..]]".into());
     }
+
     let mut nodes = Vec::new();
     if let [name, bind, contacts @ ..] = args.as_slice() {
         let contacts = contacts.iter().map(|contact| contact.parse()).collect::<Result<Vec<_>, _>>()?;
@@ -36,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let contact = first.socket.local_addr()?;
         nodes.extend([first, Node::open("b", "127.0.0.1:0", &[contact], &clock)?]);
     }
+
     while args.len() >= 2 || nodes.iter().any(|node| node.ups == 0) {
         let share = u32::try_from(nodes.len())?;
         for node in &mut nodes {

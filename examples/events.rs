@@ -1,9 +1,9 @@
-//! One process of a real cluster: `events NAME --bind ADDR --contact ADDR.. [--advertise ADDR] [--profile lan|wan|local]
-//! [--record FILE]`.
+//! One process of a real cluster:
+//! `events NAME --bind ADDR --contact ADDR.. [--advertise ADDR] [--profile lan|wan|local] [--record FILE]`.
 //!
 //! Prints one JSON object per event, and on SIGTERM or Ctrl-C, after a graceful leave, the last view; warnings go to
-//! stderr. `t_ms` is Unix time, so that the output of several processes can be laid side by side. A recording can be gone through again with
-//! `tidings-sim replay FILE`.
+//! stderr. `t_ms` is Unix time, so that the output of several processes can be laid side by side. A recording can be
+//! replayed with `tidings-sim replay FILE`.
 
 use std::error::Error;
 use std::io::Write;
@@ -32,10 +32,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if let Some(file) = args.record {
         builder = builder.record(file, RECORDING_BYTES_MAX);
     }
+
     let node = builder.start().await?;
     let mut events = node.events();
     let mut interrupt = std::pin::pin!(interrupted());
     let mut left = None;
+
     loop {
         tokio::select! {
             notice = events.next() => match notice {
@@ -45,6 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             () = &mut interrupt, if left.is_none() => left = Some(node.leave().await),
         }
     }
+
     if let Some(left) = left {
         left?;
         let view = node.view();
@@ -65,6 +68,7 @@ fn line(event: &Event, view: &Arc<View>) -> Value {
         out["by"] = json!([]);
         out["flapping"] = json!(member.is_flapping());
     }
+
     match event {
         Event::Suspect { by, reason, .. } => {
             out["by"] = names(by, view);
@@ -92,7 +96,7 @@ fn names(by: &Accusers, view: &View) -> Value {
     by.iter().map(name).collect()
 }
 
-/// Whole lines, at once: whoever reads the pipe waits for them.
+/// Whole lines, at once: the reader of the pipe waits for them.
 fn print(line: Value) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
@@ -136,6 +140,7 @@ impl Args {
         let (mut bind, mut contacts) = ("0.0.0.0:7340".to_owned(), Vec::new());
         let (mut profile, mut cluster) = ("lan".to_owned(), "events".to_owned());
         let (mut advertise, mut record) = (None, None);
+
         while let Some(flag) = args.next() {
             let value = args.next().ok_or(USAGE)?;
             match flag.as_str() {
@@ -148,6 +153,7 @@ impl Args {
                 _ => return Err(format!("unknown option {flag}\n{USAGE}").into()),
             }
         }
+
         let config = match profile.as_str() {
             "lan" => Config::lan(&cluster),
             "wan" => Config::wan(&cluster),

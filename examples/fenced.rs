@@ -1,9 +1,9 @@
 //! A storage server that checks fencing tokens, and two clients that think they lead: `cargo run --example fenced`.
 //!
-//! The server is a process of its own, which stays when leaders come and go. It keeps its gate beside its data, and asks it
-//! in the same place where it writes. The clients are what no lease can prevent: the first is stopped while it leads, and
-//! writes on when it wakes, for its program looked at the lease too early. Its writes are refused from the first write of
-//! the next leader on, also by a server that was started anew.
+//! The server is a process of its own, which stays when leaders come and go. It keeps its gate beside its data, and
+//! asks it in the same place where it writes. The clients are what no lease can prevent: the first is stopped while it
+//! leads, and writes on when it wakes, for its program looked at the lease too early. Its writes are refused from the
+//! first write of the next leader on, also by a server that was started anew.
 //!
 //! `fenced serve FOLDER` is the server alone.
 
@@ -46,6 +46,7 @@ fn serve(folder: &Path) -> Outcome<()> {
     let mut log = OpenOptions::new().append(true).create(true).open(folder.join("log"))?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
+
     // One client at a time, so that nothing comes between the gate and the write.
     for client in listener.incoming() {
         let mut client = client?;

@@ -50,9 +50,11 @@ async fn serve(name: &str, folder: &str, bind: &str, contacts: &[String]) -> Out
         .term_store(FileStore::open(folder)?) // this voter's alone, kept over restarts
         .start()
         .await?;
+
     say(name, format_args!("runs at {}", node.local_address()));
     // What this one says while it leads; a database would say where it takes writes.
     node.set_word("default", node.local_address().to_string()).await?;
+
     tokio::select! {
         biased; // when it has left, every one of these ends, and only the first ends well
         () = obey(&node, name) => {}
@@ -63,7 +65,7 @@ async fn serve(name: &str, folder: &str, bind: &str, contacts: &[String]) -> Out
     Ok(())
 }
 
-/// What the leader does, and nobody else at the same time.
+/// What the leader does, and no other node at the same time.
 async fn work(name: &str, lease: Lease) {
     say(name, format_args!("leads in term {}", lease.term()));
     let _guard = SayWhenDropped(name, &lease);
@@ -80,7 +82,7 @@ impl Drop for SayWhenDropped<'_> {
     }
 }
 
-/// Tells who leads, and how it came to that: a lease says in which term, the event says why.
+/// Tells of each leader, and how it came to lead: a lease says in which term, the event says why.
 async fn listen(mut events: Events, name: &str) {
     while let Some(notice) = events.next().await {
         if let Event::Leader { leader, trigger } = &notice.event {
@@ -116,10 +118,10 @@ async fn obey(node: &Node, name: &str) {
     }
 }
 
-/// A line with its moment, whole and at once: whoever reads the pipe waits for it.
+/// A line with its moment, whole and at once: the reader of the pipe waits for it.
 fn say(name: &str, what: std::fmt::Arguments<'_>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut out = std::io::stdout().lock();
-    // An error means that nobody listens any more.
+    // An error means that the reader is gone.
     let _ = writeln!(out, "{} {name} {what}", now.as_micros()).and_then(|()| out.flush());
 }

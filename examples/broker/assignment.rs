@@ -1,8 +1,9 @@
 //! Which broker owns which partition, as one leader decided it, and how the others hear of it.
 //!
-//! A leader publishes its assignment as metadata, which gossip carries to every member within milliseconds. Gossip may be
-//! late, lost for a while, or come out of order: whoever hears two assignments believes the one with the higher token, by
-//! term and then by number, and who believes an old one is stopped by the fence of the log (`log.rs`).
+//! A leader publishes its assignment as metadata, which gossip carries to every member within milliseconds. Gossip may
+//! be late, lost for a while, or come out of order: a broker that hears two assignments believes the one with the
+//! higher token, by term and then by number, and one that believes an old one is stopped by the fence of the log
+//! (`log.rs`).
 
 use std::net::SocketAddr;
 

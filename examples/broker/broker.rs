@@ -1,8 +1,9 @@
-//! One broker: a member, a voter or one that may become a voter, the leader when elected, and the owner of the partitions that a leader gives it.
+//! One broker: a member, a voter or one that may become a voter, the leader when elected, and the owner of the
+//! partitions that a leader gives to it.
 //!
-//! The leader alone decides who owns what, under its term; owners write under a token made of that term; the logs refuse
-//! lower ones. So it does not matter for safety who believes what, how long anybody stands still, or that two brokers
-//! may both think they own a partition for a while: only that the log has one newest owner.
+//! The leader alone decides which broker owns what, under its term; owners write under a token made of that term; the
+//! logs refuse lower ones. So it does not matter for safety what a broker believes, how long one stands still, or that
+//! two may both think they own a partition for a while: only that the log has one newest owner.
 
 use std::error::Error;
 use std::fmt::Arguments;
@@ -36,6 +37,7 @@ pub async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let clients = TcpListener::bind("127.0.0.1:0").await?;
     let address = clients.local_addr()?;
     let faults = Faults::new(0);
+
     let node = Node::builder(name)
         .config(Config::local("broker"))
         .bind("127.0.0.1:0")
@@ -46,9 +48,11 @@ pub async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         .faults(faults.clone())
         .start()
         .await?;
+
     let logs = (0..PARTITIONS).map(|partition| Mutex::new(Log::new(folder, partition, *fenced))).collect();
     let broker = Arc::new(Broker { name: name.clone(), assignment: Mutex::new(None), logs });
     say(format_args!("ready {} {address}", node.local_address()));
+
     tokio::select! {
         biased; // a broker that has left ends by the first
         () = obey(&node, &faults) => {}
@@ -141,9 +145,11 @@ impl Broker {
         let (Some(owner), Some(assignment), Some(log)) = (owner, &assignment, self.logs.get(partition)) else {
             return "retry\n".to_owned();
         };
+
         if *owner != self.name {
             return format!("ask {owner}\n");
         }
+
         // Anything may have changed since the look at the assignment; the log's fence sees to it.
         match lock(log).append(assignment.token, number) {
             Ok(()) => "ok\n".to_owned(),
@@ -186,10 +192,10 @@ async fn change_voters(node: Node, names: String) {
     }
 }
 
-/// Whole lines, at once: whoever reads the pipe waits for them.
+/// Whole lines, at once: the reader of the pipe waits for them.
 fn say(what: Arguments<'_>) {
     let mut out = std::io::stdout().lock();
-    // An error means that nobody listens any more.
+    // An error means that the reader is gone.
     let _ = writeln!(out, "{what}").and_then(|()| out.flush());
 }
 

@@ -22,7 +22,7 @@ use crate::PARTITIONS;
 const ANSWER: Duration = Duration::from_millis(300);
 /// From one record to the next, and from a refusal to the next attempt.
 const PACE: Duration = Duration::from_millis(15);
-/// Records until a writer asks around who owns its partition.
+/// Records until a writer asks any broker for the owner of its partition.
 const ASK_AROUND: u64 = 20;
 
 /// What the writers share with the show.
@@ -54,6 +54,7 @@ pub async fn write(shared: Arc<Writers>, partition: usize, seed: u64) {
         if writer.shared.finish.load(SeqCst) {
             return;
         }
+
         let began = Instant::now();
         if number % ASK_AROUND == 0 {
             writer.connection = None;
@@ -63,6 +64,7 @@ pub async fn write(shared: Arc<Writers>, partition: usize, seed: u64) {
             attempts += 1;
             sleep(PACE).await;
         }
+
         let shared = &writer.shared;
         shared.acknowledged[partition].store(number, SeqCst);
         shared.longest_ms.fetch_max(began.elapsed().as_millis() as u64, SeqCst);

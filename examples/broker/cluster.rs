@@ -106,7 +106,7 @@ impl Cluster {
     }
 
     /// Cuts these nodes from all others: no datagram passes. Clients and storage still reach both sides, which is the
-    /// worse case. Of nobody: heals.
+    /// worse case. An empty side heals all cuts.
     pub fn cut(&mut self, side: &[&'static str]) -> io::Result<()> {
         let other = self.hosts.iter().filter(|(name, _)| !side.contains(name));
         let other: Vec<String> = other.filter_map(|(_, host)| Some(format!(" {}", host.address?))).collect();

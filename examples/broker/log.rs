@@ -3,9 +3,9 @@
 //! No lease can keep a stopped process from going on with a write when it wakes; the storage can, because every write
 //! passes there. What matters is that nothing comes between the check of the token and the write. Here the gate's file
 //! lock is held for both: a process that is stopped in between keeps the lock, the next owner waits for it, and its
-//! write counts as one that came before. Real storage does both in one step of its own and waits for nobody: a
-//! conditional write, a ledger that is closed to its former writer, a log server that keeps the highest epoch beside the
-//! log. It would refuse by the same rule.
+//! write counts as one that came before. Real storage does both in one step of its own and waits for no process: a
+//! conditional write, a ledger that is closed to its former writer, a log server that keeps the highest epoch beside
+//! the log. It would refuse by the same rule.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -49,7 +49,7 @@ pub struct Log {
 #[derive(Clone, Copy, Debug)]
 struct Owned {
     token: Token,
-    /// Where the next record goes. An owner need not look where the file ends, because nobody else writes.
+    /// Where the next record goes. An owner need not look where the file ends, because no other writes.
     end: u64,
     /// The last record's number.
     last: u64,
@@ -93,7 +93,7 @@ impl Log {
     }
 }
 
-/// Cuts off what a killed owner began and never finished (it was told to nobody), and finds the last record.
+/// Cuts off what a killed owner began and never finished (no client was told of it), and finds the last record.
 fn recover(file: &mut File, token: Token) -> io::Result<Owned> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;

@@ -29,7 +29,7 @@ pub struct Show {
 #[derive(Debug)]
 pub struct Broker {
     pub name: String,
-    /// The shared folder.
+    /// The folder with the logs, which all processes share.
     pub folder: PathBuf,
     pub fenced: bool,
     pub contacts: Vec<String>,
@@ -47,6 +47,7 @@ impl Options {
                 return Ok(Some(Options::Broker(Broker { name, folder, fenced: fence == "fenced", contacts })));
             }
         }
+
         let mut show = Show { time: Duration::from_secs(20), seed: any_seed(), json: false, fenced: true };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -63,6 +64,7 @@ impl Options {
                 _ => return Err(format!("there is no option {arg}; --help lists them")),
             }
         }
+
         if !(3..=600).contains(&show.time.as_secs()) {
             return Err("--seconds: write a number from 3 to 600".to_owned());
         }

@@ -12,13 +12,13 @@ use super::log::read_all;
 /// What the processes told while they ran.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// Who led in which term, and what started its election.
+    /// The leader of each term, and what started its election.
     pub leaders: BTreeMap<u64, (String, String)>,
     /// Terms that two were said to lead in.
     pub disputed: BTreeSet<u64>,
     /// Writes that a fence refused.
     pub refused: u64,
-    /// The voters that somebody asked for and got last.
+    /// The voters that a broker asked for and got last.
     pub voters: String,
 }
 
@@ -49,7 +49,7 @@ pub struct Proof {
     pub stale: u64,
     /// What is no record.
     pub damaged: u64,
-    /// Records that nobody sent.
+    /// Records that no client sent.
     pub unsent: u64,
     /// Partitions whose last record was not acknowledged in time.
     pub unserved: u64,

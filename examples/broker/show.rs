@@ -1,4 +1,4 @@
-//! The show: what goes wrong, when, and to whom; a line a second; the proof.
+//! The show: what goes wrong, when, and at which broker; a line a second; the proof.
 
 use std::io;
 use std::path::PathBuf;
@@ -45,9 +45,9 @@ struct Show {
     voters: Plan,
     /// Actions still to come in this round.
     deck: Vec<Action>,
-    /// What was done, and to whom.
+    /// What was done, and to which brokers.
     actions: Vec<String>,
-    /// What goes on.
+    /// The action whose effect lasts, and the brokers it was done to.
     present: Option<(Action, Vec<&'static str>)>,
     /// Acknowledged when the last line was printed.
     before: u64,
@@ -96,12 +96,15 @@ impl Show {
             self.cluster.start(name)?;
             self.complete().await?;
         }
+
         let mut writers = JoinSet::new();
         for partition in 0..PARTITIONS {
             writers.spawn(write(Arc::clone(&self.writers), partition, seed));
         }
+
         self.began = Instant::now();
         self.disturb(time).await?;
+
         self.writers.finish.store(true, SeqCst);
         let mut unserved = PARTITIONS as u64;
         let all = async {
@@ -109,15 +112,17 @@ impl Show {
                 unserved -= u64::from(done.is_ok());
             }
         };
-        // Whoever is not done by then is counted.
+        // Writers that are not done by then are counted.
         let _ = timeout(PATIENCE, all).await;
         writers.abort_all();
+
         let acknowledged: Vec<u64> = self.writers.acknowledged.iter().map(|last| last.load(SeqCst)).collect();
         self.cluster.end();
         while let Ok(said) = self.lines.try_recv() {
             self.cluster.hear(said);
         }
         self.line();
+
         let proof = Proof::read(&self.folder, &acknowledged, unserved)?;
         Ok(self.summary(&proof))
     }
@@ -141,6 +146,7 @@ impl Show {
         seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         seconds.reset();
         let mut next = self.began + Duration::from_millis(700);
+
         loop {
             tokio::select! {
                 Some(said) = self.lines.recv() => self.hear(said),
@@ -163,6 +169,7 @@ impl Show {
                 }
             }
         }
+
         self.complete().await?;
         let deadline = Instant::now() + PATIENCE;
         while !self.voters.is_done() && Instant::now() < deadline {
@@ -179,7 +186,8 @@ impl Show {
         self.voters.note(&self.cluster.told.voters);
     }
 
-    /// Asks somebody, until somebody says that it is done: whoever was asked may be killed, or cut off.
+    /// Asks any broker, again and again until one says that it is done: the one that was asked may be killed, or cut
+    /// off.
     fn change_voters(&mut self) {
         if let Some(list) = self.voters.wanted(self.began.elapsed()) {
             let whom = NAMES[below(&mut self.random, NAMES.len())];
@@ -194,6 +202,7 @@ impl Show {
                 self.deck.push(Action::Freeze);
             }
         }
+
         let place = below(&mut self.random, self.deck.len());
         let action = self.deck.remove(place);
         let leader = self.cluster.told.latest().map(|(_, name, _)| name);
@@ -204,6 +213,7 @@ impl Show {
         if action == Action::Cut {
             whom.push(NAMES[(first + 1 + below(&mut self.random, NAMES.len() - 1)) % NAMES.len()]);
         }
+
         match action {
             Action::Freeze => self.cluster.freeze(whom[0], "-STOP")?,
             Action::Kill => self.cluster.kill(whom[0]),
@@ -251,6 +261,7 @@ impl Show {
         println!("records: {} acknowledged, {again} after more than one attempt, the longest wait {longest} ms", {
             proof.acknowledged
         });
+
         let Proof { lost, twice, stale, damaged, unsent, unserved, .. } = *proof;
         println!("in the logs: {lost} lost, {twice} twice, {stale} stale, {damaged} damaged, {unsent} never sent");
         if unserved + told.disputed.len() as u64 > 0 {
@@ -263,6 +274,7 @@ impl Show {
             "{}",
             if passed { "proved: nothing acknowledged is lost or written twice" } else { "THE PROOF FAILS" }
         );
+
         if options.json {
             let leaders: Vec<_> =
                 told.leaders.iter().map(|(term, (name, _))| json!({ "term": term, "name": name })).collect();

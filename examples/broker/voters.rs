@@ -32,7 +32,7 @@ impl Plan {
         self.lists.get(self.done).filter(|(from, _)| *from <= elapsed).map(|(_, list)| list.as_str())
     }
 
-    /// Somebody asked for a list, and it is the voters' now.
+    /// A broker asked for a list, and it is the voters' now.
     pub fn note(&mut self, list: &str) {
         self.done += usize::from(self.lists.get(self.done).is_some_and(|(_, wanted)| wanted == list));
     }

@@ -121,7 +121,7 @@ impl Interpreter {
         self.observations.silences.begins(Silent::Gone(node), at);
     }
 
-    /// Who can see what happens to this node now: those that run, on its side if it was cut off.
+    /// The nodes that can see what happens to this one now: those that run, on its side if it was cut off.
     fn observers(&self, node: Number) -> BTreeSet<Number> {
         let others = self.cluster.present().into_iter().map(|present| present.node);
         others.filter(|other| *other != node && !self.cluster.is_cut(node, *other)).collect()

@@ -1,4 +1,4 @@
-//! Answers to questions at the prompt: who is what, and why.
+//! Answers to questions at the prompt: what each node is, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub fn members(cluster: &Cluster, observations: &Observations) -> Vec<String> {
         let process = generation.map_or_else(String::new, |generation| generation.to_string());
         (number, phase_word(phase), opinions(&present, observations, number), format!("{address:<16} {process}"))
     });
+
     let mut groups: Vec<(BTreeSet<Number>, &str, String, String)> = Vec::new();
     let many = cluster.phases().count() > ROWS_MAX;
     for (number, is, opinions, details) in rows {
@@ -36,6 +37,7 @@ pub fn members(cluster: &Cluster, observations: &Observations) -> Vec<String> {
             None => groups.push((BTreeSet::from([number]), is, opinions, if many { String::new() } else { details })),
         }
     }
+
     let line = |(numbers, is, opinions, details): &(BTreeSet<Number>, &str, String, String)| {
         format!("{:<12} {is:<8} {:<20} {details}", list(numbers), if opinions.is_empty() { "-" } else { opinions })
     };
@@ -77,7 +79,7 @@ fn phase_word(phase: Phase) -> &'static str {
     }
 }
 
-/// Who leads, as each node that can answer knows it.
+/// The leader, as each node that can answer knows it.
 pub fn leader(cluster: &Cluster) -> Vec<String> {
     let mut opinions: BTreeMap<String, BTreeSet<Number>> = BTreeMap::new();
     for (observer, node) in cluster.handles() {

@@ -1,7 +1,7 @@
 //! The nodes of the demo, real ones on 127.0.0.1, and what is done to them.
 //!
-//! Faults sit between each node and its socket (`tidings::runtime::Faults`), so nothing here needs a privilege. Whoever
-//! asks for something impossible gets a sentence back, and nothing is changed.
+//! Faults sit between each node and its socket (`tidings::runtime::Faults`), so nothing here needs a privilege. A call
+//! that asks for something impossible gets a sentence back, and nothing is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -102,10 +102,12 @@ impl Cluster {
         let faults = Faults::new(seed);
         faults.lose(self.loss);
         faults.cut(self.across(number));
+
         let contacts = self.contacts(number);
         let builder = Node::builder(name(number)).config(self.config.clone()).seed(seed).faults(faults.clone());
-        // Ballots in memory will do: nobody turns this machine's clock back meanwhile.
+        // Ballots in memory will do: this machine's clock is not turned back meanwhile.
         let builder = builder.contacts(contacts).term_store(MemoryStore);
+
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut started = builder.clone().bind(old.unwrap_or(any)).start().await;
         if started.is_err() && old.is_some() {
@@ -113,6 +115,7 @@ impl Cluster {
             started = builder.term_store(MemoryStore).bind(any).start().await;
         }
         let node = started.map_err(|error| format!("{} cannot start: {error}", name(number)))?;
+
         tokio::spawn(listen(node.events(), self.feed.clone(), self.clock, (number, start)));
         let address = node.local_address();
         let leads = tokio::spawn(self.leaderships.clone().lead(number, node.clone()));
@@ -218,7 +221,7 @@ impl Cluster {
         }
     }
 
-    /// Everyone who can says goodbye, in a second at most.
+    /// All nodes that can say goodbye, in half a second at most.
     pub async fn close(&mut self) {
         let mut leaving = tokio::task::JoinSet::new();
         for host in self.hosts.values_mut() {

@@ -59,6 +59,7 @@ pub fn parse(line: &str) -> Result<Option<Command>, String> {
     let Some(verb) = words.next() else { return Ok(None) };
     let rest: Vec<&str> = words.collect();
     let verb = verb.to_ascii_lowercase();
+
     let command = match (verb.as_str(), rest.as_slice()) {
         ("kill", [node]) => Command::Kill(number(node)?),
         ("restart", [node]) => Command::Restart(number(node)?),

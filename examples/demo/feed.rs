@@ -1,4 +1,4 @@
-//! What comes in from the cluster, and the one clock that dates it.
+//! The channel from the cluster to the demo, and the one clock that dates what comes in.
 
 use std::time::Duration;
 

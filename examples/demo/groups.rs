@@ -99,7 +99,7 @@ impl Group {
         for (_, items) in by_member(&self.items) {
             alike.entry(items.iter().map(|item| item.observer).collect()).or_default().extend(items);
         }
-        // Nobody sees itself come up, so no two members are seen by the same.
+        // No node sees itself come up, so no two members are seen by the same.
         if alike.len() <= ALIKE_MAX && self.kind != "up" {
             return alike.into_values().map(|items| Line::of(self.kind, items)).collect();
         }
@@ -130,7 +130,7 @@ impl Line {
         let observers: BTreeSet<Number> = items.iter().map(|item| item.observer).collect();
         let members: BTreeSet<Number> = items.iter().filter_map(|item| item.member).collect();
         let told: BTreeSet<_> = items.iter().map(|item| (item.observer, item.member)).collect();
-        // Nobody tells of itself.
+        // No node tells of itself.
         let all = observers.len() * members.len() - observers.intersection(&members).count();
         let partly = (told.len() < all).then_some((told.len(), all));
         let first = items.first().map_or(Duration::ZERO, |item| item.at);

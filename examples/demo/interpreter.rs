@@ -79,6 +79,7 @@ impl Interpreter {
         if !matches!(command, Command::Wait(_)) {
             self.report.command(at, &text)?;
         }
+
         let done = match command {
             Command::Kill(node) => self.kill(text, node).await,
             Command::Restart(node) => self.restart(text, node).await,
@@ -111,6 +112,7 @@ impl Interpreter {
             Command::Wait(time) => return self.wait(time).await.map(|()| Flow::On),
             Command::Quit => return Ok(Flow::Quit),
         };
+
         match done {
             Ok(()) => Ok(Flow::On),
             Err(reason) => {
@@ -199,6 +201,7 @@ impl Interpreter {
                 self.observations.departed(node, departure.map(|left| (left.confirmed, left.asked)));
             }
         }
+
         for outcome in self.observations.outcomes(|| self.cluster.present()) {
             self.report.outcome(self.clock.now(), &outcome)?;
         }

@@ -37,6 +37,7 @@ impl Report for Json {
             out["generation"] = json!(member.generation());
             out["incarnation"] = json!(member.incarnation());
         }
+
         let by = || seen.by.iter().map(|number| name(*number)).collect::<Vec<_>>();
         match &seen.event {
             Event::Suspect { reason, .. } => {
@@ -67,6 +68,7 @@ impl Report for Json {
             Event::Full { members_max } => out["members_max"] = json!(members_max),
             _ => {}
         }
+
         if seen.coalesced {
             out["coalesced"] = json!(true);
         }
@@ -123,7 +125,7 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Whole lines, at once: whoever reads the pipe waits for them.
+/// Whole lines, at once: the reader of the pipe waits for them.
 fn print(line: &Value) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;

@@ -1,4 +1,5 @@
-//! Who may act as leader: the nodes lead in earnest, and at the moment one begins, every other lease is looked at.
+//! The nodes that may act as leader: they lead in earnest, and at the moment one begins, every other lease is looked
+//! at.
 //!
 //! Events tell what a node knows of the leader. This tells what counts: from when to when a node held a lease, and that
 //! no two held one at once. All nodes are in this process, so their leases can be asked in the same instant.
@@ -58,13 +59,13 @@ impl Leaderships {
             .await;
     }
 
-    /// Who may act now.
+    /// The leadership whose node may act now.
     pub fn current(&self) -> Option<Leadership> {
         self.held().iter().rev().find(|(_, lease)| lease.is_valid()).map(|(leadership, _)| *leadership)
     }
 
-    /// A lease that is over never comes back once another has begun, so this is the one moment to look. One that is found
-    /// to be over is said to end now, unless that was said before: it did not end later.
+    /// A lease that is over never comes back once another has begun, so this is the one moment to look. One that is
+    /// found to be over is said to end now, unless that was said before: it did not end later.
     fn begin(&self, leadership: Leadership, lease: Lease) {
         let mut held = self.held();
         let at = self.clock.now();

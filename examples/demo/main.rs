@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => {
-            // Whoever reads no help needs none.
+            // A reader that is gone needs no help.
             let _ = writeln!(io::stdout(), "{USAGE}");
             return ExitCode::SUCCESS;
         }
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+
     let code = runtime.block_on(run(&options));
     // A read of standard input may be under way; it must not hold the process.
     runtime.shutdown_background();
@@ -68,6 +70,7 @@ async fn run(options: &Options) -> ExitCode {
         _ = tokio::signal::ctrl_c() => None,
         ended = play(&mut interpreter, options) => Some(ended),
     };
+
     match ended {
         Some(Ok(Ok(true))) => ExitCode::SUCCESS,
         Some(Ok(Ok(false))) => ExitCode::FAILURE,

@@ -24,13 +24,13 @@ use crate::watch::{Cause, Goal, Watch, is_verdict};
 pub struct Seen {
     pub at: Duration,
     pub observer: Number,
-    /// Whom it is about, if it is about a member.
+    /// The member that it is about, if it is about one.
     pub member: Option<Number>,
     pub event: Event,
     pub coalesced: bool,
     /// How the observer had the member listed.
     pub was: Option<(Generation, State)>,
-    /// Who accuses the member.
+    /// The accusers of the member.
     pub by: Vec<Number>,
 }
 
@@ -186,7 +186,7 @@ impl Observations {
         })
     }
 
-    /// The highest term such that everyone knows its leader, or a later one; 0 if somebody knows none.
+    /// The highest term such that every node knows its leader, or a later one; 0 if a node knows none.
     fn known_term(&self, present: &[Present]) -> u64 {
         let term = |observer: &Present| {
             let (_, view) = self.views.get(&observer.node)?;

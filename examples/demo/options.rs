@@ -59,6 +59,7 @@ impl Options {
                 return Err(format!("{flag} takes no value"));
             }
         }
+
         if !options.interactive && options.nodes < TOUR_NODES_MIN {
             return Err(format!(
                 "the tour needs {TOUR_NODES_MIN} nodes, one to kill and two to see it; --interactive takes {}",

@@ -71,6 +71,7 @@ pub fn reached(watch: &Watch) -> Outcome {
             )
         }
     };
+
     if !watch.wrong.is_empty() {
         text = format!("{}: {}", watch.command, watch.wrong.join("; "));
     }
@@ -89,6 +90,7 @@ fn succeeded(watch: &Watch, succession: &Succession) -> Outcome {
         Cause::Kill => ("failover_ms", "the kill"),
         Cause::Cut => ("majority_leads_ms", "the cut"),
     };
+
     let mut figures = vec![(key, after(began))];
     let mut text = format!("{leader} may act as leader {} after {since}, in term {term}", secs(after(began)));
     let mut met = true;
@@ -126,7 +128,7 @@ fn refuted(watch: &Watch, thawed: Duration) -> Outcome {
     Outcome { command: watch.command.clone(), met, text, figures }
 }
 
-/// How a watch ended that nobody will wait for any longer.
+/// How a watch ended that is not waited for any longer.
 pub fn given_up(watch: &Watch, waited: Duration) -> Outcome {
     let missing = match &watch.goal {
         Goal::Formed | Goal::Healed(_) => "not everyone sees everyone".to_owned(),
@@ -149,6 +151,7 @@ pub fn given_up(watch: &Watch, waited: Duration) -> Outcome {
         Goal::Left { node, pending, .. } if pending.is_empty() => format!("{} did not stop", name(*node)),
         Goal::Left { node, pending, .. } => format!("{} did not hear {} leave", list(pending), name(*node)),
     };
+
     let text = format!("{}: {missing} within {}", watch.command, secs(waited));
     Outcome { command: watch.command.clone(), met: false, text, figures: firsts(watch) }
 }

@@ -1,6 +1,6 @@
-//! What was really done to whom, and when: the referee that tells a false death from a true one.
+//! What was really done to each node, and when: the referee that tells a false death from a true one.
 //!
-//! The nodes never see this. A member silent for less than P must never be called dead; whoever was killed, frozen or
+//! The nodes never see this. A member silent for less than P must never be called dead; one that was killed, frozen or
 //! cut off for P or longer may be.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ const PAST_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Silences {
     silences: Vec<Silence>,
-    /// P.
+    /// P: a silence as long may be called a death.
     tolerance: Duration,
     /// How much sooner than a silence begins a ping may have been sent that it swallowed.
     leeway: Duration,
@@ -28,7 +28,7 @@ struct Silence {
     to: Option<Duration>,
 }
 
-/// Who is silent towards whom.
+/// Which nodes are silent, and towards which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Silent {
     /// It was killed or left: towards all.

@@ -18,7 +18,7 @@ const WIDTH: usize = 88;
 
 pub struct Text {
     coloured: bool,
-    /// Whether somebody types at a prompt, and sees what was typed.
+    /// Whether a person types at a prompt, and sees what was typed.
     typed: bool,
     /// Whether a prompt stands on the last line.
     prompted: bool,
@@ -176,21 +176,25 @@ impl Report for Text {
             let ms = if time.as_millis() == 0 { "<1".to_owned() } else { time.as_millis().to_string() };
             lines.push(format!("   {command:<11} {label:<36} {ms:>6} ms"));
         }
+
         let count = format!("{:>6}", figures.false_dead);
         let count = self.paint(if figures.false_dead == 0 { GREEN } else { RED }, &count);
         lines.push(format!("   {:<11} {:<36} {count}", "all along", "false deaths"));
         let count = format!("{:>6}", figures.two_leaders);
         let count = self.paint(if figures.two_leaders == 0 { GREEN } else { RED }, &count);
         lines.push(format!("   {:<11} {:<36} {count}", "", "leases that began beside another"));
+
         lines.push(String::new());
         lines.extend(figures.failed.iter().map(|failed| format!("   {} {failed}", self.paint(RED, "✗"))));
         let (met, all) = (figures.met, figures.met + figures.failed.len() as u64);
         let verdict = format!("{met} of {all} expectations met in {}", secs(at));
         lines.push(format!("   {}", self.paint(if figures.passed() { GREEN } else { RED }, &verdict)));
+
         if !opening.interactive {
             let more = "next: --interactive (the same commands by hand), --nodes 50, --json, --help";
             lines.push(format!("   {}", self.paint(DIM, more)));
         }
+
         self.print(&lines)
     }
 

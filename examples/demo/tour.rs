@@ -12,7 +12,7 @@ use crate::interpreter::{Flow, Interpreter};
 use crate::leaderships::voters;
 use crate::names::{list, name};
 
-/// How long a person may read before the next thing happens; nothing waits for it when nobody watches.
+/// How long a person may read before the next thing happens; nothing waits for it without a terminal.
 const READING: Duration = Duration::from_millis(1_500);
 
 /// How long a step waits for a leader, which may just be changing.
@@ -26,7 +26,7 @@ struct Step {
     script: Vec<String>,
 }
 
-/// Who is met in which step. Chosen when the step begins: nobody can say before who will lead.
+/// The nodes that each step is about. Chosen when the step begins, for before that the leader is not known.
 #[derive(Default)]
 struct Cast {
     killed: Number,
@@ -36,7 +36,7 @@ struct Cast {
 }
 
 impl Cast {
-    /// Chooses for a step. A small cluster has fewer to choose from; nobody is met twice if that can be helped.
+    /// Chooses for a step. A small cluster has fewer to choose from; no node is met twice if that can be helped.
     fn choose(&mut self, step: usize, nodes: usize, leader: Option<Number>) {
         let leader = leader.unwrap_or(3);
         match step {
@@ -64,12 +64,15 @@ pub async fn play(interpreter: &mut Interpreter, nodes: usize, watched: bool) ->
         if number > 1 {
             interpreter.wait_for_leader(LEADERLESS).await?;
         }
+
         cast.choose(number, nodes, interpreter.cluster.leaderships.current().map(|leadership| leadership.node));
         let step = step(number, nodes, &cast);
         interpreter.report.step(&step.title, &step.caption)?;
+
         if watched {
             interpreter.run_for(READING).await?;
         }
+
         for line in &step.script {
             match parse(line) {
                 Ok(Some(command)) => match interpreter.obey(command).await? {
@@ -144,6 +147,7 @@ fn step(number: usize, nodes: usize, cast: &Cast) -> Step {
             vec![format!("leave {leaver}"), wait(), "members".to_owned()],
         ),
     };
+
     let caption = caption.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
     Step { title: format!("{number}. {title}"), caption, script }
 }

@@ -32,7 +32,7 @@ pub struct Watch {
 }
 
 pub enum Goal {
-    /// Everyone lists everyone who runs, and nobody else, as alive.
+    /// Every node lists those that run, and no others, as alive.
     Formed,
     /// The same, after a partition; how often which process of a member came up at each observer.
     Healed(BTreeMap<(Pair, Generation), u32>),
@@ -201,7 +201,7 @@ impl Watch {
         }
     }
 
-    /// Whether it waits until everyone sees everyone.
+    /// Whether it waits until every node sees all others.
     pub fn needs_agreement(&self) -> bool {
         match &self.goal {
             Goal::Formed | Goal::Healed(_) => true,
@@ -211,8 +211,8 @@ impl Watch {
         }
     }
 
-    /// Whether all have seen what they should; `agreed` says whether everyone sees everyone, and `known` which leader's
-    /// term everyone knows.
+    /// Whether all have seen what they should; `agreed` says whether every node sees all others, and `known` which
+    /// leader's term all know.
     pub fn is_done(&self, agreed: bool, known: u64) -> bool {
         match &self.goal {
             Goal::Formed | Goal::Healed(_) => agreed,

@@ -39,7 +39,7 @@ pub fn colour(kind: &str) -> &'static str {
     }
 }
 
-/// What a line says after who, what and when.
+/// What a line says after the observers, the kind and the time.
 pub fn said(line: &Line) -> String {
     // More accusers than one suspect has are those of several.
     let by = if line.by.len() > ACCUSERS_MAX { BTreeSet::new() } else { line.by.clone() };

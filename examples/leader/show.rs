@@ -62,7 +62,8 @@ struct Lines {
 }
 
 impl Lines {
-    /// When one of them (or any, if that is empty) said something that begins so, who, and the rest of what it said.
+    /// When one of them (or any, if `who` is empty) said something that begins so, its name, and the rest of what it
+    /// said.
     fn next(&mut self, who: &str, begin: &str) -> Outcome<(u128, String, String)> {
         let mut at = 0;
         loop {

@@ -1,4 +1,4 @@
-//! Who runs, who does not, and what can be asked of them.
+//! Which nodes run, which do not, and what can be asked of them.
 
 use std::net::SocketAddr;
 
