@@ -381,7 +381,6 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         identity.address = found.map_err(|why| StartError::UnresolvedAdvertise { host: advertise.to_string(), why })?;
         identity.advertise = Advertise::AsGiven;
     }
-
     let (name, id, events_max) = (identity.name.clone(), identity.id, config.events_max);
 
     // Before the clock: a disk may be slow, and the time it takes is not the node's.
@@ -389,7 +388,6 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
     let saved = start_snapshot(snapshot).await?;
     let preload = snapshot::merge(preload, saved.members, id);
     add_contacts(&mut contacts, saved.contacts);
-
     let mut lookups: Vec<Lookup> = contacts.iter().map(Lookup::unanswered).collect();
     lookups.iter_mut().for_each(|lookup| lookup.leave_out(&[identity.address, local]));
 
@@ -409,7 +407,6 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
             return Err(StartError::Config(error));
         }
     };
-
     protocol.set_reach(now, Reach::of(local));
     begin(&mut protocol, now, &preload, &lookups, voter_states);
     let reporter = report_start(&protocol, local, &lookups);
@@ -431,7 +428,6 @@ async fn prepare(plan: Plan) -> Result<(Node, Driver), StartError> {
         elections: elections.clone(),
         reporter,
     };
-
     let driver = Driver::new(protocol, parts);
     let node = Node::new(Arc::new(Shared { id, name, local, clock, hub, elections, holder }), commands);
     Ok((node, driver))
