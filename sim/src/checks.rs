@@ -1,8 +1,8 @@
 //! The promises that a run is held to, in three voices: always, eventually, sometimes.
 //!
-//! *Always* checks run after every change of a table and every event. *Eventually* checks ask, when the faults are over,
-//! whether the cluster found back within a bound. *Sometimes* counts over a sweep what ever happened, so that a sweep
-//! that tried nothing fails. The names are those that `tidings-sim checks` lists.
+//! *Always* checks run after every change of a table and every event. *Eventually* checks ask, when the faults are
+//! over, whether the cluster found back within a bound. *Sometimes* counts over a sweep what ever happened, so that a
+//! sweep that tried nothing fails. The names are those that `tidings-sim checks` lists.
 
 mod answered;
 mod bounds;
@@ -166,7 +166,7 @@ impl Checks {
         &self.broken
     }
 
-    /// What ever happened.
+    /// Which things ever happened in the run.
     #[must_use]
     pub fn sometimes(&self) -> &Sometimes {
         &self.sometimes
@@ -253,6 +253,7 @@ impl Watch for Checks {
         self.folds.read(moment, host);
         let violation = self.elections.turned(moment, host, protocol, &mut self.sometimes);
         self.note(violation);
+
         let changed = self.rows.changed(host, protocol);
         // Queues grow without a row that changes; looking each time would cost more than all else.
         self.turns = self.turns.wrapping_add(1);
@@ -260,6 +261,8 @@ impl Watch for Checks {
             let violation = self.bounds.turned(moment, host, protocol);
             self.note(violation);
         }
+
+        // Most turns change no row, and what follows is about rows.
         let Some(changed) = changed else { return };
         let mut found = Vec::new();
         if !self.truth.issue(host, protocol) {

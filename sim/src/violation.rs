@@ -1,4 +1,4 @@
-//! A broken promise: which, when, how and between whom.
+//! A broken promise: which, when, how and between which hosts.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Always, of verdicts: whoever convicts was answered by somebody since the suspicion began.
+//! Always, of verdicts: a host that convicts was answered by another one since the suspicion began.
 
 use std::time::Duration;
 
@@ -51,7 +51,8 @@ impl Answered {
         }
     }
 
-    /// Whether nobody but who was just convicted is left that a host can send to: those it cannot send to never answer.
+    /// Whether no member is left that a host can send to, beside the one just convicted: those it cannot send to never
+    /// answer.
     fn is_one_of_two(&self, host: u32, protocol: &Protocol) -> bool {
         let in_reach = |member: &&Member| self.families.speaks(host, Family::of(member.address()));
         let others = protocol.members().filter(|member| member.state().is_live() && member.id() != protocol.me().id());
@@ -73,12 +74,15 @@ impl Answered {
         if *reason == DeadReason::Restarted || present <= 2 || self.is_one_of_two(host, protocol) {
             return None;
         }
+
         if !self.families.speaks(host, Family::of(member.address())) {
             // It rests on the word of those that could ask.
             return None;
         }
+
         let (suspected, _) = folds.opinion(host, member.id())?.suspected()?;
         let answered = self.at.get(host as usize).copied().unwrap_or(Instant::ORIGIN);
+
         // The suspicion counts from its round's first ping, and that round had to fail before anyone was told.
         (answered + self.round(host) < suspected).then(|| Violation {
             check: "answered",

@@ -1,4 +1,5 @@
-//! Always, of elections: the checks of leaders, votes and writes under one roof, which costs nothing where there are none.
+//! Always, of elections: the checks of leaders, votes and writes together. They cost nothing where there is no
+//! election.
 
 use std::time::Duration;
 
@@ -83,6 +84,7 @@ impl Elections {
         if !self.is_any {
             return None;
         }
+
         self.votes.turned(host, protocol.me());
         let fenced = self.register.advance(moment.now, sometimes);
         let (began, mut found) = self.leases.turned(moment, host, protocol, sometimes);
@@ -91,6 +93,7 @@ impl Elections {
             self.vacancies.lease_begins(election);
             found = found.or(self.votes.lease_begins(moment.now, host, election, term));
         }
+
         self.register.turned(moment.now, host, &self.leases, self.delay_max);
         let acts = self.fresh.turned(moment.now, self.leases.latest(host), host, protocol);
         found.or(fenced).or(acts).or_else(|| self.vacancies.overdue(moment.now))
@@ -135,7 +138,7 @@ impl Elections {
     }
 
     pub(super) fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
-        // Asked while the lease of whoever ends is still known.
+        // Asked while the lease of the host that ends is still known.
         self.vacancies.lives(now, host, life, &self.leases);
         self.leases.lives(host, life);
         self.fresh.lives(host, life);

@@ -76,22 +76,26 @@ impl Settling {
     /// Whether the datagram rate since then is that of an idle cluster.
     #[must_use]
     pub fn is_idle<A: App, W: Watch>(&self, world: &World<A, W>) -> Option<Violation> {
-        // Whom nobody answers asks on.
+        // A host that no other answers goes on asking.
         if world.hosts().iter().any(Host::is_isolated) {
             return None;
         }
+
         let (since, datagrams_before, bytes_before) = self.mark;
         let running = world.hosts().iter().filter(|host| host.runs()).count() as u64;
         let sent = (world.trace().datagrams() - datagrams_before, world.trace().bytes() - bytes_before);
         let interval = world.configs().least(|config| config.probe_interval);
         let spent = crate::random::nanos(world.now().since(since)) / crate::random::nanos(interval);
         let share = running * (spent + 1);
-        // Whoever greets a contact sends its whole record.
+
+        // A host that greets a contact sends its whole record.
         let metadata = |host: &Host<A>| host.protocol().map_or(0, |protocol| protocol.me().metadata().len() as u64);
         let bytes_each = IDLE_BYTES_PER_INTERVAL + world.hosts().iter().map(metadata).max().unwrap_or(0);
+
         let due = self.leaderships.due(world, world.now().since(since));
         let datagrams = share * IDLE_PER_INTERVAL_PERMILLE / 1_000 + due.messages + due.news;
         let most = (datagrams, (share + due.news) * bytes_each + due.messages * MESSAGE_BYTES);
+
         (sent.0 > most.0 || sent.1 > most.1).then(|| Violation {
             check: "idles",
             at: world.now(),
@@ -130,8 +134,8 @@ pub fn put_off<A: App, W: Watch>(world: &World<A, W>) -> Duration {
     all_once * 4 / 3 * 3 / 2 + all_once + world.configs().most(|config| config.probe_interval) * sends as u32
 }
 
-/// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to notice,
-/// judge at 3 P and spread.
+/// How long a cluster may take to find back: to miss each other's dials with a chance of one in a million, then to
+/// notice, judge at 3 P and spread.
 fn bound(scenario: &Scenario, configs: &Configs) -> Duration {
     let (tolerance, interval) =
         (configs.most(|config| config.stall_tolerance), configs.most(|config| config.probe_interval));
@@ -146,16 +150,19 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
         (0..).zip(world.hosts()).filter_map(|(host, one)| Some((one.id(), (host, one.protocol()?.me())))).collect();
     let sight = Sight::of(world);
     let mut hashes = BTreeMap::new();
+
     for (host, one) in (0..).zip(world.hosts()) {
         let Some(protocol) = one.protocol() else { continue };
         let broken = |check: &'static str, text: String, other: Option<u32>| {
             let hosts = [Some(host), other].into_iter().flatten().collect();
             Some(Violation { check, at: world.now(), text, hosts })
         };
+
         let view_hash = protocol.metrics().view_hash;
         if protocol.me().address().ip().is_unspecified() {
             return broken("known", format!("n{host} still does not know where it is seen"), None);
         }
+
         for member in protocol.members() {
             let truth = running.get(&member.id());
             let is_running = truth.is_some_and(|(_, me)| me.generation() == member.generation());
@@ -170,6 +177,8 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 _ => {}
             }
         }
+
+        // All that run and that it can hear of are there: in their present start, where they receive, with their words.
         for (id, (other, me)) in running.iter().filter(|(_, (other, _))| sight.group(*other) == sight.group(host)) {
             let held = protocol.member(*id);
             // Two starts of one generation differ in nothing but the address.
@@ -179,8 +188,9 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 let text = format!("n{host} holds n{other}, which runs, as {held:?}");
                 return broken("finds", text, Some(*other));
             }
-            // Where owner and observer agree, both may be wrong. Who does not speak the family of the address cannot try
-            // it, but whoever does must find the member there.
+
+            // Where owner and observer agree, both may be wrong. An observer with a route to the address must reach the
+            // member there; for one without a route, the address must be where the member receives from others.
             let held_at = held.map_or(me.address(), Member::address);
             let is_tried = host != *other && world.has_route(host, held_at);
             let reached = if is_tried { world.reach(host, held_at) } else { world.host_at(held_at) };
@@ -188,6 +198,7 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 let text = format!("n{host} holds n{other} at {held_at}, where it does not receive");
                 return broken("known", text, Some(*other));
             }
+
             // The protocol's own view hash is no witness: what it leaves out no comparison would ever repair.
             let is_said = |held: &&Member| {
                 (held.record().incarnation(), held.metadata()) == (me.record().incarnation(), me.metadata())
@@ -198,6 +209,8 @@ fn disorder<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
                 return broken("converges", text, Some(*other));
             }
         }
+
+        // And all of a group hold the same, told by one hash.
         if *hashes.entry(sight.group(host)).or_insert(view_hash) != view_hash {
             return broken("converges", format!("n{host}'s view hash differs from the first one's"), None);
         }

@@ -82,6 +82,7 @@ impl Folds {
             folded.held_since = folded.held_since.or(Some(moment.now)).filter(|_| is_held);
             &*folded
         });
+
         let is_same = match (folded, held) {
             (Some(folded), Some(held)) => {
                 let is_told = !held.state().is_live() || folded.said == hash(held);
@@ -98,6 +99,7 @@ impl Folds {
             // A node's own departure is its own last word.
             (folded, held) => id == protocol.me().id() && (folded.is_none() || held.is_none()),
         };
+
         (!is_same).then(|| Violation {
             check: "fold",
             at: moment.now,
@@ -107,7 +109,7 @@ impl Folds {
     }
 }
 
-/// Whether a suspicion may be held back: it is so already, or the suspect flaps, or all who accuse it do. One that has
+/// Whether a suspicion may be held back: it is so already, or the suspect flaps, or all its accusers do. One that has
 /// calmed at this very moment may have flapped when the suspicion began: one datagram tells of both, in either order.
 fn may_be_held(now: Instant, fold: &BTreeMap<NodeId, Opinion>, protocol: &Protocol, id: NodeId) -> bool {
     let is_suspect = protocol.member(id).is_some_and(|member| member.state() == State::Suspect);

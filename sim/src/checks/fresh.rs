@@ -1,8 +1,8 @@
 //! Always, of a leader that did not run for a while: it acts only once a quorum has answered it anew.
 //!
-//! Whoever is looked at twice, more than two heartbeats apart by its own clock, missed one that was due by more than a
-//! heartbeat in between, and had to notice. What is let through: an answer that was sent after it woke counts, though the
-//! question may be one of before.
+//! A leader that is looked at twice, more than two heartbeats apart by its own clock, missed one that was due by more
+//! than a heartbeat in between, and had to notice. What is let through: an answer that was sent after it woke counts,
+//! though the question may be one of before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +19,13 @@ pub(super) struct Fresh {
     leaderships: BTreeMap<(usize, u32), Leadership>,
 }
 
-/// Somebody's leadership in one term.
+/// The leadership of one host in one term.
 #[derive(Debug)]
 struct Leadership {
     term: Term,
     /// The latest that its clock had said when it was last looked at.
     seen: Instant,
-    /// When it woke, in true time, and who has answered since.
+    /// When it woke, in true time, and which voters have answered since.
     woke: Option<(Instant, BTreeSet<NodeId>)>,
 }
 
@@ -73,20 +73,26 @@ impl Fresh {
             self.leaderships.remove(&(place, host));
             return None;
         };
+
         let leadership = self.leaderships.entry((place, host)).or_insert(Leadership { term, seen: latest, woke: None });
         if leadership.term != term {
             *leadership = Leadership { term, seen: latest, woke: None };
         }
+
+        // It was not looked at for so long that it must have missed a heartbeat.
         if latest.since(leadership.seen) > election.rules().heartbeat() * 2 {
             leadership.woke = Some((now, BTreeSet::new()));
         }
         leadership.seen = latest;
+
         let (woke, voters) = leadership.woke.as_ref()?;
         let me = election.me();
         if is_quorum(election.rules().electorate(), |id| id == me || voters.contains(&id)) {
             leadership.woke = None;
             return None;
         }
+
+        // Without a lease it does not act.
         election.lease(latest)?;
         Some(Violation {
             check: "acts-fresh",

@@ -15,7 +15,7 @@ use crate::world::{Host, World};
 const ROUNDS_ASKED: u64 = 5;
 /// Rounds that it asks for votes at most, in two leases: those, and two more half a lease apart.
 const ROUNDS_FOR_VOTES: u64 = 7;
-/// How often whoever leads changes its record in a term: when it takes leadership and when it loses it.
+/// How often a leader changes its record in a term: when it takes leadership and when it loses it.
 const RECORDS_A_TERM: u64 = 2;
 
 /// How often the hosts of a world stood and were elected so far, by election.
@@ -92,14 +92,14 @@ fn is_outlasted(scenario: &Scenario, election: &ElectionConfig) -> bool {
     scenario.latency.spike() * 2 >= election.lease
 }
 
-/// Messages of so many rounds in which somebody asks whether it would be elected, and of so many terms: each is asked and
-/// answers, and whoever voted too late for a quorum is told that it need not keep its word.
+/// Messages of so many rounds in which a candidate asks whether it would be elected, and of so many terms: each voter
+/// is asked and answers, and one that voted too late for a quorum is told that it need not keep its promise.
 fn messages_asked(voters: u64, rounds: u64, terms: u64) -> u64 {
     (rounds * 2 + terms * (ROUNDS_FOR_VOTES * 2 + 1)) * voters.saturating_sub(1)
 }
 
-/// Messages that keep leadership: a heartbeat and its answer on each of a leader's links, and where some may not be able to
-/// vote for long, as many again of each of a minority that asks whether it might lead.
+/// Messages that keep leadership: a heartbeat and its answer on each of a leader's links, and where some may not be
+/// able to vote for long, as many again of each of a minority that asks whether it might lead.
 fn messages_kept(scenario: &Scenario, election: &ElectionConfig, voters: u64, span: Duration) -> u64 {
     let rounds = nanos(span) / nanos(election.heartbeat).max(1) + 2;
     let each = if scenario.promises_leaders() { 2 } else { 2 + 2 * (voters / 2).max(1) };

@@ -1,8 +1,9 @@
-//! Always, of isolation: nobody says `Isolated` while as many others as a verdict needs answer it.
+//! Always, of isolation: no host says `Isolated` while as many others as a verdict needs answer it.
 //!
-//! The world knows which echo answered which ping and when that was handled. What counts is a ping of the host's own that
-//! it sent within the last P to where it held a member, whose ack it has handled, by that very member, at the start that it
-//! holds Alive, to whose address it can send, and that has no twin. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
+//! The world knows which echo answered which ping and when that was handled. What counts is a ping of the host's own
+//! that it sent within the last P to where it held a member, and whose ack it has handled. The ack has to come from
+//! that very member, at the start that the host holds Alive, and the host has to be able to send to its address. Of a
+//! member with a twin nothing counts. Where a host's clock jumped, or it was slow, the world's P is not the host's, and
 //! nothing is said.
 
 use std::collections::BTreeMap;
@@ -30,12 +31,13 @@ pub(super) struct Isolation {
     families: Families,
 }
 
-/// What a host asked, and of whom it has an answer.
+/// What a host asked, and which members have answered.
 #[derive(Clone, Debug, Default)]
 struct Asked {
-    /// When each open ping was sent and to whom, by its nonce, and whom the host held to be there.
+    /// When each open ping was sent and to which host, by its nonce, and which members the sender held to be there.
     pings: BTreeMap<u64, (u32, Instant, Vec<NodeId>)>,
-    /// Whom it held to be where it sends a ping, by its nonce: what another answers from there proves nothing of a member.
+    /// The members that it held to be where it sends a ping, by its nonce: another's answer from there proves nothing
+    /// of them.
     held: BTreeMap<u64, Vec<NodeId>>,
     /// When the last ping that each other has answered was sent, and which start of its name answered.
     answered: BTreeMap<u32, (Instant, Generation)>,
@@ -82,15 +84,18 @@ impl Isolation {
         if datagram.get(1) == Some(&PING_REQ) {
             self.host(host).relayed = now;
         }
+
         if datagram.get(1) != Some(&ACK) || !passage.is_whole {
             return;
         }
+
         let process = truth.processes().find(|(number, _)| *number == passage.from);
         let (Some(nonce), Some((_, process))) = (nonce_of(datagram), process) else { return };
         // Where two starts of a name have one generation, an answer proves neither.
         if process.is_again {
             return;
         }
+
         let one = self.host(host);
         let is_its = |(to, _, held): &&(u32, Instant, Vec<NodeId>)| *to == passage.from && held.contains(&process.id);
         if let Some((to, sent, _)) = one.pings.get(&nonce).filter(is_its).cloned() {
@@ -111,17 +116,21 @@ impl Isolation {
         if !matches!(event, Event::Isolated { .. }) {
             return None;
         }
+
+        // A fault of the host's clock or speed makes its P another than the world's.
         let within = self.within;
         let impaired = truth.impaired(host);
         if impaired > Instant::ORIGIN && impaired + within >= moment.now {
             return None;
         }
+
         let families = self.families.clone();
         let in_reach = |member: &Member| families.speaks(host, Family::of(member.address()));
         let alive =
             |member: &Member| member.state() == State::Alive && member.id() != protocol.me().id() && in_reach(member);
         let others_alive = protocol.members().filter(|member| alive(member)).count();
         let needed = others_alive.clamp(1, ANSWERS_NEEDED);
+
         let one = self.host(host);
         let is_alive = |other: u32, generation: Generation| {
             let id = truth.processes().find(|(number, _)| *number == other).map(|(_, process)| process.id);
@@ -130,9 +139,12 @@ impl Isolation {
             let held = id.filter(|_| !is_twin).and_then(|id| protocol.member(id));
             held.is_some_and(|held| alive(held) && held.generation() == generation)
         };
+
+        // Answers of other starts, and of members that it holds no more for alive, are none that a verdict counts.
         let recent = one.answered.iter().filter(|(_, (sent, _))| moment.now.since(*sent) <= within);
         let of_the_living = recent.filter(|(other, (_, generation))| is_alive(**other, *generation));
         let answering: Vec<u32> = of_the_living.map(|(other, _)| *other).collect();
+
         (answering.len() >= needed).then(|| Violation {
             check: "isolated-truly",
             at: moment.now,

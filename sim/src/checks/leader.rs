@@ -9,7 +9,7 @@ use crate::violation::Violation;
 use crate::watch::Watch;
 use crate::world::{Host, World};
 
-/// An election of which a quorum runs and which nobody leads.
+/// An election of which a quorum runs and that has no leader.
 #[must_use]
 pub fn unled<A: App, W: Watch>(world: &World<A, W>) -> Option<Violation> {
     for (place, election) in world.config().elections.iter().enumerate() {
@@ -35,7 +35,8 @@ pub fn is_estranged<A: App, W: Watch>(world: &World<A, W>) -> bool {
     })
 }
 
-/// An election that has a leader, and whose voters change: the hash of both lists, and what is wrong if that goes on and on.
+/// An election that has a leader, and whose voters change: the hash of both lists, and what is wrong if that goes on
+/// and on.
 #[must_use]
 pub fn unsettled<A: App, W: Watch>(world: &World<A, W>) -> Option<(u64, Violation)> {
     for (place, election) in world.config().elections.iter().enumerate() {
@@ -50,7 +51,7 @@ pub fn unsettled<A: App, W: Watch>(world: &World<A, W>) -> Option<(u64, Violatio
     None
 }
 
-/// The latest configuration of voters that anybody who runs knows.
+/// The latest configuration of voters that any running host knows.
 fn electorate<A: App, W: Watch>(world: &World<A, W>, place: usize) -> Voters {
     let Some(election) = world.config().elections.get(place) else { return Voters::first([""; 0]) };
     let known = world.hosts().iter().filter_map(|host| host.protocol()?.election(&election.name));

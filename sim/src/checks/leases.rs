@@ -1,6 +1,6 @@
 //! Always, of leaders: one to a term, terms that rise, and leases that never overlap in true time.
 //!
-//! A lease is believed by whoever holds it until its own clock says that it is over, whether or not its process runs
+//! The host that holds a lease believes in it until its own clock says that it is over, whether or not its process runs
 //! meanwhile: an application that looks at its clock and writes does no better. So each is kept as a span of true time,
 //! counted anew whenever its host is looked at or its clock changes.
 
@@ -16,7 +16,7 @@ use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::{Life, Moment};
 
-/// Who held a lease in which term, in the order in which the leases began.
+/// Which hosts held a lease in which term, in the order in which the leases began.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     each: Vec<Of>,
@@ -25,7 +25,7 @@ pub(super) struct Leases {
     exclusive: bool,
 }
 
-/// One election.
+/// The leaders and leases of one election.
 #[derive(Debug, Default)]
 struct Of {
     /// Every leader that there ever was.
@@ -64,7 +64,7 @@ impl Leases {
         Leases { each, hosts: Vec::new(), one_leader, exclusive }
     }
 
-    /// Whoever holds a lease of an election now, by its own clock.
+    /// The leases that are held now, by their holders' own clocks, each with the place of its election.
     pub(super) fn holders(&self, now: Instant) -> impl Iterator<Item = (usize, Held)> + '_ {
         let current = move |held: &&Held| held.since <= now && held.until > now;
         let each = self.each.iter().enumerate();
@@ -82,17 +82,23 @@ impl Leases {
         let (now, mut began, mut found) = (moment.now, Vec::new(), None);
         let latest = self.host(host).latest.max(moment.local());
         self.host(host).latest = latest;
+
         for (place, election) in protocol.elections().enumerate() {
             let Some(of) = self.each.get_mut(place) else { break };
             let lease = if protocol.is_stopped() { None } else { election.lease(moment.local()) };
+
+            // A voter is a candidate while there is work for it; `without_work` asks since when there is none.
             if election.candidacy().is_some() {
                 of.idle.remove(&host);
             } else {
                 of.idle.entry(host).or_insert(latest);
             }
+
             let mut held = of.held.iter_mut().find(|held| held.host == host);
             let hands_over = election.is_handing_over();
             let handed_over = held.as_mut().is_some_and(|held| std::mem::replace(&mut held.hands_over, hands_over));
+
+            // The host has no lease now: one that would still run was given up, or is doubted after a stall.
             let Some(lease) = lease else {
                 if let Some(held) = held.filter(|held| held.until > now) {
                     held.until = now;
@@ -102,6 +108,7 @@ impl Leases {
                 }
                 continue;
             };
+
             let until = moment.truly(lease.until);
             let name = election.rules().name();
             match held {
@@ -118,6 +125,7 @@ impl Leases {
                     began.push((place, lease.term));
                 }
             }
+
             let begins = began.last() == Some(&(place, lease.term));
             found = found.or(of.without_work((moment.now, latest), host, begins, election.rules()));
             if begins {
@@ -128,6 +136,7 @@ impl Leases {
                 found = found.or(asked(broken, is_promised, "terms fall, as they may", sometimes));
                 found = found.or(kept_leadership(now, host, election).filter(|_| handed_over));
             }
+
             let overlap = of.overlap(now, host, name);
             found = found.or(asked(overlap, self.exclusive, "leases overlap, as they may", sometimes));
         }
@@ -219,7 +228,7 @@ impl Of {
         None
     }
 
-    /// A host holds a lease: somebody there has to work, or it is handing over.
+    /// A host holds a lease: there must be work for it, or it is handing over.
     fn without_work(
         &self,
         (now, latest): (Instant, Instant),
@@ -236,7 +245,7 @@ impl Of {
         })
     }
 
-    /// A host holds a lease: nobody else may.
+    /// A host holds a lease: no other may.
     fn overlap(&self, now: Instant, host: u32, name: &dyn Display) -> Option<Violation> {
         let mine = self.held.iter().find(|held| held.host == host)?;
         let other = self.held.iter().find(|held| held.host != host && held.since <= now && held.until > now)?;

@@ -114,6 +114,7 @@ impl Opinion {
                 (!is_told).then(|| ("fold", format!("Updated as {:?}, who was {before:?}", member.state())))
             }
         };
+
         (opinion, wrong)
     }
 
@@ -137,7 +138,7 @@ impl Opinion {
     }
 }
 
-/// Who is certainly Dead or Left comes back only at a higher place.
+/// A member that is certainly Dead or Left comes back only at a higher (generation, incarnation).
 fn raised(before: Option<Opinion>, place: (Generation, Incarnation)) -> Option<Wrong> {
     let before = before?;
     let is_gone = before.state == State::Left || (before.state == State::Dead && !before.is_provisional);

@@ -1,4 +1,4 @@
-//! Always, of families: nobody accuses a member that it cannot send to.
+//! Always, of families: no host accuses a member that it cannot send to.
 
 use tidings::event::{DeadReason, SuspectReason};
 use tidings::member::Accusers;
@@ -24,6 +24,7 @@ impl Reach {
     pub(super) fn told(&self, moment: Moment, host: u32, protocol: &Protocol, event: &Event) -> Option<Violation> {
         let me = protocol.me().id();
         let is_named = |by: &Accusers| by.contains(me) && !self.liars.contains(&host);
+
         let (member, accuses) = match event {
             Event::Suspect { member, by, reason, .. } => {
                 (member, is_named(by) || *reason == SuspectReason::ProbeFailed)
@@ -34,6 +35,7 @@ impl Reach {
             }
             _ => return None,
         };
+
         let in_reach = self.families.is_v4() || self.families.speaks(host, Family::of(member.address()));
         (accuses && !in_reach).then(|| Violation {
             check: "in-reach",

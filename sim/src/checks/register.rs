@@ -15,20 +15,20 @@ use crate::checks::leases::Leases;
 use crate::random::Random;
 use crate::violation::Violation;
 
-/// How often somebody who leads writes, of a thousand turns of its protocol.
+/// How often a leader writes, of a thousand turns of its protocol.
 const WRITES_PERMILLE: u32 = 30;
-/// Writes on their way; beyond that nobody writes.
+/// Writes on their way at most; beyond that no leader writes.
 const UNDER_WAY_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Register {
     random: Random,
-    /// By arrival: election, term, the leadership's number and who wrote.
+    /// By arrival: election, term, the leadership's number and the host that wrote.
     under_way: BTreeMap<(Instant, u64), Write>,
     writes: u64,
     /// The number of each leadership, in the order in which they began.
     begun: BTreeMap<(usize, u32, Term), u64>,
-    /// By election: the gate, and the latest leadership whose write was taken in, with who wrote, and in which term.
+    /// By election: the gate, the number of the latest leadership whose write was taken in, and that write.
     accepted: BTreeMap<usize, (FenceGate, u64, Write)>,
     next: Instant,
     is_promised: bool,
@@ -86,10 +86,12 @@ impl Register {
         if self.next > now {
             return None;
         }
+
         let mut found = None;
         while let Some(first) = self.under_way.first_entry().filter(|first| first.key().0 <= now) {
             let at = first.key().0;
             let write = first.remove();
+
             let new = || (FenceGate::new(), 0, write);
             let (gate, latest, last) = self.accepted.entry(write.election).or_insert_with(new);
             let highest = gate.highest();
@@ -98,6 +100,7 @@ impl Register {
                 continue;
             }
             sometimes.note("write admitted");
+
             let (host, by) = (write.host, last.host);
             // Whatever disks, clocks and twins do, a term is one process's.
             let is_shared = write.term == last.term && host != by;
@@ -111,6 +114,7 @@ impl Register {
             }
             (*latest, *last) = (write.leadership, write);
         }
+
         self.next = self.under_way.keys().next().map_or(Instant::NEVER, |(at, _)| *at);
         found
     }

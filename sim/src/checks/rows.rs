@@ -1,4 +1,5 @@
-//! Always, of rows: they never go back, only owners raise them, nobody is made up, nobody buries itself.
+//! Always, of rows: they never go back, only owners raise them, each is of a member that was started, and no node holds
+//! itself dead.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::watch::Moment;
 #[derive(Debug)]
 pub(super) struct Rows {
     observers: Vec<Observer>,
-    /// With a liar about, what owners said and who exists is not to be told.
+    /// With a liar about, there is no telling what owners said and which members exist.
     lies: bool,
 }
 
@@ -37,7 +38,7 @@ impl Rows {
         self.observers[place] = Observer::default();
     }
 
-    /// Whose rows changed since the last look; none when nobody's did.
+    /// The members whose rows changed since the last look; none when no row did.
     pub(super) fn changed(&mut self, host: u32, protocol: &Protocol) -> Option<Vec<NodeId>> {
         let observer = self.observers.get_mut(host as usize)?;
         let revision = protocol.revision();
@@ -54,7 +55,8 @@ impl Rows {
         Some(changed)
     }
 
-    /// A process changed what it says of itself without a new incarnation: nobody who heard the old will take the new.
+    /// A process changed what it says of itself without a new incarnation: a member that heard the old will not take
+    /// the new.
     pub(super) fn said_otherwise(&self, moment: Moment, host: u32, protocol: &Protocol) -> Option<Violation> {
         let me = protocol.me();
         let text = format!("n{host} says two things of itself at {}.{}", me.generation(), me.incarnation());
@@ -78,6 +80,7 @@ impl Rows {
             Some(Violation { check, at: moment.now, text, hosts })
         };
         let name = member.name();
+
         let observer = &mut self.observers[host as usize];
         let before = observer.highest.insert(id, (generation, incarnation));
         if let Some(before) = before.filter(|before| *before > (generation, incarnation)) {
@@ -88,6 +91,7 @@ impl Rows {
                 format!("n{host} held {name} at {old}.{older} and now at {generation}.{incarnation}"),
             );
         }
+
         if id == protocol.me().id() {
             let may_go = protocol.leave_progress().is_some() || protocol.is_stopped();
             if member.state() != State::Alive && !may_go {
@@ -95,12 +99,15 @@ impl Rows {
             }
             return None;
         }
+
+        // What owners said is known only where no host lies.
         if self.lies {
             return None;
         }
         if !truth.is_known(id) {
             return broken("no-phantom", format!("n{host} holds {name}, which was never started"));
         }
+
         match truth.highest(id, generation) {
             None => broken("owner-raises", format!("n{host} holds {name} at a generation {generation} it never had")),
             Some(highest) if highest < incarnation => broken(

@@ -28,6 +28,7 @@ impl Saved {
         }
         let key = (host, election.to_owned());
         let broken = |text| Some(Violation { check: "saved-stays", at: now, text, hosts: vec![host] });
+
         let found = match disk {
             Disk::Failed => return None,
             Disk::Refused(why) => return broken(format!("n{host}'s store takes no ballot of {election}: {why}")),
@@ -42,10 +43,12 @@ impl Saved {
             Disk::Found(found) => found.as_ref(),
             Disk::Torn => None,
         };
+
         let before = match found {
             Some(found) => self.latest.insert(key, found.clone()),
             None => self.latest.remove(&key),
         };
+
         let is_kept = before.as_ref().is_none_or(|before| found.is_some_and(|found| is_kept(before, found)));
         if is_kept {
             return None;
@@ -61,8 +64,8 @@ fn words(ballot: &Ballot) -> String {
     format!("{vote} in term {}, voters {number}", ballot.term)
 }
 
-/// Whether the one ballot is still there in the other, or in a later term or configuration. The promise is not looked at: a
-/// voter that has waited for the longest of before is bound by its own alone.
+/// Whether the one ballot is still there in the other, or in a later term or configuration. The promise is not looked
+/// at: a voter that has waited for the longest of before is bound by its own alone.
 fn is_kept(before: &Ballot, found: &Ballot) -> bool {
     let version = |ballot: &Ballot| ballot.voters.as_ref().map(Voters::version);
     let vote = found.term > before.term || before.vote.is_none() || found.vote == before.vote;
@@ -89,6 +92,7 @@ mod tests {
             voters: Some(Voters::first(["a"]).numbered(number)),
             owner: None,
         };
+
         // (term, vote and number of the voters before, the same as found, whether that is kept)
         let table = [
             ((5, Some(1), 2), (5, Some(1), 2), true),
@@ -99,6 +103,7 @@ mod tests {
             ((5, Some(1), 2), (6, Some(2), 1), false),
             ((5, None, 2), (5, Some(2), 3), true),
         ];
+
         for (before, found, kept) in table {
             assert_eq!(is_kept(&ballot(before), &ballot(found)), kept, "{before:?} {found:?}");
         }

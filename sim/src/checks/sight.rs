@@ -25,8 +25,9 @@ impl Sight {
         for (some, at) in &running {
             for (other, other_at) in running.iter().filter(|(other, _)| other > some) {
                 let ways = (world.has_route(*some, *other_at), world.has_route(*other, *at));
-                // Who can be sent to answers where it was asked from; but it has no way to ask. Whoever was told by a
-                // liar that it has left is not asked any more.
+                // A host that can be sent to answers to where it was asked from, though it has no route by which to
+                // ask. With a liar about that is not enough: a member that the liar said has left is not asked any
+                // more.
                 let meet = if world.scenario().has_liar() { ways.0 && ways.1 } else { ways.0 || ways.1 };
                 let (one, two) = (groups[some], groups[other]);
                 if meet && one != two {

@@ -1,11 +1,12 @@
-//! Always, of verdicts: nobody who was silent for less than P is certainly Dead where nothing was lost on the way.
+//! Always, of verdicts: no member that was silent for less than P is certainly Dead where nothing was lost on the way.
 //!
-//! Silence is measured in the world's true time: from the last moment at which any datagram of the member was handled by
-//! anyone. The check holds a verdict to that when nothing between the member and anyone was lost all the while, but for
-//! one link that was cut, as in a partial partition. What a stopped member's socket loses is no excuse either, if the
-//! member has run for a quarter of P at a stretch within the last P: each accuser pings it meanwhile. Where datagrams
-//! are lost at random it says nothing: there the rate of false deaths is measured instead. With a liar about, who can
-//! make a silence seem as long as it likes, what holds is the least time that any observer gives a member to answer.
+//! Silence is measured in the world's true time: from the last moment at which any datagram of the member was handled
+//! by anyone. The check holds a verdict to that when nothing between the member and anyone was lost all the while, but
+//! for one link that was cut, as in a partial partition. What a stopped member's socket loses is no excuse either, if
+//! the member has run for a quarter of P at a stretch within the last P: each accuser pings it meanwhile. Where
+//! datagrams are lost at random it says nothing: there the rate of false deaths is measured instead. A liar can make a
+//! silence seem as long as it likes; with one about, what holds is the least time that any observer gives a member to
+//! answer.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) struct Silence {
     promised: Duration,
     /// Whether hosts may lack members that could be their relays.
     is_crowded: bool,
-    /// Who loses what comes while it is stopped must run for so long at a stretch.
+    /// A host that loses what comes while it is stopped must run for so long at a stretch.
     stretch: Duration,
     has_liar: bool,
     /// How long before a verdict the last question is asked at most.
@@ -52,8 +53,8 @@ impl Silence {
         let last_word = configs.most(|config| config.probe_timeout);
         let tolerance = configs.most(|config| config.stall_tolerance);
         let promised = if scenario.has_liar() { HEARD_MIN } else { configs.least(|config| config.stall_tolerance) };
-        // Clocks may drift by a hundredth, or as much as is planned: P counts by the observer's. And silence counts from
-        // the question: what was under way by then is heard later.
+        // Clocks may drift by a hundredth, or as much as is planned: P counts by the observer's. And silence counts
+        // from the question: what was under way by then is heard later.
         let drift = drifted(promised, scenario).max(promised / 50);
         let promised = promised.saturating_sub(drift + scenario.latency.usual_max());
         let stretch = tolerance / STRETCH_SHARE;
@@ -67,6 +68,7 @@ impl Silence {
         if *reason == DeadReason::Restarted {
             return None;
         }
+
         let (victim, process) = truth.process(member)?;
         if process.is_leaving || victim == host {
             return None;
@@ -74,21 +76,25 @@ impl Silence {
         if process.is_again && moment.now.since(process.started) < self.tolerance {
             return None;
         }
+
         // It was silent for P, and has spoken again when the last question had been asked.
         if moment.now.since(process.heard_again) < self.last_word {
             return None;
         }
+
         let silence = moment.now.since(process.heard.max(process.started));
         if !self.families.speaks(host, Family::of(member.address())) {
             // It rests on the word of those that could ask.
             return None;
         }
+
         if !self.may_have_heard(moment.now, victim, truth) {
             return None;
         }
         if silence >= self.promised || !self.could_reach(moment.now, host, victim, truth) {
             return None;
         }
+
         let text = format!(
             "n{host} called {} dead, which was heard {} ago; P is {}",
             member.name(),
@@ -98,8 +104,8 @@ impl Silence {
         Some(Violation { check: "silent-p", at: moment.now, text, hosts: vec![host, victim] })
     }
 
-    /// Whether the member could hear of its suspicion: nothing was lost at its socket while it was stopped, or it has run
-    /// for long enough since the suspicion began that an accuser has pinged it meanwhile.
+    /// Whether the member could hear of its suspicion: nothing was lost at its socket while it was stopped, or it has
+    /// run for long enough since the suspicion began that an accuser has pinged it meanwhile.
     fn may_have_heard(&self, now: Instant, victim: u32, truth: &Truth) -> bool {
         let since = now - self.tolerance * 4;
         let is_recent = |at: Instant| at > Instant::ORIGIN && at >= since;
@@ -116,8 +122,8 @@ impl Silence {
     }
 
     /// Whether nothing between the member and anyone was lost since well before the suspicion, but for the cut of one
-    /// link at most, around which any relay leads. Whoever is cut off from others too may have suspected the member for
-    /// long, and its rumour is older than the member's silence.
+    /// link at most, around which any relay leads. A host that is cut off from others too may have suspected the member
+    /// for long, and its rumour is older than the member's silence.
     fn could_reach(&self, now: Instant, host: u32, victim: u32, truth: &Truth) -> bool {
         let since = now - self.tolerance * 4;
         // The origin stands for never.
@@ -126,6 +132,7 @@ impl Silence {
         if !was_well(host) || !was_well(victim) {
             return false;
         }
+
         let (mut cuts, mut relays) = (0, 0);
         let is_clean = |some: u32, other: u32| !is_recent(truth.cut(some, other).max(truth.harmed(some, other)));
         let reaches_all_but_the_victim = |one: u32| {
@@ -133,21 +140,26 @@ impl Silence {
                 truth.processes().filter(|(other, process)| process.is_up && ![one, victim].contains(other));
             others.all(|(other, _)| is_clean(one, other))
         };
+
         for (other, process) in truth.processes().filter(|(other, process)| process.is_up && *other != victim) {
             let is_cut = is_recent(truth.cut(victim, other));
-            // A rumour of who was slow or blocked counts from questions that it could not have heard answered.
+            // The rumour of a host that was slow or blocked counts from questions whose answers it could not have
+            // heard.
             if !was_well(other) || (is_cut && !reaches_all_but_the_victim(other)) {
                 return false;
             }
+
             if is_recent(truth.harmed(victim, other).max(truth.spilt(victim, other)))
                 || (other != host && is_recent(truth.cut(host, other)))
             {
                 return false;
             }
+
             cuts += u32::from(is_cut);
             let is_relay = other != host && process.started < since && self.leads_round(host, other, victim);
             relays += u32::from(!is_cut && is_relay);
         }
+
         cuts == 0 || (cuts == 1 && relays >= 2 && !self.is_crowded)
     }
 }

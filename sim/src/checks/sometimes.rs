@@ -61,7 +61,7 @@ impl Sometimes {
         self.counts.entry(what).or_insert(1);
     }
 
-    /// Adds another run's.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Sometimes) {
         for (what, count) in &other.counts {
             *self.counts.entry(what).or_default() += count;

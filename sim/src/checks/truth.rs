@@ -1,4 +1,4 @@
-//! What is really so: who runs, what each owner said of itself, who was heard, which links lost something.
+//! What is really so: which processes run, what each owner said of itself, who was heard, which links lost something.
 //!
 //! The protocol knows none of this. Everything is taken from what happened to processes and datagrams, not from what a
 //! scenario meant to do to them.
@@ -35,7 +35,7 @@ pub(super) struct Truth {
     harmed: Links,
     /// When a cut last stopped something.
     cut: Links,
-    /// When something was last lost at the socket of who did not run.
+    /// When something was last lost at the socket of a host that did not run.
     spilt: Links,
     late: Duration,
 }
@@ -155,6 +155,7 @@ impl Truth {
         let tolerance = configs.least(|config| config.stall_tolerance);
         let least = Duration::from_millis(if tolerance <= Duration::from_secs(1) { 50 } else { 100 });
         let late = scenario.latency.usual_max() + least.min(configs.least(|config| config.probe_timeout)) / LATE_SHARE;
+
         let mut issued: BTreeMap<NodeId, BTreeMap<Generation, Issued>> = BTreeMap::new();
         if scenario.start == Start::Preloaded {
             // They know each other before the last of them has started.
@@ -163,6 +164,7 @@ impl Truth {
                 issued.entry(id).or_default().insert(generation, Issued::default());
             }
         }
+
         Truth {
             issued,
             processes: Vec::new(),
@@ -186,7 +188,7 @@ impl Truth {
         self.processes().find(|(_, process)| process.is_up && is_it(process) && is_at(process))
     }
 
-    /// Whether anybody of this id was ever started.
+    /// Whether a process of this id was ever started.
     pub(super) fn is_known(&self, id: NodeId) -> bool {
         self.issued.contains_key(&id)
     }
@@ -274,13 +276,15 @@ impl Truth {
             process.is_leaving = protocol.leave_progress().is_some();
             start = process.starts;
         }
-        // Who does not know its address has not said yet who it is.
+
+        // A host that does not know its address has not told its record yet.
         if me.address().ip().is_unspecified() {
             let starts = self.issued.entry(me.id()).or_default();
             let issued = starts.entry(me.generation()).or_default();
             issued.highest = issued.highest.max(me.incarnation());
             return true;
         }
+
         let starts = self.issued.entry(me.id()).or_default();
         let issued = starts.entry(me.generation()).or_default();
         issued.highest = issued.highest.max(me.incarnation());
@@ -289,6 +293,8 @@ impl Truth {
         if before.hash == now.hash || before.hash == 0 {
             return true;
         }
+
+        // Two processes may differ though they have one start; each by itself may not. Said once, it is not said again.
         let is_other = (before.host, before.start) != (host, start);
         before.hash = 0;
         is_other
@@ -297,6 +303,7 @@ impl Truth {
     pub(super) fn lives(&mut self, now: Instant, host: u32, life: Life, protocol: Option<&Protocol>) {
         let (place, Some(protocol)) = (host as usize, protocol) else { return };
         let me = protocol.me();
+
         match life {
             Life::Started => {
                 let starts = self.processes.get(place).map_or(0, |process| process.starts) + 1;
@@ -314,12 +321,14 @@ impl Truth {
                     starts,
                     runs: VecDeque::from([(now, Instant::NEVER)]),
                 };
-                // A storm's hosts start in any order.
                 process.note_address(me.address());
+
+                // A storm's hosts start in any order, so there may be places before this one without a process yet.
                 let nobody = Process { is_up: false, starts: 0, ..process.clone() };
                 if self.processes.len() <= place {
                     self.processes.resize(place + 1, nobody);
                 }
+
                 self.processes[place] = process;
                 self.issue(host, protocol);
             }
@@ -349,12 +358,14 @@ impl Truth {
             Fault::Step { hosts, .. } => hosts,
             _ => return,
         };
+
         let is_a_moment = matches!(fault, Fault::Step { .. });
         // Hosts that have not started yet are meant too.
         let named: Vec<Option<u32>> = match hosts {
             Hosts::These(these) => these.iter().map(|host| Some(*host)).collect(),
             _ => vec![None],
         };
+
         if phase == Phase::Begins {
             for host in named {
                 let impairments = self.impairments.entry(host).or_default();
@@ -385,8 +396,8 @@ mod tests {
 
     #[test]
     fn what_two_processes_said_binds_no_record_that_may_build_on_it() {
-        // What was said at incarnations 0, 1, 2, a 0 where two processes said different things; the record's incarnation
-        // and hash; whether it is taken.
+        // What was said at incarnations 0, 1, 2, a 0 where two processes said different things; the record's
+        // incarnation and hash; whether it is taken.
         let rows = [
             ([5, 6, 7], 2, 7, true),
             ([5, 6, 7], 2, 6, false),

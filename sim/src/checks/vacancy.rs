@@ -1,8 +1,8 @@
 //! Eventually, of elections: how soon another leads when the leader's process ends and nothing else is wrong.
 //!
-//! What a lease costs after a kill is stated (`measure elections` prints it), so a run in which it takes longer is broken.
-//! It is asked where nothing else happened for long and happens meanwhile: a clean kill. Other faults are bounded
-//! by `leads`.
+//! What a lease costs after a kill is stated (`measure elections` prints it), so a run in which it takes longer is
+//! broken. It is asked where nothing else happened for long and happens meanwhile: a clean kill. Other faults are
+//! bounded by `leads`.
 
 use std::time::Duration;
 
@@ -34,19 +34,19 @@ pub(super) struct Vacancies {
     is_asked: bool,
 }
 
-/// One election.
+/// One election, and whether its leader was killed cleanly.
 #[derive(Debug)]
 struct Of {
     name: String,
     voters: Vec<u32>,
-    /// How long voters must have run before a clean kill: by then they know each other, even if the first datagrams overtook
-    /// each other and the contact was dialled again.
+    /// How long voters must have run before a clean kill: by then they know each other, even if the first datagrams
+    /// overtook each other and the contact was dialled again.
     rest: Duration,
-    /// How long ago it must be that anything else went wrong: until then members may have each other at wrong addresses, or
-    /// for dead.
+    /// How long ago it must be that anything else went wrong: until then members may have each other at wrong
+    /// addresses, or for dead.
     rest_from_trouble: Duration,
     bound: Duration,
-    /// When its leader was killed.
+    /// When its leader was killed, if the kill was clean and no other leads yet.
     since: Option<Instant>,
 }
 
@@ -90,6 +90,7 @@ impl Vacancies {
         if self.runs.len() <= place {
             self.runs.resize(place + 1, None);
         }
+
         match life {
             Life::Started => {
                 self.runs[place] = Some(now);
@@ -98,7 +99,11 @@ impl Vacancies {
             Life::Crashed => self.runs[place] = None,
             Life::Left | Life::Superseded | Life::Stopped | Life::Resumed => return self.trouble(now),
         }
+
         let vacated: Vec<usize> = leases.holders(now).filter(|(_, held)| held.host == host).map(|(of, _)| of).collect();
+
+        // A kill is clean where the other voters are a quorum, have all run for long, and nothing else is wrong or was
+        // lately.
         let is_clean = |of: &Of| {
             let voters = of.voters.iter().filter(|voter| **voter != host);
             let mut others = voters.map(|voter| self.runs.get(*voter as usize).copied().flatten());
@@ -107,10 +112,13 @@ impl Vacancies {
             let is_quiet = self.troubled.is_none_or(|since| now.since(since) >= of.rest_from_trouble);
             is_quorum && all_run && self.troubles == 0 && is_quiet
         };
+
         let clean: Vec<bool> = self.elections.iter().map(is_clean).collect();
         for (number, (of, is_clean)) in self.elections.iter_mut().zip(clean).enumerate() {
             of.since = (is_clean && vacated.contains(&number)).then_some(now);
         }
+
+        // A crash of a host that led nothing is trouble for the kills that follow.
         if vacated.is_empty() {
             self.trouble(now);
         }
@@ -147,9 +155,9 @@ impl Vacancies {
     }
 }
 
-/// How long it may take: what the last heartbeat promised, an attempt of two rounds and two saves, and half a turn, in which
-/// the first in rank asks again those that were not free at once. Where datagrams are lost now and then, a lease and two
-/// turns: that lets a lost question and a split vote through, and not both twice.
+/// How long it may take: what the last heartbeat promised, an attempt of two rounds and two saves, and half a turn, in
+/// which the first in rank asks again those that were not free at once. Where datagrams are lost now and then, a lease
+/// and two turns: that lets a lost question and a split vote through, and not both twice.
 fn bound(config: &ElectionConfig, scenario: &Scenario) -> Duration {
     let way = scenario.latency.usual_max();
     let attempt = (way * 2 + scenario.save_time) * 2;
@@ -159,7 +167,8 @@ fn bound(config: &ElectionConfig, scenario: &Scenario) -> Duration {
     config.promise() + way + attempt + asked_again
 }
 
-/// Loss of which a question or two is asked again, and no more: in 30,000 kills at 1 % nobody waited for 1.4 leases.
+/// Loss that makes voters ask a question or two again, and no more: in 30,000 kills at 1 % no election waited for 1.4
+/// leases.
 fn is_mild_loss(fault: &Fault) -> bool {
     matches!(fault, Fault::Loss { links, permille } if *links == Links::default() && *permille <= MILD_LOSS_PERMILLE)
 }

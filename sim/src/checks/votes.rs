@@ -1,8 +1,8 @@
 //! Always, of votes: one for each voter and term, over all its processes, and a quorum of them behind every lease.
 //!
-//! A vote is what left its voter as a message, or what stands on its disk: the one may be counted, the other may be told
-//! by the next process. It is for the member that the message names, whoever receives at the address it was sent to: a
-//! candidate may have moved, and another host have taken its address.
+//! A vote is what left its voter as a message, or what stands on its disk: the one may be counted, the other may be
+//! told by the next process. It is for the member that the message names, not for the host that receives at the address
+//! it was sent to: a candidate may have moved, and another host have taken its address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,21 +20,21 @@ use crate::watch::{Disk, Passage};
 #[derive(Debug)]
 pub(super) struct Votes {
     elections: Vec<Rules>,
-    /// Who each host is.
+    /// The id of each host.
     ids: Vec<Option<NodeId>>,
     /// How often each host's process has started.
     starts: Vec<u32>,
     /// The generation of each host's process when it was last looked at.
     generations: Vec<Generation>,
-    /// Whom each digest names, over all starts.
+    /// The member that each digest names, over all starts.
     digests: BTreeMap<u64, NodeId>,
-    /// Whom each voter voted for.
+    /// By election, term and voter: the candidate that it voted for.
     cast: BTreeMap<(usize, Term, NodeId), NodeId>,
-    /// Whose votes reached a host.
+    /// By election, term and host: the voters whose votes reached it.
     heard: BTreeMap<(usize, Term, u32), BTreeSet<NodeId>>,
     /// The voters that each host's store holds; none if it holds those of its configuration.
     voters: BTreeMap<(usize, u32), Voters>,
-    /// Who asked for votes last.
+    /// By election: the candidate that asked for votes last, and in which term.
     stood: Vec<(Term, u32)>,
     is_promised: bool,
 }
@@ -105,18 +105,22 @@ impl Votes {
         let message = MessageRead::of(datagram)?;
         let place = self.place_of(&message)?;
         let term = Term(message.term);
+
         if message.kind == VOTE {
             let stood = std::mem::replace(&mut self.stood[place], (term, from));
             if stood.0 == term && stood.1 != from {
                 sometimes.note("two candidates in one term");
             }
         }
+
         if (REFUSED..=REFUSED + ASKED_VOTE).contains(&message.kind) && message.detail > 0 {
             sometimes.note("refused by promise");
         }
+
         if message.kind != GRANTED + ASKED_VOTE {
             return None;
         }
+
         let (voter, candidate) = (self.id(from)?, *self.digests.get(&message.to)?);
         self.cast(now, from, (place, term, voter), candidate)
     }
@@ -158,7 +162,7 @@ impl Votes {
         }
     }
 
-    /// Who says yes to a question of this kind, in which election and term.
+    /// The voter that says yes to a question of this kind, with its election and term.
     pub(super) fn granted(
         &self,
         host: u32,
@@ -171,8 +175,8 @@ impl Votes {
         is_it.then_some((self.place_of(&message)?, self.id(passage.from)?, Term(message.term)))
     }
 
-    /// A lease begins: more than half of the voters that the leader knows, itself among them, must have voted for it; of
-    /// both lists while they change.
+    /// A lease begins: more than half of the voters that the leader knows, itself among them, must have voted for it;
+    /// of both lists while they change.
     pub(super) fn lease_begins(&self, now: Instant, host: u32, place: usize, term: Term) -> Option<Violation> {
         let voters = self.voters.get(&(place, host)).unwrap_or(self.elections.get(place)?.electorate());
         let own = self.id(host)?;
