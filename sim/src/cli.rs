@@ -86,7 +86,7 @@ enum Verdict {
     Held,
     /// One did not.
     Broken,
-    /// Somebody did not want to wait.
+    /// Ctrl-C ended it before all was done.
     Interrupted,
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(Verdict::Broken) => ExitCode::from(1),
         Ok(Verdict::Interrupted) => ExitCode::from(130),
         Err(trouble) => {
-            // Nobody reads any more, or there is something to say.
+            // There is nothing to say when the reader of the output has gone away.
             if let Some(text) = trouble.text() {
                 let _ = writeln!(io::stderr(), "tidings-sim: {text}");
             }

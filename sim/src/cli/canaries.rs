@@ -1,4 +1,5 @@
-//! Whether the checks bite: faults planted in the protocol, each to be found by the check named for it.
+//! Whether the checks find what they are for: faults planted in the protocol, each to be found by the check named for
+//! it.
 //!
 //! A check that has never failed may be one that cannot. Only builds with `--cfg tidings_sabotage` have the faults, and
 //! `TIDINGS_SABOTAGE` switches one on in a child process. A run ends with its first broken promise: what other checks
@@ -70,17 +71,20 @@ pub(crate) fn canaries(args: &Args, out: &mut impl Write) -> Result<Verdict, Tro
         let needed = "this build has no faults to plant; `tidings-sim canaries --help` names one that has";
         return Err(Trouble::say(needed));
     }
+
     let watch = Stopwatch::start();
     let control = args.hunt(None, "swarm", Seeds::new(0, args.clean))?;
     match (control.seed, &control.text) {
         (Some(seed), Some(text)) => writeln!(out, "no fault: BROKEN at seed {seed}: {text}")?,
         _ => writeln!(out, "no fault: {} seeds, all promises held", control.runs)?,
     }
+
     writeln!(
         out,
         "{:<16}  {:<15}  {:<11}  {:>6}  {:>4}  {:>5}  planted",
         "fault", "check", "scenario", "seed", "runs", "s"
     )?;
+
     let mut rows = Vec::new();
     for canary in chosen {
         let watch = Stopwatch::start();
@@ -90,6 +94,7 @@ pub(crate) fn canaries(args: &Args, out: &mut impl Write) -> Result<Verdict, Tro
         out.flush()?;
         rows.push(row);
     }
+
     let found = rows.iter().filter(|row| row.hunted.seed.is_some()).count();
     let wall_s = watch.elapsed().as_secs_f64();
     writeln!(out, "{found} of {} found in {wall_s:.1} s", rows.len())?;
@@ -98,6 +103,7 @@ pub(crate) fn canaries(args: &Args, out: &mut impl Write) -> Result<Verdict, Tro
         let missed = rows.len() - found;
         writeln!(out, "{}", json!({"control": control, "canaries": canaries, "missed": missed, "wall_s": wall_s}))?;
     }
+
     Ok(if control.seed.is_none() && found == rows.len() { Verdict::Held } else { Verdict::Broken })
 }
 

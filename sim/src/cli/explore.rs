@@ -22,7 +22,8 @@ Examples:
 
 Each world begins with one voter that leads and all following it. What may go wrong in one history is counted.")]
 pub(crate) struct Args {
-    /// Which worlds: crash, crash-late, crash-memory, cut, hand-over, idle, grow, shrink, replace or replace-crash; all, if none is named and nothing else is
+    /// Which worlds: crash, crash-late, crash-memory, cut, hand-over, idle, grow, shrink, replace or replace-crash;
+    /// all, if none is named and nothing else is
     #[arg(value_name = "WORLD")]
     worlds: Vec<String>,
     /// How many voters
@@ -113,6 +114,7 @@ impl Args {
             (false, true) => Disks::Memory,
             (false, false) => world.disks,
         };
+
         Bounds {
             voters: self.voters.map_or(world.voters, usize::from),
             steps: self.steps.unwrap_or(world.steps),
@@ -142,11 +144,13 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
     let asked = args.worlds()?;
     let mut all = Explored::default();
     all.is_complete = true;
+
     let searches = thread::scope(|scope| {
         let search = |(name, bounds)| scope.spawn(move || one(args, name, bounds));
         let running: Vec<_> = asked.iter().map(|(name, bounds)| search((name, bounds))).collect();
         running.into_iter().map(|search| search.join()).collect::<Vec<_>>()
     });
+
     let mut is_broken = false;
     for search in searches {
         let (found, text) = search.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -159,12 +163,14 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
         all.changed += found.changed;
         all.terms = all.terms.max(found.terms);
     }
+
     if asked.len() == 1 || is_broken {
         return Ok(if is_broken { Verdict::Broken } else { Verdict::Held });
     }
+
     let how = if all.is_complete { "all of them" } else { "not all" };
     writeln!(out, "{} distinct states in {} worlds, {how}", all.states, asked.len())?;
-    // A search in which nobody ever loses leadership, and nobody follows, proves little.
+    // A search without a second term, a hand-over, a lease that ran out and a change of voters proves little.
     let is_seen = all.terms >= 2 && all.handed_over > 0 && all.ran_out > 0 && all.changed > 0;
     let is_whole = all.is_complete && is_seen;
     if !is_seen {
@@ -184,11 +190,13 @@ fn one(args: &Args, name: &str, bounds: &Bounds) -> (Explored, String) {
         None => explore(bounds),
     };
     let took = watch.elapsed();
+
     let how = match (args.walks, found.is_complete) {
         (Some(walks), _) => format!("{} states met in up to {walks} walks", found.states),
         (None, true) => format!("{} distinct states, all of them; {} transitions", found.states, found.transitions),
         (None, false) => format!("{} distinct states, not all; {} transitions", found.states, found.transitions),
     };
+
     let mut text = format!(
         "{name}: {how}\n  led in {} states, up to {} terms in one history; handed over in {}, a lease ran out in {}, changed in {}\n  \
          {:.1} s, {:.0} states/s\n",
@@ -200,6 +208,7 @@ fn one(args: &Args, name: &str, bounds: &Bounds) -> (Explored, String) {
         took.as_secs_f64(),
         rate(found.states, took)
     );
+
     if let Some(broken) = &found.broken {
         text.push_str(&format!("BROKEN {broken}"));
     }

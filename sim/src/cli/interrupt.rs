@@ -7,7 +7,7 @@ use crate::cli::trouble::Trouble;
 static ASKED: AtomicBool = AtomicBool::new(false);
 static IS_PATIENT: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-C is a wish that [`is_asked`] tells.
+/// From now on Ctrl-C is a request, which [`is_asked`] tells.
 pub(crate) fn watch() -> Result<(), Trouble> {
     IS_PATIENT.store(true, Ordering::Relaxed);
     ctrlc::set_handler(|| {
@@ -23,7 +23,7 @@ pub(crate) fn end_at_once() {
     IS_PATIENT.store(false, Ordering::Relaxed);
 }
 
-/// Whether somebody pressed Ctrl-C.
+/// Whether Ctrl-C was pressed.
 pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }

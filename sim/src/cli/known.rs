@@ -49,7 +49,7 @@ impl Source {
         Ok(Source { name: name.to_owned(), seed: scenario.seed, what: What::Scenario(Box::new(scenario)) })
     }
 
-    /// A scenario file.
+    /// Reads the scenario file at a path.
     pub(crate) fn read(path: &Path) -> Result<Self, Trouble> {
         let text = std::fs::read_to_string(path).map_err(|error| Trouble::file("read", path, error))?;
         let scenario = Scenario::from_toml(&text).map_err(|error| Trouble::file("use", path, error))?;

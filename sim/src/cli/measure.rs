@@ -84,16 +84,20 @@ pub(crate) fn measure(args: &Args, out: &mut impl Write) -> Result<Verdict, Trou
         Some(Page::Elections(args)) => return table(ELECTIONS, args, out),
         None => {}
     }
+
     let (Some(name), Some(seeds)) = (&args.scenario, args.seeds) else {
         return Err(Trouble::say("name a scenario and its seeds, or `tables`"));
     };
+
     let source = Source::find(name)?;
     let watch = Stopwatch::start();
     let measured = measure::measure(|seed| source.scenario(seed), seeds.first()..seeds.end(), jobs(args.jobs));
     let measured = measured.map_err(|error| Trouble::say(format!("{name}: {error}")))?;
     let took = watch.elapsed();
+
     writeln!(out, "{name}, seeds {seeds}: {}", measured.table())?;
     writeln!(out, "hash {}, {:.2} s wall", report::hash(measured.trace_hash), took.as_secs_f64())?;
+
     if args.json {
         let mut object = json!({
             "scenario": name,
@@ -116,21 +120,25 @@ fn page(args: &TablesArgs, out: &mut impl Write) -> Result<Verdict, Trouble> {
     if let Some(number) = args.table {
         return table(number, args, out);
     }
+
     let effort = effort(args);
     let path = args.out.clone().or_else(|| (!args.quick).then(|| PathBuf::from("docs/measured.md")));
     let watch = Stopwatch::start();
+
     let mut told = Ok(());
     let page = tables::page(effort, jobs(args.jobs), |table| {
         if told.is_ok() {
             told = writeln!(out, "{table}").and_then(|()| out.flush());
         }
     });
+
     told?;
     let page = page.map_err(|error| Trouble::say(error.to_string()))?;
     if let Some(path) = &path {
         fs::write(path, page).map_err(|error| Trouble::file("write", path, error))?;
         writeln!(out, "written to {}", path.display())?;
     }
+
     writeln!(out, "{:.1} s wall", watch.elapsed().as_secs_f64())?;
     Ok(Verdict::Held)
 }

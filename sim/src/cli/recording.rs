@@ -33,6 +33,7 @@ pub(crate) fn replay(path: &Path, shown: &Shown, out: &mut impl Write) -> Result
     let wrong = |error: &dyn std::fmt::Display| Trouble::file("replay", path, error);
     let file = File::open(path).map_err(|error| wrong(&error))?;
     let reader = Reader::new(BufReader::new(file)).map_err(|error| wrong(&error))?;
+
     let watch = Stopwatch::start();
     let header = reader.header().clone();
     let began = header.now;
@@ -41,6 +42,7 @@ pub(crate) fn replay(path: &Path, shown: &Shown, out: &mut impl Write) -> Result
         let (name, address, release) = (&header.identity.name, header.identity.address, &header.release);
         writeln!(out, "{name} at {address}, generation {}, release {release}", header.identity.generation)?;
     }
+
     let mut replay = Replay::new(reader).map_err(|error| wrong(&error))?;
     let (mut counts, mut until) = (Counts::default(), began);
     let diverged = loop {
@@ -56,9 +58,11 @@ pub(crate) fn replay(path: &Path, shown: &Shown, out: &mut impl Write) -> Result
             Err(divergence) => break Some(divergence.to_string()),
         }
     };
+
     let ending = replay.reader().ending().unwrap_or(Ending::CutOff { at_byte: replay.reader().bytes_read() });
     let Counts { inputs, datagrams, events, unproved, hash } = counts;
     let (lasted, wall_s) = (until.since(began).as_secs_f64(), watch.elapsed().as_secs_f64());
+
     if shown.json {
         let object = json!({
             "recording": path.display().to_string(),
@@ -79,6 +83,7 @@ pub(crate) fn replay(path: &Path, shown: &Shown, out: &mut impl Write) -> Result
         let proof = if unproved > 0 { ", the last turn without what came of it" } else { "" };
         writeln!(out, "{inputs} inputs, {events} events in {lasted:.1} s{proof}; {ending}")?;
     }
+
     Ok(if diverged.is_some() { Verdict::Broken } else { Verdict::Held })
 }
 
@@ -103,6 +108,7 @@ fn tell<R: std::io::Read>(
     out: &mut impl Write,
 ) -> Result<(), Trouble> {
     use tidings::recording::What;
+
     for input in turn.inputs.iter().filter(|_| is_verbose) {
         let at = input.at;
         match &input.what {
@@ -113,6 +119,7 @@ fn tell<R: std::io::Read>(
             other => writeln!(out, "{at:>14}  is told {other:?}")?,
         }
     }
+
     for event in &turn.events {
         writeln!(out, "{:>14}  told     {}", turn.at, describe(event))?;
         if let Some(why) = verdict_on(event).and_then(|id| replay.protocol().why(id)) {

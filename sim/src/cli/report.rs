@@ -21,6 +21,7 @@ pub(crate) fn summary(outcome: &Outcome, took: Duration, out: &mut impl Write) -
         (None, Some(why)) => format!(", and what must hold in the end was not asked: {why}"),
         (None, None) => String::new(),
     };
+
     writeln!(
         out,
         "{}, seed {}: {:.1} s virtual in {:.2} s wall, {} happenings, {} datagrams, hash {}{settled}",
@@ -32,6 +33,7 @@ pub(crate) fn summary(outcome: &Outcome, took: Duration, out: &mut impl Write) -
         outcome.datagrams,
         hash(outcome.trace_hash),
     )?;
+
     if outcome.violations.is_empty() {
         writeln!(out, "all promises held")?;
     }
@@ -55,18 +57,22 @@ pub(crate) fn failure(
     if let Some(demand) = demand(violation.check) {
         writeln!(out, "promise  {demand}")?;
     }
+
     if !violation.hosts.is_empty() {
         let names: Vec<String> = violation.hosts.iter().map(|host| name(outcome, *host)).collect();
         writeln!(out, "members  {}", names.join(", "))?;
     }
+
     writeln!(out, "seed     {}", outcome.seed)?;
     for other in &outcome.violations[1..] {
         writeln!(out, "also     {} at {}: {}", other.check, other.at, other.text)?;
     }
+
     match trace.and_then(|trace| why(outcome, trace, violation)) {
         Some(why) => writeln!(out, "why      {}", why.trim_end().replace('\n', "\n         "))?,
         None => writeln!(out, "why      no verdict of these members is on record")?,
     }
+
     writeln!(out, "\n# what ran, as a file\n{}", known::file(&outcome.scenario, outcome.seed))?;
     writeln!(out, "replay   {replay}")?;
     Ok(())
@@ -87,12 +93,13 @@ fn name(outcome: &Outcome, host: u32) -> String {
 }
 
 /// The chain behind the last suspicion or verdict of the members concerned: the observer's of the other if both are
-/// named, else the observer's, else anybody's about them.
+/// named, else the observer's, else any host's about them.
 fn why(outcome: &Outcome, trace: &Trace, violation: &Violation) -> Option<String> {
     let id = |host: &u32| outcome.hosts.get(*host as usize).map(|name| NodeId::from_name(name));
     let observer = violation.hosts.first().copied();
     let about: Vec<NodeId> = violation.hosts.iter().filter_map(id).collect();
     let mut best: Option<(u32, String)> = None;
+
     for line in trace.lines().iter().rev().filter(|line| line.at <= violation.at) {
         let What::Why(why) = &line.what else { continue };
         let is_observer = line.host.is_some() && line.host == observer;
@@ -103,6 +110,7 @@ fn why(outcome: &Outcome, trace: &Trace, violation: &Violation) -> Option<String
             (false, true) => 1,
             (false, false) => continue,
         };
+
         if best.as_ref().is_none_or(|(known, _)| *known < fit) {
             let host = line.host.map_or(String::new(), |host| format!("n{host} "));
             best = Some((fit, format!("{host}said at {}: {}", line.at, why)));
@@ -111,6 +119,7 @@ fn why(outcome: &Outcome, trace: &Trace, violation: &Violation) -> Option<String
             break;
         }
     }
+
     best.map(|(_, text)| text)
 }
 

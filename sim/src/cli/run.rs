@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
 #[derive(Debug)]
 pub(crate) struct One {
     pub(crate) scenario: Scenario,
-    /// Whether nobody wrote it, so that it has to be shown.
+    /// Whether it was drawn and not written, so that it has to be shown.
     pub(crate) is_drawn: bool,
     pub(crate) seed: u64,
     /// The command that does the same again.
@@ -120,12 +120,14 @@ impl One {
             || shown.trace.is_some()
             || shown.html.is_some()
             || (!shown.json && self.scenario.hosts <= HOSTS_TOLD);
+
         let mut experiment = Experiment::new(self.scenario.clone());
         if let Some(happenings_max) = shown.happenings_max {
             experiment = experiment.happenings_max(happenings_max);
         }
         let wrong =
             |error: tidings_sim::scenario::ScenarioError| Trouble::say(format!("{}: {error}", self.scenario.name));
+
         let watch = Stopwatch::start();
         let (outcome, mut trace) = if is_traced {
             let (outcome, trace) = experiment.trace(self.seed).map_err(wrong)?;
@@ -134,10 +136,12 @@ impl One {
             (experiment.run(self.seed).map_err(wrong)?, None)
         };
         let took = watch.elapsed();
+
         // What is said of a failure holds the scenario too.
         if self.is_drawn && outcome.violations.is_empty() && (shown.verbose || !shown.json) {
             writeln!(out, "{}", known::file(&outcome.scenario, self.seed))?;
         }
+
         match &trace {
             Some(trace) if shown.verbose || !shown.json => story::tell(trace, shown.verbose, out)?,
             None if !shown.json => {
@@ -148,13 +152,17 @@ impl One {
         if let Some(trace) = &trace {
             self.write_files(shown, &outcome, trace, out)?;
         }
+
         report::summary(&outcome, took, out)?;
+
+        // What led to a failure is told by its trace; a run that had none is gone through again.
         if !outcome.violations.is_empty() {
             if trace.is_none() {
                 trace = experiment.trace(self.seed).ok().map(|(_, trace)| trace);
             }
             report::failure(&outcome, trace.as_ref(), &self.replay, out)?;
         }
+
         if shown.json {
             writeln!(out, "{}", report::json(&outcome, took, &self.replay))?;
         }

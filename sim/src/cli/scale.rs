@@ -56,7 +56,7 @@ pub(crate) struct Args {
 
 type Cluster = World<(), Deaths>;
 
-/// What was measured.
+/// What was measured, beside what the world itself counts.
 #[derive(Debug)]
 struct Measured {
     set_up: Duration,
@@ -72,6 +72,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<Verdict, Troubl
     if !args.join && args.crash_at >= args.lasts {
         return Err(Trouble::say("nobody would learn of the crash: let --crash-at be sooner than --for"));
     }
+
     let scenario = scenario(args);
     let victim = args.nodes - 1;
     interrupt::watch()?;
@@ -81,6 +82,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<Verdict, Troubl
     let mut world = world.map_err(|error| Trouble::say(error.to_string()))?;
     world.run_until(Instant::ORIGIN);
     let set_up = watch.elapsed();
+
     let (watch, before) = (Stopwatch::start(), world.trace().happenings());
     let joined = advance(args, &mut world);
     let measured = Measured {
@@ -90,10 +92,12 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<Verdict, Troubl
         joined,
         is_interrupted: interrupt::is_asked(),
     };
+
     tell(args, &world, &measured, out)?;
     if args.json {
         writeln!(out, "{}", object(args, &world, &measured))?;
     }
+
     let is_done = if args.join { joined.is_some() } else { world.watch().all().is_some() };
     Ok(match (measured.is_interrupted, is_done) {
         (true, _) => Verdict::Interrupted,
@@ -113,7 +117,7 @@ fn scenario(args: &Args) -> Scenario {
     scenario.with(Planned::at(args.crash_at, crash))
 }
 
-/// Runs to the end, to equal views if those are waited for, or until somebody wants an end.
+/// Runs to the end, to equal views if those are waited for, or until Ctrl-C.
 fn advance(args: &Args, world: &mut Cluster) -> Option<Duration> {
     let end = Instant::ORIGIN + args.lasts;
     while world.now() < end && !interrupt::is_asked() {
@@ -149,6 +153,7 @@ fn tell(args: &Args, world: &Cluster, measured: &Measured, out: &mut impl Write)
         span::text(world.now().since(Instant::ORIGIN))
     )?;
     writeln!(out, "set-up       {:.2} s wall", measured.set_up.as_secs_f64())?;
+
     let speed = rate(measured.happenings, measured.ran);
     writeln!(
         out,
@@ -156,6 +161,7 @@ fn tell(args: &Args, world: &Cluster, measured: &Measured, out: &mut impl Write)
         measured.ran.as_secs_f64(),
         measured.happenings
     )?;
+
     let (datagrams, bytes) = (per_node(args, world, trace.datagrams()), per_node(args, world, trace.bytes()));
     writeln!(out, "traffic      {datagrams:.2} datagrams and {bytes:.0} bytes per node per second")?;
     match memory() {
@@ -163,6 +169,7 @@ fn tell(args: &Args, world: &Cluster, measured: &Measured, out: &mut impl Write)
         None => writeln!(out, "memory       unknown on this system")?,
     }
     writeln!(out, "hash         {}", report::hash(trace.hash()))?;
+
     if args.join {
         match measured.joined {
             Some(after) => writeln!(out, "joined       all {} views equal after {}", args.nodes, span::text(after))?,
@@ -170,6 +177,7 @@ fn tell(args: &Args, world: &Cluster, measured: &Measured, out: &mut impl Write)
         }
         return Ok(());
     }
+
     let crashed = Instant::ORIGIN + args.crash_at;
     let after =
         |at: Option<Instant>| at.map_or("never".to_owned(), |at| format!("{:.3} s", at.since(crashed).as_secs_f64()));
@@ -181,6 +189,7 @@ fn tell(args: &Args, world: &Cluster, measured: &Measured, out: &mut impl Write)
         args.nodes - 1,
         after(deaths.all())
     )?;
+
     if deaths.all().is_none() {
         writeln!(out, "BROKEN       only {} of {} have it Dead", deaths.count(), args.nodes - 1)?;
     }
@@ -192,6 +201,7 @@ fn object(args: &Args, world: &Cluster, measured: &Measured) -> Value {
     let at_s = world.now().since(Instant::ORIGIN).as_secs_f64();
     let crashed = Instant::ORIGIN + args.crash_at;
     let after = |at: Option<Instant>| at.map(|at| at.since(crashed).as_secs_f64());
+
     let violations = match (args.join, measured.joined, deaths.all()) {
         (true, None, _) => {
             vec![json!({"check": "converges", "at_s": at_s, "text": "the views are not all equal", "hosts": []})]
@@ -202,6 +212,7 @@ fn object(args: &Args, world: &Cluster, measured: &Measured) -> Value {
         }
         _ => Vec::new(),
     };
+
     json!({
         "scenario": if args.join { "join" } else { "scale" },
         "nodes": args.nodes,

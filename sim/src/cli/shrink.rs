@@ -42,16 +42,19 @@ pub(crate) fn shrink(args: &Args, out: &mut impl Write) -> Result<Verdict, Troub
     let Some(seed) = args.seed.or(source.seed) else {
         return Err(Trouble::say("which seed fails? give --seed N"));
     };
+
     let experiment = source.experiment();
     let watch = Stopwatch::start();
     let Some(small) = smaller(&experiment, seed, args.runs)? else {
         writeln!(out, "{} with seed {seed} breaks no promise: nothing to shrink", source.name)?;
         return Ok(Verdict::Held);
     };
+
     let path = match &args.out {
         Some(path) => path.clone(),
         None => folder(None)?.join(format!("sim-failure-{seed}.toml")),
     };
+
     let replay = write(&experiment, &small, seed, &path, None)?.replay;
     tell(&small, out)?;
     writeln!(out, "{} runs in {:.1} s", small.runs, watch.elapsed().as_secs_f64())?;

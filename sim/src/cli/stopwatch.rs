@@ -1,4 +1,4 @@
-//! The only clock on the wall: how long a run took the machine.
+//! The only wall clock: how long a run took the machine.
 //!
 //! Nothing that is simulated may know this, so no other file of this package reads a clock.
 

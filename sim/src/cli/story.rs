@@ -1,4 +1,4 @@
-//! What happened in a run, an aligned line each: what hosts were told, what befell them, what went wrong.
+//! What happened in a run, an aligned line each: what hosts were told, what happened to them, what went wrong.
 
 use std::io::Write;
 
@@ -18,6 +18,7 @@ pub(crate) fn tell(trace: &Trace, is_verbose: bool, out: &mut impl Write) -> Res
         }
         return Ok(());
     }
+
     let (mut shown, mut ups): (Vec<String>, Vec<&Line>) = Default::default();
     for line in trace.lines() {
         if !is_of_interest(line) {
@@ -33,6 +34,7 @@ pub(crate) fn tell(trace: &Trace, is_verbose: bool, out: &mut impl Write) -> Res
         }
     }
     flush(&mut ups, &mut shown);
+
     // The beginning of a long story says little about its end.
     let left_out = shown.len().saturating_sub(LINES_MAX);
     if left_out > 0 {

@@ -92,23 +92,28 @@ pub(crate) fn sweep(args: &Args, out: &mut impl Write) -> Result<Verdict, Troubl
     if let Some(happenings_max) = args.happenings_max {
         experiment = experiment.happenings_max(happenings_max);
     }
+
     if !source.is_drawn() {
         let scenario = source.scenario(args.seeds.first());
         scenario.check().map_err(|error| Trouble::say(format!("{}: {error}", source.name)))?;
     }
+
     interrupt::watch()?;
     let watch = Stopwatch::start();
     let mut tally = Tally::new(args.seeds.first());
+
     // Each seed that panics is reported with its words; the program's own hook would print them over the bar.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let swept = run_all(args, &experiment, &mut tally, out);
     std::panic::set_hook(hook);
     swept?;
+
     let took = watch.elapsed();
     if interrupt::is_asked() && tally.next < args.seeds.end() && !(args.fail_fast && tally.failed > 0) {
         return interrupted(args, &source, &tally, took, out);
     }
+
     let must_happen = source.is_swarm() && tally.seeds >= SEEDS_MUST_HAPPEN;
     let missing = if must_happen { tally.sometimes.missing() } else { Vec::new() };
     let finished = Finished { args, source: &source, experiment: &experiment, tally: &tally, took, missing };
@@ -156,6 +161,7 @@ impl Args {
 fn run_all(args: &Args, experiment: &Experiment, tally: &mut Tally, out: &mut impl Write) -> Result<(), Trouble> {
     let bar = bar(args.seeds);
     let mut trouble = Ok(());
+
     pool::run(experiment, args.seeds, args.jobs(), |ran| {
         if args.hashes {
             trouble = writeln!(out, "{} {}", ran.seed, report::hash(ran.trace_hash));
@@ -172,6 +178,7 @@ fn run_all(args: &Args, experiment: &Experiment, tally: &mut Tally, out: &mut im
             ControlFlow::Continue(())
         }
     });
+
     bar.finish_and_clear();
     Ok(trouble?)
 }
@@ -196,10 +203,12 @@ fn interrupted(
     out: &mut impl Write,
 ) -> Result<Verdict, Trouble> {
     let rest = Seeds::new(tally.next, args.seeds.end()).ok_or_else(|| Trouble::say("no seed is left"))?;
+
     outcome::figures(tally, took, out)?;
     for failure in &tally.failures {
         outcome::failure(failure, source, args, out)?;
     }
+
     let go_on = args.command(source, rest);
     writeln!(out, "interrupted; go on with\n  {go_on}")?;
     if args.json {

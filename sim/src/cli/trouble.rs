@@ -1,4 +1,4 @@
-//! Why a command could not be carried out, in words for whoever typed it.
+//! Errors of commands, in words for the person who typed them.
 //!
 //! A broken promise is none of these: it is what the simulator is for.
 

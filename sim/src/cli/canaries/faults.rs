@@ -1,8 +1,8 @@
 //! The faults that are planted, each with the check that must find it and where to look.
 //!
 //! Each is a mistake that a programmer might make. What no check of a run can see has no place here: without enough
-//! `accusers` a verdict still waits for a last ping that whoever lives answers, and `proof_of_address` keeps others
-//! from being flooded, which no member notices; `tests/sabotage/mechanisms_off.rs` has a test for either.
+//! `accusers` a verdict still waits for a last ping that every living member answers, and `proof_of_address` keeps
+//! others from being flooded, which no member notices; `tests/sabotage/mechanisms_off.rs` has a test for either.
 
 /// A fault in the protocol.
 #[derive(Clone, Copy, Debug)]
@@ -232,7 +232,8 @@ mod tests {
     fn each_check_of_a_run_has_a_fault_and_each_fault_a_check() {
         for (check, demand) in CHECKS {
             let has_one = CANARIES.iter().any(|canary| canary.check == *check);
-            // X marks what no run of a protocol promises: the wishes of scenarios, and promises of the simulator itself.
+            // X marks what no run of a protocol promises: the wishes of scenarios, and promises of the simulator
+            // itself.
             assert!(has_one || demand.starts_with("X:"), "{check}: {demand}");
         }
         for canary in CANARIES {

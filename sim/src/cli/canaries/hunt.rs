@@ -34,7 +34,7 @@ pub(crate) struct Args {
     jobs: Option<NonZeroUsize>,
 }
 
-/// What came of it.
+/// What one search found, as its process prints it.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Hunted {
     /// The first seed that was looked for, if there is one.

@@ -1,4 +1,4 @@
-//! Who has one host Dead, and since when; nothing else is looked at, because looking costs.
+//! Which hosts have one host Dead, and since when; nothing else is looked at, because looking costs.
 
 use tidings::{Event, Instant, NodeId, Protocol};
 use tidings_sim::watch::{Moment, Watch};
@@ -9,7 +9,7 @@ pub(super) struct Deaths {
     victim: NodeId,
     /// Since when each host has it Dead.
     since: Vec<Option<Instant>>,
-    /// How many do.
+    /// How many have it Dead now.
     count: u32,
     first: Option<Instant>,
     all: Option<Instant>,

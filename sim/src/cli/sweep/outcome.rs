@@ -34,6 +34,7 @@ impl Finished<'_> {
         for failure in &tally.failures {
             self::failure(failure, source, args, out)?;
         }
+
         let more = tally.failed - tally.failures.len() as u64;
         if more > 0 {
             writeln!(out, "and {more} more seeds")?;
@@ -41,6 +42,7 @@ impl Finished<'_> {
         if !missing.is_empty() {
             writeln!(out, "BROKEN   sometimes: never happened in {} seeds: {}", tally.seeds, missing.join(", "))?;
         }
+
         let mut object = json(args, tally, *took, missing);
         if let Some(first) = tally.failures.first() {
             interrupt::end_at_once();
@@ -49,6 +51,7 @@ impl Finished<'_> {
                 object["replay"] = replay.into();
             }
         }
+
         if args.json {
             writeln!(out, "{object}")?;
         }
@@ -71,10 +74,12 @@ impl Finished<'_> {
                 return Ok(None);
             }
         };
+
         if !self.args.no_shrink {
             writeln!(out)?;
             shrink::tell(&small, out)?;
         }
+
         let path = shrink::folder(self.args.out.as_deref())?.join(format!("sim-failure-{seed}.toml"));
         let written = shrink::write(self.experiment, &small, seed, &path, self.args.happenings_max)?;
         report::failure(&written.outcome, Some(&written.trace), &written.replay, out)?;
@@ -133,6 +138,7 @@ pub(super) fn json(args: &Args, tally: &Tally, took: Duration, missing: &[&str])
         let text = format!("never happened: {}", missing.join(", "));
         violations.push(json!({"check": "sometimes", "at_s": 0.0, "text": text, "hosts": []}));
     }
+
     json!({
         "scenario": args.scenario,
         "seeds": args.seeds.to_string(),

@@ -40,7 +40,7 @@ pub(in crate::cli) struct Ran {
 /// What the threads share.
 #[derive(Debug)]
 struct Plan {
-    /// The next seed that nobody runs.
+    /// The next seed that no thread has taken.
     next: u64,
     end: u64,
     /// Every seed before this one has been handed on.
@@ -57,7 +57,7 @@ impl Shared {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next seed to run; none when there is none or somebody wants an end.
+    /// The next seed to run; none when all are taken or Ctrl-C was pressed.
     fn pull(&self) -> Option<u64> {
         let is_far_ahead = |plan: &mut Plan| plan.next < plan.end && plan.next - plan.done >= WINDOW;
         let plan = self.plan();
@@ -74,7 +74,7 @@ impl Shared {
         self.moved.notify_all();
     }
 
-    /// Nobody pulls from now on.
+    /// No thread takes a seed from now on.
     fn stop(&self) {
         self.plan().end = 0;
         self.moved.notify_all();
@@ -90,6 +90,7 @@ pub(in crate::cli) fn run(
 ) {
     let plan = Plan { next: seeds.first(), end: seeds.end(), done: seeds.first() };
     let shared = Shared { plan: Mutex::new(plan), moved: Condvar::new() };
+
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..jobs.get() {
@@ -97,6 +98,8 @@ pub(in crate::cli) fn run(
             scope.spawn(move || work(experiment, shared, &sender));
         }
         drop(sender);
+
+        // Runs end in any order and are handed on in that of their seeds.
         let (mut waiting, mut next, mut is_over) = (BTreeMap::new(), seeds.first(), false);
         for ran in receiver {
             waiting.insert(ran.seed, ran);
