@@ -53,15 +53,15 @@ pub struct Measures {
     pub first_suspect: Sample,
     /// From a crash to the first Dead, in nanoseconds.
     pub first_dead: Sample,
-    /// From a crash to the last Dead of those who survive, in nanoseconds.
+    /// From a crash to the last Dead of the survivors, in nanoseconds.
     pub last_dead: Sample,
     /// From the first Dead to the last, in nanoseconds.
     pub spread: Sample,
     /// Processes that started when others ran.
     pub joins: u64,
-    /// From a start until all others know of it, in nanoseconds; of those whom all came to know.
+    /// From a start until all others know of it, in nanoseconds; of the starts that all came to know.
     pub joined: Sample,
-    /// Deaths of who ran, one for each observer.
+    /// Deaths of processes that ran, one for each observer.
     pub false_deaths: Vec<FalseDeath>,
     /// The same without those that followed another of the same member within half a minute.
     pub incidents: u64,
@@ -69,7 +69,7 @@ pub struct Measures {
     pub suspects: u64,
     /// Refutations told, one for each observer.
     pub refuted: u64,
-    /// Refutations by the suspects themselves, by those who ran at the end.
+    /// Refutations by the suspects themselves, if they ran at the end.
     pub refutations: u64,
     /// Datagrams a second, in thousandths, one value for each host of each run.
     pub datagrams_rate: Sample,
@@ -113,13 +113,13 @@ fn run(scenario: &Scenario, seed: u64) -> Result<Ran, ScenarioError> {
     Ok(Ran { observer, ended, trace_hash, happenings, datagrams: trace.datagrams(), bytes: trace.bytes(), refutations })
 }
 
-/// How often those who run have refuted.
+/// How often the processes that run have refuted.
 pub(crate) fn refutations(world: &Measured) -> u64 {
     let protocols = world.hosts().iter().filter_map(|host| host.protocol());
     protocols.map(|protocol| protocol.metrics().refutations).sum()
 }
 
-/// How often somebody's death was invented: once for all who believed it within half a minute.
+/// How often a member's death was invented: once for all observers that believed it within half a minute.
 pub(crate) fn incidents(false_deaths: &[FalseDeath]) -> u64 {
     const ONE_FOR: Duration = Duration::from_secs(30);
     let mut last = std::collections::BTreeMap::new();
@@ -136,6 +136,7 @@ impl Measures {
         let mut hashes = Vec::new();
         let mut found: [Vec<(Duration, u32)>; 5] = Default::default();
         let (mut datagrams, mut bytes) = (Vec::new(), Vec::new());
+
         for (number, ran) in (0..).zip(runs) {
             hashes.extend_from_slice(&ran.trace_hash.to_le_bytes());
             all.lasted += ran.ended.since(Instant::ORIGIN);
@@ -148,10 +149,12 @@ impl Measures {
             all.false_deaths.extend_from_slice(ran.observer.false_deaths());
             all.incidents += incidents(ran.observer.false_deaths());
             all.take_crashes(number, &ran.observer, &mut found);
+
             for joined in ran.observer.join_times() {
                 all.joins += 1;
                 found[4].extend(joined.map(|took| (took, number)));
             }
+
             for load in ran.observer.loads(ran.ended) {
                 all.node_time += load.ran;
                 let rate = |count: u64| (u128::from(count) * 1_000_000_000).checked_div(load.ran.as_nanos());
@@ -159,6 +162,7 @@ impl Measures {
                 bytes.extend(rate(load.bytes).map(|rate| (Duration::from_nanos(rate as u64), number)));
             }
         }
+
         all.trace_hash = XxHash3_64::oneshot(&hashes);
         let [first_suspect, first_dead, last_dead, spread, joined] = found.map(Sample::of_spans);
         let (datagrams_rate, bytes_rate) = (Sample::of_spans(datagrams), Sample::of_spans(bytes));

@@ -86,18 +86,22 @@ fn poisson_to(events: u64, mean: f64) -> f64 {
         total += weight;
         within += if at <= events { weight } else { 0.0 };
     };
+
+    // Weights are relative to that of the middle, first below it, then above, until they add nothing.
     let (mut weight, mut at) = (1.0, middle);
     while at > 0 && weight > NOTHING {
         weight *= at as f64 / mean;
         at -= 1;
         add(at, weight);
     }
+
     (weight, at) = (1.0, middle);
     while weight > NOTHING {
         at += 1;
         weight *= mean / at as f64;
         add(at, weight);
     }
+
     within / total
 }
 

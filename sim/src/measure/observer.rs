@@ -1,8 +1,8 @@
 //! Watches a run and notes what is measured: deaths found and invented, joins, suspicions, datagrams.
 //!
-//! It knows the truth, so it can tell the death of a process from that of one who runs. A process that a fault keeps
-//! from running or answering ails, and whether the observer or the member ailed is noted with each false death:
-//! Lifeguard's question is whether the healthy are safe from the sick.
+//! It knows the truth, so it can tell the death of a process that ended from that of one that runs. A process *ails*
+//! while a fault keeps it from running or answering, and whether the observer or the member ailed is noted with each
+//! false death: Lifeguard's question is whether the healthy are safe from the ailing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use crate::fault::{Fault, Hosts, Planned};
 use crate::network::Fate;
 use crate::watch::{Life, Moment, Phase, Watch};
 
-/// A process that ended without a word, and who learned of it when.
+/// A process that ended without a word, and which hosts learned of it when.
 #[derive(Clone, Debug)]
 pub struct Crash {
-    /// Which host's.
+    /// The host that it ran on.
     pub host: u32,
-    /// When.
+    /// When it ended.
     pub at: Instant,
     /// When the first other suspected it after that.
     pub first_suspect: Option<Instant>,
-    /// Who had it Dead, and when first, in order of time.
+    /// The hosts that had it Dead, and when first, in order of time.
     pub verdicts: Vec<Verdict>,
     id: NodeId,
     generation: Generation,
-    /// Who ran then, by their start.
+    /// The hosts that ran then, each with its start.
     witnesses: Vec<(u32, u32)>,
 }
 
 /// That a host had a member Dead.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
-    /// Which host.
+    /// The host that had it Dead.
     pub observer: u32,
-    /// When.
+    /// When its application was told.
     pub at: Instant,
     /// For what reason.
     pub reason: DeadReason,
@@ -47,9 +47,9 @@ pub struct Verdict {
 /// A Dead of a member whose process ran.
 #[derive(Clone, Copy, Debug)]
 pub struct FalseDeath {
-    /// Who said so, when and why.
+    /// Which host said so, when and why.
     pub verdict: Verdict,
-    /// Of whom.
+    /// The host whose process ran.
     pub victim: u32,
     /// Whether a fault kept the observer from running or answering then.
     pub observer_ailed: bool,
@@ -57,23 +57,23 @@ pub struct FalseDeath {
     pub victim_ailed: bool,
 }
 
-/// A process that started when others ran, and who learned of it when.
+/// A process that started when others ran, and when these learned of it.
 #[derive(Clone, Debug)]
 pub struct Join {
-    /// When.
+    /// When it started.
     pub at: Instant,
     /// When the last one so far learned of it.
     pub last: Instant,
     id: NodeId,
     generation: Generation,
-    /// Who has yet to learn of it, by their start.
+    /// The hosts that have yet to learn of it, each with its start.
     awaited: Vec<(u32, u32)>,
 }
 
 /// What a host sent, and how long it ran for that.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Load {
-    /// Datagrams.
+    /// Datagrams sent.
     pub datagrams: u64,
     /// Bytes of UDP payload.
     pub bytes: u64,
@@ -113,7 +113,7 @@ impl Observer {
         &self.crashes
     }
 
-    /// Deaths of who ran, in order of time.
+    /// Deaths of processes that ran, in order of time.
     #[must_use]
     pub fn false_deaths(&self) -> &[FalseDeath] {
         &self.false_deaths
@@ -142,8 +142,8 @@ impl Observer {
         self.loads.iter().zip(&self.processes).map(host).collect()
     }
 
-    /// How long it took until every host knew that ran when a process started and has run since; none for those of whom
-    /// somebody never learned.
+    /// How long it took until a process that started was known to every host that ran then and has run since; none if
+    /// one of these never learned of it.
     pub fn join_times(&self) -> impl Iterator<Item = Option<Duration>> + '_ {
         self.joins.iter().map(|join| {
             let is_awaited = join.awaited.iter().any(|(host, start)| self.still_runs(*host, *start));
@@ -194,7 +194,7 @@ impl Observer {
         self.processes[host as usize] =
             Some(Process { id, generation, is_up: true, is_leaving: false, since: now, starts });
         self.hosts.insert(id, host);
-        // At the very beginning nobody joins: they start together, or know each other already.
+        // At the very beginning no host joins: they start together, or know each other already.
         if now > Instant::ORIGIN && !witnesses.is_empty() {
             self.joins.push(Join { at: now, last: now, id, generation, awaited: witnesses });
         }

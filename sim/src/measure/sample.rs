@@ -64,13 +64,13 @@ impl Sample {
         self.values.is_empty()
     }
 
-    /// The least.
+    /// The least value; none if there is none.
     #[must_use]
     pub fn min(&self) -> Option<u64> {
         self.values.first().map(|(value, _)| *value)
     }
 
-    /// The greatest.
+    /// The greatest value; none if there is none.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         self.values.last().map(|(value, _)| *value)
@@ -115,9 +115,12 @@ impl Sample {
         if runs < 2 {
             return Interval::default();
         }
+
         let mut random = Random::new(u64::from(at.0), "redraw");
         let mut found: Vec<u64> = Vec::with_capacity(RESAMPLES);
         let mut times = vec![0_u64; runs];
+
+        // As many whole runs as there are, each drawn by itself: one may come twice, and another not at all.
         for _ in 0..RESAMPLES {
             times.fill(0);
             (0..runs).for_each(|_| times[random.below(runs as u64) as usize] += 1);
@@ -130,6 +133,7 @@ impl Sample {
             });
             found.extend(reached.map(|(value, _)| *value));
         }
+
         found.sort_unstable();
         let place = |share: usize| found.get((found.len() * share / 1_000).min(found.len().saturating_sub(1)));
         Interval { low: place(25).map(|low| *low as f64), high: place(975).map(|high| *high as f64) }

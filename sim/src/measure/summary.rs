@@ -26,7 +26,8 @@ impl Measures {
         ]
     }
 
-    /// Deaths of who ran: whether provisional, whether the observer ailed, whether the victim did, and how many.
+    /// Deaths of processes that ran: whether provisional, whether the observer ailed, whether the victim did, and how
+    /// many.
     fn false_kinds(&self) -> impl Iterator<Item = (bool, bool, bool, u64)> + '_ {
         (0..8).map(|kind| {
             let (provisional, observer, victim) = (kind & 4 != 0, kind & 2 != 0, kind & 1 != 0);
@@ -57,6 +58,7 @@ impl Measures {
             grouped(self.datagrams),
             grouped(self.bytes)
         );
+
         let head = ["", "n", "min", "median", "p99", "p99.9", "max"];
         let mut rows = vec![head.map(str::to_owned)];
         for (name, unit, scale, sample) in self.samples() {
@@ -71,6 +73,7 @@ impl Measures {
         }
         text.push_str(&aligned(&rows));
         text.push('\n');
+
         for (name, count) in [
             ("crashes", self.crashes),
             ("of them not known to all", self.unfound),
@@ -87,6 +90,7 @@ impl Measures {
             let range = range(per_hour, 1.0 / self.node_hours().max(1e-9));
             text.push_str(&format!("{name:<26} {:>10}   per node-hour {} {range}\n", grouped(count), number(rate)));
         }
+
         for (provisional, observer, victim, count) in self.false_kinds().filter(|kind| kind.3 > 0) {
             let word = |ails: bool| if ails { "an ailing" } else { "a healthy" };
             let kind = if provisional { "provisional" } else { "certain" };
@@ -97,6 +101,7 @@ impl Measures {
                 grouped(count)
             ));
         }
+
         text
     }
 
@@ -104,6 +109,7 @@ impl Measures {
     #[must_use]
     pub fn json(&self) -> Value {
         let mut object = serde_json::Map::new();
+
         for (name, unit, scale, sample) in self.samples() {
             let value = |value: Option<u64>| value.map(|value| value as f64 * scale);
             let mut one =
@@ -116,6 +122,7 @@ impl Measures {
             }
             object.insert(name.to_owned(), one);
         }
+
         for (name, count) in [
             ("crashes", self.crashes),
             ("crashes_not_known_to_all", self.unfound),
@@ -129,14 +136,17 @@ impl Measures {
         ] {
             object.insert(name.to_owned(), count.into());
         }
+
         let at_whom = self.false_kinds().map(|(provisional, observer, victim, count)| {
             json!({ "provisional": provisional, "observer_ails": observer, "member_ails": victim, "count": count })
         });
         object.insert("false_deaths".to_owned(), at_whom.collect());
         object.insert("node_hours".to_owned(), self.node_hours().into());
+
         let per_hour = interval::count(self.certain());
         let ends = [per_hour.low, per_hour.high].map(|end| end.map(|end| end / self.node_hours().max(1e-9)));
         object.insert("false_deaths_certain_per_node_hour_95".to_owned(), json!(ends));
+
         Value::Object(object)
     }
 }

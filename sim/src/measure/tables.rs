@@ -82,6 +82,7 @@ pub fn page(effort: Effort, jobs: NonZeroUsize, mut tell: impl FnMut(&str)) -> R
     let command = effort.pick("measure tables --quick", "measure tables");
     let mut page = format!("{}\n", HEADER.replace("{command}", command));
     let mut worse = Vec::new();
+
     for experiment in EXPERIMENTS {
         let table = experiment(&lab)?;
         let text = table.markdown();
@@ -90,11 +91,13 @@ pub fn page(effort: Effort, jobs: NonZeroUsize, mut tell: impl FnMut(&str)) -> R
         page.push('\n');
         worse.extend(table.worse);
     }
+
     let mut differs = "## Where it differs\n\nWhole ranges on the worse side of the model's figure:\n\n".to_owned();
     if worse.is_empty() {
         differs.push_str("- none\n");
     }
     worse.iter().for_each(|line| differs.push_str(&format!("- {line}\n")));
+
     tell(&differs);
     page.push_str(&differs);
     page.push('\n');
@@ -102,7 +105,7 @@ pub fn page(effort: Effort, jobs: NonZeroUsize, mut tell: impl FnMut(&str)) -> R
     Ok(page)
 }
 
-/// The tables' numbers.
+/// The numbers by which [`table`] knows the experiments.
 #[must_use]
 pub fn numbers() -> std::ops::RangeInclusive<usize> {
     1..=EXPERIMENTS.len()
@@ -139,8 +142,8 @@ Shares have Wilson's.
 
 /// How long a cluster runs at least before anything is done to it.
 const SETTLE: Duration = Duration::from_secs(20);
-/// By how much longer at most: whom to ping follows from the round's number, so that runs shall not all see the same
-/// ones.
+/// By how much longer at most: the round's number decides which members are pinged, and runs shall not all see the same
+/// rounds.
 const SETTLE_MORE: Duration = Duration::from_secs(40);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -157,7 +160,7 @@ fn begin(scenario: &Scenario, seed: u64) -> Result<Measured, ScenarioError> {
     World::unhashed(scenario, seed, |_| (), Observer::default())
 }
 
-/// The same settled, at a random round and phase of everybody's probing.
+/// The same settled, at a random round and phase of the probing.
 fn settled(scenario: &Scenario, seed: u64, random: &mut Random) -> Result<Measured, ScenarioError> {
     let mut world = begin(scenario, seed)?;
     world.run_until(Instant::ORIGIN + SETTLE + random.span(Duration::ZERO, SETTLE_MORE));

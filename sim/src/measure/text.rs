@@ -67,7 +67,7 @@ pub(crate) fn share(hits: u64, tries: u64) -> String {
     format!("{} % {}", number(found * 100.0), range(crate::measure::interval::share(hits, tries), 100.0))
 }
 
-/// A table.
+/// One table of the page.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub(crate) title: &'static str,

@@ -1,5 +1,5 @@
-//! A few voters around the production [`Election`]: messages that take a while and may be lost, disks that take longer, timers
-//! that fire a little late, and leaders that are killed.
+//! A few voters around the production [`Election`]: messages that take a while and may be lost, disks that take longer,
+//! timers that fire a little late, and leaders that are killed.
 //!
 //! There is no membership here: a kill takes a few hundred steps, so that ten thousand of them show the tail. What the
 //! detector would say is told at the moments at which it does by default.
@@ -15,7 +15,7 @@ use tidings::{Instant, NodeId};
 use crate::random::Random;
 
 const MS: Duration = Duration::from_millis(1);
-/// When the detector suspects, and when it declares dead, who was killed: the medians at P = 3 s.
+/// When the detector suspects the voter that was killed, and when it declares it dead: the medians at P = 3 s.
 const SUSPECTED_AFTER: Duration = Duration::from_millis(1_100);
 const DEAD_AFTER: Duration = Duration::from_millis(3_500);
 /// Timers fire late by up to as much: what a quiet machine needs to wake a task. A busy one spreads candidates further
@@ -50,7 +50,7 @@ pub(crate) fn kill_leaders(surroundings: &Surroundings, seed: u64, kills: usize)
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum What {
-    /// To whom, which of its starts, from whom, and which of the messages kept.
+    /// To which voter, at which of its starts, from which voter, in which context, and what.
     Message(usize, u32, usize, Context, Message),
     Saved(usize, u32, u64),
     Timer(usize, u32),
@@ -98,10 +98,10 @@ impl<'a> Net<'a> {
         net
     }
 
-    /// One kill; from it until somebody else may act.
+    /// One kill; the time from it until a voter may act again.
     fn kill_leader(&mut self) -> Duration {
         let rest = self.rules.promise() * 2;
-        // Until one leads whom all follow, and then to a random phase of its heartbeats.
+        // Until one leads that all follow, and then to a random phase of its heartbeats.
         let end = self.now + self.rules.lease() * GIVE_UP_LEASES;
         while !self.is_settled() && self.now < end {
             self.run(self.rules.heartbeat());
@@ -109,17 +109,21 @@ impl<'a> Net<'a> {
         let phase = self.random.span(Duration::ZERO, self.rules.heartbeat());
         self.run(rest + phase);
         let Some(leader) = self.leader() else { return Duration::MAX };
+
         let killed = self.now;
         self.kill(leader);
+
         // The other of two is no quorum: it is the killed one that has to come back, and does at once.
         let is_awaited = (self.seats.len() - 1) < self.rules.quorum();
         if is_awaited {
             self.start(leader);
         }
+
         let end = self.now + self.rules.lease() * GIVE_UP_LEASES;
         while self.leader().is_none() && self.now < end {
             self.step(end);
         }
+
         let gap = self.now.since(killed);
         self.run(MS * 1_000);
         if !is_awaited {
@@ -137,6 +141,7 @@ impl<'a> Net<'a> {
         let unix_ms = BEGAN_MS + self.now.as_nanos() / 1_000_000;
         let held = self.seats[place].disk.clone().filter(|_| self.around.is_durable);
         let ballot = Ballot::opening(held, self.id(place), unix_ms, self.rules.promise());
+
         for other in 0..self.seats.len() {
             let runs = other == place || self.seats[other].election.is_some();
             let id = self.id(other);
@@ -146,10 +151,12 @@ impl<'a> Net<'a> {
                 other.hint(self.now, self.rules.voters()[place].0, Liveness::Alive);
             }
         }
+
         election.start_voting(
             self.now,
             VoterState { ballot: Some(ballot.clone()), is_durable: self.around.is_durable, unix_ms },
         );
+
         let seat = &mut self.seats[place];
         (seat.disk, seat.saving, seat.election) = (Some(ballot), None, Some(election));
         (0..self.seats.len()).for_each(|place| self.drain(place));
@@ -189,9 +196,12 @@ impl<'a> Net<'a> {
             self.now = end;
             return false;
         }
+
         let Some(Reverse((at, _, what))) = self.queue.pop() else { return false };
         self.now = self.now.max(at);
+
         match what {
+            // What was under way to an earlier start of a voter is lost with it.
             What::Message(to, start, from, context, message) if self.seats[to].start == start => {
                 let from = self.id(from);
                 self.call(to, |election, now| {
@@ -213,6 +223,7 @@ impl<'a> Net<'a> {
             }
             What::Message(..) | What::Saved(..) | What::Timer(..) | What::Hint(..) => {}
         }
+
         true
     }
 
@@ -234,11 +245,13 @@ impl<'a> Net<'a> {
                 self.push(way, What::Message(to, self.seats[to].start, place, election.rules().context(), message));
             }
         }
+
         while let Some(save) = election.poll_save() {
             let took = self.random.span(self.around.save.0, self.around.save.1);
             self.push(took, What::Saved(place, start, save.number));
             self.seats[place].saving = Some(save);
         }
+
         while election.poll_change().is_some() {}
         if let Some(due) = election.poll_timeout().filter(|due| *due < self.seats[place].wakes) {
             self.seats[place].wakes = due;
@@ -246,6 +259,7 @@ impl<'a> Net<'a> {
             let after = due.since(self.now) + late;
             self.push(after, What::Timer(place, start));
         }
+
         self.seats[place].election = Some(election);
     }
 

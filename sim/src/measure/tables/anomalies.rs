@@ -1,4 +1,5 @@
-//! Lifeguard's interval experiment: some members are sick again and again, and the question is who calls whom dead.
+//! Lifeguard's interval experiment: some members are sick again and again, and the question is which members call which
+//! dead.
 //!
 //! Source: Lifeguard, section V.D. The sick are drawn anew for each run and fall sick and recover in lock-step. A false
 //! death is one of a member that never was sick, at any observer; the ones at healthy observers are what Lifeguard set
@@ -83,6 +84,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     let mut worst: Vec<(u64, u64, String)> = Vec::new();
     let mut sick_dead: Vec<(u64, String)> = Vec::new();
     for (flavour, name, model) in FLAVOURS {
@@ -90,10 +92,12 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         let ran = parallel::each(lab.jobs, cells.len() as u64, |place| run(cells[place as usize]));
         let ran = ran.into_iter().collect::<Result<Vec<_>, _>>()?;
         let sum = |what: fn(&Ran) -> u64| ran.iter().map(what).sum::<u64>();
+
         let at_healthy = sum(|one| one.at_healthy);
         if at_healthy > 0 {
             table.worse.push(format!("3: {at_healthy} FP- in flavour {name}; model 0"));
         }
+
         let (all, provisional) = (sum(|one| one.false_deaths), sum(|one| one.provisional));
         let runs = ran.iter().filter(|one| one.at_healthy > 0).count();
         let cell = [all, provisional, at_healthy, runs as u64].map(grouped);
@@ -102,6 +106,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         let row =
             [name.to_owned(), cells.len().to_string(), all, provisional, at_healthy, runs, model.to_owned(), stalls];
         table.rows.push(row.to_vec());
+
         for (cell, one) in cells.iter().zip(&ran) {
             let name = format!("{:?} C {} D {} ms I {} ms", cell.flavour, cell.sick, cell.on_ms, cell.off_ms);
             if one.short_stalls > 0 {
@@ -112,6 +117,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
             }
         }
     }
+
     worst.sort_by(|one, other| other.cmp(one));
     let worst: Vec<String> = worst
         .into_iter()
@@ -121,11 +127,13 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         .collect();
     let worst = if worst.is_empty() { "none has a certain FP".to_owned() } else { worst.join("; ") };
     table.about.push_str(&format!(" The worst: {worst}."));
+
     sick_dead.sort_by(|one, other| other.cmp(one));
     let sick_dead: Vec<String> = sick_dead.into_iter().take(6).map(|(dead, name)| format!("{name}: {dead}")).collect();
     if !sick_dead.is_empty() {
         table.about.push_str(&format!(" Sick for D < P, Dead: {}.", sick_dead.join("; ")));
     }
+
     Ok(table)
 }
 
@@ -147,19 +155,23 @@ fn run(cell: Cell) -> Result<Ran, ScenarioError> {
     let seed = cell.repetition << 48 ^ u64::from(cell.sick) << 40 ^ cell.on_ms << 16 ^ cell.off_ms;
     let sick = Random::new(seed, "anomaly table").choose(cell.sick as usize, HOSTS);
     let hosts = Hosts::These(sick.clone());
+
     let fault = match cell.flavour {
         Flavour::Blocked => Fault::Block { hosts },
         Flavour::Stopped => Fault::Pause { hosts, inbox: Inbox::Kept },
         Flavour::Deafened => Fault::Pause { hosts, inbox: Inbox::Dropped },
     };
+
     let (on, off) = (Duration::from_millis(cell.on_ms), Duration::from_millis(cell.off_ms));
     // To the end of the time that is under way when 120 s are over.
     let cycles = LASTS_MS.div_ceil(cell.on_ms + cell.off_ms);
     let lasts = (on + off) * cycles as u32 - off;
     let planned = Planned::at(SETTLE, fault).lasting(lasts).flapping(on, off);
+
     let scenario = cluster("anomaly", HOSTS, Duration::from_secs(3)).with(planned);
     let mut world = begin(&scenario, seed)?;
     world.run(SETTLE + lasts + AFTER);
+
     let mut ran = Ran::default();
     for death in world.watch().false_deaths() {
         let is_sick = |host: u32| sick.contains(&host);
@@ -173,5 +185,6 @@ fn run(cell: Cell) -> Result<Ran, ScenarioError> {
         ran.provisional += u64::from(death.verdict.is_provisional);
         ran.at_healthy += u64::from(!is_sick(death.verdict.observer));
     }
+
     Ok(ran)
 }

@@ -1,4 +1,4 @@
-//! One of n ends without a word: how soon somebody suspects it, somebody has it Dead, everybody has.
+//! One of n ends without a word: how soon the first suspects it, the first has it Dead, all have.
 
 use std::time::Duration;
 
@@ -62,6 +62,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     let crashes = lab.effort.pick(30, 400);
     for (tolerance, column) in [(SECOND * 3, 0), (SECOND, 1)] {
         for (hosts, model) in CELLS {
@@ -80,10 +81,12 @@ pub(super) fn crash(scenario: &Scenario, seed: u64) -> Result<Found, ScenarioErr
     let mut world = settled(scenario, seed, &mut random)?;
     world.inject(crash_of(random.choose(1, scenario.hosts)), None);
     until_known(&mut world, MOST);
+
     let watch = world.watch();
     let Some(crash) = watch.crashes().first() else {
         return Ok(Found::default());
     };
+
     let first = crash.verdicts.first();
     let last = watch.all_know(crash);
     let unconfirmed = crash.verdicts.iter().filter(|verdict| verdict.reason == DeadReason::SilentUnconfirmed);
@@ -109,11 +112,13 @@ fn row(table: &mut Table, hosts: u32, tolerance: Duration, model: (u64, u64), fo
     let unconfirmed = found.iter().filter(|one| one.was_unconfirmed).count() as u64;
     let sum = |what: fn(&Found) -> u64| found.iter().map(what).sum::<u64>();
     let cell = format!("n = {hosts}, P = {}", crate::span::text(tolerance));
+
     if spread.interval(P99).low.is_some_and(|low| low > SPREAD_MAX) {
         table
             .worse
             .push(format!("1: last - first Dead p99 at {cell}: {}, model 0.05 at most", percentile(&spread, P99)));
     }
+
     let tenths = |tenths: u64| format!("{}.{}", tenths / 10, tenths % 10);
     for (word, at, model) in [("median", MEDIAN, model.0), ("p99", P99, model.1)] {
         // The model's figure is rounded to a tenth.
@@ -122,6 +127,7 @@ fn row(table: &mut Table, hosts: u32, tolerance: Duration, model: (u64, u64), fo
             table.worse.push(format!("1: first Dead {word} at {cell}: {found}, model {}", tenths(model)));
         }
     }
+
     table.rows.push(vec![
         hosts.to_string(),
         crate::span::text(tolerance),

@@ -1,4 +1,4 @@
-//! The leader is killed: how long nobody may act, by the number of voters, their store and their network.
+//! The leader is killed: how long no voter may act, by the number of voters, their store and their network.
 
 use std::fmt;
 use std::time::Duration;
@@ -55,6 +55,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     let mut cells = Vec::new();
     for voters in [2, 3, 4, 5, 7, 9] {
         cells.extend([(voters, Net::Lan, false), (voters, Net::Lan, true)]);
@@ -62,6 +63,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
     for net in [Net::Loss(10), Net::Loss(100), Net::SlowDisks, Net::Far] {
         cells.extend([3, 4, 5].map(|voters| (voters, net, true)));
     }
+
     for (voters, net, is_durable) in cells {
         row(lab, &mut table, voters, net, is_durable);
     }
@@ -74,6 +76,7 @@ fn row(lab: &Lab, table: &mut Table, voters: usize, net: Net, is_durable: bool) 
     let found = parallel::each(lab.jobs, lab.effort.pick(5, 100), |seed| kill_leaders(&around, seed, KILLS));
     let spans = (0..).zip(&found).flat_map(|(run, gaps)| gaps.iter().map(move |gap| (*gap, run)));
     let sample = Sample::of_spans(spans);
+
     let bounds = match net {
         Net::Lan => Bounds { p99: Some(lease + MS * 50), max: Some(lease + MS * 150) },
         Net::Loss(10) => Bounds { p99: Some(lease * 13 / 10), max: None },
@@ -84,11 +87,13 @@ fn row(lab: &Lab, table: &mut Table, voters: usize, net: Net, is_durable: bool) 
         bound.is_none_or(|bound| found.is_some_and(|found| u128::from(found) <= bound.as_nanos()))
     };
     let is_met = is_within(sample.percentile(P99), bounds.p99) && is_within(sample.max(), bounds.max);
+
     let bound = |bound: Option<Duration>| bound.map_or("-".to_owned(), |bound| number(bound.as_secs_f64()));
     let store = if is_durable { "file" } else { "memory" };
     if !is_met {
         table.worse.push(format!("10: {voters} voters, {net}, {store}: beyond its bound"));
     }
+
     table.rows.push(vec![
         voters.to_string(),
         net.to_string(),

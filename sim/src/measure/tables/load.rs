@@ -32,16 +32,19 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     let sizes = lab.effort.pick(&SIZES[..5], &SIZES[..]);
     // One at a time: the largest fills much of a machine's memory.
     let one = std::num::NonZeroUsize::MIN;
+
     let mut means = Vec::new();
     for cells in parallel::each(one, sizes.len() as u64, |place| row(sizes[place as usize])) {
         let (mean, cells) = cells?;
         means.push(mean);
         table.rows.push(cells);
     }
-    // Two alone need no far rounds and have nobody else to compare with; from 16 on it must be flat.
+
+    // Two alone need no far rounds and have no third to compare with; from 16 on it must be flat.
     let (least, most) =
         means.iter().skip(1).fold((u64::MAX, 0), |(least, most), mean| (least.min(*mean), most.max(*mean)));
     if most * 10 > least * 11 {
@@ -49,6 +52,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
             .worse
             .push(format!("7: datagrams per node differ by more than a tenth between sizes: {means:?} in 1/1000"));
     }
+
     Ok(table)
 }
 

@@ -1,4 +1,4 @@
-//! Datagrams are lost everywhere and at random: how often somebody who runs is called dead, and what it costs.
+//! Datagrams are lost everywhere and at random: how often a member that runs is called dead, and what it costs.
 
 use std::time::Duration;
 
@@ -67,6 +67,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     for (permille, tolerance, model) in CELLS {
         let is_promised = tolerance == 3 && (permille == 100 || permille == 300);
         let runs = if is_promised { lab.effort.pick(3, 400) } else { lab.effort.pick(1, 20) };
@@ -100,10 +101,12 @@ fn row(table: &mut Table, (permille, tolerance, model): (u32, u32, &str), ran: &
     let sum = |what: fn(&Ran) -> u64| ran.iter().map(what).sum::<u64>();
     let (runs, node_hours) = (ran.len() as f64, node_hours(ran.len()));
     let per_run = |what: fn(&Ran) -> u64| number(sum(what) as f64 / runs);
+
     let (certain, found) = (sum(|one| one.certain), sum(|one| one.incidents));
     if tolerance == 3 && certain > 0 {
         table.worse.push(format!("2: {certain} certain false Dead at {} % loss, P = 3s; model none", permille / 10));
     }
+
     let rate = format!("{} {}", number(found as f64 / node_hours), range(interval::count(found), 1.0 / node_hours));
     table.rows.push(vec![
         format!("{} %", permille / 10),

@@ -44,6 +44,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     for (hosts, crashed, model, p99) in CELLS {
         let runs = if hosts < 10 { lab.effort.pick(20, 200) } else { lab.effort.pick(3, 40) };
         let found = parallel::each(lab.jobs, runs, |seed| crash(hosts, crashed, seed));
@@ -51,12 +52,14 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         let never: u64 = found.iter().map(|(_, never)| never).sum();
         let spans = (0..).zip(&found).flat_map(|(run, (spans, _))| spans.iter().map(move |span| (*span, run)));
         let sample = Sample::of_spans(spans);
+
         let is_worse =
             p99.is_some_and(|p99| sample.interval(P99).low.is_some_and(|low| low > (p99 as f64 + 0.5) * 1e8));
         if is_worse || never > 0 {
             let found = percentile(&sample, P99);
             table.worse.push(format!("5: p99 of {crashed} of {hosts}: {found}, never {never}; model {model}"));
         }
+
         table.rows.push(vec![
             format!("{crashed} of {hosts}"),
             grouped(runs),

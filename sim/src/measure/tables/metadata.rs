@@ -14,7 +14,7 @@ use crate::measure::{Measured, parallel};
 use crate::random::Random;
 use crate::scenario::{Scenario, ScenarioError};
 
-/// Who changes how much how often.
+/// How many members change how much how often.
 #[derive(Clone, Copy, Debug)]
 struct Writers {
     hosts: u32,
@@ -72,6 +72,7 @@ pub(in crate::measure) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     let loads = lab.effort.pick(&LOADS[..4], &LOADS[..]);
     let rows = parallel::each(lab.jobs, loads.len() as u64, |place| row(lab, &loads[place as usize]));
     for cells in rows {
@@ -87,12 +88,14 @@ fn row(lab: &Lab, load: &Writers) -> Result<Vec<String>, ScenarioError> {
     for seed in 0..crashes {
         found.extend(crash(load, seed)?.into_iter().map(|span| (span, seed as u32)));
     }
+
     let dead = Sample::of_spans(found);
     let rate = |sample: &Sample| {
         let thousandth = |value: Option<u64>| number(value.unwrap_or(0) as f64 / 1_000.0);
         format!("{} / {}", thousandth(sample.mean()), thousandth(sample.max()))
     };
     let stale = &steady.stale;
+
     Ok(vec![
         grouped(u64::from(load.hosts)),
         grouped(u64::from(load.writers)),
@@ -139,7 +142,7 @@ fn steady(load: &Writers) -> Result<Steady, ScenarioError> {
     Ok(Steady { told_every, stale: Sample::of(stale), datagrams: sent(|s| s.datagrams), bytes: sent(|s| s.bytes) })
 }
 
-/// From a crash to each survivor's Dead; who does not know in time counts as the whole time.
+/// From a crash to each survivor's Dead; a survivor that does not know in time counts as the whole time.
 fn crash(load: &Writers, seed: u64) -> Result<Vec<Duration>, ScenarioError> {
     let mut random = Random::new(seed, "metadata table");
     let mut run = Run::begin(load, seed)?;

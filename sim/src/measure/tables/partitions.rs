@@ -1,4 +1,4 @@
-//! Parts of the network are cut: how soon the far side is Dead, who is wronged, how soon all agree again.
+//! Parts of the network are cut: how soon the far side is Dead, which others are wrongly Dead, how soon all agree again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -143,6 +143,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     for case in &CASES {
         let runs = if case.hosts < 10 { lab.effort.pick(5, 100) } else { lab.effort.pick(2, 20) };
         let ran = parallel::each(lab.jobs, runs, |seed| run(case, seed));
@@ -157,13 +158,17 @@ fn run(case: &Case, seed: u64) -> Result<Ran, ScenarioError> {
     let (at, lasts) = if case.cut == Cut::Egress { (Duration::ZERO, begins + LASTS) } else { (begins, LASTS) };
     let planned = Planned { flap: case.cut.flap(), ..Planned::at(at, case.cut.fault()).lasting(lasts) };
     let mut world = begin(&cluster("partition", case.hosts, SECOND * 3).with(planned), seed)?;
+
     let over = Instant::ORIGIN + begins + LASTS;
     world.run_until(over);
     let before = world.watch().suspects();
     let healed = heal(&mut world, over);
+
     let mut ran = Ran { healed, refutations: refutations(&world), ..Ran::default() };
     ran.suspects = world.watch().suspects();
     ran.late_suspects = ran.suspects - before;
+
+    // Between the sides a Dead is right while the cut lasts; within a side it never is.
     let mut far = BTreeMap::new();
     for death in world.watch().false_deaths() {
         let verdict = death.verdict;
@@ -176,6 +181,7 @@ fn run(case: &Case, seed: u64) -> Result<Ran, ScenarioError> {
             ran.wrong_certain += u64::from(!verdict.is_provisional);
         }
     }
+
     let pairs = (0..case.hosts).flat_map(|one| (0..case.hosts).map(move |other| (one, other)));
     ran.parted = pairs.filter(|(one, other)| one != other && case.cut.parts(*one, *other)).count() as u64;
     ran.far = far.into_values().collect();
@@ -200,10 +206,12 @@ fn row(table: &mut Table, case: &Case, ran: &[Ran]) {
     let far = Sample::of_spans((0..).zip(ran).flat_map(|(run, one)| one.far.iter().map(move |span| (*span, run))));
     let healed = Sample::of_spans((0..).zip(ran).filter_map(|(run, one)| Some((one.healed?, run))));
     let (wrong, never) = (sum(|one| one.wrong), ran.len() - healed.len());
+
     if wrong > 0 || never > 0 {
         let certain = sum(|one| one.wrong_certain);
         table.worse.push(format!("4: {}: {wrong} wrong Dead ({certain} certain), {never} not healed", case.name));
     }
+
     let low = healed.interval(MEDIAN).low.unwrap_or(0.0);
     if low > (f64::from(case.heals) + 0.5) * 1e8 {
         let found = percentile(&healed, MEDIAN);
@@ -214,6 +222,7 @@ fn row(table: &mut Table, case: &Case, ran: &[Ran]) {
             case.heals % 10
         ));
     }
+
     let (seen, parted) = (far.len() as u64, sum(|one| one.parted));
     if seen < parted {
         table.worse.push(format!(
@@ -222,6 +231,7 @@ fn row(table: &mut Table, case: &Case, ran: &[Ran]) {
             share(seen, parted)
         ));
     }
+
     table.rows.push(vec![
         case.name.to_owned(),
         grouped(ran.len() as u64),

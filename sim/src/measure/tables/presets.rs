@@ -34,6 +34,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     let crashes = lab.effort.pick(30, 400);
     for (name, profile, hosts) in PRESETS {
         let mut scenario = cluster("preset", hosts, SECOND);

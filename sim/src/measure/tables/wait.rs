@@ -1,4 +1,4 @@
-//! How long a member waits, from any moment, until somebody pings it.
+//! How long a member waits, from any moment, until another pings it.
 //!
 //! It is the only part of a crash's detection that chance makes long. Views that differ put members at other places of
 //! the ring; the real code would mend that within seconds, so that the exchange of views is kept from mending it here:
@@ -37,7 +37,7 @@ const VIEWS: [(u32, &str, &str); 4] = [
 /// Kinds of messages, as `docs/wire.md` has them: news and the exchange of views.
 const MENDING: [u8; 3] = [6, 7, 8];
 const PING: u8 = 1;
-/// Where a ping says whom it is for; zero is nobody in particular, as in a dial.
+/// Where a ping names the member that it is for; zero names none in particular, as in a dial.
 const TO: std::ops::Range<usize> = 18..26;
 
 /// Notes when each host was first pinged since a moment.
@@ -96,6 +96,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         rows: Vec::new(),
         worse: Vec::new(),
     };
+
     for (unknown, name, model) in VIEWS {
         let runs = lab.effort.pick(2, 30);
         let waits = parallel::each(lab.jobs, runs, |seed| steady(unknown, seed));
@@ -108,6 +109,7 @@ pub(super) fn table(lab: &Lab) -> Result<Table, ScenarioError> {
         let mended = Sample::of_spans((0..).zip(mended).filter_map(|(run, took)| Some((took?, run))));
         row(&mut table, name, model, &waits, &mended);
     }
+
     let waits = parallel::each(lab.jobs, lab.effort.pick(10, 200), crashed);
     let waits = waits.into_iter().collect::<Result<Vec<_>, _>>()?;
     row(&mut table, "10 % end at that moment", "0.69 / 2.6 / -", &waits, &Sample::default());
@@ -119,11 +121,13 @@ fn row(table: &mut Table, name: &str, model: &str, ran: &[Ran], mended: &Sample)
     let sample = Sample::of_spans(waits);
     let missing: usize = ran.iter().map(|one| one.missing).sum();
     let of = ran.len() * (HOSTS * HOSTS) as usize;
+
     let model_p99 = model.split(" / ").nth(1).and_then(|p99| p99.parse::<f64>().ok());
     let low = sample.interval(P99).low.unwrap_or(0.0) * 1e-9;
     if model_p99.is_some_and(|p99| low > p99 + 0.05) {
         table.worse.push(format!("6: p99 with {name}: {}, model {model}", percentile(&sample, P99)));
     }
+
     table.rows.push(vec![
         name.to_owned(),
         grouped(sample.len() as u64),
@@ -160,7 +164,7 @@ fn steady(unknown: u32, seed: u64) -> Result<Ran, ScenarioError> {
         let now = world.now();
         world.watch_mut().begin(now);
         world.run(APART);
-        // Who was not pinged at all waited longer still.
+        // A member that was not pinged at all waited longer still.
         waits.extend(world.watch().first.iter().map(|first| first.unwrap_or(APART)));
     }
     let known: usize = world.hosts().iter().filter_map(|host| host.protocol()).map(|one| one.members().count()).sum();
