@@ -1,9 +1,9 @@
-//! The file system of a host: what is not synced may be lost when the host loses its power, and a process may end between
-//! any two calls.
+//! The file system of a host: what is not synced may be lost when the host loses its power, and a process may end
+//! between any two calls.
 //!
-//! Bytes of a file that were not synced come back as any beginning of them, with or without zeros behind. Names come back as
-//! some time after the folder was last synced, in the order in which they changed, as a journal keeps them: that a file
-//! system loses a rename and keeps a later one is not tried.
+//! Bytes of a file that were not synced come back as any beginning of them, with or without zeros behind. Names come
+//! back as some time after the folder was last synced, in the order in which they changed, as a journal keeps them:
+//! that a file system loses a rename and keeps a later one is not tried.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -200,24 +200,29 @@ mod tests {
         for run in 0..400 {
             let mut one = store(HostDisk::default());
             one.save("default", &ballot(1)).unwrap();
+
             let ends_after = run % 8;
             one.disk_mut().fail_after(Some(ends_after));
             let is_saved = one.save("default", &ballot(2)).is_ok();
             let mut disk = one.into_disk();
             disk.fail_after(None);
+
             if run % 16 < 8 {
                 disk.lose_power(&mut random);
             }
+
             let mut next = store(disk);
             let term = next.load("default").unwrap().unwrap().term;
             assert!(!is_saved || term == Term(2), "what was said to be saved is there");
             found.insert((is_saved, term));
             calls = calls.min(if is_saved { ends_after } else { u32::MAX });
+
             // What the next process has read stays.
             let mut disk = next.into_disk();
             disk.lose_power(&mut random);
             assert_eq!(store(disk).load("default").unwrap().unwrap().term, term);
         }
+
         assert_eq!(found, BTreeSet::from([(false, Term(1)), (false, Term(2)), (true, Term(2))]));
         assert_eq!(calls, 6, "a save takes so many calls, and was ended before each");
     }

@@ -1,4 +1,4 @@
-//! Datagrams by hand, as `docs/wire.md` has them: what a liar who knows the cluster's name could send, and how to read
+//! Datagrams by hand, as `docs/wire.md` has them: what a liar that knows the cluster's name could send, and how to read
 //! what was sent.
 //!
 //! Written from the page and not from the encoder, so that the two check each other. It reads only what a sound sender
@@ -31,8 +31,8 @@ pub const ELECTION: u8 = 9;
 
 /// The election message's kind that asks for a vote.
 pub const VOTE: u8 = 3;
-/// The election message's kind that says yes, to which the number of the question is added, counted from 0: leader check, pre-vote,
-/// vote, heartbeat.
+/// The election message's kind that says yes, to which the number of the question is added, counted from 0: leader
+/// check, pre-vote, vote, heartbeat.
 pub const GRANTED: u8 = 8;
 /// The election message's kind that says no, to which the number of the question is added.
 pub const REFUSED: u8 = 16;
@@ -65,7 +65,8 @@ pub const LOOK: u8 = 1;
 
 /// The digests and nonces that a message of each kind begins with, behind its sender.
 const WORDS: [usize; 10] = [0, 2, 1, 2, 1, 2, 0, 1, 1, 4];
-/// Where an election message begins: behind the header, its sender, its receiver, the election, its rules and its voters.
+/// Where an election message begins: behind the header, its sender, its receiver, the election, its rules and its
+/// voters.
 const MESSAGE_AT: usize = 10 + 8 + 8 + 8 + 8 + 8;
 
 /// A member at a generation and an incarnation, as a rumour names it.
@@ -86,7 +87,7 @@ impl Who {
         Who { id: member.id(), generation: member.generation().0, incarnation: member.incarnation().0 }
     }
 
-    /// The short name under which datagrams name their sender and whom they are for.
+    /// The short name under which datagrams name their sender and the member they are for.
     #[must_use]
     pub fn digest(self) -> u64 {
         let mut bytes = self.id.to_bytes().to_vec();
@@ -124,7 +125,7 @@ impl Who {
         item(kind, &body)
     }
 
-    /// Its Left.
+    /// The item of its Left.
     #[must_use]
     pub fn left(self) -> Vec<u8> {
         item(LEFT, &self.bytes())
@@ -142,7 +143,7 @@ impl Who {
 /// An election message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRead {
-    /// Whom it is for, by its digest.
+    /// The digest of the member that it is for.
     pub to: u64,
     /// The hash of the election's name.
     pub election: u64,
@@ -248,7 +249,7 @@ fn item(kind: u8, body: &[u8]) -> Vec<u8> {
 pub struct Read<'a> {
     /// The kind of message.
     pub kind: u8,
-    /// Who sent it, by its digest.
+    /// The digest of its sender.
     pub from: u64,
     /// The digests and nonces of the message, in order.
     pub words: Vec<u64>,
@@ -265,7 +266,7 @@ pub struct Read<'a> {
 pub struct Item<'a> {
     /// Its kind.
     pub kind: u8,
-    /// Whom it is about, if it names one.
+    /// The member that it is about, if it names one.
     pub about: Option<NodeId>,
     /// The rest of it, with the id.
     pub body: &'a [u8],
@@ -296,15 +297,18 @@ pub fn read(datagram: &[u8]) -> Option<Read<'_>> {
     if kind == RELAYED || kind == SYNC_REPLY {
         take_varint(&mut rest)?;
     }
+
     let message = match (kind, &words[..]) {
         (ELECTION, [to, election, ..]) => Some(MessageRead::take((*to, *election), &mut rest)?),
         _ => None,
     };
+
     take_varint(&mut rest)?;
     take::<8>(&mut rest)?;
     let round = u16::from_le_bytes(take(&mut rest)?);
     let [many] = take(&mut rest)?;
     let items = (0..many).map(|_| take_item(&mut rest)).collect::<Option<Vec<_>>>()?;
+
     Some(Read { kind, from, words, message, round, items })
 }
 

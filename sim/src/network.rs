@@ -29,7 +29,7 @@ pub struct Parcel {
 /// What one rule does to one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing.
+    /// It goes on as it is.
     Pass,
     /// It is lost.
     Drop(Loss),
@@ -54,7 +54,7 @@ pub enum Loss {
     Queue,
     /// Its sender does not speak the family of its address.
     Family,
-    /// Nobody receives at its address.
+    /// No host receives at its address.
     Nobody,
 }
 
@@ -78,7 +78,7 @@ impl Loss {
 pub enum Damage {
     /// One bit is flipped.
     Flip {
-        /// Which.
+        /// Its number, from the first bit of the datagram on.
         bit: u64,
     },
     /// The end is missing.
@@ -103,7 +103,7 @@ impl Damage {
 }
 
 impl Fate {
-    /// What a host sends to itself meets no network. It takes a moment, so that time passes even for one who never
+    /// What a host sends to itself meets no network. It takes a moment, so that time passes even for a host that never
     /// stops talking to itself.
     pub(crate) const HOME: Fate = Fate::Arrives { delay: Duration::from_micros(1), again: None, damage: None };
 }
@@ -165,7 +165,7 @@ impl Network {
         }
     }
 
-    /// Ends it.
+    /// Puts a fault out of force.
     pub fn remove(&mut self, id: u32) {
         self.rules.retain(|installed| installed.id != id);
     }

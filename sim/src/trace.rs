@@ -1,7 +1,7 @@
-//! What happened: always as a rolling hash, and as lines when somebody wants to read them.
+//! What happened: always as a rolling hash, and as lines when they are to be read.
 //!
-//! Two runs are the same exactly when their hashes are: the hash takes in time, host, kind and bytes of every happening,
-//! and what came of it. Text is made from the kept lines, only when it is asked for.
+//! Two runs are the same exactly when their hashes are: the hash takes in time, host, kind and bytes of every
+//! happening, and what came of it. Text is made from the kept lines, only when it is asked for.
 
 mod json;
 mod skew;
@@ -46,18 +46,18 @@ pub(crate) enum Keep {
     Lines,
 }
 
-/// Something that happened.
+/// One happening: when, at which host, and what.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// When, in true time.
     pub at: Instant,
     /// To which host; none when to all or to the network.
     pub host: Option<u32>,
-    /// What.
+    /// What happened.
     pub what: What,
 }
 
-/// What happened.
+/// What happened, with what there is to say of it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum What {
@@ -74,18 +74,18 @@ pub enum What {
     },
     /// A datagram was handled.
     Handled {
-        /// Who sent it.
+        /// The host that sent it.
         from: u32,
         /// Ties its lines together.
         id: u64,
     },
     /// A datagram was lost.
     Lost {
-        /// Who would have received it.
+        /// The host that would have received it.
         to: Option<u32>,
         /// Ties its lines together.
         id: u64,
-        /// Why.
+        /// Why, in a few words.
         why: &'static str,
     },
     /// The application was told; moments are in true time.
@@ -102,7 +102,7 @@ pub enum What {
         name: &'static str,
         /// What it does.
         text: String,
-        /// Whom it hits; none means all.
+        /// The hosts that it hits; none means all.
         hosts: Vec<u32>,
         /// When it ends.
         until: Instant,
@@ -113,9 +113,9 @@ pub enum What {
     Violation {
         /// Its name.
         check: &'static str,
-        /// How.
+        /// How it was broken.
         text: String,
-        /// By whom and about whom.
+        /// The host that broke it, and the one that it is about.
         hosts: Vec<u32>,
     },
 }
@@ -227,6 +227,7 @@ impl Trace {
         if !self.hashes {
             return;
         }
+
         let mut fields = [0; 48];
         if let Some(member) = event.member() {
             fields[..16].copy_from_slice(&member.id().to_bytes());
@@ -237,6 +238,7 @@ impl Trace {
         if let Some(leader) = event.leader() {
             fields[..16].copy_from_slice(&leader.id.to_bytes());
         }
+
         let (few, many) = match event {
             Event::Suspect { by, reason, dead_after, .. } => {
                 ([*reason as u8, by.len() as u8, 0], dead_after.as_nanos())
@@ -248,11 +250,13 @@ impl Trace {
             Event::Isolated { reachable, known } => ([0; 3], (*reachable as u64) << 32 | *known as u64),
             _ => ([0; 3], 0),
         };
+
         fields[28..31].copy_from_slice(&few);
         fields[32..40].copy_from_slice(&many.to_le_bytes());
         let kind = event.kind().as_bytes();
         let length = kind.len().min(8);
         fields[40..40 + length].copy_from_slice(&kind[..length]);
+
         self.take_in(at, host, Kind::Told, &fields);
     }
 

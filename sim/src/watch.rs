@@ -1,4 +1,4 @@
-//! What a run shows to whoever watches it: checks, measures, an embedder's own eyes.
+//! What a run shows to its watchers: checks, measures, those of an embedder.
 //!
 //! A watcher sees everything in the order in which it happens and in true time, and changes nothing.
 
@@ -103,14 +103,14 @@ pub enum Disk {
     Torn,
     /// A fault took what was there, or a part of it.
     Taken,
-    /// The store refused it, though nothing ails the disk.
+    /// The store refused it, though nothing is wrong with the disk.
     Refused(String),
 }
 
 /// Where a datagram that is handled came from.
 #[derive(Clone, Copy, Debug)]
 pub struct Passage {
-    /// Who sent it.
+    /// The host that sent it.
     pub from: u32,
     /// When it was sent.
     pub sent: Instant,
@@ -162,10 +162,10 @@ pub enum Phase {
     Ends,
 }
 
-/// Nobody watches.
+/// No watcher.
 impl Watch for () {}
 
-/// Two watch.
+/// Two watchers, told one after the other.
 impl<A: Watch, B: Watch> Watch for (A, B) {
     fn sent(&mut self, now: Instant, from: u32, to: Option<u32>, datagram: &[u8], fate: &Fate) {
         self.0.sent(now, from, to, datagram, fate);

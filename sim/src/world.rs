@@ -39,7 +39,7 @@ use disk::Writes;
 use mail::Mail;
 use queue::{Queue, What};
 
-/// A simulated cluster, with an application on each host if one is wanted, and somebody who watches.
+/// A simulated cluster, with an application on each host if one is wanted, and a watcher.
 #[derive(Debug)]
 pub struct World<A: App = (), W = ()> {
     now: Instant,
@@ -61,7 +61,7 @@ pub struct World<A: App = (), W = ()> {
     watch: W,
     new_app: fn(u32) -> A,
     buffer: Vec<u8>,
-    /// Whose urgent news waited as a datagram was made.
+    /// The members whose urgent news waited as a datagram was made.
     urgent: Vec<NodeId>,
     apps: Apps<A::Fact>,
     /// Ballots that disks are writing.
@@ -116,6 +116,7 @@ impl<A: App, W: Watch> World<A, W> {
         let scenario = scenario.resolve(seed);
         let configs = scenario.configs()?;
         let space = configs.all().map(|config| config.datagram_bytes_max).max().unwrap_or_default();
+
         let mut world = World {
             now: Instant::ORIGIN,
             seed,
@@ -144,11 +145,12 @@ impl<A: App, W: Watch> World<A, W> {
             configs,
             scenario,
         };
+
         world.begin();
         Ok(world)
     }
 
-    /// Who leads an election, by its place, and may act now; none if nobody may.
+    /// The host that leads an election, by its place, and may act now; none if there is none.
     #[must_use]
     pub fn leader(&self, election: usize) -> Option<u32> {
         let name = &self.config.elections.get(election)?.name;
@@ -163,7 +165,7 @@ impl<A: App, W: Watch> World<A, W> {
         self.now
     }
 
-    /// The seed.
+    /// The seed that all chance of this world comes from.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
@@ -199,13 +201,13 @@ impl<A: App, W: Watch> World<A, W> {
         &self.trace
     }
 
-    /// Who watches.
+    /// The watcher of the run.
     #[must_use]
     pub fn watch(&self) -> &W {
         &self.watch
     }
 
-    /// Who watches, to be asked or told something.
+    /// The watcher of the run, to be asked or told something.
     #[must_use]
     pub fn watch_mut(&mut self) -> &mut W {
         &mut self.watch
@@ -234,6 +236,7 @@ impl<A: App, W: Watch> World<A, W> {
             self.now = self.now.max(end);
             return false;
         };
+
         self.now = turn.at;
         match turn.what {
             What::Arrive(parcel) => self.arrive(parcel),
@@ -248,6 +251,7 @@ impl<A: App, W: Watch> World<A, W> {
             What::Saved(write) => self.written(write),
             What::Resolve => self.resolve_contacts(),
         }
+
         true
     }
 

@@ -1,4 +1,4 @@
-//! One thing that is wrong with the network, and its judgement on a datagram.
+//! What each fault of the network makes of a datagram: one rule for one fault.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -77,6 +77,7 @@ impl Rule {
             Fault::Cut { links } => (links, Effect::Cut),
             _ => return None,
         };
+
         Some(Rule { reach: Reach::Links(links.clone()), effect })
     }
 
@@ -113,6 +114,7 @@ impl Reach {
 impl Effect {
     fn judge(&mut self, now: Instant, parcel: Parcel, random: &mut Random) -> Verdict {
         let pass_unless = |is_hit: bool, verdict: Verdict| if is_hit { verdict } else { Verdict::Pass };
+
         match self {
             Effect::Cut => Verdict::Drop(Loss::Cut),
             Effect::Loss { permille } => pass_unless(random.permille(*permille), Verdict::Drop(Loss::Chance)),

@@ -62,6 +62,7 @@ fn object(line: &Line, hosts: &[String]) -> Value {
     if let Some(host) = line.host {
         object["host"] = host.into();
     }
+
     let fields = match &line.what {
         What::Sent { to, id, message, bytes } => {
             json!({"kind": "send", "peer": to, "id": id, "what": message, "bytes": bytes})
@@ -79,6 +80,7 @@ fn object(line: &Line, hosts: &[String]) -> Value {
             json!({"kind": "violation", "check": check, "text": text, "hosts": hosts})
         }
     };
+
     if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
         object.extend(fields.into_iter().filter(|(name, value)| !value.is_null() || name == "state"));
     }

@@ -62,6 +62,7 @@ impl Display for Line {
             Some(host) => write!(f, "n{host:<4} ")?,
             None => write!(f, "{:<6}", "-")?,
         }
+
         match &self.what {
             What::Sent { to, id, message, bytes } => {
                 let to = to.map_or_else(|| "nobody".to_owned(), |to| format!("n{to}"));

@@ -103,6 +103,7 @@ impl<A: App, W: Watch> World<A, W> {
 
     fn grant(&mut self, host: u32, wish: Wish<A::Fact>) {
         let now = self.now;
+
         match wish {
             Wish::Send { to, message } => {
                 if let Some(to) = self.hosts.get(to as usize).map(Host::address) {

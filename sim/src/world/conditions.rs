@@ -1,4 +1,4 @@
-//! What ails a host while a fault lasts: which fault brings it, how it begins and how it ends.
+//! Conditions of a host while a fault lasts: which fault brings each, how it begins and how it ends.
 
 use tidings::Instant;
 use tidings::config::{ElectionConfig, Stands};
@@ -31,7 +31,7 @@ pub(super) fn condition(fault: &Fault) -> Option<(&Hosts, Condition)> {
 }
 
 impl<A: App, W: Watch> World<A, W> {
-    /// The translation of a host is over, or another begins: nobody it sent to may answer there any more.
+    /// The translation of a host is over, or another begins: no host that it sent to may answer there any more.
     pub(super) fn translate(&mut self, id: u32, host: u32, gateway: Gateway, back: Back) {
         self.hosts[host as usize].flows.clear();
         self.afflict(id, host, Condition::Translated(Translation::new(host, gateway, back, id)));
@@ -63,19 +63,24 @@ impl<A: App, W: Watch> World<A, W> {
         if one.conditions.len() == count {
             return;
         }
+
+        // A clock that stands still during sleep has to be told how long it stood.
         if !one.is_asleep() {
             if let Some(since) = one.slept.take().filter(|_| self.scenario.clock == Sleep::Stands) {
                 one.clock.stood_still(now, now.since(since));
             }
         }
+
         self.reset_drift(host);
         let one = &mut self.hosts[host as usize];
         one.busy_until = one.busy_until.min(now + one.service());
         self.queue.push(one.busy_until.max(now), What::Ready(host));
+
         let one = &mut self.hosts[host as usize];
         if one.is_stopped() || !one.is_up() {
             return;
         }
+
         if was_stopped {
             self.trace.line(now, host, || Happened::Life(Life::Resumed.word()));
             self.watch.lives(now, host, Life::Resumed, self.hosts[host as usize].protocol());
@@ -83,7 +88,9 @@ impl<A: App, W: Watch> World<A, W> {
             self.aim_timers(host);
             self.hear_of_writes(host);
         }
+
         self.work(host);
+        // What it wanted to send while it was blocked waited for this.
         if !self.hosts[host as usize].is_blocked() {
             for (to, bytes, content) in std::mem::take(&mut self.hosts[host as usize].outbox) {
                 self.send(host, to, &bytes, content);

@@ -1,4 +1,4 @@
-//! A world in the hands of a test: commands to protocols, faults at will, datagrams stopped by their bytes.
+//! What a test may do to a world: commands to protocols, faults at will, datagrams stopped by their bytes.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -112,8 +112,8 @@ impl<A: App, W: Watch> World<A, W> {
         }
     }
 
-    /// Starts a host that does not run as this start of its name, whatever the clock says; it dials these contacts, and
-    /// nobody resolves them for it again. On a host added under another's name it starts a twin.
+    /// Starts a host that does not run as this start of its name, whatever the clock says; it dials these contacts,
+    /// which are not resolved for it again. On a host added under another's name it starts a twin.
     pub fn start_host_as(&mut self, host: u32, generation: Generation, contacts: &[SocketAddr]) {
         if self.hosts.get(host as usize).is_some_and(|host| !host.is_up()) {
             if let Some(protocol) = self.new_protocol_at(host, generation.0) {

@@ -1,9 +1,9 @@
 //! Where voters keep their ballots: disks that take their time, fail, tear and forget.
 //!
-//! The store is the one of production, on a disk that is lost as far as it was not synced when the host loses its power:
-//! each second end of a process is one. A ballot is saved when its write is over, whether or not the process still runs to
-//! hear of it. A process that ends in the midst of one ends between any two calls of the store, or leaves garbage if the
-//! disk tears.
+//! The store is the one of production, on a disk that is lost as far as it was not synced when the host loses its
+//! power: each second end of a process is one. A ballot is saved when its write is over, whether or not the process
+//! still runs to hear of it. A process that ends in the midst of one ends between any two calls of the store, or leaves
+//! garbage if the disk tears.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use crate::world::ballots::Write;
 use crate::world::host::Condition;
 use crate::world::queue::What;
 
-/// Calls of a disk that a save takes: it reads, removes what was left of an earlier one, makes, syncs and renames the new
-/// one, and syncs its name.
+/// Calls of a disk that a save takes: it reads, removes what was left of an earlier one, makes, syncs and renames the
+/// new one, and syncs its name.
 const CALLS_OF_A_SAVE: u64 = 6;
 
 /// All ballots on their way, in places that are used again.
@@ -60,6 +60,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.ballots.unheard.clear();
         one.ballots.began = read;
         one.ballots.open();
+
         for place in 0..self.config.elections.len() {
             let election = &self.config.elections[place];
             if election.is_watched() {
@@ -70,6 +71,7 @@ impl<A: App, W: Watch> World<A, W> {
                 let known = protocol.set_candidacy(read, &name, self.hosts[host as usize].candidacy(election));
                 debug_assert!(known.is_ok(), "it is configured");
             }
+
             let found = self.load(host, &name);
             let voter_state = self.voter_state(host, found.clone());
             let opening = Ballot::opening(found.clone(), me, voter_state.unix_ms, promise);
@@ -78,6 +80,7 @@ impl<A: App, W: Watch> World<A, W> {
                 self.write(host, place, None, opening);
                 continue;
             }
+
             let known = protocol.start_voting(read, &name, VoterState { ballot: Some(opening), ..voter_state });
             debug_assert!(known.is_ok(), "it is configured");
         }
@@ -164,11 +167,13 @@ impl<A: App, W: Watch> World<A, W> {
         let (host, now) = (write.host, self.now);
         let voter_state = self.voter_state(host, Some(write.ballot.clone()));
         let name: Arc<str> = self.config.elections[write.election].name.as_str().into();
+
         let one = &mut self.hosts[host as usize];
         if one.is_stopped() {
             one.ballots.unheard.push((write, outcome));
             return;
         }
+
         let Some((protocol, local)) = one.running(now) else { return };
         match (write.number, outcome) {
             (Some(number), _) => protocol.handle_saved(local, &name, number, outcome),
@@ -179,6 +184,7 @@ impl<A: App, W: Watch> World<A, W> {
             // It tries again until it can.
             (None, SaveOutcome::Failed) => self.write(host, write.election, None, write.ballot),
         }
+
         self.drain(host);
     }
 
@@ -194,6 +200,7 @@ impl<A: App, W: Watch> World<A, W> {
         let one = &mut self.hosts[host as usize];
         one.ballots.unheard.clear();
         let is_torn = one.has(Condition::DiskTorn);
+
         for place in 0..self.writes.under_way.len() {
             // Its turn comes nonetheless, and finds nothing.
             let Some(write) = self.writes.under_way[place].take_if(|write| write.host == host) else { continue };
@@ -201,14 +208,17 @@ impl<A: App, W: Watch> World<A, W> {
             let (name, calls) =
                 (&self.config.elections[write.election].name, self.writes.random.below(CALLS_OF_A_SAVE + 1));
             one.ballots.store.disk_mut().fail_after((!is_torn).then_some(calls as u32));
-            // Nobody is there to hear of it.
+            // No process is there to hear of it.
             let _ = one.ballots.store.save(name, &write.ballot);
             one.ballots.store.disk_mut().fail_after(None);
+
             if is_torn {
                 one.ballots.store.disk_mut().tear();
                 self.watch.disk(self.now, host, name, Disk::Taken);
             }
         }
+
+        // Each second end of a process is one of the host's power, and takes what was not synced.
         if self.writes.random.permille(500) {
             one.ballots.store.disk_mut().lose_power(&mut self.writes.random);
         }

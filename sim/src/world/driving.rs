@@ -58,6 +58,7 @@ impl<A: App, W: Watch> World<A, W> {
         let sender = item.source;
         let mut bytes = std::mem::take(&mut item.bytes);
         self.trace.line(now, host, || Happened::Handled { from, id });
+
         if content == Content::Message {
             self.trace.happening(now, host, Kind::Message, &bytes);
             self.with_app(host, |app, context| app.on_message(context, from, &bytes));
@@ -68,8 +69,11 @@ impl<A: App, W: Watch> World<A, W> {
                 let _ = protocol.handle_datagram(local, sender, &mut bytes);
             }
         }
+
         self.mail.at(parcel).bytes = bytes;
         self.mail.discard(parcel);
+
+        // While it is busy with this one the others wait in its inbox.
         let one = &mut self.hosts[host as usize];
         let service = one.service();
         if !service.is_zero() {
@@ -175,11 +179,13 @@ impl<A: App, W: Watch> World<A, W> {
         let rewrite = self.rewrite.as_mut().filter(|_| content == Content::Datagram);
         let rewritten = rewrite.and_then(|rewrite| rewrite.apply(from, bytes));
         let bytes = rewritten.as_deref().unwrap_or(bytes);
+
         let (now, id) = (self.now, self.mail.next_id());
         let source = self.source(from, to);
         let receiver = self.receiver(source, to);
         let message = || if content == Content::Datagram { message_name(bytes) } else { MESSAGE };
         self.trace.line(now, from, || Happened::Sent { to: receiver, id, message: message(), bytes: bytes.len() });
+
         let is_stopped =
             |filter: &mut Option<super::Filter>, to| filter.as_mut().is_some_and(|f| f.stops(from, to, bytes));
         let fate = match receiver {
@@ -189,10 +195,12 @@ impl<A: App, W: Watch> World<A, W> {
             Some(to) => self.network.carry(now, Sending { from, to, bytes: bytes.len() }),
             None => Fate::Lost(crate::network::Loss::Nobody),
         };
+
         if content == Content::Datagram {
             self.trace.count(bytes.len());
             self.watch.sent(now, from, receiver, bytes, &fate);
         }
+
         let (delay, again, damage) = match fate {
             Fate::Arrives { delay, again, damage } => (delay, again, damage),
             Fate::Lost(loss) => {
@@ -202,6 +210,7 @@ impl<A: App, W: Watch> World<A, W> {
                 return;
             }
         };
+
         self.trace.sent(from, receiver.unwrap_or(u32::MAX), delay, bytes.len());
         let one = &self.hosts[from as usize];
         let parcel = Parcel {
@@ -216,10 +225,13 @@ impl<A: App, W: Watch> World<A, W> {
             is_whole: true,
             bytes: Vec::new(),
         };
+
+        // Of a datagram that arrives twice one copy may be damaged, and the other comes as it was sent.
         if let Some(again) = again {
             let copy = self.mail.post(parcel.clone(), bytes);
             self.queue.push(now + again, What::Arrive(copy));
         }
+
         let post = self.mail.post(parcel, bytes);
         if let Some(damage) = damage.filter(|_| content == Content::Datagram) {
             let item = self.mail.at(post);
@@ -229,7 +241,7 @@ impl<A: App, W: Watch> World<A, W> {
         self.queue.push(now + delay, What::Arrive(post));
     }
 
-    /// Tells a host's application, and whoever watches.
+    /// Tells a host's application, and the watcher.
     fn tell(&mut self, host: u32, event: Event) {
         let now = self.now;
         let one = &mut self.hosts[host as usize];
@@ -238,9 +250,11 @@ impl<A: App, W: Watch> World<A, W> {
             Event::Reconnected => one.is_isolated = false,
             _ => {}
         }
+
         let Some(protocol) = &one.protocol else { return };
         self.watch.told(Moment { now, clock: one.clock }, host, protocol, &event);
         self.trace.told(now, host, &event);
+
         if self.trace.keeps_lines() {
             let skew = Skew { read: one.clock.read(now), at: now };
             let is_verdict = matches!(event, Event::Dead { .. } | Event::Suspect { .. });
@@ -250,6 +264,7 @@ impl<A: App, W: Watch> World<A, W> {
                 self.trace.line(now, host, || Happened::Why(skew.why(why)));
             }
         }
+
         self.with_app(host, |app, context| app.on_event(context, &event));
         if let Some(told) = &mut self.told {
             told.push((now, host, event));

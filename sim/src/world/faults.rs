@@ -71,6 +71,7 @@ impl<A: App, W: Watch> World<A, W> {
         if let Some((hosts, condition)) = condition(&planned.what) {
             return self.each(hosts, |world, host| world.afflict(id, host, condition));
         }
+
         match &planned.what {
             Fault::Crash { hosts, .. } => self.each(hosts, |world, host| {
                 world.hold_down(id, host);

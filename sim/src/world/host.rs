@@ -1,4 +1,4 @@
-//! One simulated process: a protocol, the clock it is told, its processor, its socket buffer, and what ails it.
+//! One simulated process: a protocol, the clock it is told, its processor, its socket buffer, and its conditions.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ pub struct Host<A = ()> {
     pub(super) family: Family,
     /// What the wall clock says when it starts for the first time.
     pub(super) first_clock: WallClock,
-    /// When it last sent to whom through a translation that lets answers back.
+    /// When it last sent to each address through a translation that lets answers back.
     pub(super) flows: BTreeMap<SocketAddr, Instant>,
     /// When it resolves its contacts again while it is alone, and how long it waits after that.
     pub(super) resolves: Resolves,
@@ -41,7 +41,7 @@ pub struct Host<A = ()> {
     pub(super) starts: u32,
     /// What the wall clock said at the last start, in milliseconds.
     pub(super) wall: u64,
-    /// What ails it, by the fault that brought it.
+    /// Its conditions, each with the fault that brought it.
     pub(super) conditions: Vec<(u32, Condition)>,
     pub(super) inbox: VecDeque<u32>,
     /// Bytes in it.
@@ -75,7 +75,7 @@ pub(super) struct Resolves {
     pub(super) alone: Instant,
 }
 
-/// Something that ails a host while a fault lasts.
+/// What is wrong with a host while a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Paused(Inbox),
@@ -88,7 +88,7 @@ pub(super) enum Condition {
     DiskFull,
     DiskTorn,
     DiskLost,
-    /// Nobody works at it.
+    /// There is no work for a leader.
     Idle,
 }
 
@@ -124,7 +124,7 @@ impl<A> Host<A> {
         }
     }
 
-    /// Its priority in an election, if it may vote in it and somebody there would work as leader.
+    /// Its priority in an election, if it may vote in it and there is work for it as leader.
     pub(super) fn candidacy(&self, election: &ElectionConfig) -> Option<u8> {
         let stands = !election.is_watched() && !self.has(Condition::Idle);
         stands.then_some(self.priority.unwrap_or(election.priority))

@@ -22,6 +22,7 @@ impl<A: App, W: Watch> World<A, W> {
         if planned.ends().is_some_and(|end| now >= Instant::ORIGIN + end) {
             return;
         }
+
         let count = self.hosts.len() as u32;
         for liar in hosts.numbers(count) {
             let Some((protocol, _)) = self.hosts[liar as usize].running(now) else { continue };
@@ -38,6 +39,7 @@ impl<A: App, W: Watch> World<A, W> {
                 }
             }
         }
+
         self.queue.push(now + *every, What::Lie(id));
     }
 }

@@ -17,7 +17,7 @@ use crate::world::World;
 const PORT: u16 = 7_340;
 /// The port that a gateway gives to the first host; each other has the one of its number.
 const GATEWAY_PORTS: u16 = 10_000;
-/// How long a translation knows the way back to a host after it last sent to somebody, as Linux does it.
+/// How long a translation knows the way back to a host after it last sent to the other, as Linux does it.
 const FLOW_KEPT: Duration = Duration::from_secs(30);
 
 /// The address of a place.
@@ -46,7 +46,8 @@ fn place_of(address: SocketAddr) -> Option<usize> {
     }
 }
 
-/// The source that a host's datagrams to a destination have behind a translation; a gateway has the number of its fault.
+/// The source that a host's datagrams to a destination have behind a translation; a gateway has the number of its
+/// fault.
 fn translated(host: u32, gateway: Gateway, fault: u32, to: SocketAddr) -> SocketAddr {
     let [_, b, c, d] = host.to_be_bytes();
     let [_, _, x, y] = fault.to_be_bytes();
@@ -89,7 +90,7 @@ impl Translation {
 }
 
 impl<A: App, W: Watch> World<A, W> {
-    /// The host that receives what is sent to an address, by whoever may send there; none if nobody does.
+    /// The host that receives what is sent to an address, by those that can send there; none if there is none.
     #[must_use]
     pub fn host_at(&self, to: SocketAddr) -> Option<u32> {
         let host = self.places.get(place_of(to)?).copied().flatten()?;
@@ -128,7 +129,7 @@ impl<A: App, W: Watch> World<A, W> {
         families.is_v4() || families.speaks(from, Family::of(to))
     }
 
-    /// The address that a host's datagrams to another seem to come from; who was sent to may answer there.
+    /// The address that a host's datagrams to another seem to come from; the other may answer there.
     pub(super) fn source(&mut self, from: u32, to: SocketAddr) -> SocketAddr {
         let now: Instant = self.now;
         let one = &mut self.hosts[from as usize];
@@ -174,6 +175,7 @@ mod tests {
                 assert_eq!(Family::of(address), family);
             }
         }
+
         let to = |place| address(place, Family::V4);
         for (host, gateway) in
             [(3, Gateway::Each), (3, Gateway::One), (9_000, Gateway::One), (70_000, Gateway::EachDestination)]
@@ -181,6 +183,7 @@ mod tests {
             let source = translated(host, gateway, 5, to(7));
             assert_eq!((place_of(source), host_behind(source)), (None, Some(host as usize)), "{source}");
         }
+
         assert_eq!(place_of(unspecified(Family::V4)), None);
         let seen = |host, gateway, by| translated(host, gateway, 5, to(by));
         assert_ne!(seen(1, Gateway::One, 7).port(), seen(2, Gateway::One, 7).port());

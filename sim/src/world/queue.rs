@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use tidings::Instant;
 
-/// Something that will happen, and to whom; the number is a host, a parcel, a fault or a timer.
+/// Something that will happen, with the number of the host, the parcel, the fault or the timer that it happens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
     /// A parcel arrives.

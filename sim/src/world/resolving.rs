@@ -1,7 +1,7 @@
 //! Names that resolve to something else later: when a host asks again where its contacts are.
 //!
-//! As a driver does: while the protocol knows no other member, again and again with a wait that doubles; otherwise every
-//! few minutes, so that groups that formed apart meet. A name leads to wherever its host is now.
+//! As a driver does: while the protocol knows no other member, again and again with a wait that doubles; otherwise
+//! every few minutes, so that groups that formed apart meet. A name leads to wherever its host is now.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::watch::Watch;
 use crate::world::World;
 use crate::world::queue::What;
 
-/// How often the world looks who is to resolve. The shortest wait of a host that is alone.
+/// How often the world looks which hosts are to resolve. The shortest wait of a host that is alone.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The longest wait of a host that is alone.
 const ALONE_MAX: Duration = Duration::from_secs(30);
@@ -49,6 +49,7 @@ impl<A: App, W: Watch> World<A, W> {
         let Some(is_alone) = one.protocol().filter(|_| one.runs()).map(tidings::Protocol::is_alone) else {
             return false;
         };
+
         let resolves = &mut one.resolves;
         if is_alone && (resolves.wait.is_zero() || resolves.alone <= now) {
             resolves.wait = (resolves.wait * 2).clamp(LOOK_EVERY, ALONE_MAX);
@@ -57,10 +58,12 @@ impl<A: App, W: Watch> World<A, W> {
             resolves.alone = now + resolves.wait - Duration::from_nanos(jitter);
             return true;
         }
+
         if !is_alone {
             resolves.wait = Duration::ZERO;
         }
-        // Who began with a saved view waits from the first look on.
+
+        // A host that began with a saved view waits from the first look on.
         let is_due = resolves.seldom <= now && resolves.seldom != Instant::ORIGIN;
         if is_due || resolves.seldom == Instant::ORIGIN {
             resolves.seldom = now + self.resolving.span(SELDOM.0, SELDOM.1);

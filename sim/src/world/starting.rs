@@ -90,7 +90,7 @@ impl<A: App, W: Watch> World<A, W> {
 
     /// What its first process says of itself.
     fn record_of(&mut self, host: u32) -> Option<Record> {
-        // A view that was saved has everyone's address, also of those who had to learn theirs.
+        // A view that was saved has everyone's address, also of hosts that had to learn theirs.
         let mut identity = self.identity(host, Generation(EPOCH_MS));
         identity.address = self.hosts[host as usize].address();
         let protocol = Protocol::new(self.configs.of(host).clone(), identity, 0, Instant::ORIGIN).ok()?;
@@ -167,6 +167,7 @@ impl<A: App, W: Watch> World<A, W> {
         one.is_leaving = false;
         one.downed.clear();
         one.is_isolated = false;
+
         self.trace.happening(now, host, Kind::Command, b"start");
         self.trace.line(now, host, || Happened::Life(Life::Started.word()));
         let local = one.clock.read(now);
@@ -176,6 +177,7 @@ impl<A: App, W: Watch> World<A, W> {
         }
         call(&mut protocol, local);
         self.start_voting(host, &mut protocol);
+
         let one = &mut self.hosts[host as usize];
         one.protocol = Some(protocol);
         if one.is_stopped() {
@@ -183,6 +185,7 @@ impl<A: App, W: Watch> World<A, W> {
             self.watch.lives(now, host, Life::Stopped, self.hosts[host as usize].protocol());
             return;
         }
+
         self.start_app(host);
         self.drain(host);
     }

@@ -18,10 +18,12 @@ impl<A: App, W: Watch> World<A, W> {
         if planned.ends().is_some_and(|end| self.now >= Instant::ORIGIN + end) {
             return;
         }
+
         let writers = hosts.numbers(self.hosts.len() as u32);
         if writers.is_empty() {
             return;
         }
+
         let written = self.written.entry(id).or_default();
         let writer = writers[(*written % writers.len() as u64) as usize];
         *written += 1;
@@ -30,6 +32,7 @@ impl<A: App, W: Watch> World<A, W> {
         self.command(writer, &metadata, |protocol, now| {
             let _ = protocol.set_metadata(now, &metadata);
         });
+
         let pause = *every / writers.len() as u32;
         self.queue.push(self.now + pause.max(Duration::from_nanos(1)), What::Change(id));
     }
