@@ -54,7 +54,7 @@ pub struct Recorded<F> {
     pub at: Instant,
     /// By which host.
     pub host: u32,
-    /// What.
+    /// The fact itself.
     pub fact: F,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! An expectation says in a scenario's own words what makes it worth running. It is judged by what hosts told their
 //! applications and by nothing else, so it holds for what a user would see. [`Expect`] judges while a world runs. An
-//! expectation that found nobody to ask is broken, because one that cannot fail is worth nothing.
+//! expectation that found no host to ask is broken, because one that cannot fail is worth nothing.
 
 mod judge;
 mod rates;
@@ -26,22 +26,22 @@ use crate::span;
 pub enum Expectation {
     /// At a moment, observers hold an opinion: `{ is = "dead", by = "30s", about = [3] }`.
     Is {
-        /// The opinion.
+        /// What the hosts asked have to hold.
         opinion: Opinion,
-        /// The moment.
+        /// The moment at which they are asked.
         by: Duration,
-        /// Of whom.
+        /// The members it is about.
         about: Whom,
-        /// By whom; one of them that does not run then breaks it.
+        /// The hosts that are asked; one of them that does not run then breaks it.
         seen_by: Whom,
     },
     /// Observers are never told something: `{ never = "dead", about = [1], from = "5s" }`.
     Never {
-        /// What.
+        /// What they are never told.
         word: Word,
-        /// About whom; of no matter for a word of the observer about itself.
+        /// About which members; of no matter for a word of the observer about itself.
         about: Whom,
-        /// To whom.
+        /// To which hosts.
         seen_by: Whom,
         /// From when on.
         from: Duration,
@@ -52,13 +52,13 @@ pub enum Expectation {
     },
     /// Observers are told something: `{ told = "refuted", about = [1], by = "20s" }`.
     Told {
-        /// What.
+        /// What they are told.
         word: Word,
         /// How often exactly; without it at least once.
         times: Option<u32>,
-        /// About whom; of no matter for a word of the observer about itself.
+        /// About which members; of no matter for a word of the observer about itself.
         about: Whom,
-        /// To whom, even if its process has ended since.
+        /// To which hosts, even if a process has ended since.
         seen_by: Whom,
         /// From when on.
         from: Duration,
@@ -68,15 +68,15 @@ pub enum Expectation {
     /// Hosts send, or are sent, no more than so much, on average over those meant:
     /// `{ rate = "sent", about = [0], from = "5m", until = "10m", per_minute = 240 }`.
     Rate {
-        /// Which way.
+        /// Whether what they send or what they receive.
         flow: Flow,
-        /// Whose; a group is that of the moment when the span is over.
+        /// Which hosts; a group is that of the moment when the span is over.
         about: Whom,
         /// From when on.
         from: Duration,
         /// Until when; without it to the end.
         until: Option<Duration>,
-        /// How much.
+        /// The most that is allowed.
         ceiling: Ceiling,
     },
 }
@@ -205,14 +205,17 @@ impl TryFrom<Written> for Expectation {
         if written.per_minute.is_some() || written.bytes_per_s.is_some() {
             return Err("`per_minute` and `bytes_per_s` need `rate`".to_owned());
         }
+
         let Written { is, never, told, more_than, times, about, seen_by, from, by, until, .. } = written;
         if more_than.is_some() && never.is_none() {
             return Err("an expectation with `more_than` has `never`".to_owned());
         }
+
         let about = about.unwrap_or(Whom::ALL);
         let refuse = |field: &str, is_there: bool, with: &str| {
             if is_there { Err(format!("an expectation with `{with}` has no `{field}`")) } else { Ok(()) }
         };
+
         match (is, never, told) {
             (Some(opinion), None, None) => {
                 refuse("from", from.is_some(), "is")?;
@@ -332,6 +335,7 @@ mod tests {
         ] {
             assert!(refused(text).contains(word), "{text}: {}", refused(text));
         }
+
         let read = |text: &str| toml::from_str::<Expectation>(text).unwrap().check(3, Duration::from_secs(9));
         assert_eq!(read("is = \"dead\"\nby = \"3s\"\nabout = [3]").unwrap_err(), "there is no host 3");
         assert_eq!(read("told = \"up\"\nby = \"10s\"").unwrap_err(), "10s is after the end of the scenario");

@@ -15,7 +15,7 @@ use crate::world::World;
 
 /// How often a cluster is looked at while it settles.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A run ends here, unless told otherwise: a storm that feeds itself shall not hold up a sweep.
+/// A run ends here, unless told otherwise: datagrams that cause ever more datagrams shall not hold up a sweep.
 const HAPPENINGS_MAX: u64 = 50_000_000;
 
 /// What to run: a scenario, or one drawn from each seed, with an application on every host if one is wanted.
@@ -62,7 +62,7 @@ impl<A: App> std::fmt::Debug for Experiment<A> {
 /// What came of a seed.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The seed.
+    /// The seed that it ran with.
     pub seed: u64,
     /// What ran, with everything decided that was left to chance.
     pub scenario: Scenario,
@@ -80,7 +80,7 @@ pub struct Outcome {
     pub bytes: u64,
     /// Promises broken, the first first.
     pub violations: Vec<Violation>,
-    /// What ever happened.
+    /// Which things ever happened in it.
     pub sometimes: Sometimes,
     /// How long after the faults everything was in order, if it was.
     pub settled_after: Option<Duration>,
@@ -191,7 +191,9 @@ impl<A: App> Experiment<A> {
             broken: Vec::new(),
             turns: 0,
         };
-        // A panic is the end of one seed, not of a sweep; what led to it is in the trace, which nothing writes to again.
+
+        // A panic is the end of one seed, not of a sweep; what led to it is in the trace, which nothing writes to
+        // again.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let settled_after = run.whole();
             run.finish();
@@ -204,15 +206,18 @@ impl<A: App> Experiment<A> {
                 (None, false)
             }
         };
+
         for violation in run.broken.iter() {
             run.world.note_violation(violation.check, &violation.text, &violation.hosts);
         }
+
         let lasted = run.world.now().since(Instant::ORIGIN);
         let hosts: Vec<String> = run.world.hosts().iter().map(|host| host.name().to_owned()).collect();
         let protocols = run.world.hosts().iter().filter(|_| is_whole).filter_map(|host| host.protocol());
         let metrics: Vec<_> = protocols.map(tidings::Protocol::metrics).collect();
         let (scenario, trace, mut checks) = run.world.into_parts();
         metrics.iter().for_each(|metrics| checks.sometimes_mut().counted(metrics));
+
         let outcome = Outcome {
             seed,
             scenario,
@@ -226,6 +231,7 @@ impl<A: App> Experiment<A> {
             sometimes: checks.sometimes().clone(),
             settled_after,
         };
+
         Ok((outcome, trace))
     }
 }
@@ -258,7 +264,10 @@ impl<A: App> Run<'_, A> {
             self.until(end);
             return None;
         };
+
         self.until(over);
+
+        // Now liveness: from the end of the faults on, the cluster has to find back within its bound.
         let mut settling = Settling::new(over, self.world.scenario(), self.world.configs());
         while self.broken.is_empty() {
             self.until(self.world.now() + LOOK_EVERY);
@@ -270,11 +279,14 @@ impl<A: App> Run<'_, A> {
                 self.broken.extend(disorder);
             }
         }
+
+        // In the end it sends no more than an idle cluster does.
         let idle = settling.idle_window(self.world.configs());
         let quiet = over + put_off(&self.world);
         self.until((end - idle).max(self.world.now()).max(quiet));
         settling.begin_idle(&self.world);
         self.until((self.world.now() + idle).max(end));
+
         if self.broken.is_empty() {
             let settled = settling.settled;
             self.broken.extend(self.look(&mut settling).or_else(|| settling.is_idle(&self.world)));
@@ -289,10 +301,12 @@ impl<A: App> Run<'_, A> {
         let scenario = self.world.scenario();
         let over = scenario.faults_end().filter(|_| scenario.promises_leaders());
         let Some(over) = over.map(|over| Instant::ORIGIN + over) else { return };
+
         let bound = scenario.election_bound(self.world.config());
         let settling = Settling::new(over, scenario, self.world.configs());
         self.until(over);
-        // Counted from when the voters know each other: a change may make some voters late who do not.
+
+        // Counted from when the voters know each other: a late change may bring voters that do not.
         let mut acquainted = over;
         while self.broken.is_empty() {
             let now = self.world.now();
@@ -303,14 +317,15 @@ impl<A: App> Run<'_, A> {
             }
             self.until((now + LOOK_EVERY).min((acquainted + bound).max(now)));
         }
+
         let Some(change) = self.ask_for_leaders(None) else { return };
         // It may have begun just now, under a leader that came late.
         self.until(self.world.now() + bound);
         self.ask_for_leaders(Some(change));
     }
 
-    /// Asks for leaders, unless a promise is broken already, and for the end of the change of voters to these lists; the
-    /// lists of a change that is under way.
+    /// Asks for leaders, unless a promise is broken already, and for the end of the change of voters to these lists;
+    /// the lists of a change that is under way.
     fn ask_for_leaders(&mut self, before: Option<u64>) -> Option<u64> {
         if !self.broken.is_empty() {
             return None;

@@ -3,8 +3,9 @@
 //! What is explored is [`Election`](tidings::election::Election) itself, the code that runs in production, and no model
 //! of it. A state is all voters with what is on their disks, the messages under way and what was promised so far. From
 //! each state everything that can happen next is tried: any message arrives (in any order, some twice, or never), any
-//! save ends, a voter runs its timers now or too late, hands over, is left by whoever works there, crashes, starts again, is cut off, or time goes on for
-//! all. How much goes wrong in one history is bounded, each kind by itself. States that were met before are not gone through again, so that all of them are, once.
+//! save ends, a voter runs its timers now or too late, hands over, has no work for a leader any more, crashes, starts
+//! again, is cut off, or time goes on for all. How much goes wrong in one history is bounded, each kind by itself.
+//! States that were met before are not gone through again, so that all of them are, once.
 
 mod promises;
 mod state;
@@ -28,15 +29,15 @@ use state::State;
 pub struct Bounds {
     /// Voters, 1 to 5.
     pub voters: usize,
-    /// Steps of time.
+    /// Steps of time in one history.
     pub steps: u32,
     /// How long a step is.
     pub step: Duration,
-    /// Crashes; who crashed starts again in any later moment, or never.
+    /// Crashes; a voter that crashed starts again in any later moment, or never.
     pub crashes: u32,
     /// Times that a voter is cut off from the others, for a step or more.
     pub cuts: u32,
-    /// Messages that are lost, beside those from and to whoever is down or cut off.
+    /// Messages that are lost, beside those from and to a voter that is down or cut off.
     pub losses: u32,
     /// Times that a leader hands over.
     pub resigns: u32,
@@ -48,18 +49,17 @@ pub struct Bounds {
     pub campaigns: u64,
     /// Messages that may arrive in a later step than they were sent in.
     pub late: u32,
-    /// Whom the leader is asked to make voters, once, in any moment: by their places, those of the first voters before those
-    /// who come. Nobody is asked to if there is none.
+    /// The voters that the leader is asked for, once, in any moment: by their places, those of the first voters before
+    /// those of newcomers. Without any place it is not asked.
     pub next: Vec<usize>,
-    /// Times that nobody works at a voter any more; somebody does again in any later moment, or never. The others are not
-    /// told.
+    /// Times that the work at a voter ends; it begins again in any later moment, or never. The others are not told.
     pub idles: u32,
-    /// Whether messages of one step arrive in the order in which they were sent, on each link by itself. A change of voters
-    /// takes so many that all their orders are too many.
+    /// Whether messages of one step arrive in the order in which they were sent, on each link by itself. A change of
+    /// voters takes so many that all their orders are too many.
     pub is_ordered: bool,
     /// What a restart finds on disk.
     pub disks: Disks,
-    /// Where it begins.
+    /// Where the search begins.
     pub begins: Begins,
     /// Ends the search, unfinished, at so many states.
     pub states_max: u64,
@@ -119,13 +119,13 @@ impl Bounds {
         self.voters.clamp(1, NODES_MAX)
     }
 
-    /// The names of those who are no voters at first.
+    /// The names of the newcomers, which are no voters at first.
     fn newcomers(&self) -> impl Iterator<Item = &'static str> {
         let all = self.next.iter().map(|place| place + 1).max().unwrap_or_default().clamp(self.voters(), NODES_MAX);
         NAMES[self.voters()..all].iter().copied()
     }
 
-    /// The names of those whom the leader is asked to make voters.
+    /// The names of the voters that the leader is asked for.
     fn next_names(&self) -> Vec<Arc<str>> {
         let first = rules(self);
         let names = first.voters().iter().map(|(_, name)| Arc::clone(name)).chain(self.newcomers().map(Arc::from));
@@ -134,8 +134,8 @@ impl Bounds {
     }
 }
 
-/// Worlds that can be gone through whole, in a minute each: what goes wrong in them, and how far they go. Each begins with
-/// a leader, so that what is explored is how it loses its leadership and who follows it.
+/// Worlds that can be gone through whole, in a minute each: what goes wrong in them, and how far they go. Each begins
+/// with a leader, so that what is explored is how it loses its leadership and which voter leads next.
 #[must_use]
 pub fn worlds() -> [(&'static str, Bounds); 10] {
     let none = Bounds { crashes: 0, cuts: 0, losses: 0, resigns: 0, stalls: 0, late: 0, ..Bounds::default() };
@@ -165,15 +165,15 @@ pub struct Explored {
     pub transitions: u64,
     /// Whether nothing is left to explore within the bounds.
     pub is_complete: bool,
-    /// States in which somebody led.
+    /// States in which a voter led.
     pub led: u64,
     /// The highest number of terms with a leader in one history.
     pub terms: usize,
-    /// States in which somebody leads that was handed leadership.
+    /// States in which a voter leads that was handed leadership.
     pub handed_over: u64,
     /// States in which a leader that could act a moment ago cannot, because its lease ran out.
     pub ran_out: u64,
-    /// States in which somebody holds the voters that were asked for, and no others.
+    /// States in which a voter holds the voters that were asked for, and no others.
     pub changed: u64,
     /// The first promise that was found broken, and how it came to that.
     pub broken: Option<Broken>,
@@ -189,8 +189,10 @@ pub fn explore(bounds: &Bounds) -> Explored {
         bytes: Bytes::default(),
         found: Explored::default(),
     };
+
     let mut stack = Vec::new();
     search.meet(State::begin(&rules(bounds), bounds), &mut stack);
+
     while let Some(state) = stack.pop() {
         if search.found.broken.is_some() || search.found.states >= bounds.states_max {
             return search.found;
@@ -200,6 +202,7 @@ pub fn explore(bounds: &Bounds) -> Explored {
             search.meet(state.after(choice, bounds), &mut stack);
         }
     }
+
     search.found.is_complete = search.found.broken.is_none();
     search.found
 }
@@ -211,6 +214,7 @@ pub fn walk(bounds: &Bounds, walks: u64, seed: u64) -> Explored {
     let mut random = Random::new(seed, "explore");
     let begin = State::begin(&rules(bounds), bounds);
     let mut found = Explored::default();
+
     for _ in 0..walks {
         let mut state = begin.clone();
         while state.steps() < bounds.steps && state.campaigns() <= bounds.campaigns {
@@ -226,6 +230,7 @@ pub fn walk(bounds: &Bounds, walks: u64, seed: u64) -> Explored {
         }
         found.transitions = found.states;
     }
+
     found
 }
 

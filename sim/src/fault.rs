@@ -1,7 +1,7 @@
 //! Everything that can go wrong, as plain data that a scenario file names.
 //!
-//! A fault says what and whom; [`Planned`] says when. Nothing here does anything: the network carries out what concerns
-//! datagrams, the world what concerns processes and clocks.
+//! A fault says what goes wrong and at which hosts or links; [`Planned`] says when. Nothing here does anything: the
+//! network carries out what concerns datagrams, the world what concerns processes and clocks.
 
 mod aim;
 mod plan;
@@ -122,12 +122,12 @@ pub enum Fault {
     },
     /// Each host reaches only so many neighbours to either side, in the order of their numbers.
     Ring {
-        /// How many.
+        /// How many neighbours to either side.
         reach: u32,
     },
     /// Processes end without a word. With a span they start again at its end, under the same name.
     Crash {
-        /// Which.
+        /// The hosts whose processes end.
         hosts: Hosts,
         /// What the wall clock says at the new start.
         #[serde(default)]
@@ -138,12 +138,12 @@ pub enum Fault {
     },
     /// Processes leave by their own word and end. With a span they start again at its end.
     Leave {
-        /// Which.
+        /// The hosts that leave.
         hosts: Hosts,
     },
     /// Processes do not run (SIGSTOP); their clocks go on.
     Pause {
-        /// Which.
+        /// The hosts that are stopped.
         hosts: Hosts,
         /// What becomes of datagrams that arrive meanwhile.
         #[serde(default)]
@@ -151,12 +151,12 @@ pub enum Fault {
     },
     /// Processes run, but whatever they send waits, and whatever arrives waits (Lifeguard's anomaly).
     Block {
-        /// Which.
+        /// The hosts that are blocked.
         hosts: Hosts,
     },
     /// Whole machines sleep: processes do not run. Their clocks count that time, unless the scenario's stand still.
     Suspend {
-        /// Which.
+        /// The hosts that sleep.
         hosts: Hosts,
         /// What becomes of datagrams that arrive meanwhile.
         #[serde(default, skip_serializing_if = "Inbox::is_kept")]
@@ -164,22 +164,22 @@ pub enum Fault {
     },
     /// Each datagram costs this much processor time to handle.
     Slow {
-        /// Which hosts.
+        /// The hosts that are slow.
         hosts: Hosts,
-        /// How much.
+        /// Processor time for each datagram.
         #[serde(with = "span")]
         service: Duration,
     },
     /// Clocks run fast or slow.
     Drift {
-        /// Whose.
+        /// The hosts whose clocks drift.
         hosts: Hosts,
         /// Parts in a million; negative is slow.
         ppm: i64,
     },
     /// Clocks jump.
     Step {
-        /// Whose.
+        /// The hosts whose clocks jump.
         hosts: Hosts,
         /// By how much.
         #[serde(with = "span")]
@@ -190,7 +190,7 @@ pub enum Fault {
     },
     /// New hosts start, all at once or spread over the span.
     Join {
-        /// How many.
+        /// How many hosts.
         count: u32,
         /// What their wall clocks say.
         #[serde(default, skip_serializing_if = "WallClock::is_right")]
@@ -198,31 +198,31 @@ pub enum Fault {
     },
     /// A second process starts under the name of another. With a span it is killed at its end.
     Twin {
-        /// Whose name.
+        /// The host whose name it takes, by number.
         of: u32,
     },
     /// Hosts forge news about others, once a span of `every`.
     Lie {
-        /// Who lies.
+        /// The hosts that lie.
         hosts: Hosts,
-        /// About whom.
+        /// The members that they lie about.
         about: Hosts,
         /// What they say.
         what: Lie,
-        /// How often.
+        /// How long from one lie to the next.
         #[serde(with = "span")]
         every: Duration,
     },
     /// Hosts change their metadata to so many bytes.
     Metadata {
-        /// Who.
+        /// The hosts whose metadata change.
         hosts: Hosts,
-        /// How many, 512 at most.
+        /// How many bytes, 512 at most.
         bytes: usize,
     },
     /// Hosts change their metadata again and again, one after the other; the bytes are others each time.
     Writers {
-        /// Who.
+        /// The hosts that change theirs.
         hosts: Hosts,
         /// How many bytes, 512 at most.
         bytes: usize,
@@ -233,7 +233,7 @@ pub enum Fault {
     /// Datagrams of these hosts arrive from another source address than they advertise. The advertised address reaches
     /// them as before.
     Nat {
-        /// Whose.
+        /// The hosts whose addresses are translated.
         hosts: Hosts,
         /// Whether each has an address of its own, or all share that of one gateway, each with its own port.
         #[serde(default)]
@@ -244,7 +244,7 @@ pub enum Fault {
     },
     /// Hosts receive at another address from now on, and no longer at their old one; their processes go on.
     Move {
-        /// Which.
+        /// The hosts that move.
         hosts: Hosts,
         /// Where to.
         #[serde(default)]
@@ -252,46 +252,46 @@ pub enum Fault {
     },
     /// Hosts forget a dead member.
     Forget {
-        /// Who forgets.
+        /// The hosts that forget.
         hosts: Hosts,
-        /// Whom.
+        /// The members that they forget.
         whom: Hosts,
     },
-    /// Whoever of these leads an election hands it over.
+    /// A host of these that leads an election hands it over.
     Resign {
-        /// Who.
+        /// The hosts that hand over what they lead.
         hosts: Hosts,
-        /// To whom, by number; without it to whom the protocol chooses.
+        /// The voter that it is handed to, by number; without it one that the protocol chooses.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<u32>,
     },
-    /// Nobody at these hosts would work as leader, so that they stand in no election.
+    /// There is no work for a leader at these hosts, so that they stand in no election.
     Idle {
-        /// Which.
+        /// The hosts without work.
         hosts: Hosts,
     },
     /// These hosts have this priority in elections from now on.
     Prefer {
-        /// Which.
+        /// The hosts with that priority.
         hosts: Hosts,
         /// The higher, the sooner they stand.
         priority: u8,
     },
     /// These hosts ask for other voters of every election.
     ChangeVoters {
-        /// Who asks.
+        /// The hosts that ask.
         hosts: Hosts,
         /// Which hosts are to vote, by number.
         voters: Vec<u32>,
     },
     /// The wall clocks of these hosts are set right.
     SetClock {
-        /// Which.
+        /// The hosts whose clocks are set right.
         hosts: Hosts,
     },
     /// Saving a ballot takes longer.
     DiskSlow {
-        /// Whose disk.
+        /// The hosts whose disks are slow.
         hosts: Hosts,
         /// How much longer.
         #[serde(with = "span")]
@@ -299,17 +299,17 @@ pub enum Fault {
     },
     /// Ballots cannot be saved; what was saved before stays.
     DiskFull {
-        /// Whose disk.
+        /// The hosts whose disks are full.
         hosts: Hosts,
     },
     /// A crash while a ballot is being saved leaves a record that cannot be read. Its operator starts the voter anew.
     DiskTorn {
-        /// Whose disk.
+        /// The hosts whose disks tear records.
         hosts: Hosts,
     },
     /// A process that starts finds nothing of what was saved.
     DiskLost {
-        /// Whose disk.
+        /// The hosts whose disks are lost.
         hosts: Hosts,
     },
 }

@@ -54,12 +54,12 @@
 //!
 //! - *Always*, after everything that happens: the protocol's own promises, listed in [`checks::CHECKS`], and those
 //!   given to [`Experiment::always`]. A promise is a function of the [`World`](world::World): it sees every host's
-//!   application and protocol, true time, and [`facts`](world::World::facts), which outlive whoever put them on
-//!   record.
-//! - *Eventually*, when the faults are over: whether all views agree again and nobody is suspected, within a bound
+//!   application and protocol, true time, and [`facts`](world::World::facts), which outlive the process that put
+//!   them on record.
+//! - *Eventually*, when the faults are over: whether all views agree again and no member is suspected, within a bound
 //!   that follows from the configuration, and what was given to [`Experiment::eventually`].
-//! - *Sometimes*, over a sweep: whether the faults ever bit. [`Sweep::sometimes`] counts in how many runs each thing
-//!   happened; a sweep in which nobody was ever called dead has tested no failover.
+//! - *Sometimes*, over a sweep: whether the faults ever had an effect. [`Sweep::sometimes`] counts in how many runs
+//!   each thing happened; a sweep in which no member was ever called dead has tested no failover.
 //!
 //! # What can go wrong
 //!
@@ -69,16 +69,16 @@
 //!
 //! - the network: `loss`, `burst-loss`, `latency`, `reorder`, `duplicate`, `corrupt`, `mtu`, `bandwidth`, `clog`;
 //! - its shape: `cut`, `partition` with or without bridges, `ring`;
-//! - addresses: `nat` (one to one, or the ports of a gateway), `move` under a running process, and of a scenario `wildcard`
-//!   binds, addresses `given` to hosts, and `families`;
+//! - addresses: `nat` (one to one, or the ports of a gateway), `move` under a running process, and of a scenario
+//!   `wildcard` binds, addresses `given` to hosts, and `families`;
 //! - processes: `crash` and restart, `leave`, `pause`, `block`, `suspend`, `slow`;
-//! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts, and are `set-clock`
-//!   right later;
-//! - elections: `resign`, hosts that are `idle` as nobody works there, or that elections `prefer`, and the disks of voters,
-//!   `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`; with every second end of a process its host loses its power, and
-//!   what was not synced;
-//! - members: `join` storms, a `twin` of the same name, a member that can `lie`, `metadata` that changes, `writers` that
-//!   never rest, `forget`.
+//! - clocks: `drift`, `step`, and wall clocks that are behind, ahead or stuck when a process starts, and are
+//!   `set-clock` right later;
+//! - elections: `resign`, hosts that are `idle` for want of work, or that elections `prefer`, and the disks of voters,
+//!   `disk-slow`, `disk-full`, `disk-torn`, `disk-lost`; with every second end of a process its host loses its power,
+//!   and what was not synced;
+//! - members: `join` storms, a `twin` of the same name, a member that can `lie`, `metadata` that changes, `writers`
+//!   that never rest, `forget`.
 //!
 //! # Determinism and replay
 //!

@@ -17,7 +17,7 @@ impl Random {
         Random(Xoshiro256PlusPlus::seed_from_u64(XxHash3_64::oneshot_with_seed(seed, purpose.as_bytes())))
     }
 
-    /// Any number.
+    /// Any number of 64 bits.
     pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
     }

@@ -28,7 +28,7 @@ use crate::fault::{Fault, Hosts, Planned};
 use crate::random::Random;
 use crate::span;
 
-/// A cluster, its network, what goes wrong and when.
+/// All that a run follows from, beside its seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
@@ -87,7 +87,7 @@ pub struct Scenario {
     /// What clocks do while a machine sleeps.
     #[serde(default, skip_serializing_if = "Sleep::is_default")]
     pub clock: Sleep,
-    /// Whether the run ends with its time: then nobody asks whether all views agree in the end.
+    /// Whether the run ends with its time: then no check asks whether all views agree in the end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub brief: bool,
     /// What goes wrong.
@@ -224,13 +224,16 @@ impl Scenario {
         if self.metadata_bytes > 512 {
             return refuse(format!("metadata_bytes = {}: at most 512", self.metadata_bytes));
         }
+
         for planned in &self.faults {
             planned.check().map_err(|why| ScenarioError(format!("{}: {why}", planned.what.name())))?;
         }
+
         let all = u64::from(self.hosts) + self.faults.iter().map(Planned::starts).sum::<u64>();
         if all > u64::from(HOSTS_MAX) {
             return refuse(format!("{all} hosts in all; {HOSTS_MAX} at most"));
         }
+
         for planned in &self.faults {
             let mut fault = planned.what.clone();
             if let Some(host) = named_hosts(&mut fault).into_iter().find(|host| *host >= self.host_limit()) {
@@ -240,12 +243,15 @@ impl Scenario {
                 return refuse("twin: it needs one of the first hosts' names".to_owned());
             }
         }
+
         self.check_families()?;
         self.check_elections()?;
+
         for (number, expectation) in (1..).zip(&self.expectations) {
             let checked = expectation.check(self.host_limit(), self.lasts);
             checked.map_err(|why| ScenarioError(format!("expectation {number}, {expectation}: {why}")))?;
         }
+
         for differs in &self.differs {
             if let Hosts::These(these) = &differs.hosts {
                 if let Some(host) = these.iter().find(|host| **host >= self.host_limit()) {
@@ -256,6 +262,7 @@ impl Scenario {
                 return refuse("differs: nobody is the leader yet; name hosts".to_owned());
             }
         }
+
         self.configs()?;
         Ok(())
     }
@@ -312,6 +319,7 @@ impl Scenario {
     #[must_use]
     pub fn faults_end(&self) -> Option<Duration> {
         let mut last = Duration::ZERO;
+
         for planned in &self.faults {
             let is_a_moment = matches!(
                 planned.what,
@@ -330,6 +338,7 @@ impl Scenario {
                     | Fault::SetClock { .. }
                     | Fault::Drift { .. }
             );
+
             let end = match planned.ends() {
                 Some(end) => end,
                 None if is_a_moment => planned.at,
@@ -337,6 +346,7 @@ impl Scenario {
             };
             last = last.max(end);
         }
+
         Some(last)
     }
 }
@@ -363,6 +373,7 @@ fn named_hosts(fault: &mut Fault) -> Vec<u32> {
             named.extend(these.iter().copied().filter(|host| *host < all));
         }
     };
+
     if let Some(hosts) = fault.hosts_mut() {
         take(hosts);
     }
@@ -370,6 +381,7 @@ fn named_hosts(fault: &mut Fault) -> Vec<u32> {
         take(&links.from);
         take(&links.to);
     }
+
     match fault {
         Fault::Partition { groups, bridges } => {
             named.extend(groups.iter().flatten().chain(bridges.iter()));
@@ -383,6 +395,7 @@ fn named_hosts(fault: &mut Fault) -> Vec<u32> {
         }
         _ => {}
     }
+
     named
 }
 
@@ -431,9 +444,11 @@ mod tests {
             for = "1s"
             what = { loss = { permille = 100 } }
         "#;
+
         let scenario = Scenario::from_toml(text).unwrap();
         assert_eq!(scenario.config().unwrap().stall_tolerance, Duration::from_secs(9));
         assert_eq!(scenario.faults[0].what, Fault::Cut { links: Links::between(&[1], &[2]) });
+
         let resolved = scenario.resolve(3);
         assert_eq!(resolved.faults.len(), 4);
         assert!(resolved.faults[1].what != resolved.faults[2].what || resolved.faults[1].at != resolved.faults[2].at);

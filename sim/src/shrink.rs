@@ -123,12 +123,14 @@ fn fewer_hosts(from: &Scenario) -> Vec<Scenario> {
         fewer.faults.iter_mut().for_each(|planned| forget_host(&mut planned.what, last));
         found.push(fewer);
     }
+
     for (place, planned) in from.faults.iter().enumerate() {
         let mut what = planned.what.clone();
         let Some(Hosts::These(these)) = what.hosts_mut().map(|hosts| hosts.clone()) else { continue };
         if these.len() < 2 {
             continue;
         }
+
         for host in &these {
             let mut what = planned.what.clone();
             if let Some(hosts) = what.hosts_mut() {
@@ -137,6 +139,7 @@ fn fewer_hosts(from: &Scenario) -> Vec<Scenario> {
             found.push(with_fault(from, place, Planned { what, ..planned.clone() }));
         }
     }
+
     found
 }
 
@@ -147,6 +150,7 @@ fn forget_host(fault: &mut Fault, host: u32) {
             these.retain(|other| *other != host);
         }
     };
+
     if let Some(hosts) = fault.hosts_mut() {
         forget(hosts);
     }
@@ -154,6 +158,7 @@ fn forget_host(fault: &mut Fault, host: u32) {
         forget(from);
         forget(to);
     }
+
     match fault {
         Fault::Partition { groups, bridges } => {
             groups.iter_mut().chain([bridges]).for_each(|group| group.retain(|other| *other != host));
@@ -165,6 +170,7 @@ fn forget_host(fault: &mut Fault, host: u32) {
 
 fn shorter_faults(from: &Scenario) -> Vec<Scenario> {
     let mut found = Vec::new();
+
     for (place, planned) in from.faults.iter().enumerate() {
         let mut push = |planned: Planned| found.push(with_fault(from, place, planned));
         if planned.flap.is_some() {
@@ -178,12 +184,14 @@ fn shorter_faults(from: &Scenario) -> Vec<Scenario> {
             push(Planned { at: sooner, ..planned.clone() });
         }
     }
+
     if let Some(over) = from.faults_end() {
         let lasts = halved(from.lasts).max(over + TAIL);
         if lasts < from.lasts {
             found.push(Scenario { lasts, ..from.clone() });
         }
     }
+
     found
 }
 
@@ -235,13 +243,16 @@ mod tests {
             )
             .with(Planned::at(second * 3, Fault::Loss { links: Links::default(), permille: 100 }).lasting(second * 30));
         scenario.metadata_bytes = 100;
+
         let experiment = Experiment::new(scenario).always("n2 runs", |world| {
             if world.hosts().get(2).is_some_and(|host| host.is_stopped()) { Err("it does not".into()) } else { Ok(()) }
         });
+
         let shrunk = shrink(&experiment, 7, 500).unwrap().unwrap();
         assert_eq!((shrunk.scenario.hosts, shrunk.scenario.faults.len(), shrunk.scenario.metadata_bytes), (3, 1, 0));
         assert_eq!(shrunk.scenario.faults[0].what, Fault::Pause { hosts: hosts(&[2]), inbox: Default::default() });
         assert!(shrunk.scenario.lasts < second * 2, "{:?}", shrunk.scenario.lasts);
+
         let again = Experiment::new(shrunk.scenario.clone()).always("n2 runs", |world| {
             if world.hosts().get(2).is_some_and(|host| host.is_stopped()) { Err("it does not".into()) } else { Ok(()) }
         });

@@ -35,11 +35,11 @@ const CHAOS_UNTIL_WAN: Duration = Duration::from_secs(40);
 /// A scenario of 3 to 9 hosts that the seed decides, or 20 to 100 with one seed of a hundred.
 ///
 /// Of a thousand seeds about 800 use the profile `lan`, 100 `local` and 100 `wan`; half begin preloaded and half by
-/// joining; 50 have a liar, and 20 a table too small for all. Each has one to eight faults. Half hold an election of one
-/// to nine voters, with up to nine faults more that are aimed at them. Some have translated addresses, hosts that do not
-/// know theirs or get another, members that write all the time, small socket buffers, two families of addresses, hosts of
-/// another configuration. Every kind of fault is absent in at
-/// least 30 % of the seeds and occurs in at least 2 %, but for those in [`NOT_YET`].
+/// joining; 50 have a liar, and 20 a table too small for all. Each has one to eight faults. Half hold an election of
+/// one to nine voters, with up to nine faults more that are aimed at them. Some have translated addresses, hosts that
+/// do not know theirs or get another, members that write all the time, small socket buffers, two families of addresses,
+/// hosts of another configuration. Every kind of fault is absent in at least 30 % of the seeds and occurs in at least 2
+/// %, but for those in [`NOT_YET`].
 #[must_use]
 pub fn swarm(seed: u64) -> Scenario {
     let mut random = Random::new(seed, "swarm");
@@ -59,26 +59,32 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
     let mut scenario = Scenario::new(&format!("{name}-{seed}"), hosts, LASTS);
     scenario.about = format!("Drawn from seed {seed}.");
     scenario.seed = Some(seed);
+
     scenario.profile = match random.below(10) {
         0 => Profile::Local,
         1 => Profile::Wan,
         _ => Profile::Lan,
     };
+
     scenario.start = if random.permille(500) { Start::Preloaded } else { Start::Joining };
     scenario.latency = latency(scenario.profile, &mut random);
+
     if random.permille(250) {
         // Long records fill pages, so that what is repaired comes in several.
         scenario.metadata_bytes = random.between(1, 512) as usize;
     }
+
     knobs(&mut scenario, &mut random);
     let chaos_until = if scenario.profile == Profile::Wan { CHAOS_UNTIL_WAN } else { CHAOS_UNTIL };
     let stall_tolerance = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
     scenario.faults = Draw::new(hosts, stall_tolerance, chaos_until, &mut random).faults();
     election::perhaps_elect(&mut scenario, seed, chaos_until);
+
     if scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Forget { .. })) {
-        // Two sides that forgot each other find back by their contacts alone, and who is preloaded has none.
+        // Two sides that forgot each other find back by their contacts alone, and a preloaded host has none.
         scenario.start = Start::Joining;
     }
+
     let all_at_new = |planned: &Planned| match &planned.what {
         Fault::Crash { hosts: whom, address: Place::New, .. } => whom.numbers(hosts).len() == hosts as usize,
         _ => false,
@@ -87,10 +93,12 @@ fn drawn(seed: u64, name: &str, hosts: u32, mut random: Random) -> Scenario {
         // No contact is where a twin was told to look, and none of the others was told of the twin.
         scenario.faults.retain(|planned| !matches!(planned.what, Fault::Twin { .. }));
     }
+
     if random.permille(20) {
         let cap = random.between(2, u64::from(scenario.host_limit()).saturating_sub(1).max(2));
         scenario.config.insert("members_max".to_owned(), cap.into());
     }
+
     surroundings::surround(&mut scenario, seed, chaos_until);
     scenario
 }
@@ -183,10 +191,12 @@ mod tests {
                 assert_eq!(Scenario::from_toml(&scenario.to_toml()).as_ref(), Ok(&scenario), "{seed}");
                 assert!((1..=45).contains(&scenario.faults.len()), "{seed}");
                 assert!(scenario.hosts >= 3, "{seed}");
+
                 let until = if scenario.profile == Profile::Wan { CHAOS_UNTIL_WAN } else { CHAOS_UNTIL };
                 let resolved = scenario.resolve(seed);
                 let end = resolved.faults_end();
                 assert!(end.is_some_and(|end| end <= until), "{seed}: {end:?}\n{}", scenario.to_toml());
+
                 for planned in &resolved.faults {
                     let may_last = matches!(
                         planned.what,

@@ -1,7 +1,7 @@
 //! Many seeds, one after the other, until one breaks a promise.
 //!
-//! Threads belong to whoever has a machine to fill: a seed needs nothing but its number, so an [`Experiment`] may be
-//! shared by as many as there are, and the command line does so.
+//! Threads are the caller's: a seed needs nothing but its number, so an [`Experiment`] may be shared by as many threads
+//! as there are, and the command line does so.
 
 use crate::app::App;
 use crate::checks::Sometimes;

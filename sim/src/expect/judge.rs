@@ -1,7 +1,7 @@
 //! Judges a scenario's expectations while its world runs, from what each host told its application.
 //!
 //! It keeps of each host what an application would: the last thing told of each member. An expectation is broken once
-//! at most, with the first of those who broke it and how many others did.
+//! at most, with the first host that broke it and how many others did.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::scenario::Scenario;
 use crate::violation::Violation;
 use crate::watch::{Life, Moment, Watch};
 
-/// Judges a scenario's expectations.
+/// The expectations of one scenario, and what its hosts have told so far.
 #[derive(Debug)]
 pub struct Expect {
     scenario: String,
     pending: Vec<Pending>,
     hosts: Vec<Observer>,
-    /// By name.
+    /// By name, in the order of the scenario.
     elections: Vec<Arc<str>>,
     /// The soonest moment after which something is to be judged.
     due: Instant,
@@ -52,11 +52,11 @@ struct Observer {
     is_up: bool,
     is_stopped: bool,
     opinions: Vec<Opinion>,
-    /// Who leads the first election that it was told of.
+    /// The host that leads the scenario's first election, as this one was told.
     leader: Option<u32>,
 }
 
-/// Whoever did not see what was expected, and of whom.
+/// A host that did not see what was expected, and the member that it was expected of.
 #[derive(Clone, Copy, Debug)]
 struct Miss {
     observer: Option<u32>,
@@ -79,6 +79,7 @@ impl Expect {
                 is_over: false,
             }
         });
+
         let mut expect = Expect {
             scenario: scenario.name.clone(),
             pending: pending.collect(),
@@ -87,6 +88,7 @@ impl Expect {
             due: Instant::NEVER,
             violations: Vec::new(),
         };
+
         expect.reschedule();
         expect
     }
@@ -132,7 +134,7 @@ impl Expect {
         }
     }
 
-    /// Who did not see what is expected; nobody if it is met.
+    /// The hosts that did not see what is expected; none if it is met.
     fn misses(&self, pending: &Pending) -> Vec<Miss> {
         let (about, seen_by) = match &pending.what {
             Expectation::Is { about, seen_by, .. } => (about, seen_by),
@@ -140,6 +142,7 @@ impl Expect {
             Expectation::Told { seen_by, .. } => return self.misses_about(pending, None, seen_by),
             Expectation::Never { .. } | Expectation::Rate { .. } => return Vec::new(),
         };
+
         let is_one_enough = *about == Whom::Group(Group::Some);
         let mut misses = Vec::new();
         let members = self.members(about);
@@ -150,13 +153,14 @@ impl Expect {
             }
             misses.extend(missed);
         }
+
         if members.is_empty() {
             misses.push(Miss { observer: None, about: None });
         }
         misses
     }
 
-    /// Who did not see of a member what is expected of it; nobody if it is met.
+    /// The hosts that did not see of a member what is expected of it; none if it is met.
     fn misses_about(&self, pending: &Pending, about: Option<u32>, seen_by: &Whom) -> Vec<Miss> {
         let sees_itself = match &pending.what {
             Expectation::Is { opinion, .. } => opinion.is_of_leading(),
@@ -342,6 +346,7 @@ impl Watch for Expect {
         if word.is_about_a_member() && about.is_none() {
             return;
         }
+
         for pending in &mut self.pending {
             let is_now = pending.from <= now && now <= pending.end;
             match &pending.what {
@@ -352,6 +357,7 @@ impl Watch for Expect {
             }
         }
         self.judge_never(now, host, word, about, event);
+
         if event.leader().is_some_and(|leader| self.elections.first() == Some(&leader.election)) {
             self.observer(host).leader = about.filter(|_| word == Word::Leads);
         }

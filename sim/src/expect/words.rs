@@ -75,7 +75,7 @@ pub enum Word {
     Refuted,
     /// A verdict that stands.
     Dead,
-    /// A verdict of a host that nobody answers.
+    /// A provisional verdict, of a host that too few answer.
     Provisional,
     /// A member's earlier process is over because a later one is here.
     Restarted,
@@ -85,9 +85,9 @@ pub enum Word {
     Updated,
     /// The host itself did not run.
     SelfStalled,
-    /// Nobody answers the host.
+    /// Too few members answer the host.
     Isolated,
-    /// Somebody answers it again.
+    /// Enough members answer it again.
     Reconnected,
     /// A later process of the host's own name took its place.
     Superseded,
@@ -97,7 +97,7 @@ pub enum Word {
     Leads,
     /// A member that led an election is not known as its leader any more.
     LeaderLost,
-    /// Somebody takes part in an election under another configuration.
+    /// A member takes part in an election under another configuration.
     VotersDiffer,
 }
 

@@ -26,11 +26,11 @@ impl fmt::Display for Broken {
 /// What was told so far, over all restarts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct History {
-    /// Who led in which term.
+    /// The leader of each term.
     leaders: BTreeMap<Term, usize>,
-    /// Whom a voter told that it votes for, by voter and term.
+    /// The candidate that a voter told that it votes for it, by voter and term.
     votes: BTreeMap<(usize, Term), usize>,
-    /// The highest term in which somebody could act, and who.
+    /// The highest term in which a voter could act, and that voter.
     acted: Option<(Term, usize)>,
 }
 

@@ -40,17 +40,18 @@ impl Flight {
 pub(super) struct State {
     now: Instant,
     steps: u32,
-    /// Those who vote first, in the order of their ids, and then those who may come.
+    /// The voters of the beginning, in the order of their ids, and then those that may come.
     voters: Vec<Election>,
     disks: Vec<Option<Ballot>>,
     saves: Vec<Option<Save>>,
-    /// Sorted, so that the order in which they were sent makes no other state: by link alone, where they keep that order.
+    /// Sorted, so that the order in which they were sent makes no other state: by link alone, where they keep that
+    /// order.
     flights: Vec<Flight>,
     is_ordered: bool,
     history: History,
-    /// Whose process runs.
+    /// Whether each voter's process runs.
     runs: Vec<bool>,
-    /// Who is cut off from the others.
+    /// The voter that is cut off from the others.
     cut: Option<usize>,
     crashes: u32,
     cuts: u32,
@@ -61,7 +62,7 @@ pub(super) struct State {
     late: u32,
     changes: u32,
     idles: u32,
-    /// Since when nobody works at each voter, and in which term it led then.
+    /// Since when each voter has no work for a leader, and in which term it led then.
     idle: Vec<Option<(Instant, Option<Term>)>>,
     /// Pre-votes begun by processes that are gone, less those before the search.
     campaigns_past: u64,
@@ -89,9 +90,9 @@ pub(super) enum Choice {
     EndSave(usize),
     RunTimers(usize),
     Resign(usize),
-    /// Somebody at the leader asks for other voters.
+    /// The leader is asked for other voters.
     Ask(usize),
-    /// Nobody works at a voter any more, or somebody does again.
+    /// The work at a voter ends, or begins again.
     Idle(usize),
     Work(usize),
     /// Before what is being saved was saved.
@@ -176,18 +177,21 @@ impl State {
     }
 
     fn unled(rules: &Rules, bounds: &Bounds) -> Self {
-        // Agreed once before, so that nobody has to be told of them.
+        // Agreed once before, so that no voter has to be told of them.
         let voters = Some(rules.electorate().numbered(1));
         let held = Ballot { term: Term(1), vote: None, promise: rules.promise(), voters, owner: None };
+
         let ids = rules.voters().iter().map(|(id, _)| *id).chain(bounds.newcomers().map(NodeId::from_name));
         let ids: Vec<NodeId> = ids.collect();
         let (count, first) = (ids.len(), rules.voters().len());
         let disk = |place: usize| (place < first).then(|| held.clone());
+
         let start = |(place, id): (usize, &NodeId)| {
             let mut election = start(rules, *id, Instant::ORIGIN, disk(place), bounds.disks);
             tell_of(&mut election, &ids, Instant::ORIGIN);
             election
         };
+
         let voters = ids.iter().enumerate().map(start).collect();
         let mut state = State {
             now: Instant::ORIGIN,
@@ -216,6 +220,7 @@ impl State {
             ran_out: false,
             path: None,
         };
+
         state.now += rules.promise();
         state
     }
@@ -232,13 +237,13 @@ impl State {
         (0..self.voters.len()).filter(|voter| self.runs[*voter])
     }
 
-    /// How often somebody stood for election.
+    /// How often a voter stood for election.
     pub(super) fn campaigns(&self) -> u64 {
         let present = self.voters.iter().map(|voter| voter.counts().campaigns).sum::<u64>();
         self.campaigns_past + present - self.campaigns_before
     }
 
-    /// Whether somebody leads that was handed leadership.
+    /// Whether a voter leads that was handed leadership.
     pub(super) fn is_handed_over(&self) -> bool {
         self.voters.iter().any(|voter| voter.leadership().is_some_and(|(_, trigger)| trigger == Trigger::HandedOver))
     }
@@ -252,7 +257,7 @@ impl State {
         self.history.terms_led()
     }
 
-    /// Whether somebody holds the list alone that was asked for.
+    /// Whether a voter holds the list alone that was asked for.
     pub(super) fn is_changed(&self, bounds: &Bounds) -> bool {
         let is_it = |voter: &Election| {
             let voters = voter.rules().electorate();
@@ -288,6 +293,7 @@ impl State {
             }
         }
         choices.extend((0..self.voters.len()).filter(|voter| !self.runs[*voter]).map(Choice::Start));
+
         for voter in self.running() {
             if self.saves[voter].is_some() {
                 choices.push(Choice::EndSave(voter));
@@ -313,6 +319,8 @@ impl State {
                 }
             }
         }
+
+        // A voter whose timers are due when time goes on was stopped, which is bounded too.
         if self.stalled() <= self.stalls {
             self.ticks(&mut choices);
         }
@@ -343,6 +351,7 @@ impl State {
     /// What a choice leads to.
     pub(super) fn after(&self, choice: Choice, bounds: &Bounds) -> State {
         let mut next = State { ran_out: false, ..self.clone() };
+
         match choice {
             Choice::Arrive(place) => {
                 let flight = next.flights.remove(place);
@@ -385,6 +394,7 @@ impl State {
             Choice::Tick(kept) => next.tick(kept, bounds),
             Choice::TickCut(cut) => next.tick_cut(cut, bounds),
         }
+
         next
     }
 
@@ -427,8 +437,8 @@ impl State {
         self.call(Step::Start(voter), voter, |_, _| {});
     }
 
-    /// Time goes on. Messages that have not arrived are lost, but for one that is late; a voter whose timers are due and
-    /// have not run was stopped.
+    /// Time goes on. Messages that have not arrived are lost, but for one that is late; a voter whose timers are due
+    /// and have not run was stopped.
     fn tick(&mut self, kept: Option<usize>, bounds: &Bounds) {
         self.stalls -= self.stalled();
         self.late -= u32::from(kept.is_some());
@@ -481,14 +491,17 @@ impl State {
                 self.flights.push(Flight { to, from: voter, context, message });
             }
         }
+
         if self.is_ordered {
             self.flights.sort_by_key(Flight::link);
         } else {
             self.flights.sort_unstable();
         }
+
         if let Some(save) = self.voters[voter].poll_save() {
             self.saves[voter] = Some(save);
         }
+
         let me = self.voters[voter].me();
         while let Some(change) = self.voters[voter].poll_change() {
             self.ran_out |= matches!(change, Change::Lost { id, reason: LossReason::LeaseRanOut, .. } if id == me);
@@ -510,7 +523,8 @@ impl State {
     }
 
     fn judge(&mut self) {
-        // As its application believes: until its own clock says that it is over, whether or not the voter runs meanwhile.
+        // As its application believes: until its own clock says that it is over, whether or not the voter runs
+        // meanwhile.
         let believed = |voter: &Election| voter.lease(Instant::ORIGIN).filter(|lease| lease.until > self.now);
         let acting = (0..).zip(&self.voters).filter_map(|(place, voter)| Some((place, believed(voter)?.term)));
         let acting: Vec<(usize, Term)> = acting.collect();
@@ -519,7 +533,7 @@ impl State {
         self.broken = self.broken.take().or(said.err()).or(works);
     }
 
-    /// Somebody leads where nobody works: in a term that began since, or for longer than a lease.
+    /// A voter leads and has no work: in a term that began since, or for longer than a lease.
     fn without_work(&self, voter: usize, term: Term) -> Option<(&'static str, String)> {
         let (since, led) = self.idle[voter]?;
         let is_broken = led != Some(term) || self.now.since(since) > self.voters[voter].rules().lease();

@@ -1,4 +1,4 @@
-//! Whom a fault hits: hosts, and the links between them.
+//! Which hosts a fault hits, and which links between them.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,7 +13,7 @@ pub enum Hosts {
     These(Vec<u32>),
     /// So many, drawn from the seed.
     Random {
-        /// How many.
+        /// How many hosts.
         random: u32,
     },
     /// So many of a hundred, drawn from the seed.
@@ -21,7 +21,7 @@ pub enum Hosts {
         /// How many of a hundred, rounded down.
         percent: u32,
     },
-    /// Whoever leads the first election when the fault begins, written `"leader"`; nobody if nobody does.
+    /// The host that leads the first election when the fault begins, written `"leader"`; none if there is no leader.
     #[serde(with = "leader")]
     Leader,
     /// All, written `"all"`.
@@ -56,7 +56,7 @@ impl Hosts {
         }
     }
 
-    /// The numbers meant, of so many hosts; what is not decided yet means nobody.
+    /// The numbers meant, of so many hosts; none while it is not decided which.
     #[must_use]
     pub fn numbers(&self, hosts: u32) -> Vec<u32> {
         match self {
@@ -113,10 +113,10 @@ fn word<'de, D: Deserializer<'de>>(deserializer: D, word: &str) -> Result<(), D:
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Links {
-    /// Who sends.
+    /// The sending hosts.
     #[serde(skip_serializing_if = "Hosts::is_all")]
     pub from: Hosts,
-    /// Who receives.
+    /// The receiving hosts.
     #[serde(skip_serializing_if = "Hosts::is_all")]
     pub to: Hosts,
     /// Whether the way back is meant too.
@@ -131,7 +131,7 @@ pub enum Direction {
     /// From the one to the other.
     #[default]
     One,
-    /// And back.
+    /// This way and back.
     Both,
 }
 

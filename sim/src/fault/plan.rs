@@ -31,14 +31,14 @@ pub struct Planned {
     pub what: Fault,
 }
 
-/// On and off.
+/// How a fault comes and goes within its span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flap {
-    /// How long it is on.
+    /// How long it is in force, the first time from its beginning.
     #[serde(with = "span")]
     pub on: Duration,
-    /// How long it is off.
+    /// How long it pauses then.
     #[serde(with = "span")]
     pub off: Duration,
 }

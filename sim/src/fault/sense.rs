@@ -11,7 +11,7 @@ const STARTED_MAX: u64 = 65_536;
 const TIMES_MAX: u32 = 100_000;
 /// A flap is no faster.
 const FLAP_MIN: Duration = Duration::from_millis(1);
-/// Nobody changes its metadata more often.
+/// No host changes its metadata more often.
 const WRITE_MIN: Duration = Duration::from_millis(1);
 /// Clocks are wrong by less.
 const PPM_MAX: u64 = 900_000;
@@ -41,9 +41,11 @@ impl Planned {
         if self.again.is_some_and(|again| again.times > TIMES_MAX || (again.times > 1 && again.every.is_zero())) {
             return Err(format!("`again` needs time between, and {TIMES_MAX} times at most"));
         }
+
         if self.starts() > STARTED_MAX {
             return Err(format!("it would start {} hosts; {STARTED_MAX} at most", self.starts()));
         }
+
         if let Some(flap) = self.flap {
             if flap.on < FLAP_MIN || flap.off < FLAP_MIN {
                 return Err("a flap needs time on and time off, 1ms at least".to_owned());
@@ -55,9 +57,11 @@ impl Planned {
                 return Err("it happens at a moment and cannot flap; repeat it with `again`".to_owned());
             }
         }
+
         if self.stagger.is_some() && self.what.clone().hosts_mut().is_none() {
             return Err("it hits no hosts one after the other: `stagger` means nothing".to_owned());
         }
+
         self.what.check()
     }
 }
@@ -92,10 +96,12 @@ impl Fault {
         if permilles.iter().any(|permille| *permille > 1_000) {
             return Err("more than 1,000 of a thousand".to_owned());
         }
+
         let mut aimed = self.clone();
         if let Some(Hosts::Share { percent: 101.. }) = aimed.hosts_mut() {
             return Err("more than 100 of a hundred hosts".to_owned());
         }
+
         match self {
             Fault::Metadata { bytes, .. } | Fault::Writers { bytes, .. } if *bytes > 512 => {
                 Err(format!("{bytes} bytes of metadata; 512 at most"))
@@ -143,6 +149,7 @@ mod tests {
         let flap = Some(Flap { on: second, off: second });
         let join_one = Fault::Join { count: 1, clock: Default::default() };
         let writers = Fault::Writers { hosts: Hosts::All, bytes: 9, every: Duration::ZERO };
+
         let refused = [
             (join.clone(), "would start"),
             (
@@ -159,10 +166,12 @@ mod tests {
             (at(writers), "every"),
             (at(Fault::Partition { groups: vec![vec![0, 1], vec![1]], bridges: vec![] }), "two sides"),
         ];
+
         for (planned, words) in refused {
             let said = planned.check().unwrap_err();
             assert!(said.contains(words), "{said:?} does not say {words:?}");
         }
+
         assert_eq!(at(Fault::Cut { links: Links::default() }).check(), Ok(()));
         assert_eq!(join.starts(), u64::from(u32::MAX));
     }

@@ -88,7 +88,7 @@ pub enum Back {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MovesTo {
-    /// To an address that nobody had.
+    /// To an address that no host had.
     #[default]
     New,
     /// Each to that of the next of the hosts named, the last to that of the first: the old ones are others' now.
@@ -120,6 +120,6 @@ pub enum Lie {
     Incarnation,
     /// That it restarted at an absurd generation.
     Generation,
-    /// That somebody is alive whom nobody ever started.
+    /// That a member is alive that was never started.
     Phantom,
 }

@@ -33,13 +33,13 @@ impl Configs {
         &self.usual
     }
 
-    /// Of a host.
+    /// The configuration of a host.
     #[must_use]
     pub fn of(&self, host: u32) -> &Config {
         self.others.iter().find(|(hosts, _)| hosts.contain(host)).map_or(&self.usual, |(_, config)| config)
     }
 
-    /// All there are.
+    /// All configurations that there are, the usual one among them.
     pub fn all(&self) -> impl Iterator<Item = &Config> {
         std::iter::once(&self.usual).chain(self.others.iter().map(|(_, config)| config))
     }

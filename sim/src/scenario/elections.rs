@@ -123,7 +123,7 @@ impl Scenario {
         let drift = |planned: &Planned| match &planned.what {
             Fault::Drift { hosts: Hosts::These(hosts), ppm } if hosts.contains(&host) => ppm.unsigned_abs(),
             Fault::Drift { hosts: Hosts::These(_), .. } => 0,
-            // Whoever leads then, or all.
+            // The leader of that time, or all.
             Fault::Drift { ppm, .. } => ppm.unsigned_abs(),
             _ => 0,
         };

@@ -4,7 +4,7 @@ use crate::fault::{Fault, Planned};
 use crate::scenario::Scenario;
 
 impl Scenario {
-    /// Whether some host lies: what is said of others can then be anybody's invention.
+    /// Whether some host lies: what is said of others can then be an invention.
     #[must_use]
     pub fn has_liar(&self) -> bool {
         self.faults.iter().any(|planned| matches!(planned.what, Fault::Lie { .. }))
@@ -17,7 +17,7 @@ impl Scenario {
         self.faults.iter().any(lies)
     }
 
-    /// Why nobody can say what must hold when the faults are over; none when it can be said.
+    /// Why it is not known what must hold when the faults are over; none when it is known.
     #[must_use]
     pub fn never_settles(&self) -> Option<&'static str> {
         if self.brief {

@@ -1,4 +1,4 @@
-//! Draws when a fault happens and whom it hits.
+//! Draws when a fault happens and which hosts it hits.
 //!
 //! Everything is over by the end of the chaos, however often it comes back.
 

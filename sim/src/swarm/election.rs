@@ -1,7 +1,7 @@
 //! Draws short runs of one election: 3 or 5 voters, a lease, disks, and what takes leaders away.
 //!
 //! Schedules are what counts here, and there should be many: a run lasts some leases and is over, without asking
-//! whether all views agree in the end. Faults are aimed at whoever leads as often as at anybody.
+//! whether all views agree in the end. Faults are aimed at the leader as often as at others.
 
 use std::time::Duration;
 
@@ -23,12 +23,14 @@ pub fn swarm_election(seed: u64) -> Scenario {
     scenario.seed = Some(seed);
     scenario.brief = true;
     scenario.start = if random.permille(900) { Start::Preloaded } else { Start::Joining };
+
     let lease = MS * *random.pick(&[200, 300, 400, 500, 500, 700, 1_000]).unwrap_or(&500);
     scenario.latency = latency(lease, &mut random);
     scenario.disks = if random.permille(700) { Disks::File } else { Disks::Memory };
     let slowest = if random.permille(250) { lease / 5 } else { lease / 25 };
     scenario.save_time = round(random.span(MS / 10, slowest), Duration::from_micros(10));
     scenario.elections.push(election("default", hosts, lease, &mut random));
+
     let mut chaos = round(random.span(lease * 4, lease * 10), MS);
     if random.permille(150) {
         scenario.faults = kills(lease, &mut random);
@@ -36,21 +38,26 @@ pub fn swarm_election(seed: u64) -> Scenario {
     } else {
         scenario.faults = Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut random }.faults();
     }
+
     let mut splits = Random::new(seed, "swarm-splits");
     if splits.permille(50) {
         scenario.save_time = round(splits.span(lease / 6, lease / 5), Duration::from_micros(10));
         scenario.faults = split_terms(hosts, lease, &mut splits);
         chaos = scenario.faults_end().unwrap_or(chaos);
     }
+
     if random.permille(200) {
         clocks_apart(&mut scenario, chaos, &mut random);
     }
+
+    // Each of these has a stream of its own, so that a new draw in one moves no other.
     Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-works") }
         .works(&mut scenario);
     Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-clocks") }
         .clocks(&mut scenario);
     Draw { hosts, lease, until: chaos, disks: scenario.disks, random: &mut Random::new(seed, "swarm-changes") }
         .changes(&mut scenario);
+
     let over = scenario.faults_end().unwrap_or(chaos);
     let bound = scenario.config().map_or(Duration::ZERO, |config| scenario.election_bound(&config));
     scenario.lasts = over + bound + MS;
@@ -73,8 +80,9 @@ fn kills(lease: Duration, random: &mut Random) -> Vec<Planned> {
     faults
 }
 
-/// All stop and stand at once when they go on, some in other terms than others; one of them starts again and does not know
-/// that nothing came of its vote. Who leads is outrun by it then, has itself elected anew, and hands over in the midst of it.
+/// All stop and stand at once when they go on, some in other terms than others; one of them starts again and does not
+/// know that nothing came of its vote. The leader is outrun by it then, has itself elected anew, and hands over in the
+/// midst of it.
 fn split_terms(hosts: u32, lease: Duration, random: &mut Random) -> Vec<Planned> {
     let pause = Planned::at(lease * 2, Fault::Pause { hosts: Hosts::All, inbox: Inbox::Kept });
     let pause = pause.lasting(round(random.span(lease * 2, lease * 5), MS));
@@ -108,20 +116,24 @@ pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration)
     if random.permille(500) {
         return;
     }
+
     let leases = [100, 150, 250, 250, 500, 500, 500, 1_000, 3_000].map(|lease| MS * lease);
     let latency = &scenario.latency;
     let is_borne = |lease: &Duration| *lease >= latency.usual_max() * 12 && *lease >= latency.spike() * 2;
     let borne: Vec<Duration> = leases.into_iter().filter(is_borne).collect();
     let lease = random.pick(&borne).copied().unwrap_or(MS * 3_000);
+
     let voters = random.pick(&[1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 9]).copied().unwrap_or(3).min(scenario.hosts);
     let mut election = election("default", voters, lease, &mut random);
     let chosen = random.choose(voters as usize, scenario.hosts);
     election.voters = chosen.into_iter().map(|voter| format!("n{voter}")).collect();
     scenario.elections.push(election);
+
     scenario.disks = if random.permille(700) { Disks::File } else { Disks::Memory };
     scenario.save_time = round(random.span(MS / 10, lease / 10), Duration::from_micros(10));
     let disks = scenario.disks;
     let mut draw = Draw { hosts: scenario.hosts, lease, until, disks, random: &mut random };
+
     for _ in 0..draw.random.between(0, 3) {
         let fault = match draw.random.below(8) {
             0..=3 => draw.disk(),
@@ -134,12 +146,14 @@ pub(super) fn perhaps_elect(scenario: &mut Scenario, seed: u64, until: Duration)
         scenario.faults.extend(draw.votes_during(&planned));
         scenario.faults.push(planned);
     }
+
     let disks = scenario.disks;
     Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-works") }.works(scenario);
     Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-clocks") }
         .clocks(scenario);
     Draw { hosts: scenario.hosts, lease, until, disks, random: &mut Random::new(seed, "swarm-changes") }
         .changes(scenario);
+
     scenario.faults.sort_by_key(|planned| planned.at);
 }
 
@@ -202,29 +216,33 @@ impl Draw<'_> {
         scenario.faults.sort_by_key(|planned| planned.at);
     }
 
-    /// In some runs the voters change: some hosts vote at first, and then others. A disk that loses what it held would make
-    /// its voter forget who votes, and one without a disk always does.
+    /// In some runs the voters change: some hosts vote at first, and then others. A disk that loses what it held would
+    /// make its voter forget which hosts vote, and one without a disk always does.
     fn changes(mut self, scenario: &mut Scenario) {
         let forgets = |planned: &Planned| matches!(planned.what, Fault::DiskTorn { .. } | Fault::DiskLost { .. });
         if !self.random.permille(200) || self.disks == Disks::Memory || scenario.faults.iter().any(forgets) {
             return;
         }
+
         let first = self.list();
         for election in &mut scenario.elections {
             election.voters = first.iter().map(|host| format!("n{host}")).collect();
         }
+
         let many = self.random.permille(400);
         let count = if many { self.random.between(5, 12) } else { self.random.between(1, 4) };
         for _ in 0..count {
             let fault = Fault::ChangeVoters { hosts: self.aim(), voters: self.list() };
             let planned = self.planned(fault);
-            // In the midst of it leadership changes hands, or somebody who matters is gone for a while.
+
+            // In the midst of it leadership changes hands, or a host that matters is gone for a while.
             let meanwhile = match self.random.below(if many { 4 } else { 1 }) {
                 0 => None,
                 1 => Some(self.resign()),
                 2 => Some(self.crash()),
                 _ => Some(Fault::Cut { links: self.links() }),
             };
+
             if let Some(fault) = meanwhile {
                 let at = planned.at + self.span(Duration::ZERO, self.lease / 2);
                 let lasts = (!fault.is_of_a_moment()).then(|| self.span(MS * 5, self.lease * 2));
@@ -233,6 +251,7 @@ impl Draw<'_> {
             }
             scenario.faults.push(planned);
         }
+
         scenario.faults.sort_by_key(|planned| planned.at);
     }
 
@@ -291,12 +310,14 @@ impl Draw<'_> {
             1 => self.span(self.lease * 9 / 10, self.lease * 6 / 5),
             _ => self.span(self.lease, self.lease * 5),
         };
+
         let lasts = lasts.min(self.until / 2);
         let at = self.span(MS * 10, self.until - lasts);
         let planned = Planned::at(at, fault);
         if is_of_a_moment {
             return planned;
         }
+
         let planned = planned.lasting(lasts);
         if !self.random.permille(100) {
             return planned;
@@ -353,7 +374,7 @@ impl Draw<'_> {
         }
     }
 
-    /// Disks are only felt when there is a vote to save: the leader dies, and sometimes everyone in the midst of what
+    /// A disk matters only when there is a vote to save: the leader crashes, and sometimes all do in the midst of what
     /// follows.
     fn votes_during(&mut self, planned: &Planned) -> Vec<Planned> {
         let is_of_saving =
@@ -371,7 +392,7 @@ impl Draw<'_> {
         faults
     }
 
-    /// Whoever leads, or one or a few.
+    /// The leader, or all, or one, or a few.
     fn aim(&mut self) -> Hosts {
         match self.random.below(10) {
             0..=4 => Hosts::Leader,

@@ -1,4 +1,4 @@
-//! Draws the faults of one scenario: which kinds it may use, which of them happen, whom they hit and when.
+//! Draws the faults of one scenario: which kinds it may use, which of them happen, which hosts they hit and when.
 //!
 //! Values are kept where they hurt without deciding the outcome alone: a link that loses everything is a cut, and
 //! a cut is a kind of its own.
@@ -130,7 +130,7 @@ impl<'a> Draw<'a> {
             }
             Kind::Forget => {
                 let forget = Fault::Forget { hosts: self.some_hosts(), whom: Hosts::All };
-                // Late, when somebody may be dead.
+                // Late, when a member may be dead.
                 let at = self.span(self.until / 2, self.until);
                 self.perhaps_again(Planned::at(at, forget))
             }
@@ -156,6 +156,7 @@ impl<'a> Draw<'a> {
             Kind::Ring => Fault::Ring { reach: self.random.between(1, 3) as u32 },
             _ => self.of_links(kind),
         };
+
         let longest = if kind == Kind::Clog { self.stall_tolerance * 2 } else { self.until / 2 };
         let lasts = self.span(self.stall_tolerance / 3, longest);
         let planned = self.at_some_time(fault, lasts);
@@ -165,6 +166,7 @@ impl<'a> Draw<'a> {
     fn of_links(&mut self, kind: Kind) -> Fault {
         let links = self.links();
         let permille = self.random.between(5, 400) as u32;
+
         match kind {
             Kind::Loss => Fault::Loss { links, permille },
             Kind::BurstLoss => Fault::BurstLoss {
@@ -224,6 +226,7 @@ impl<'a> Draw<'a> {
             self.one_of([WallClock::Right, WallClock::Right, WallClock::Behind, WallClock::Ahead, WallClock::Stuck]);
         let address = self.one_of([Place::Same, Place::Same, Place::New]);
         let lasts = self.span(MS * 50, self.stall_tolerance * 5);
+
         if self.random.permille(150) {
             // Everyone, at once or one after the other.
             let crash = Fault::Crash { hosts: Hosts::All, clock, address };
@@ -235,13 +238,16 @@ impl<'a> Draw<'a> {
             let rolling = self.at_some_time(crash, lasts + apart * self.hosts);
             return Planned { lasts: Some(lasts), stagger: Some(apart), ..rolling };
         }
+
         let hosts = self.few_hosts();
         let count = hosts.len() as u32;
         let crash = self.at_some_time(Fault::Crash { hosts: Hosts::These(hosts), clock, address }, lasts);
+
         if self.random.permille(500) && self.may_go >= count {
             self.may_go -= count;
             return Planned { lasts: None, ..crash };
         }
+
         self.perhaps_again(crash)
     }
 
@@ -266,7 +272,7 @@ impl<'a> Draw<'a> {
             Kind::Block => Fault::Block { hosts },
             _ => Fault::Suspend { hosts, inbox: Inbox::Kept },
         };
-        // As often below P, where nobody may die of it, as above.
+        // As often below P, where no member may be called dead for it, as above.
         let p = self.stall_tolerance;
         let lasts = if self.random.permille(500) { self.span(p * 3 / 10, p * 95 / 100) } else { self.span(p, p * 5) };
         let planned = self.at_some_time(fault, lasts);

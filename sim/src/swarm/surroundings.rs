@@ -69,14 +69,16 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     let gateway = if random.permille(500) { Gateway::Each } else { Gateway::One };
     // A host that learns its address behind a translation needs one that leads back.
     let knows = scenario.wildcard == Hosts::These(Vec::new());
-    // And who has no space for a member cannot know where it receives. Nor does it ping it, so that where answers alone
-    // come back its own pings never reach that member.
+    // And a host that has no space for a member cannot know where that member receives. Nor does it send to it, so that
+    // behind a translation that lets answers alone back it never hears that member's pings.
     let has_room = !is_capped(scenario);
+
     let ways = match (knows && has_room, is_drawn("nat-lost")) {
         (true, true) => &[Back::Lost, Back::Answers, Back::All][..],
         (true, false) => &[Back::Answers, Back::All],
         (false, _) => &[Back::All],
     };
+
     let back = random.pick(ways).copied().unwrap_or_default();
     let hosts = if random.permille(300) { Hosts::All } else { Hosts::These(some(scenario, random)) };
     if back != Back::All {
@@ -84,6 +86,7 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
         // other faults such a host took the gateway's address once in 8,000 seeds. The scenarios of `nat` do without.
         scenario.given = hosts.clone();
     }
+
     let behind = hosts.numbers(scenario.hosts).len() as u32;
     let planned = Planned::at(Duration::ZERO, Fault::Nat { hosts: hosts.clone(), gateway, back });
     let for_a_while = knows && random.permille(300);
@@ -91,6 +94,7 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
         // Cut off from each other they may take the gateway's addresses, and when it goes they have moved at once.
         scenario.given = hosts;
     }
+
     let (at, lasts) = spell(random, until);
     scenario.faults.push(if for_a_while { Planned { at, lasts: Some(lasts), ..planned } } else { planned });
 }
@@ -101,15 +105,18 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     if is_capped(scenario) {
         return;
     }
+
     let hosts = some_of(movable(scenario.hosts), scenario, random);
     let to = if random.permille(700) { MovesTo::New } else { MovesTo::Next };
+
     // Where a gateway rewrites what two send that have exchanged their addresses, no member sees that either has moved.
     let is_behind = scenario.faults.iter().any(|planned| matches!(planned.what, Fault::Nat { .. }));
     let to = if is_behind { MovesTo::New } else { to };
     let at = round(random.span(MS * 500, until), MS);
-    // Of those that move while they are stopped, each learns of the others' addresses later than its verdict on them may
-    // fall: once in 500 seeds of 20 hosts and more.
-    // And one that is stopped before the others have learnt where it is was asked in vain since before it was stopped.
+
+    // Of those that move while they are stopped, each learns of the others' addresses later than its verdict on them
+    // may fall: once in 500 seeds of 20 hosts and more. And one that is stopped before the others have learnt where it
+    // is was asked in vain since before it was stopped.
     let (interval, tolerance) = pace(scenario);
     let stops = |what: &Fault| matches!(what, Fault::Pause { .. } | Fault::Suspend { .. } | Fault::Block { .. });
     let all = scenario.host_limit();
@@ -118,11 +125,13 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     if scenario.faults.iter().any(is_stopped) {
         return;
     }
+
     // Behind a gateway its datagrams come from where they came from before, so that it asks only when it has not been
     // pinged for nine quarters of an interval, and twice: a P below the profile's may be over by then.
     if is_behind && tolerance < interval * 11 / 4 + MS * 200 {
         return;
     }
+
     // In a preloaded view stands an address that they have not learnt yet.
     scenario.start = Start::Joining;
     if let Hosts::These(wildcard) = &mut scenario.wildcard {
@@ -130,12 +139,14 @@ fn relocate(scenario: &mut Scenario, random: &mut Random, until: Duration) {
         wildcard.sort_unstable();
         wildcard.dedup();
     }
+
     for planned in &mut scenario.faults {
         // As with a wildcard: where nothing leads to a host but its answers, no member can tell it where it is.
         if let Fault::Nat { back, .. } = &mut planned.what {
             (*back, planned.lasts) = (Back::All, None);
         }
     }
+
     scenario.given = Hosts::These(Vec::new());
     scenario.faults.push(Planned::at(at, Fault::Move { hosts: Hosts::These(hosts), to }));
 }
@@ -181,14 +192,16 @@ fn families(scenario: &mut Scenario, random: &mut Random, _: Duration) {
     if scenario.faults.iter().any(mixes_badly) {
         return;
     }
+
     let mut order = random.choose(scenario.hosts as usize, scenario.hosts);
     random.shuffle(&mut order);
     let both = order.split_off(order.len() - 1);
     order.truncate(random.between(1, u64::from(scenario.hosts / 2)) as usize);
     let drawn = Families { v6: order, both };
-    // Only members of its own family see where a host has moved to, and most of them must have stayed where they were, as
-    // most of a cluster of one family must: a host that is alone in its family would find nobody to tell it. Who has gone
-    // for a while tells nothing either.
+
+    // Only members of its own family see where a host has moved to, and most of them must have stayed where they were,
+    // as most of a cluster of one family must: a host that is alone in its family would find no member to tell it. A
+    // host that has gone for a while tells nothing either.
     let is_hit = |by: &dyn Fn(&Fault) -> bool| scenario.faults.iter().any(|planned| by(&planned.what));
     let moved = |host: u32| is_hit(&|what| matches!(what, Fault::Move { hosts, .. } if hosts.contain(host)));
     let goes = |host: u32| {
@@ -203,6 +216,7 @@ fn families(scenario: &mut Scenario, random: &mut Random, _: Duration) {
         let finds = |one: u32| !moved(one) || others(one) * 2 >= scenario.hosts as usize - 1;
         members().filter(|host| asks(*host)).all(|one| others(one) > 0 && finds(one))
     };
+
     if is_told(Family::V4) && is_told(Family::V6) {
         scenario.families = drawn;
     }
@@ -213,17 +227,20 @@ fn differs(scenario: &mut Scenario, random: &mut Random, _: Duration) {
     let hosts = Hosts::These(some(scenario, random));
     let others =
         [("datagram_bytes_max", 1_200, 8_192), ("metadata_bytes_per_second", 4_096, 65_536), ("ghosts_max", 1, 16)];
+
     let mut config: BTreeMap<String, Value> = BTreeMap::new();
     for (knob, low, high) in COUNTS.into_iter().chain(others) {
         if random.permille(250) {
             config.insert(knob.to_owned(), random.between(low, high).into());
         }
     }
+
     if random.permille(250) {
         let usual = scenario.config().map_or(Duration::from_secs(1), |config| config.probe_interval);
         let other = if random.permille(500) { usual * 2 } else { usual / 2 };
         config.insert("probe_interval".to_owned(), span::text(round(other, MS)).into());
     }
+
     if is_drawn("differs-p") && random.permille(250) {
         let usual = scenario.config().map_or(Duration::from_secs(3), |config| config.stall_tolerance);
         config.insert(
@@ -231,6 +248,7 @@ fn differs(scenario: &mut Scenario, random: &mut Random, _: Duration) {
             span::text(round(usual * random.between(2, 4) as u32 / 2, MS)).into(),
         );
     }
+
     if !config.is_empty() {
         scenario.differs.push(Differs { hosts, config });
     }
@@ -282,6 +300,7 @@ mod tests {
         let drawn: Vec<Scenario> = (0..2_000).map(swarm).collect();
         let count = |is_so: &dyn Fn(&Scenario) -> bool| drawn.iter().filter(|one| is_so(one)).count();
         let has = |one: &Scenario, is_it: fn(&Fault) -> bool| one.faults.iter().any(|planned| is_it(&planned.what));
+
         let counts = [
             ("wildcard", count(&|one| one.wildcard != Hosts::These(Vec::new())), 40),
             (
@@ -300,13 +319,15 @@ mod tests {
             ("differs-p", count(&|one| one.differs.iter().any(|one| one.config.contains_key("stall_tolerance"))), 15),
             ("crowd", count(&|one| one.hosts >= 20), 8),
         ];
+
         for (feature, seen, least) in counts {
-            // Who is moved has to learn its address.
+            // A host that moves has to learn its address.
             let is_seen = is_drawn(feature) || (feature == "wildcard" && is_drawn("move"));
             let is_seen = is_seen && (feature != "nat-lost" || is_drawn("nat"));
             let expected = if is_seen { least..=1_400 } else { 0..=0 };
             assert!(expected.contains(&seen), "{feature}: {seen} of 2,000");
         }
+
         for (feature, why) in NOT_YET {
             assert!(counts.iter().any(|(known, ..)| known == feature) && !why.is_empty(), "{feature}");
         }
