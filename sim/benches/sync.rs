@@ -1,7 +1,7 @@
 //! What anti-entropy costs, in virtual time: `cargo bench -p tidings-sim --bench sync [-- differ|forget] [--json]`.
 //!
 //! `differ`: two nodes hold the same members but for some records; what their comparisons send in both directions until
-//! the views are equal. `forget`: one of 16 nodes forgets 100 dead; nobody may compare anything in the next ten
+//! the views are equal. `forget`: one of 16 nodes forgets 100 dead; no node may compare anything in the next ten
 //! minutes.
 
 #[path = "../../benches/support/report.rs"]
@@ -82,6 +82,7 @@ fn differ() -> Result<Table, Box<dyn Error>> {
         "Comparisons of views until two nodes agree, both directions (virtual time); limit for one: 8 datagrams, 6 KB",
         &["members", "differ", "how", "sessions", "datagrams", "bytes", "bytes/difference", "verdict"],
     );
+
     let cases = [
         (10_000, 1, Difference::Older),
         (10_000, 1, Difference::Missing),
@@ -92,6 +93,7 @@ fn differ() -> Result<Table, Box<dyn Error>> {
         (5_000, 500, Difference::Older),
         (20_000, 500, Difference::Older),
     ];
+
     for (members, different, how) in cases {
         let Some(repair) = repair(members, different, how)? else {
             return Err(format!("{members} members, {different} {}: no agreement in {PATIENCE:?}", how.name()).into());
@@ -109,6 +111,7 @@ fn differ() -> Result<Table, Box<dyn Error>> {
             judged,
         ]);
     }
+
     Ok(table)
 }
 
@@ -141,6 +144,7 @@ fn repair(members: usize, different: usize, how: Difference) -> Result<Option<Re
     let config = Config { probe_interval: hour, stall_tolerance: hour, ..Config::lan("bench") };
     let mut cluster = formed(&config, 3, 2)?;
     cluster.run(Duration::from_secs(5));
+
     let is_different = |n: usize| (n - 2) * different / (members - 2) != (n - 1) * different / (members - 2);
     let all = (2..members).map(|n| record(n, u32::from(is_different(n)))).collect::<Result<Vec<_>, _>>()?;
     let mut others = Vec::new();
@@ -149,14 +153,17 @@ fn repair(members: usize, different: usize, how: Difference) -> Result<Option<Re
             others.push(record(n, 0)?);
         }
     }
+
     cluster.call(0, |protocol, now| protocol.preload(now, &all));
     cluster.call(1, |protocol, now| protocol.preload(now, &others));
     cluster.run(Duration::from_secs(5));
+
     let (before, syncs, begun) = (*cluster.watch(), sessions(&cluster), cluster.now());
     let other = cluster.hosts()[1].address();
     let teller = cluster.hosts()[1].protocol().map(|protocol| Who::is(protocol.me())).ok_or("a node has stopped")?;
     let absurd = Who { incarnation: teller.incarnation + (1 << 20), ..teller };
     let rumour = teller.says(&cluster.config().cluster, NEWS, &[], &[absurd.accused(SUSPECT, 0, &[])]);
+
     while !agree(&cluster) {
         if cluster.now().since(begun) > PATIENCE {
             return Ok(None);
@@ -167,11 +174,12 @@ fn repair(members: usize, different: usize, how: Difference) -> Result<Option<Re
         cluster.call(0, |protocol, now| protocol.handle_datagram(now, other, &mut rumour).map(|_| ()));
         cluster.run(Duration::from_secs(3));
     }
+
     let sent = cluster.watch().since(before);
     Ok(Some(Repair { sessions: sessions(&cluster) - syncs, datagrams: sent.datagrams, bytes: sent.bytes }))
 }
 
-/// The record of a member at an address where nobody is; its name has 16 bytes.
+/// The record of a member at an address where no node is; its name has 16 bytes.
 fn record(n: usize, incarnation: u32) -> Result<Record, Box<dyn Error>> {
     let [_, a, b, c] = (n as u32).to_be_bytes();
     let identity = Identity::named(&format!("node-{n:011}"), Generation(1_000), ([10, a, b, c], 7_340).into());
@@ -196,23 +204,28 @@ fn forget() -> Result<Table, Box<dyn Error>> {
     let (live, dead) = (16, 100);
     let mut cluster = formed(&Config::lan("bench"), 5, live + dead)?;
     cluster.run(Duration::from_secs(10));
+
     cluster.inject(Fault::crash(&(live..live + dead).collect::<Vec<_>>()), None);
     let all_found = |cluster: &Cluster| {
         let mut running = cluster.hosts().iter().filter_map(|host| host.protocol());
         running.all(|protocol| dead_in(protocol) == dead as usize)
     };
+
     if !cluster.run_while(Duration::from_secs(300), |cluster| !all_found(cluster)) {
         return Err("not everyone found all of the dead".into());
     }
     cluster.run(Duration::from_secs(60));
+
     let before = *cluster.watch();
     for n in live..live + dead {
         let id = cluster.hosts()[n as usize].id();
         cluster.call(3, |protocol, now| protocol.forget(now, id)).ok_or("the one that forgets does not run")??;
     }
+
     cluster.run(PATIENCE);
     let sent = cluster.watch().since(before);
     let kept = cluster.hosts()[3].protocol().map_or(0, dead_in);
+
     let title = "One of 16 nodes forgets 100 dead, the others do not; ten virtual minutes; limit: no sync datagram";
     let mut table = Table::new(title, &["forgotten", "back again", "sync datagrams", "bytes", "verdict"]);
     let judged = verdict(sent.datagrams == 0 && kept == 0);

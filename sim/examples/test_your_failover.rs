@@ -47,7 +47,7 @@ enum Message {
     Everything(BTreeSet<u64>),
 }
 
-/// What clients were promised. It stays on record when everyone who knew of it is gone.
+/// What clients were promised. It stays on record when every host that knew of it is gone.
 #[derive(Debug)]
 pub(crate) struct Acknowledged(u64);
 
@@ -56,7 +56,7 @@ pub(crate) struct Acknowledged(u64);
 pub(crate) struct Store {
     rule: Rule,
     held: BTreeSet<u64>,
-    /// As the primary: writes not yet acknowledged, with who asked and who has a copy.
+    /// As the primary: writes not yet acknowledged, each with the host that asked and the hosts that have a copy.
     waiting: BTreeMap<u64, (u32, BTreeSet<u32>)>,
     primary: u32,
 }
@@ -68,7 +68,7 @@ impl App for Store {
         context.set_timer(TICK, 0);
     }
 
-    /// Failover: membership says who is there, and the first of them is the primary.
+    /// Failover: membership says which hosts are there, and the first of them is the primary.
     fn on_event(&mut self, context: &mut Context<'_, Self>, _event: &Event) {
         let first = context.live_hosts().first().copied().unwrap_or(context.host());
         if first != self.primary {
@@ -91,6 +91,7 @@ impl App for Store {
 
     fn on_message(&mut self, context: &mut Context<'_, Self>, from: u32, message: &[u8]) {
         let me = context.host();
+
         match serde_json::from_slice(message) {
             Ok(Message::Write(number)) => {
                 self.held.insert(number);
@@ -166,7 +167,7 @@ fn nothing_is_lost(world: &World<Store, Checks>) -> Result<(), String> {
     Ok(())
 }
 
-/// Asked when the faults are over: whoever runs comes to hold all that was acknowledged up to ten seconds ago.
+/// Asked when the faults are over: each host that runs comes to hold all that was acknowledged up to ten seconds ago.
 fn backups_catch_up(world: &World<Store, Checks>) -> Result<(), String> {
     let old = |at| world.now().since(at) > TICK * 10;
     for Acknowledged(number) in world.facts().iter().filter(|recorded| old(recorded.at)).map(|recorded| &recorded.fact)
