@@ -1,4 +1,5 @@
-//! What voters refuse: messages from who has no vote, about what is over, or meant for others; rejected with a counter.
+//! What voters refuse: messages from members without a vote, about what is over, or meant for others; rejected with a
+//! counter.
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
@@ -33,7 +34,8 @@ fn leader(net: &mut Net) -> Option<(u32, Term)> {
     (0..4).find_map(|n| net.call(n, |protocol, now| Some((n, protocol.lease(now, "default")?.term))).flatten())
 }
 
-/// Hands a datagram in and says what became of it; a rejected one is counted, is answered by nothing and changes nothing.
+/// Hands a datagram in and says what became of it; a rejected one is counted, is answered by nothing and changes
+/// nothing.
 fn hand_in(net: &mut Net, n: u32, from: SocketAddr, datagram: &[u8]) -> Result<(), Rejected> {
     net.on(n, |protocol, now| {
         let state = |protocol: &Protocol| {
@@ -93,19 +95,25 @@ fn messages_that_are_not_for_this_election_are_rejected() {
     let (from, who, words) = envelope(&mut net, leader, voter);
     let ask = |words: &[u64], who| message(who, words, 2, (term.0 + 1, 1, 0));
     assert_eq!(hand_in(&mut net, voter, from, &ask(&words, who)), Ok(()), "the message that is varied is a good one");
+
     let mut others = words.clone();
     others[0] ^= 1;
     assert_eq!(hand_in(&mut net, voter, from, &ask(&others, who)), Err(Rejected::Misdirected));
+
     let mut others = words.clone();
     others[1] ^= 1;
     assert_eq!(hand_in(&mut net, voter, from, &ask(&others, who)), Err(Rejected::Election));
+
     let stranger = Who { id: id(77), ..who };
     assert_eq!(hand_in(&mut net, voter, from, &ask(&words, stranger)), Err(Rejected::NoVoter));
+
     let (from, spectator, words) = envelope(&mut net, 3, voter);
     assert_eq!(hand_in(&mut net, voter, from, &ask(&words, spectator)), Err(Rejected::NoVoter));
+
     let (from, who, words) = envelope(&mut net, leader, 3);
     let ask = message_under((0, 0), who, &words, 2, (term.0 + 1, 1, 0));
     assert_eq!(hand_in(&mut net, 3, from, &ask), Err(Rejected::NoVoter), "it has no vote itself");
+
     for bad in [0, Term::LIMIT, u64::MAX] {
         let (from, who, words) = envelope(&mut net, leader, voter);
         let datagram = message(who, &words, 2, (bad, 1, 0));
@@ -156,26 +164,31 @@ fn replayed_messages_change_nothing() {
     let mut net = led(4);
     let before = leader(&mut net).unwrap();
     let old: Vec<Tapped> = messages(&mut net);
+
     let replay = |net: &mut Net, old: &[Tapped]| {
         for sent in old {
             let (from, to) = (net.address(sent.from), sent.to.unwrap());
-            // Nobody hears it where no process runs.
+            // Where no process runs, none hears it.
             let _ = net.call(to, |protocol, now| protocol.handle_datagram(now, from, &mut sent.bytes.clone()));
         }
     };
+
     replay(&mut net, &old);
     net.run(secs(2));
     assert_eq!(leader(&mut net), Some(before));
+
     let handed = net.on(before.0, |protocol, now| protocol.resign(now, "default", None));
     assert_eq!(handed, Ok(()));
     net.run(secs(2));
     let after = leader(&mut net).unwrap();
     assert!(after.0 != before.0 && after.1 > before.1);
+
     for _ in 0..20 {
         replay(&mut net, &old);
         net.run(ms(50));
         assert_eq!(leader(&mut net), Some(after), "old messages bring no leader back");
     }
+
     let fault = net.inject(Fault::crash(&[after.0]), None);
     net.run(ms(900));
     replay(&mut net, &old);

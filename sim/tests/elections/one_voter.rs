@@ -1,4 +1,5 @@
-//! One voter, message by message: rules that many runs keep by other rules, too, so that none of them shows when one is gone.
+//! One voter, message by message: rules that many runs keep by other rules, too, so that none of them shows when one is
+//! gone.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -34,14 +35,14 @@ struct One {
     election: Election,
     /// Under which the others write.
     context: Context,
-    /// Who says yes to everything.
+    /// The voters that say yes to everything.
     agree: Vec<&'static str>,
     /// In which term they say what they have saved; the leader's, if none is named.
     holds_in: Option<Term>,
     /// Which saves take their time, and those that are not over.
     are_slow: fn(&Save) -> bool,
     saves: Vec<Save>,
-    /// What was sent to whom, but for what was answered.
+    /// What was sent, and to which voter, but for what was answered.
     sent: Vec<(NodeId, Message)>,
 }
 
@@ -76,7 +77,7 @@ impl One {
         let _ = self.election.handle_message(at(ms), (id(from), self.context), message);
     }
 
-    /// Timers run, saves end, and those who agree answer.
+    /// Timers run, saves end, and the voters that agree answer.
     fn turn(&mut self, ms: u64) {
         self.election.handle_timeout(at(ms));
         self.drain(ms);
@@ -91,12 +92,14 @@ impl One {
                     self.election.handle_saved(at(ms), save.number, SaveOutcome::Done);
                 }
             }
+
             let Some((to, message)) = self.election.poll_message() else { return };
             let own = self.election.rules().context();
             let Some(who) = self.agree.iter().copied().find(|name| id(name) == to) else {
                 self.sent.push((to, message));
                 continue;
             };
+
             let (asked, term, round) = match message {
                 Message::PreVote { term, round } => (Question::PreVote, term, round),
                 Message::Vote { term, round, .. } => (Question::Vote, term, round),
@@ -112,6 +115,7 @@ impl One {
                     continue;
                 }
             };
+
             self.context = own;
             self.hear(ms, who, Message::Granted { asked, term, round });
         }
@@ -135,7 +139,7 @@ fn a_voter_refuses_who_stands_under_voters_of_before() {
     let now = Voters::first(["a", "b", "c"]).numbered(2);
     let ballot =
         |voters| Ballot { term: Term(CLOCK_MS), vote: Some(id("a")), promise: Duration::ZERO, voters, owner: None };
-    // (whom the candidate takes for voters, and the number of that, whether it has the pre-vote)
+    // (the candidate's list of voters, the number of that list, whether the candidate has the pre-vote)
     for (list, number, is_granted) in [(&ALL[..3], 2, true), (&ALL[..4], 1, false), (&ALL[..2], 1, false)] {
         let mut one = One::new(&ALL[..3], Some(ballot(Some(now.clone()))), true);
         one.context = rules(list).under(Voters::first(list).numbered(number)).context();
@@ -185,17 +189,20 @@ fn a_lease_is_counted_anew_under_other_voters() {
     one.agree = vec!["b"];
     one.are_slow = |save| save.ballot.voters.as_ref().is_some_and(Voters::is_joint);
     one.ask_change(620, &ALL[..2]);
+
     let mut asked = 620;
     while one.saves.is_empty() {
         asked += 100;
         assert!(asked < 5_000, "no change comes of it");
         one.turn(asked);
     }
+
     // Before that is saved b is silent, and the leader leads on by its own word.
     one.agree.clear();
     (1..=3).for_each(|beat| one.turn(asked + beat * 100));
     let now = at(asked + 300);
     assert_eq!(one.election.lease(now).unwrap().until, at(asked + 800));
+
     let save = one.saves.pop().unwrap();
     one.election.handle_saved(now, save.number, SaveOutcome::Done);
     assert!(one.election.rules().electorate().is_joint());
@@ -229,6 +236,7 @@ fn a_hand_over_ends_an_attempt_to_be_elected_anew() {
     for resigns in [false, true] {
         let mut one = One::leading(ALL, &["b", "c"]);
         let term = one.election.lease(at(620)).unwrap().term;
+
         // Two voters are in a higher term, and follow no more.
         for ms in (700..1_600).step_by(100) {
             one.turn(ms);
@@ -242,18 +250,21 @@ fn a_hand_over_ends_an_attempt_to_be_elected_anew() {
                     _ => one.sent.push((to, message)),
                 }
             }
-            // Nobody has answered its new candidacy yet.
+
+            // No voter has answered its new candidacy yet.
             one.are_slow = |_| true;
             one.drain(ms);
             if !one.saves.is_empty() {
                 break;
             }
         }
+
         let save = one.saves.pop().expect("it stands in a higher term");
         let now = 1_650;
         if resigns {
             assert!(one.election.resign(at(now), Some(id("b"))));
         }
+
         one.election.handle_saved(at(now), save.number, SaveOutcome::Done);
         one.drain(now);
         let leads_in = one.election.leadership().map(|(term, _)| term);

@@ -16,7 +16,7 @@ use tidings_sim::{Experiment, Outcome};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Three voters, of whom the leader is cut off again and again.
+/// Three voters, of which the leader is cut off again and again.
 fn cut_off(name: &str) -> Scenario {
     let links = Links { from: Hosts::Leader, ..Links::default() };
     let again = Some(Repeat { every: SECOND * 4, times: 6 });

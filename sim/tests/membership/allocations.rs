@@ -45,18 +45,21 @@ fn renew(world: &mut World<(), Laden>, version: u8) {
 fn ten_thousand_datagrams_and_the_wakes_between_allocate_nothing() {
     let config = Config { retransmit_mult: 10, ..Config::lan("c") };
     let mut scenario = Scenario::new("t", HOSTS, Duration::from_secs(3_600)).configured(&config);
-    // Who has no contacts resolves none, which the world does every few minutes and which allocates.
+    // A host without contacts resolves none, which the world does every few minutes and which allocates.
     scenario.start = Start::Preloaded;
     let mut world = World::new(&scenario, 1, |_| (), Laden::default()).unwrap();
     world.run(Duration::from_secs(10));
-    // Pings of 0 and of 2 to 1 are lost, those of others come through: relays both nack and answer, and nobody is
+
+    // Pings of 0 and of 2 to 1 are lost, those of others come through: relays both nack and answer, and no member is
     // suspected.
     world.set_filter(Some(Filter::new(|from, to, datagram| datagram[1] == PING && to == 1 && [0, 2].contains(&from))));
+
     // The queues grow to what this traffic needs: 3 P and more, because every ping is remembered for so long.
     for version in 0..4 {
         renew(&mut world, version);
         world.run(SPAN);
     }
+
     let kinds = usize::from(PING)..=usize::from(NACK);
     let (mut version, mut allocations) = (4, 0);
     while world.watch().by_kind[kinds.clone()].iter().sum::<u64>() < 10_000 {
@@ -69,6 +72,7 @@ fn ten_thousand_datagrams_and_the_wakes_between_allocate_nothing() {
         world.watch_mut().counts = false;
         version += 1;
     }
+
     let laden = world.watch().by_kind;
     assert!(laden[kinds].iter().all(|count| *count > 50), "{laden:?}");
     let suspicions: u64 = world.hosts().iter().map(|host| host.protocol().unwrap().metrics().suspicions).sum();

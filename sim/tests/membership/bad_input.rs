@@ -1,4 +1,4 @@
-//! What an enemy or a bad network can send: it is rejected with a counter, or believed to no harm.
+//! What an attacker or a bad network can send: it is rejected with a counter, or believed to no harm.
 //!
 //! The forger here knows the cluster's name, which is no secret; what it can still do until datagrams are sealed is
 //! bounded by these tests.
@@ -71,20 +71,25 @@ fn garbage_is_rejected_counted_and_changes_nothing() {
     let (mut net, tap) = recorded(1);
     let address = net.address(1);
     let good = &tap.iter().rev().find(|sent| sent.to == Some(0) && sent.kind() == PING).unwrap().bytes;
+
     for length in 0..good.len() {
         must_reject(&mut net, 0, address, &good[..length]);
     }
+
     assert_eq!(must_reject(&mut net, 0, address, &[good.clone(), vec![0; 65_507]].concat()), Rejected::Oversized);
     assert_eq!(must_reject(&mut net, 0, address, &[good.clone(), vec![0; 1_400]].concat()), Rejected::Tag);
     assert_eq!(must_reject(&mut net, 0, address, &[good.clone(), vec![0]].concat()), Rejected::Tag);
+
     for version in (0..=255).filter(|version| *version != 1) {
         let other = [&[version], &good[1..]].concat();
         assert_eq!(must_reject(&mut net, 0, address, &other), Rejected::Version);
     }
+
     let no_kind = forge::tagged("c", 0, &good[10..]);
     assert_eq!(must_reject(&mut net, 0, address, &no_kind), Rejected::Kind);
     let trailing = forge::tagged("c", PING, &[&good[10..], &[0]].concat());
     assert_eq!(must_reject(&mut net, 0, address, &trailing), Rejected::Malformed);
+
     let mut random = 1_u64;
     for length in 0..1_400 {
         let noise = std::iter::repeat_with(|| {
@@ -124,6 +129,7 @@ fn every_flipped_byte_of_a_recorded_run_is_noticed() {
     let (mut net, tap) = recorded(3);
     let mut kinds = [0; 9];
     let mut flips = 0;
+
     for sent in tap {
         let Some(n) = receiver(&net, &sent) else { continue };
         let kind = usize::from(sent.kind());
@@ -131,6 +137,7 @@ fn every_flipped_byte_of_a_recorded_run_is_noticed() {
         if kinds[kind] > 25 {
             continue;
         }
+
         let from = net.address(sent.from);
         for place in 0..sent.bytes.len() {
             for flip in [0x01, 0x80, 0xff] {
@@ -141,6 +148,7 @@ fn every_flipped_byte_of_a_recorded_run_is_noticed() {
             }
         }
     }
+
     eprintln!("datagrams by kind: {:?}; {flips} damaged ones, all rejected", &kinds[1..]);
     assert!(kinds[1..].iter().all(|seen| *seen > 0), "a kind was never recorded: {kinds:?}");
 }
@@ -158,9 +166,11 @@ fn a_replayed_run_costs_at_most_one_refuted_suspicion() {
                 net.run(ms(5));
             }
         }
+
         net.run(secs(15));
         assert_eq!(net.false_dead(since), 0, "seed {seed}");
         assert!(net.all_agree(), "seed {seed}");
+
         for n in net.up() {
             for m in 0..7 {
                 let kinds = net.kinds(n, m, since);
@@ -195,6 +205,7 @@ fn one_of_each(who: Who, me: Who, address: SocketAddr, others: &[Who]) -> Vec<Ve
     let says = |kind, words: &[u64], tail: &[u8], items: &[Vec<u8>]| {
         who.says("c", kind, &[&fields(words), tail].concat(), items)
     };
+
     let mut all = vec![
         says(PING, &[0, 9], &[], std::slice::from_ref(&record)),
         says(PING, &[0, 9], &[], &[]),
@@ -214,15 +225,17 @@ fn one_of_each(who: Who, me: Who, address: SocketAddr, others: &[Who]) -> Vec<Ve
         says(NEWS, &[], &[], &[record]),
         says(NEWS, &[], &[], &[who.left()]),
     ];
+
     for kind in [forge::SUSPECT, forge::DEAD] {
         all.push(says(NEWS, &[], &[], &[accused(kind)]));
         all.push(says(NEWS, &[], &[], &[who.accused(kind, 10, &[])]));
         all.push(says(PING, &[me.digest(), 9], &[], &[others[1].accused_with(LOOK, kind, 10, &[])]));
     }
+
     all
 }
 
-/// An address at which nobody runs, to which datagrams may be provoked.
+/// An address at which no host runs, to which datagrams may be provoked.
 const VICTIM: u32 = 8;
 
 /// A cluster of eight whose first has much to tell, and whose incarnation has grown or not.
@@ -247,6 +260,7 @@ fn no_reply_to_an_unproved_address_is_larger_than_what_provoked_it() {
     let others: Vec<Who> = (1..8).map(|n| names.who(n)).collect();
     let planted = Who { id: NodeId::from_u128(78), generation: 5, incarnation: 0 };
     let mut worst = Vec::new();
+
     for updates in [0, 300] {
         let me = talkative(updates).who(0);
         let count = one_of_each(STRANGER, me, victim, &others).len();
@@ -258,9 +272,11 @@ fn no_reply_to_an_unproved_address_is_larger_than_what_provoked_it() {
                     let plant = teller.0.says("c", NEWS, &[], &[planted.alive(victim, "v", &[])]);
                     provoked(&mut net, 0, teller.1, &plant);
                 }
+
                 let datagram = &one_of_each(who, me, victim, &others)[which];
                 let since = net.now();
                 let (mut sent, accepted) = provoked(&mut net, 0, victim, datagram);
+
                 // A relay's report comes later than the request.
                 if datagram[1] == forge::PING_REQ {
                     net.listen();
@@ -268,17 +284,20 @@ fn no_reply_to_an_unproved_address_is_larger_than_what_provoked_it() {
                     let is_report = |sent: &Tapped| (sent.from, sent.to) == (0, Some(VICTIM)) && sent.kind() != PING;
                     sent.extend(net.heard().into_iter().filter(is_report).map(|sent| sent.bytes));
                 }
+
                 // A member's claimed address is pinged, whatever provoked it: to look, or to be introduced, and told of
-                // nobody but itself.
+                // no member but itself.
                 let is_ours = |sent: &Vec<u8>| {
                     let read = read(sent);
                     let is_named = read.words.first() == Some(&who.digest());
                     let about = |item: &Item<'_>| item.about == Some(who.id) || item.kind == forge::SEEN;
                     read.kind == PING && is_named && read.items.iter().all(about)
                 };
+
                 let is_claimed = net.protocol(0).member(who.id).is_some_and(|member| member.address() == victim);
                 let looks = sent.iter().filter(|sent| is_claimed && is_ours(sent)).count();
                 sent.retain(|sent| !is_claimed || !is_ours(sent));
+
                 let (bytes, packets) = (sent.iter().map(Vec::len).sum::<usize>(), sent.len());
                 if bytes > datagram.len() || packets > 1 || looks > 2 {
                     let kinds: Vec<u8> = sent.iter().map(|sent| sent[1]).collect();
@@ -290,6 +309,7 @@ fn no_reply_to_an_unproved_address_is_larger_than_what_provoked_it() {
             }
         }
     }
+
     assert!(worst.is_empty(), "{}", worst.join("\n"));
 }
 
@@ -340,6 +360,7 @@ fn absurd_generations_and_incarnations_end_with_the_victim_alive_everywhere() {
     let nowhere = SocketAddr::from(([192, 0, 2, 1], 53));
     let accusers = [id(0), id(1), id(2)];
     let mut wrong = Vec::new();
+
     for (kind, generation) in (0..5).flat_map(|kind| generations.iter().map(move |generation| (kind, *generation))) {
         for incarnation in incarnations {
             let mut net = cluster(&lan(), 6, 5);
@@ -351,12 +372,14 @@ fn absurd_generations_and_incarnations_end_with_the_victim_alive_everywhere() {
                 3 => who.accused(forge::DEAD, 9_000, &accusers),
                 _ => who.left(),
             };
+
             spread(&mut net, &item);
             if let Some(seen) = wrong_with_victim(&mut net) {
                 wrong.push(format!("kind {kind} {generation}.{incarnation}: {seen:?}"));
             }
         }
     }
+
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -372,7 +395,7 @@ fn a_member_driven_to_the_end_of_its_numbers_still_ends_alive_everywhere() {
     assert_eq!(net.protocol(4).me().generation(), Generation(last));
 }
 
-/// A small cluster, and what to throw at it: datagrams forged in the names of five, of whom two are not there.
+/// A small cluster, and what it is sent: datagrams forged in the names of five, of which two are not there.
 fn survive(datagrams: impl FnOnce(&[Who; 5]) -> Vec<Vec<u8>>) {
     let mut net = cluster(&lan(), 8, 3);
     let absent = |n| Who { id: id(n), generation: 1_000, incarnation: 0 };

@@ -1,7 +1,7 @@
 //! The rows that a protocol says have changed are all that have.
 //!
-//! Whoever keeps a copy of each table by asking only for those rows holds the table itself, after every single input,
-//! whatever happens to the members meanwhile.
+//! A reader that keeps a copy of each table by asking only for those rows holds the table itself, after every single
+//! input, whatever happens to the members meanwhile.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};

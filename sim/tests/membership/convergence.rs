@@ -1,4 +1,4 @@
-//! Clusters in virtual time: they form, notice the dead, forgive the stalled, and agree.
+//! Clusters in virtual time: they form, notice the dead, do not convict the stalled, and agree.
 
 use tidings::event::Event;
 use tidings::member::State;

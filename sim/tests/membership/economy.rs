@@ -1,4 +1,4 @@
-//! What the cluster must not pay for: comparisons begun twice, and news that everybody has.
+//! What the cluster must not pay for: comparisons begun twice, and news that all have.
 #![allow(clippy::unwrap_used)]
 
 use tidings::config::Config;
@@ -38,7 +38,7 @@ struct Busy {
     /// Sent by each node and second in the mean.
     datagrams: u64,
     bytes: u64,
-    /// How often the one who told most told of a change, in half a minute.
+    /// How often the member that told most told of a change, in half a minute.
     told_most: u32,
     /// From a crash until the last of the others had it dead.
     dead: std::time::Duration,
@@ -53,7 +53,7 @@ fn busy(metadata_bytes_per_second: u32) -> Busy {
     let mut write = |net: &mut Net, seconds: u64| {
         for turn in 0..seconds * u64::from(MEMBERS) {
             metadata[..8].copy_from_slice(&turn.to_le_bytes());
-            // None from who has ended.
+            // A node that has ended changes none.
             let _ = net.call((turn % u64::from(MEMBERS)) as u32, |node, now| node.set_metadata(now, &metadata));
             net.run(secs(1) / MEMBERS);
         }

@@ -26,11 +26,13 @@ fn a_restart_is_dead_then_up_at_once_and_once() {
         let mut net = cluster(&lan(), 5, 6);
         let old = net.who(3).generation;
         net.crash(3);
+
         let since = net.now();
         net.run(ms(50));
         let reborn = reborn(&mut net, 3, old + 1_000, new_address);
         assert!(net.until(secs(2), Net::all_agree), "new address {new_address}");
         net.run(secs(10));
+
         for n in [0, 1, 2, 4, 5] {
             let events = net.events_about(n, reborn, since);
             let told: Vec<_> = events.iter().filter(|e| matches!(e, Event::Dead { .. } | Event::Up(_))).collect();

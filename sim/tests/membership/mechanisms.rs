@@ -24,7 +24,7 @@ fn count(net: &Net, kind: &str, m: u32, since: Instant) -> usize {
     others.map(|n| net.kinds(n, m, since).into_iter().filter(|seen| *seen == kind).count()).sum()
 }
 
-/// How often host `n` was told this of anybody since a moment.
+/// How often host `n` was told this of any member since a moment.
 fn told(net: &Net, n: u32, kind: &str, since: Instant) -> usize {
     net.told_to(n, since).filter(|(_, event)| event.kind() == kind).count()
 }
@@ -97,8 +97,8 @@ fn accusers_one_observer_alone_waits_for_three_p() {
     }
 }
 
-/// The last ping: whoever only heard of a suspicion asks for itself before it convicts, so a lost refutation kills
-/// nobody.
+/// The last ping: a node that only heard of a suspicion asks for itself before it convicts, so a lost refutation kills
+/// no member.
 #[test]
 fn last_ping_a_lost_refutation_kills_nobody() {
     for seed in 0..4 {
@@ -107,10 +107,12 @@ fn last_ping_a_lost_refutation_kills_nobody() {
         net.fail(alone(23));
         assert!(net.until(secs(5), |net| net.state(0, 23) == Some(State::Suspect)));
         net.run(secs(1));
+
         let why = |net: &Net, n: u32| net.why(n, id(23)).unwrap();
         let asked_itself =
             |net: &Net, n: u32| why(net, n).steps.iter().any(|step| matches!(step.what, Cause::Unanswered { .. }));
         let bystander = (0..23).find(|n| net.state(*n, 23) == Some(State::Suspect) && !asked_itself(&net, *n)).unwrap();
+
         net.heal();
         // The member is back, but the bystander hears of it only by an answer to a ping of its own.
         net.stop(move |from, to, datagram| match (to == bystander, from == 23) {
@@ -121,13 +123,14 @@ fn last_ping_a_lost_refutation_kills_nobody() {
         net.run(secs(4));
         net.heal();
         net.run(secs(10));
+
         assert_eq!(net.false_dead(since), 0, "seed {seed}");
         assert!(net.all_agree(), "seed {seed}");
     }
 }
 
-/// The last question: whoever is the only one that a refutation has not reached asks others with its last ping, and is
-/// told, though the suspect itself does not get through to it.
+/// The last question: a node that alone has missed a refutation asks others with its last ping, and is told, though the
+/// suspect itself does not get through to it.
 #[test]
 fn last_question_who_alone_missed_a_refutation_is_told_before_its_verdict() {
     for seed in 0..4 {
@@ -137,6 +140,7 @@ fn last_question_who_alone_missed_a_refutation_is_told_before_its_verdict() {
         assert!(net.until(secs(5), |net| net.state(0, 23) == Some(State::Suspect)));
         net.run(secs(1));
         let bystander = (0..23).find(|n| net.state(*n, 23) == Some(State::Suspect)).unwrap();
+
         net.heal();
         // The member is back and its refutation spreads, but nothing of it gets to the bystander,
         net.stop(move |from, to, datagram| to == bystander && (from == 23 || mentions(datagram, 23)));
@@ -146,15 +150,17 @@ fn last_question_who_alone_missed_a_refutation_is_told_before_its_verdict() {
             to == bystander && (from == 23 || (datagram[1] != forge::ACK && mentions(datagram, 23)))
         });
         net.run(secs(1));
+
         assert_eq!(net.false_dead(since), 0, "seed {seed}");
         assert_eq!(net.state(bystander, 23), Some(State::Alive), "seed {seed}");
+
         net.heal();
         net.run(secs(10));
         assert!(net.all_agree(), "seed {seed}");
     }
 }
 
-/// The self-tests: a node that hears nobody takes it for its own fault and accuses nobody aloud.
+/// The self-tests: a node that hears no other takes it for its own fault and accuses none aloud.
 #[test]
 fn self_tests_a_deaf_node_accuses_nobody_aloud() {
     for seed in 0..4 {
@@ -184,18 +190,22 @@ fn isolated_verdicts_are_provisional_and_undone() {
         let since = net.now();
         net.fail(alone(0));
         net.run(secs(60));
+
         let own = |net: &Net, kind: &str| told(net, 0, kind, since);
         assert_eq!(own(&net, "isolated"), 1, "seed {seed}");
         let dead: Vec<_> = net.told_to(0, since).filter(|(_, event)| event.kind() == "dead").collect();
         let all_marked = dead.iter().all(|(_, event)| matches!(event, Event::Dead { isolated: true, .. }));
         assert!(!dead.is_empty() && all_marked, "seed {seed}: {} verdicts", dead.len());
+
         let (verdicts, healed) = (dead.len(), net.now());
         net.heal();
         let agreed = net.until(secs(60), Net::all_agree);
         assert!(agreed, "seed {seed}: {:?}", net.protocol(0).metrics());
         net.run(secs(10));
+
         assert_eq!(own(&net, "reconnected"), 1, "seed {seed}");
         assert_eq!(own(&net, "up"), verdicts, "seed {seed}: each provisional verdict is undone once");
+
         let refuted: u64 = (1..16).map(|n| net.protocol(n).metrics().refutations).sum();
         assert_eq!(refuted, 0, "seed {seed}: nobody had to answer for what the isolated node thought");
         let elsewhere: usize =
@@ -212,9 +222,11 @@ fn ghosts_a_ten_minute_partition_heals() {
         let mut net = cluster(&lan(), seed, 10);
         net.fail(halves(4));
         net.run(secs(600));
+
         for (n, m) in [(0, 9), (9, 0), (3, 4), (4, 3)] {
             assert_eq!(net.state(n, m), Some(State::Dead), "seed {seed}");
         }
+
         let healed = net.now();
         net.heal();
         // Contacts are greeted now and then as well, and that would do. Here no greeting arrives.
@@ -222,6 +234,7 @@ fn ghosts_a_ten_minute_partition_heals() {
         assert!(net.until(secs(120), Net::all_agree), "seed {seed}");
         net.run(secs(30));
         assert!(net.all_agree(), "seed {seed}");
+
         for n in 0..10 {
             for m in (0..10).filter(|m| (*m < 4) != (n < 4)) {
                 assert_eq!(net.kinds(n, m, healed), ["up"], "seed {seed}: {n} about {m}");
@@ -242,6 +255,7 @@ fn tombstones_an_old_rumour_does_not_raise_the_forgotten() {
     for n in 0..4 {
         net.on(n, |protocol, now| protocol.forget(now, old.id)).unwrap();
     }
+
     net.run(ms(1));
     let since = net.now();
     let teller = net.who(1);
@@ -249,8 +263,10 @@ fn tombstones_an_old_rumour_does_not_raise_the_forgotten() {
         net.hand(0, 1, teller.says("c", NEWS, &[], &[item]));
         net.run(secs(5));
     }
+
     assert!((0..4).all(|n| net.events_about(n, 4, since).is_empty()), "an old rumour raised the dead");
     assert!(net.all_agree());
+
     // A later word of its own is another matter.
     let later = Who { incarnation: old.incarnation + 1, ..old };
     net.hand(0, 1, teller.says("c", NEWS, &[], &[later.alive(address, "n4", &[])]));
@@ -264,9 +280,11 @@ fn buddy_a_ping_to_a_suspect_carries_the_suspicion() {
     let since = net.now();
     net.listen();
     net.fail(alone(7));
+
     // Long enough that the gossip of the suspicion has been sent as often as it ever is.
     net.run(ms(2_600));
     let back = net.now();
+
     // Then one direction and one sender return: all that member 7 hears is pings of one accuser.
     let accuser = (0..7)
         .find(|n| {
@@ -277,9 +295,11 @@ fn buddy_a_ping_to_a_suspect_carries_the_suspicion() {
     net.heal();
     net.stop(move |from, to, datagram| to == 7 && (from != accuser || datagram[1] != PING));
     assert!(net.until(secs(5), |net| net.state(accuser, 7) == Some(State::Alive)));
+
     let refuted = net.now();
     net.heal();
     net.run(secs(5));
+
     let begun: Vec<_> = (0..7)
         .map(|n| net.told_to(n, since).find(|(_, e)| e.kind() == "suspect").map_or(Instant::NEVER, |(at, _)| at))
         .collect();
@@ -287,6 +307,7 @@ fn buddy_a_ping_to_a_suspect_carries_the_suspicion() {
         let begun = begun.get(ping.from as usize).copied().unwrap_or(Instant::NEVER);
         ping.to == Some(7) && ping.kind() == PING && ping.at >= begun && ping.at < refuted
     };
+
     let mut seen = 0;
     for ping in net.heard().iter().filter(is_to_the_suspect) {
         let told = ping.read().items.iter().any(|item| item.kind == forge::SUSPECT && item.about == Some(id(7)));
@@ -294,12 +315,13 @@ fn buddy_a_ping_to_a_suspect_carries_the_suspicion() {
         assert!(told || ping.at >= back, "{} pinged the suspect at {} and did not say so", ping.from, ping.at);
         seen += u32::from(told);
     }
+
     assert!(seen > 10, "only {seen} pings told it");
     assert_eq!(net.false_dead(since), 0);
 }
 
-/// Forwarding: news of a suspicion does not wait for the next ping; within 100 ms all but three of 31 at most have it, and
-/// in the mean all but one.
+/// Forwarding: news of a suspicion does not wait for the next ping; within 100 ms all but three of 31 at most have it,
+/// and in the mean all but one.
 #[test]
 fn forwarding_spreads_a_suspicion_within_100_ms() {
     let mut spread = Vec::new();

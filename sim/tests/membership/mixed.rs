@@ -106,7 +106,7 @@ fn try_difference(differing: u32, config: &BTreeMap<String, Value>) -> Row {
     scenario.differs.push(Differs { hosts: Hosts::These((0..differing).collect()), config: config.clone() });
     let configs = scenario.configs().unwrap();
     let mut net = net(&scenario, 1);
-    // Who has a small table holds as many as fit; nobody else may miss anybody for it.
+    // A host with a small table holds as many as fit; no other may miss a member for it.
     let has_room = |n: u32| configs.of(n).members_max >= HOSTS as usize;
     let all = |net: &Net, of: u32, holds: fn(Option<State>) -> bool| {
         net.up().into_iter().filter(|n| has_room(*n) && *n != of).all(|n| holds(net.state(n, of)))
@@ -134,7 +134,7 @@ fn try_difference(differing: u32, config: &BTreeMap<String, Value>) -> Row {
     Row { seen, suspects, false_dead, found, found_by_others, left }
 }
 
-/// The larger P, and some rounds of whoever probes least.
+/// The larger P, and some rounds of the member that probes least.
 fn found_within(differing: u32, config: &BTreeMap<String, Value>) -> Duration {
     let mut scenario = Scenario::new("knobs", HOSTS, secs(1));
     scenario.differs.push(Differs { hosts: Hosts::These((0..differing).collect()), config: config.clone() });
@@ -150,6 +150,7 @@ fn every_knob_may_differ() {
         "{:32} {:>4} {:>8} {:>8} {:>5} {:>9} {:>9} {:>8}",
         "knob", "of 8", "seen", "suspects", "dead", "found", "by others", "left"
     );
+
     for (name, differs) in EXTREMES {
         for differing in [1, HOSTS / 2] {
             let config = knobs(differs);
@@ -157,8 +158,9 @@ fn every_knob_may_differ() {
             let Row { seen, suspects, false_dead, found, found_by_others, left } = row;
             let (s, f, o, l) = (text(seen), text(found), text(found_by_others), text(left));
             println!("{name:32} {differing:>4} {s:>8} {suspects:>8} {false_dead:>5} {f:>9} {o:>9} {l:>8}");
-            // `Config::members_max` says so: who joins through full tables alone may miss somebody, and too few may then
-            // be there to confirm.
+
+            // `Config::members_max` says so: a node that joins through full tables alone may miss a member, and too few
+            // may then be there to confirm.
             let is_divided = (name, differing) == ("members_max low", HOSTS / 2);
             let within = if is_divided { lan().stall_tolerance * 3 } else { found_within(differing, &config) };
             let is_well = (is_divided || seen.is_some_and(|seen| seen <= secs(10)))
@@ -167,11 +169,13 @@ fn every_knob_may_differ() {
                 && found.is_some_and(|found| found <= within)
                 && found_by_others.is_some_and(|found| found <= lan().stall_tolerance + secs(5))
                 && left.is_some_and(|left| left <= secs(5));
+
             if !is_well {
                 wrong.push((name, differing));
             }
         }
     }
+
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
@@ -218,6 +222,7 @@ fn members_of_a_later_release_are_understood() {
             let me = NodeId::from_name(&format!("n{from}"));
             is_later(from).then(|| later::said_later("c", me, datagram))
         })));
+
         let is_whole = |net: &Net| net.up().len() == hosts as usize && net.all_agree();
         assert!(net.until(secs(10), is_whole), "seed {seed}");
         for n in 0..hosts {
@@ -225,6 +230,7 @@ fn members_of_a_later_release_are_understood() {
         }
         assert!(net.until(secs(20), is_whole), "seed {seed}");
         net.run(secs(20));
+
         for n in 0..hosts {
             let protocol = net.protocol(n);
             let metrics = protocol.metrics();
@@ -239,6 +245,7 @@ fn members_of_a_later_release_are_understood() {
                 "seed {seed}"
             );
             assert!(protocol.elections().all(|election| election.leader().is_some()), "{n}, seed {seed}");
+
             for other in (0..hosts).filter(|other| *other != n) {
                 let record = protocol.member(id(other)).unwrap().record();
                 assert_eq!(record.extra().ends_with(&later::FIELD), is_later(other), "{n} of {other}, seed {seed}");
@@ -256,6 +263,7 @@ fn members_of_a_later_release_are_understood() {
                 net.told().iter().filter(|(at, _, e)| *at >= began && matches!(e, Event::Dead { .. })).collect();
             assert_eq!(net.false_dead(began), 0, "seed {seed}, {crashed}: {dead:#?}");
         }
+
         net.restart(7, 2_000_000_000_000);
         net.leave(5);
         assert!(net.until(secs(10), |net| net.up() == [0, 1, 2, 3, 4, 7] && net.all_agree()), "seed {seed}");

@@ -56,13 +56,16 @@ fn swim_3_1_silence_makes_k_others_ping_and_their_answer_counts() {
         net.fail(apart(0, 9));
         let via = |net: &Net| net.protocol(0).metrics().probes_acked_by_relay;
         assert!(net.until(secs(60), |net| via(net) > 0));
+
         let tap = net.heard();
         let target = net.who(9).digest();
         let is_first = |sent: &&Tapped| sent.from == 0 && sent.read().words[0] == target;
         let first = of_kind(&tap, PING).find(is_first).unwrap().at;
+
         let asked: Vec<_> = of_kind(&tap, PING_REQ).filter(|sent| sent.from == 0).collect();
         let relays: BTreeSet<_> = asked.iter().map(|sent| sent.to).collect();
         assert_eq!((asked.len(), relays.len()), (k, k), "k different members are asked, once each");
+
         for order in &asked {
             assert_eq!(order.at.since(first), RTO, "at the first timeout");
             let nonce = order.read().words[0];
@@ -70,6 +73,7 @@ fn swim_3_1_silence_makes_k_others_ping_and_their_answer_counts() {
             let echoed = of_kind(&tap, ACK).any(|s| s.from == 9 && s.read().words == [nonce]);
             assert!(pinged && echoed, "the relay passes on the prober's own nonce, and the target echoes it");
         }
+
         assert!(of_kind(&tap, RELAYED).count() > 0);
         assert!((0..9).all(|n| net.kinds(n, 9, since).is_empty()), "a target that answers a relay is no suspect");
     }
@@ -94,8 +98,8 @@ fn swim_4_1_each_news_rides_lambda_log_n_times() {
     }
 }
 
-/// SWIM 4.1: what was sent least goes first. A record that everybody is seen to hold stops riding before its last send:
-/// a deviation.
+/// SWIM 4.1: what was sent least goes first. A record that all are seen to hold stops riding before its last send: a
+/// deviation.
 #[test]
 fn swim_4_1_the_least_sent_goes_first() {
     for (n, sends) in [(3, 2 * 2), (7, 2 * 3), (12, 2 * 4)] {
@@ -121,6 +125,7 @@ fn swim_4_1_the_least_sent_goes_first() {
 fn check_sends(tap: &[Tapped], (sender, n): (u32, u32), sends: usize) -> usize {
     let mut choices = 0;
     let mut sent: BTreeMap<_, usize> = (0..n).map(|m| (id(m), 0)).collect();
+
     for datagram in tap.iter().filter(|sent| sent.from == sender && sent.kind() <= NEWS) {
         let items = datagram.read().items;
         let told: BTreeSet<_> = items.iter().filter(|item| item.kind == ALIVE).filter_map(|item| item.about).collect();
@@ -136,6 +141,7 @@ fn check_sends(tap: &[Tapped], (sender, n): (u32, u32), sends: usize) -> usize {
             *sent.entry(id).or_insert(0) += 1;
         }
     }
+
     assert!(sent.values().all(|count| (1..=sends).contains(count)), "{sender} sent each {sent:?} times, of {sends}");
     choices
 }
@@ -186,11 +192,13 @@ fn swim_4_2_precedence_of_reports() {
     let mut net = cluster(&lan(), 6, 4);
     net.run(secs(5));
     let (address, now) = (net.address(3), net.who(3));
-    // The owner is off, so that nobody answers for it while these are told.
+
+    // The owner is off, so that it answers none of these while they are told.
     net.crash(3);
     let at = |incarnation| Who { incarnation, ..now };
     let accused = |incarnation| at(incarnation).accused(SUSPECT, 100, &[id(1)]);
     let alive = |incarnation| at(incarnation).alive(address, "n3", &[]);
+
     let script = [
         (alive(5), State::Alive, 5),
         (accused(4), State::Alive, 5),
@@ -204,6 +212,7 @@ fn swim_4_2_precedence_of_reports() {
         (alive(8), State::Alive, 8),
         (at(8).left(), State::Left, 8),
     ];
+
     for (step, (item, state, incarnation)) in script.into_iter().enumerate() {
         tell(&mut net, 1, 0, &[item]);
         let member = net.protocol(0).member(id(3)).map(|member| (member.state(), member.incarnation()));
@@ -219,10 +228,12 @@ fn lifeguard_lhm_is_a_gauge_that_stretches_nothing() {
     let mut net = cluster(&lan(), 7, 6);
     let level = |net: &Net| net.protocol(0).metrics().awareness;
     assert_eq!(level(&net), 0);
+
     net.fail(deaf(0));
     net.listen();
     net.run(secs(12));
     assert_eq!(level(&net), 8, "it saturates");
+
     let tap = net.heard();
     let target = net.who(3).digest();
     let failed: Vec<_> =
@@ -230,15 +241,18 @@ fn lifeguard_lhm_is_a_gauge_that_stretches_nothing() {
     let pings: Vec<_> =
         of_kind(&tap, PING).filter(|s| s.from == 0 && s.read().words[0] == target).map(|s| s.at).collect();
     assert!(!failed.is_empty());
+
     for asked in failed {
         assert!(
             pings.iter().any(|at| *at + RTO == asked),
             "the relays are asked one unstretched timeout after the ping"
         );
     }
+
     net.heal();
     net.run(secs(60));
     assert_eq!(level(&net), 0, "and falls back when answers return");
+
     let item = net.who(0).accused(SUSPECT, 10, &[id(1)]);
     tell(&mut net, 1, 0, &[item]);
     assert_eq!(level(&net), 1, "a refutation of one's own raises it");
@@ -312,6 +326,7 @@ fn instead_of_swim_4_3_everyone_is_pinged_once_a_round_and_by_sixteen_within_36(
     net.listen();
     net.run(secs(400));
     let tap = net.heard();
+
     let mut rounds: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
     let mut turns: BTreeMap<(u64, u32), Vec<u16>> = BTreeMap::new();
     for ping in of_kind(&tap, PING) {
@@ -319,6 +334,7 @@ fn instead_of_swim_4_3_everyone_is_pinged_once_a_round_and_by_sixteen_within_36(
         rounds.entry(read.round).or_default().push(read.words[0]);
         turns.entry((read.words[0], ping.from)).or_default().push(read.round);
     }
+
     let whole: Vec<u16> =
         rounds.iter().filter(|(_, targets)| targets.len() == N as usize).map(|(round, _)| *round).collect();
     assert!(whole.len() > 390, "{} whole rounds", whole.len());
@@ -326,6 +342,7 @@ fn instead_of_swim_4_3_everyone_is_pinged_once_a_round_and_by_sixteen_within_36(
         let targets: BTreeSet<_> = rounds[round].iter().collect();
         assert_eq!(targets.len(), N as usize, "round {round}: somebody was pinged twice");
     }
+
     let (first, last) = (whole[0], whole[whole.len() - 1]);
     for n in 0..N {
         let target = net.who(n).digest();
@@ -362,16 +379,19 @@ fn instead_of_a_timeout_in_log_n_p_is_constant() {
 fn instead_of_adopting_a_dead_it_accuses() {
     let mut net = cluster(&lan(), 12, 8);
     let since = net.now();
+
     for n in 1..7 {
         let item = net.who(7).accused(DEAD, 60_000, &[id(1), id(2), id(3), id(4)]);
         tell(&mut net, 0, n, &[item]);
         assert_ne!(net.state(n, 7), Some(State::Dead), "{n}");
     }
     assert!((1..7).all(|n| net.state(n, 7) == Some(State::Suspect)), "it made them look");
+
     net.run(secs(15));
     for n in 1..7 {
         assert_eq!(net.kinds(n, 7, since), ["suspect", "refuted"], "{n}");
     }
+
     // Not even when every word of the accused to one observer but the echo of its pings is lost.
     let since = net.now();
     net.stop(|from, to, bytes| {
@@ -383,7 +403,7 @@ fn instead_of_adopting_a_dead_it_accuses() {
     assert_eq!(net.false_dead(since), 0);
 }
 
-/// A liar with a hundred Dead rumours, each with accusers enough, kills nobody.
+/// A liar with a hundred Dead rumours, each with accusers enough, kills no member.
 #[test]
 fn a_liar_with_a_hundred_dead_rumours_kills_nobody() {
     for seed in 0..4 {

@@ -19,12 +19,14 @@ fn both_sides_convict_each_other_and_one_up_each_heals() {
                 assert_eq!(net.state(a, b), Some(expected), "{n}/{left}: {a} of {b}");
             }
         }
+
         net.heal();
         let healed_at = net.now();
         assert!(net.until(secs(60), Net::all_agree), "{n}/{left} did not heal");
         println!("{n}/{left} healed in {:?}", net.now().since(healed_at));
         net.run(secs(20));
         assert!(net.all_agree());
+
         for a in 0..n {
             for b in (0..n).filter(|b| (a < left) != (*b < left)) {
                 let events = net.events_about(a, b, healed_at);
@@ -32,6 +34,7 @@ fn both_sides_convict_each_other_and_one_up_each_heals() {
                 assert_eq!(ups, 1, "{n}/{left}: {a} of {b}: {events:?}");
             }
         }
+
         assert_eq!(net.false_dead(healed_at), 0, "{n}/{left}");
     }
 }

@@ -44,9 +44,11 @@ fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_rele
         let has = |net: &Net, n: u32, wanted: fn(&Cause) -> bool| causes(net, n, 7).iter().any(wanted);
         let asked = |net: &Net, n: u32| has(net, n, |cause| matches!(cause, Cause::Unanswered { .. }));
         assert!(net.until(secs(5), |net| (0..7).any(|n| asked(net, n))));
+
         let h = (0..7).find(|n| asked(&net, *n)).unwrap();
         let start = net.why(h, id(7)).unwrap().start;
         let (sent, late) = nonces(&net, h, 7).into_iter().rfind(|(at, _)| *at > start && *at < net.now()).unwrap();
+
         assert!(net.until(secs(5), |net| has(net, h, |cause| matches!(cause, Cause::LastPing { attempt: 3 }))));
         net.inject(deaf(h), None);
         net.pause(h, ms(300));
@@ -55,6 +57,7 @@ fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_rele
             continue;
         }
         tried += 1;
+
         // An answer of the suspect that was long under way, and then two of others.
         let suspect = net.who(7);
         net.hand(h, 7, suspect.says("c", ACK, &fields(&[late]), &[]));
@@ -64,6 +67,7 @@ fn a_suspect_that_answers_while_its_verdict_is_held_is_not_convicted_by_the_rele
                 net.hand(h, other, ack);
             }
         }
+
         net.run(ms(1));
         assert!(net.now() < sent + secs(3) + ms(300), "seed {seed}: P after the answered ping is not over");
         assert_eq!(net.state(h, 7), Some(State::Suspect), "seed {seed}: {:?}", net.why(h, id(7)));
@@ -81,14 +85,17 @@ fn a_later_incarnation_suspected_has_a_clock_of_its_own() {
             let read = read(datagram);
             to == 0 && (read.kind == forge::RELAYED || read.items.iter().any(|item| item.about == Some(id(7))))
         });
+
         let (old, teller) = (net.who(7), net.who(1));
         let by = [id(1), id(2), id(3)];
         let first = old.accused(SUSPECT, 2_500, &by);
         net.hand(0, 1, teller.says("c", NEWS, &[], &[first]));
         net.run(ms(100));
+
         let later = Who { incarnation: old.incarnation + 1, ..old };
         net.hand(0, 1, teller.says("c", NEWS, &[], &[later.accused(SUSPECT, 0, &by)]));
         let heard = net.now();
+
         net.run(ms(2_900));
         assert_eq!(net.state(0, 7), Some(State::Suspect), "seed {seed}");
         let start = net.why(0, id(7)).unwrap().start;
@@ -121,10 +128,12 @@ fn isolation_ends_though_a_third_is_really_dead() {
         let mut net = cluster(&lan(), seed, 3);
         net.crash(2);
         assert!(net.until(secs(10), |net| (0..2).all(|n| net.state(n, 2) == Some(State::Suspect))));
+
         net.fail(silence());
         net.run(secs(40));
         net.heal();
         let healed = net.now();
+
         let settled = |net: &Net, n: u32| {
             let latest = |wanted: fn(&Event) -> bool| {
                 net.told_to(n, Instant::ORIGIN).rev().map(|(_, event)| event).find(|event| wanted(event))
@@ -135,12 +144,13 @@ fn isolation_ends_though_a_third_is_really_dead() {
             let is_certain = matches!(dead, Some(Event::Dead { isolated: false, .. }));
             !is_isolated && is_certain && net.state(n, 2) == Some(State::Dead)
         };
+
         let found = net.until(secs(60), |net| (0..2).all(|n| settled(net, n)) && net.all_agree());
         assert!(found, "seed {seed}, {healed}: {:?}", net.told_to(0, Instant::ORIGIN).collect::<Vec<_>>());
     }
 }
 
-/// One whose last contact left is alone, and dials its contacts again: the one that comes back there knows nobody.
+/// One whose last contact left is alone, and dials its contacts again: the one that comes back there knows no member.
 #[test]
 fn one_left_alone_dials_its_contacts_again() {
     let mut net = cluster(&lan(), 3, 2);
@@ -152,7 +162,7 @@ fn one_left_alone_dials_its_contacts_again() {
     assert!(net.until(secs(30), Net::all_agree), "{:?}", net.protocol(1).metrics());
 }
 
-/// A long stall makes a verdict provisional; it does not mean that nobody answers.
+/// A long stall makes a verdict provisional; it does not mean that no member answers.
 #[test]
 fn a_long_stall_is_not_isolation() {
     for seed in 0..4 {
@@ -211,7 +221,7 @@ fn a_restart_with_the_clock_behind_outranks_a_suspected_past() {
     }
 }
 
-/// Whoever was dead and answers is asked for its view at once.
+/// A member that was dead and answers is asked for its view at once.
 #[test]
 fn the_answer_of_a_ghost_starts_a_comparison() {
     let mut net = cluster(&lan(), 2, 5);
@@ -243,13 +253,16 @@ fn an_unproved_member_is_told_of_nobody_else() {
         let address = net.address(victim);
         let forged = Who { id: NodeId::from_name("victim"), generation: 1_000, incarnation: 0 };
         let teller = net.who(1);
+
         net.listen();
         net.crash(5);
         net.hand(0, 1, teller.says("c", NEWS, &[], &[forged.alive(address, "victim", &[])]));
+
         for step in 0..40_u8 {
             net.on(2, |protocol, now| protocol.set_metadata(now, &[step])).unwrap();
             net.run(ms(100));
         }
+
         for sent in net.tapped().iter().filter(|sent| sent.to == Some(victim)) {
             let items = sent.read().items;
             let strange = items.iter().find(|item| item.kind != SEEN && item.about != Some(forged.id));
@@ -296,7 +309,7 @@ fn words_that_a_process_never_said_are_an_earlier_ones() {
     }
 }
 
-/// A newcomer's answer is a sign of the newcomer's life and of nobody else's.
+/// A newcomer's answer is a sign of the newcomer's life and of no other's.
 #[test]
 fn a_newcomer_does_not_raise_the_provisionally_dead() {
     let mut net = cluster(&lan(), 21, 3);
@@ -334,7 +347,7 @@ fn a_refutation_of_our_own_is_told_to_our_application() {
     assert_eq!(updated, Some(Incarnation(me.incarnation + 1)));
 }
 
-/// Who comes back takes a place like a new member: with a full table it waits until there is space.
+/// A member that comes back takes a place like a new one: with a full table it waits until there is space.
 #[test]
 fn who_comes_back_to_a_full_table_waits_for_a_place() {
     let mut net = cluster(&Config { members_max: 4, ..lan() }, 5, 4);
@@ -342,20 +355,25 @@ fn who_comes_back_to_a_full_table_waits_for_a_place() {
         let members = net.protocol(n).members();
         members.filter(|member| member.state().is_live()).count()
     };
+
     let old = net.protocol(3).me().generation();
     net.crash(3);
     assert!(net.until(secs(20), |net| (0..3).all(|n| net.state(n, 3) == Some(State::Dead))));
+
     net.newcomer();
     assert!(net.until(secs(20), |net| (0..3).all(|n| net.state(n, 4) == Some(State::Alive))));
+
     let restarted = net.twin(3, old.next().0);
     for _ in 0..200 {
         net.run(ms(100));
         assert!((0..5).filter(|n| *n != 3).all(|n| live(&net, n) <= 4));
     }
+
     for n in 0..3 {
         let row = net.protocol(n).member(id(3)).unwrap();
         assert_eq!((row.state(), row.generation()), (State::Dead, old), "nothing of it is half known");
     }
+
     net.leave(4);
     let is_in = |net: &Net| (0..3).all(|n| net.state(n, 3) == Some(State::Alive));
     assert!(net.until(secs(30), is_in), "there is space");
@@ -367,7 +385,7 @@ fn running(net: &Net, name: &str) -> Vec<u32> {
     net.up().into_iter().filter(|n| net.hosts()[*n as usize].name() == name).collect()
 }
 
-/// Whether everybody that runs holds every other one that runs where it is, and nobody else as live.
+/// Whether every host that runs holds every other one that runs where it is, and no other as live.
 fn all_see_who_runs(net: &Net) -> bool {
     let row = |member: &Member| (member.id(), member.generation(), member.address(), member.state());
     let mut expected: Vec<_> = net.up().into_iter().map(|n| row(net.protocol(n).me())).collect();
@@ -430,7 +448,7 @@ fn of_two_started_at_once_exactly_one_stays() {
     }
 }
 
-/// Whoever is cut off holds the others for dead provisionally, and one that starts again with its clock behind asks it.
+/// A node that is cut off holds the others dead provisionally, and one that starts again with its clock behind asks it.
 #[test]
 fn a_start_with_the_clock_behind_is_let_in_by_one_that_holds_the_later_start_provisionally_dead() {
     let mut net = cluster(&lan(), 8, 3);
@@ -460,7 +478,8 @@ fn a_claimed_silence_begins_no_earlier_than_our_own_last_answer() {
     assert!(start + secs(5) > heard, "silent since {start} at {heard}, but it answers every other second");
 }
 
-/// Leaving ends it that a member flaps, our own too: it is counted no more, and whom we accuse is told at once.
+/// Leaving ends it that a member flaps, our own too: it is counted no more, and our accusation of another is told at
+/// once.
 #[test]
 fn one_that_flaps_and_leaves_flaps_no_more() {
     let mut net = cluster(&lan(), 1, 4);
@@ -498,15 +517,18 @@ fn who_is_seen_elsewhere_by_each_says_so() {
         what = { nat = { hosts = [10, 11, 12], gateway = "each-destination", back = "answers" } }
     "#;
     let scenario = Scenario::from_toml(text).unwrap();
+
     for seed in 0..5 {
         let mut world: World<(), ()> = World::new(&scenario, seed, |_| (), ()).unwrap();
         let mut said = [false; 13];
+
         for _ in 0..600 {
             world.run(ms(100));
             for (host, said) in world.hosts().iter().zip(&mut said) {
                 *said |= host.protocol().is_some_and(|protocol| protocol.seen_apart().is_some());
             }
         }
+
         let behind: Vec<bool> = (0..13).map(|host| host >= 10).collect();
         assert_eq!(said.to_vec(), behind, "seed {seed}");
     }

@@ -14,7 +14,7 @@ fn piggyback_reaches_members_that_have_not_met() {
         Config { forward_fanout: 1, forward_rate: 1, forward_burst: 1, sync_quiet: hour, sync_patience: hour, ..lan() };
 
     for seed in 0..10 {
-        // Known from a saved view, and proved by nobody: without comparisons a join need not reach everyone.
+        // Known from a saved view, and not proved by an answer: without comparisons a join need not reach everyone.
         let mut net = begin(&config, seed, 40, Start::Preloaded);
         net.run(secs(5));
         net.on(7, |protocol, now| protocol.set_metadata(now, b"new")).unwrap();

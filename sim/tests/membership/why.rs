@@ -85,12 +85,14 @@ impl Case<'_> {
         let last = self.why.steps.last().unwrap();
         assert!(matches!(last.what, Cause::Verdict { reason: r, .. } if r == reason) && last.at == at, "{}", self.why);
         let Cause::Verdict { since, .. } = last.what else { unreachable!() };
+
         let answered = self.steps().filter_map(|step| match step.what {
             Cause::Answered { sent } => Some(sent),
             _ => None,
         });
         let published = self.steps().filter(|step| step.what == Cause::Published).map(|step| step.at);
         assert!(answered.chain(published).chain([self.why.start]).any(|moment| moment == since), "{}", self.why);
+
         for accuser in by {
             let named = self.steps().any(|step| step.what == Cause::Accused(*accuser));
             assert!(named, "{accuser} is missing:\n{}", self.why);
@@ -98,10 +100,12 @@ impl Case<'_> {
         if reason == DeadReason::Silent && alive > 1 {
             assert!(by.len() >= 2, "{by:?}");
         }
+
         for attempt in 1..=3 {
             let asked = self.steps().any(|step| step.what == Cause::LastPing { attempt } && step.at + secs(2) > at);
             assert!(asked, "last ping {attempt} is missing:\n{}", self.why);
         }
+
         assert_eq!((self.why.member, self.why.generation), (member.id(), member.generation()));
     }
 }
@@ -119,12 +123,14 @@ fn every_verdict_is_explained_by_what_happened() {
         net.listen();
         net.fail(Fault::loss([0, 50, 150][(seed % 3) as usize]));
         net.run(ms(300 + seed * 13));
+
         let since = net.now();
         net.crash(n - 1);
         if n > 5 {
             net.crash(n - 2);
         }
         net.run(secs(16));
+
         for observer in net.up() {
             for (at, event) in net.told_to(observer, since) {
                 let Event::Dead { member, by, reason, .. } = event else { continue };
@@ -141,5 +147,6 @@ fn every_verdict_is_explained_by_what_happened() {
             }
         }
     }
+
     assert!(verdicts > 800, "{verdicts}");
 }

@@ -1,4 +1,4 @@
-//! The command line as somebody types it: what it prints, what it writes, and how it ends.
+//! The command line as a person types it: what it prints, what it writes, and how it ends.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// A sweep that says more than this after Ctrl-C does not mean to end.
 const LINES_MAX: usize = 10_000;
 
-/// A crash, and the wish that nobody be dead of it: it fails, with a verdict to explain.
+/// A crash, and the expectation that no host be dead of it: it fails, with a verdict to explain.
 const FAILS: &str = r#"
 name = "wishful"
 about = "Nobody is ever dead, though somebody crashes."
@@ -116,6 +116,7 @@ fn what_makes_no_sense_is_said_in_words() {
     let binary = folder.join("recording.bin");
     std::fs::write(&binary, b"tidings\x01\xff\xfe").unwrap();
     let binary = binary.display().to_string();
+
     for (args, words) in [
         (&["run", "crsh", "--seed", "1"][..], &["no scenario \"crsh\"", "did you mean crash?", "partition-heal"][..]),
         (&["run", "missing.toml"], &["cannot read missing.toml"]),
@@ -286,8 +287,10 @@ fn ctrl_c_ends_a_sweep_with_the_command_that_goes_on() {
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let (sender, lines) = mpsc::channel();
     let reader = thread::spawn(move || stdout.lines().for_each(|line| sender.send(line.unwrap()).unwrap()));
+
     let mut seen: Vec<String> = (0..3).map(|_| lines.recv_timeout(DEADLINE).unwrap()).collect();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+
     loop {
         match lines.recv_timeout(DEADLINE) {
             Ok(line) if seen.len() < LINES_MAX => seen.push(line),
@@ -298,8 +301,10 @@ fn ctrl_c_ends_a_sweep_with_the_command_that_goes_on() {
             }
         }
     }
+
     reader.join().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{seen:#?}");
+
     let hash = |line: &String| line.split_once(' ').filter(|(_, hash)| hash.len() == 16)?.0.parse::<u64>().ok();
     let last = seen.iter().filter_map(hash).next_back().unwrap();
     let go_on = seen.last().unwrap();

@@ -129,11 +129,11 @@ fn false_deaths_are_counted_with_who_was_ill() {
         };
         found.false_deaths.iter().filter(is_one).count()
     };
-    // All others rightly give up the one who is blocked, and it gives up them, but only provisionally.
+    // All others rightly give up the blocked host, and it gives up them, but only provisionally.
     assert_eq!((by(false, false), by(false, true)), (0, 2 * 15));
     assert!(by(true, false) > 0, "{found:?}");
     assert!(found.false_deaths.iter().all(|death| death.verdict.is_provisional == death.observer_ailed));
-    // Each of the two runs lost the blocked one once, whoever said so.
+    // Each of the two runs lost the blocked one once, whichever host said so.
     assert_eq!(found.incidents, (2 + by(true, false)) as u64);
 }
 

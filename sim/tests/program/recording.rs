@@ -18,8 +18,10 @@ fn recorded(path: &std::path::Path) -> Vec<String> {
     let header = Header::new(Config::lan("recorded"), identity("db-1", 1), 42, start);
     let writer = Writer::new(std::fs::File::create(path).unwrap(), 1 << 20);
     let mut node = Recorder::start(header, Some(writer)).unwrap();
+
     let (mut told, mut buffer, end) = (Vec::new(), Vec::new(), start + Duration::from_secs(60));
     node.preload(start, &[Record::new(&identity("db-2", 2), Incarnation(0), &[]).unwrap()]);
+
     while !told.iter().any(|kind| kind == "dead") {
         while node.poll_transmit(&mut buffer).is_some() {}
         while let Some(event) = node.poll_event() {
@@ -29,6 +31,7 @@ fn recorded(path: &std::path::Path) -> Vec<String> {
         assert!(next < end, "never called dead: {told:?}");
         node.handle_timeout(next);
     }
+
     while node.poll_transmit(&mut buffer).is_some() {}
     while node.poll_event().is_some() {}
     node.finish().unwrap();

@@ -1,4 +1,4 @@
-//! The checks bite: each fault that is planted in the protocol is found by the check named for it.
+//! The checks find what they are for: each fault that is planted in the protocol by the check named for it.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg tidings_sabotage" cargo test --release -p tidings-sim --target-dir target/sabotage --test sabotage canaries

@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Each mistake in the election itself, and the promise that it breaks.
 #[test]
 fn planted_mistakes_are_found() {
     let walks = "explore --campaigns 4 --steps 8 --crashes 1 --resigns 1 --stalls 1 --late 1 --losses 8 --walks 100000";
@@ -35,12 +34,14 @@ fn planted_mistakes_are_found() {
         ("explore crash", "waits_after_start", "lease-exclusive"),
         ("explore cut --late 1 --stalls 0 --steps 4", "lease_from_asking", "lease-exclusive"),
     ];
+
     let next = AtomicUsize::new(mistakes.len());
     let search = || {
         while let Ok(left) = next.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)) {
             finds(mistakes[left - 1]);
         }
     };
+
     // Those that take longest are the last.
     std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(search))));
 }

@@ -280,6 +280,6 @@ fn the_examples_other_rule_loses_nothing() {
     let sweep = example::experiment(example::Rule::Majority).sweep(0..100).unwrap();
     let failure = sweep.failure.map(|failure| (failure.seed, failure.violations));
     assert_eq!((failure, sweep.runs), (None, 100));
-    // The sweep tried something: the faults bit.
+    // The sweep tried something: the faults had an effect.
     assert!(sweep.sometimes.count("told dead") > 50 && sweep.sometimes.count("healed") > 10, "{:?}", sweep.sometimes);
 }

@@ -44,14 +44,14 @@ impl Tapped {
     }
 }
 
-/// Counts what is sent, keeps it while somebody listens, and knows which faults of the network are in force.
+/// Counts what is sent, keeps it while a test listens, and knows which faults of the network are in force.
 #[derive(Debug, Default)]
 pub struct Tap {
     pub sent: Vec<Tapped>,
     pub handled: Vec<Tapped>,
     /// Datagrams sent by each host.
     pub counts: Vec<u64>,
-    /// What whoever left knew of it at its end.
+    /// What a host that left knew of its departure in the end.
     pub leaves: Vec<(u32, LeaveProgress)>,
     listens: bool,
     in_force: BTreeSet<u32>,
@@ -162,7 +162,7 @@ pub trait Cluster {
     /// The name under which a host that runs is spoken of now.
     fn who(&self, n: u32) -> Who;
 
-    /// Pulls the plug.
+    /// Ends a host's process without a word.
     fn crash(&mut self, n: u32);
     fn pause(&mut self, n: u32, span: Duration);
     fn leave(&mut self, n: u32);
@@ -183,20 +183,20 @@ pub trait Cluster {
     fn state(&self, n: u32, m: u32) -> Option<State>;
     /// Those that have a process.
     fn up(&self) -> Vec<u32>;
-    /// Whether all of them hold each other Alive and nobody else, at equal view hashes.
+    /// Whether all of them hold each other Alive and no other member, at equal view hashes.
     fn all_agree(&self) -> bool;
     /// What host `n` was told since a moment, and when.
     fn told_to(&self, n: u32, since: Instant) -> impl DoubleEndedIterator<Item = (Instant, &Event)>;
     /// The events of host `n` about host `m` since a moment.
     fn events_about(&self, n: u32, m: u32, since: Instant) -> Vec<&Event>;
-    /// Their kinds.
+    /// The kinds of these events, in order.
     fn kinds(&self, n: u32, m: u32, since: Instant) -> Vec<&'static str>;
     /// How many Dead there were since a moment, of members that run.
     fn false_dead(&self, since: Instant) -> usize;
 
     /// Keeps what is sent and handled from now on.
     fn listen(&mut self);
-    /// What was sent since; nobody listens any more.
+    /// What was sent since; nothing is kept from now on.
     fn heard(&mut self) -> Vec<Tapped>;
     /// What was sent since.
     fn tapped(&self) -> &[Tapped];

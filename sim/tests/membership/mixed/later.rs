@@ -17,6 +17,7 @@ pub fn said_later(cluster: &str, me: NodeId, datagram: &[u8]) -> Vec<u8> {
     let kind = datagram[1];
     let mut rest = &datagram[10..];
     let mut head = front(&mut rest, 8).to_vec();
+
     match kind {
         forge::PING | forge::PING_REQ => head.extend(front(&mut rest, 16)),
         forge::ACK | forge::NACK | forge::SYNC_REQUEST => head.extend(front(&mut rest, 8)),
@@ -34,13 +35,16 @@ pub fn said_later(cluster: &str, me: NodeId, datagram: &[u8]) -> Vec<u8> {
         }
         _ => {}
     }
+
     head.extend(number(&mut rest));
     head.extend(front(&mut rest, 10));
     let count = front(&mut rest, 1)[0];
+
     let mut items = Vec::new();
     if count < 255 {
         items.extend([77, 3, 1, 2, 3]);
     }
+
     for _ in 0..count {
         let kind = front(&mut rest, 1)[0];
         let length = value(&number(&mut rest)) as usize;
@@ -49,6 +53,7 @@ pub fn said_later(cluster: &str, me: NodeId, datagram: &[u8]) -> Vec<u8> {
         items.extend(written(body.len() as u64));
         items.extend(body);
     }
+
     assert!(rest.is_empty(), "{rest:02x?} left over");
     let kind = if kind == forge::NEWS { NEWS_AND_MORE } else { kind };
     tagged(cluster, kind, &[&head, &[count.saturating_add(1)][..], &items].concat())

@@ -46,10 +46,12 @@ pub fn open(name: &str, page: &str, fragment: &str) -> Option<Dom> {
         writeln!(terminal, "SKIPPED: no chromium, so {test} saw no page").unwrap();
         return None;
     };
+
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("page-{name}.html"));
     std::fs::write(&file, page).unwrap();
     let profile = format!("--user-data-dir={}", folder.join(format!("chromium-{name}")).display());
+
     let mut browser = Command::new(chromium)
         .args([
             "--headless=new",
@@ -63,6 +65,7 @@ pub fn open(name: &str, page: &str, fragment: &str) -> Option<Dom> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+
     let mut output = browser.stdout.take().unwrap();
     let (done, dumped) = mpsc::channel();
     std::thread::spawn(move || {
@@ -70,11 +73,13 @@ pub fn open(name: &str, page: &str, fragment: &str) -> Option<Dom> {
         let read = output.read_to_string(&mut text);
         done.send(read.map(|_| text))
     });
+
     let text = dumped.recv_timeout(Duration::from_secs(120));
     if text.is_err() {
         browser.kill().unwrap();
     }
     browser.wait().unwrap();
+
     let text = text.expect("the browser answers in time").unwrap();
     assert!(text.contains("</html>"), "the browser dumped no document: {text:?}");
     Some(Dom { text })

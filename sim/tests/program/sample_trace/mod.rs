@@ -126,12 +126,14 @@ impl Story {
         if !self.runs(t, host) {
             return;
         }
+
         let asked = self.send(t, host, target, "ping", 42);
         if let Some(at) = asked {
             if self.send(at + 80, target, host, "ack", 41).is_some() && at < t + 100_000 {
                 return;
             }
         }
+
         for k in 1..=3 {
             let relay = (target + k * 7) % self.hosts;
             if relay == host || relay == target || !self.runs(t + 150_000, relay) {
@@ -151,10 +153,12 @@ impl Story {
         let (first, dead) = (since + 350_000 + self.below(500_000), since + 3_000_000 + self.below(220_000));
         let relays: Vec<u64> = (1..=3).map(|k| (host + k * 3) % self.hosts).filter(|r| *r != about).collect();
         self.event(first, host, "suspect", about, "suspect", "its pings went unanswered".into());
+
         let step = |t: u64, text: String, by: Option<u64>| match by {
             Some(by) => json!({"t_us": t, "text": text, "host": by}),
             None => json!({"t_us": t, "text": text}),
         };
+
         let mut steps = vec![step(since + 200_000, "4 pings of ours went unanswered".into(), None)];
         for relay in &relays {
             steps.push(step(first - 40_000, format!("relay n{relay} had no answer either"), Some(*relay)));
@@ -166,6 +170,7 @@ impl Story {
         for attempt in 1..=3 {
             steps.push(step(dead - (4 - attempt) * 110_000, format!("last ping, attempt {attempt}"), None));
         }
+
         steps.push(step(dead, "dead: silent for the stall tolerance".into(), None));
         self.event(dead, host, "dead", about, "dead", "silent for the stall tolerance, 3 accusers".into());
         self.add(dead, json!({"kind": "why", "host": host, "about": about, "steps": steps}));
@@ -187,6 +192,7 @@ impl Story {
         let slow =
             json!({"kind": "fault", "id": 2, "what": "loss", "text": "2 % loss", "hosts": [], "until_us": 28_000_000});
         self.add(CUT.0 - 3_000_000, slow);
+
         let up: Vec<u64> = (0..self.hosts).filter(|host| *host != self.crashed()).collect();
         for &host in &up {
             for &about in &up {
@@ -197,6 +203,7 @@ impl Story {
                 }
             }
         }
+
         let violation = json!({"kind": "violation", "check": "S3 no-false-death", "hosts": [0, self.hosts - 1],
             "text": format!("n0 says n{} is dead, which never stopped running", self.hosts - 1)});
         self.add(CUT.0 + 3_400_000, violation);
@@ -210,6 +217,7 @@ impl Story {
         let stalled = json!({"kind": "event", "host": paused, "what": "self-stalled", "text": "did not run for 1.4 s"});
         self.add(PAUSE.1 + 20, stalled);
         self.add(RESTART, json!({"kind": "host", "host": crashed, "what": "up"}));
+
         for host in (0..self.hosts).filter(|host| *host != crashed) {
             if host != paused {
                 let t = PAUSE.0 + 400_000 + self.below(300_000);
@@ -221,6 +229,7 @@ impl Story {
             self.event(t, host, "up", crashed, "alive", "a new process".into());
             self.event(t, crashed, "up", host, "alive", "joined".into());
         }
+
         let last = self.hosts - 1;
         self.add(LEFT, json!({"kind": "host", "host": last, "what": "left"}));
         for host in 0..last {
@@ -234,9 +243,11 @@ impl Story {
         let header = json!({"trace": "tidings", "version": 1, "title": title,
             "seed": "18446744073709551557", "end_us": end, "hosts": hosts, "states": ALL,
             "replay": "cargo run --release -p tidings-sim -- run partition-heal --seed 18446744073709551557"});
+
         self.rows.retain(|(t, _)| *t <= end);
         self.rows.sort_by_key(|(t, _)| *t); // stable: what was told together stays in order
         let mut sample = Sample { text: format!("{header}\n"), datagrams: 0, lost: 0, events: 0, verdict: (0, 0) };
+
         for (t, row) in &mut self.rows {
             row["t_us"] = json!(t);
             match row["kind"].as_str().unwrap() {
@@ -251,6 +262,7 @@ impl Story {
             }
             sample.text.push_str(&format!("{row}\n"));
         }
+
         sample
     }
 }
