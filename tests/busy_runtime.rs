@@ -1,7 +1,7 @@
-//! An application that burns every worker of its own runtime is not taken for dead: the node has a thread of its own.
+//! An application that blocks every worker of its own runtime is not taken for dead: the node has a thread of its own.
 //!
-//! Its liveness is a health check's business. The control below shows that the check can fail: a node put on the burned
-//! runtime is suspected.
+//! Its liveness is a health check's business. The control below shows that the check can fail: a node that runs on the
+//! blocked runtime is suspected.
 
 #![allow(clippy::disallowed_types)]
 
@@ -49,7 +49,7 @@ fn burning_every_worker_for_ten_seconds_causes_no_suspicion() {
     for burned in burn(&runtime, Duration::from_secs(10)) {
         runtime.block_on(burned).unwrap();
     }
-    // What a round begun during the burn has to say is said before this arrives.
+    // What a round begun meanwhile has to say is said before this arrives.
     support::block_on(nodes[2].set_metadata("burned")).unwrap();
     for events in &mut events[..2] {
         let read = read_until(events, "updated", "n1");

@@ -145,8 +145,10 @@ fn a_death_is_told_by_names_and_every_line_bears_the_nodes_own() {
         for node in [&first, &second, &third] {
             until_alive(node, 3).await;
         }
+
         second.set_metadata("secret").await.unwrap();
         first.wait_until(|view| view.by_name("n2").is_some_and(|n2| n2.metadata() == b"secret")).await.unwrap();
+
         let mut events = first.events();
         drop(third);
         let dead = async {
@@ -158,10 +160,12 @@ fn a_death_is_told_by_names_and_every_line_bears_the_nodes_own() {
         };
         tokio::time::timeout(PATIENCE, dead).await.expect("nobody died in time");
     });
+
     log.expect(Level::INFO, &["suspect: ", "node=\"n1\"", "peer=\"n3\"", "by=n"]);
     log.expect(Level::WARN, &["dead: ", "node=\"n1\"", "peer=\"n3\"", "by=n"]);
     log.expect(Level::INFO, &["updated: metadata 0 bytes -> 6 bytes, incarnation", "peer=\"n2\""]);
     log.expect(Level::WARN, &["localhost.invalid:7340", "looked up again"]);
+
     let lines = log.lines.lock().unwrap();
     assert!(lines.iter().all(|line| !line.text.contains("secret")), "{lines:#?}");
     let nameless: Vec<_> = lines
@@ -184,16 +188,19 @@ fn mistakes_are_told_with_the_next_step() {
         let nowhere = start(node("n2").bind("0.0.0.0:0")).await;
         let ahead = start(node("n3").cluster("third").generation(Generation(4_102_444_800_000))).await;
         let ours = start(node("n4").cluster("third").contacts([ahead.local_address()])).await;
+
         log.until(&["node=\"n1\"", "no contact has answered"]).await;
         log.until(&["node=\"x1\"", "no contact has answered"]).await;
         log.until(&["node=\"n2\"", "own address"]).await;
         log.until(&["node=\"n4\"", "clocks"]).await;
+
         let (asked, asker) = (stranger.local_address().to_string(), mistaken.local_address());
         log.expect(Level::WARN, &["node=\"n1\"", &asked, &silent.to_string(), "UDP passes both ways"]);
         let of = format!("came from {asker}");
         log.expect(Level::WARN, &["node=\"x1\"", &silent.to_string(), &of, "same cluster name"]);
         drop((nowhere, ours));
     });
+
     log.expect(Level::WARN, &["node=\"n2\"", "bound to 0.0.0.0:", ".advertise(..)"]);
     log.expect(Level::WARN, &["node=\"n4\"", "peer=\"n3\"", "dated 2100-01-01T00:00:00.000Z", "NTP"]);
 }
@@ -210,11 +217,13 @@ fn contacts_that_let_no_node_in_are_told_by_what_is_known_of_them() {
         let first = start(node("n3").bind(own).contacts([own])).await;
         let wildcard = start(node("n4").bind(format_args!("0.0.0.0:{}", wild.port())).contacts([wild])).await;
         let hidden = start(node("n5").advertise(silent).contacts([first.local_address()])).await;
+
         log.until(&["node=\"n1\"", "no contact has answered", "check the name in nowhere.invalid:7340"]).await;
         log.until(&["node=\"n2\"", "no contact has answered", "bind 0.0.0.0:"]).await;
         log.until(&["node=\"n3\"", "no contact but itself"]).await;
         log.until(&["node=\"n4\"", "no contact but itself"]).await;
         log.until(&["node=\"n5\"", "has not let this node in"]).await;
+
         let (contact, seen) = (first.local_address(), hidden.local_address());
         let told = format!(
             "contact {contact} answers but has not let this node in for 10s or more: it cannot reach it at {silent}, and sees it at {seen}"
@@ -222,6 +231,7 @@ fn contacts_that_let_no_node_in_are_told_by_what_is_known_of_them() {
         log.expect(Level::WARN, &["node=\"n5\"", &told, ".advertise(..)"]);
         drop((nowhere, host, wildcard));
     });
+
     log.expect(
         Level::WARN,
         &[
@@ -231,6 +241,7 @@ fn contacts_that_let_no_node_in_are_told_by_what_is_known_of_them() {
     );
     log.expect(Level::INFO, &["node=\"n3\"", &format!("{own} (this node itself)")]);
     log.expect(Level::INFO, &["node=\"n4\"", &format!("{wild} (this node itself)")]);
+
     for (node, unsaid) in [("n1", "UDP passes"), ("n2", "UDP passes"), ("n5", "no contact has answered")] {
         let told = log.all(Level::WARN, &[&format!("node={node:?}"), unsaid]);
         assert!(told.is_empty(), "{told:#?}");
@@ -273,11 +284,13 @@ fn an_election_without_a_quorum_is_told_with_the_voters_that_do_not_answer() {
         until_alive(&first, 3).await;
         let led = first.wait_until(|view| view.leader("orders").is_some());
         tokio::time::timeout(PATIENCE, led).await.expect("no leader in time").unwrap();
+
         drop((second, third));
         log.until(&["node=\"n1\"", "no leader for election \"orders\"", "1 of 3 voters answer, not ", "n2"]).await;
         log.until(&["node=\"n3\"", "no leader for election \"orders\"", "1 of 3 voters answer, not "]).await;
         drop(alone);
     });
+
     let told = log.all(Level::WARN, &["no leader for election", "a quorum is 2"]);
     assert_eq!(told.len(), 2, "once each: {told:#?}");
 }
@@ -297,11 +310,13 @@ fn work_that_fails_and_a_gate_in_the_wrong_process_are_warned_about() {
             ended = leads => panic!("{ended:?}"),
             () = told => {}
         }
+
         // A candidate that takes no lease up is found out after one.
         let idle = voter.candidate("orders").unwrap();
         log.until(&["node=\"n1\"", "nobody took its lease up", "poll the future of lead(..)"]).await;
         drop((idle, gate));
     });
+
     log.expect(Level::WARN, &["FenceGate::durable", "process that votes", "example `fenced`"]);
     assert_eq!(log.all(Level::WARN, &["nobody took its lease up"]).len(), 1, "{:#?}", log.lines.lock().unwrap());
     std::fs::remove_dir_all(&folder).unwrap();
@@ -317,6 +332,7 @@ fn another_p_is_told_once_by_each_node_and_the_same_p_by_none() {
         let (other, another) = (node("n3").config(patient.clone()), node("n4").config(patient));
         let other = start(other.bind("127.0.0.1:0").contacts(contact)).await;
         let another = start(another.bind("127.0.0.1:0").contacts(contact)).await;
+
         // What changes later is looked at again, and is no news.
         another.set_metadata("changed").await.unwrap();
         for node in [&first, &same, &other, &another] {
@@ -325,6 +341,7 @@ fn another_p_is_told_once_by_each_node_and_the_same_p_by_none() {
             tokio::time::timeout(PATIENCE, seen).await.expect("the change was not heard in time").unwrap();
         }
     });
+
     for (node, what) in [
         ("n1", "stall_tolerance 2s, here 1s"),
         ("n2", "stall_tolerance 2s, here 1s"),

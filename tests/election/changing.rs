@@ -48,14 +48,17 @@ fn three_voters_become_five_and_three_again() {
     let first = agree(&nodes, Term(0));
     let mut events = nodes[4].events();
     assert!(!nodes[4].election("default").unwrap().is_voter);
+
     change(&nodes[4], &FIVE).unwrap();
     nodes.iter().for_each(|node| knows(node, &FIVE));
     let status = nodes[4].election("default").unwrap();
     assert_eq!((status.quorum, status.is_voter), (3, true));
     assert_eq!(agree(&nodes, Term(0)).term, first.term, "nobody lost leadership by it");
+
     let told = read_until(&mut events, "voters_changed", "");
     let Event::VotersChanged { election, next, .. } = &told.last().unwrap().event else { panic!("{told:?}") };
     assert!(&**election == "default" && next.as_ref().is_some_and(|next| next.len() == 5), "{told:?}");
+
     // The leader is none of those that stay: it hands over first.
     let stay: Vec<&str> = FIVE.iter().copied().filter(|name| *name != &*first.name).take(3).collect();
     let asker = nodes.iter().find(|node| node.id() == first.id).unwrap();
@@ -63,6 +66,7 @@ fn three_voters_become_five_and_three_again() {
     nodes.iter().filter(|node| stay.contains(&node.name())).for_each(|node| knows(node, &stay));
     let second = agree(&nodes, first.term);
     assert!(stay.contains(&&*second.name), "{second:?} is none of {stay:?}");
+
     // What the files say counts, whatever the configuration says.
     let ports: Vec<_> = nodes.iter().map(Node::local_address).collect();
     drop(nodes);
@@ -104,16 +108,19 @@ fn voters_that_forget_do_not_change() {
 
 #[test]
 fn a_list_that_was_never_agreed_elects_nobody() {
-    // As a StatefulSet is scaled from three to five: two new ones with the new list, then each is started again with it.
+    // As a StatefulSet is scaled from three to five: two new ones with the new list, then each is started again with
+    // it.
     let shelves = FIVE.map(|_| Shelf::default());
     let mut nodes = joined((0..3).map(|place| keeps(FIVE[place], &FIVE[..3], &shelves[place])));
     agree(&nodes, Term(0));
+
     let contacts: Vec<_> = nodes.iter().map(Node::local_address).collect();
     for place in [3, 4] {
         nodes.push(start(keeps(FIVE[place], &FIVE, &shelves[place]).contacts(contacts.clone())));
     }
     nodes[3..].iter().for_each(|node| knows(node, &FIVE[..3]));
     let contacts: Vec<_> = nodes[3..].iter().map(Node::local_address).collect();
+
     for place in (0..3).rev() {
         drop(nodes.remove(place));
         nodes.insert(place, start(keeps(FIVE[place], &FIVE, &shelves[place]).contacts(contacts.clone())));
@@ -121,6 +128,7 @@ fn a_list_that_was_never_agreed_elects_nobody() {
         assert!(FIVE[..3].contains(&&*now.name), "{now:?}");
         knows(&nodes[place], &FIVE[..3]);
     }
+
     change(&nodes[0], &FIVE).unwrap();
     nodes.iter().for_each(|node| knows(node, &FIVE));
     block_on(nodes[0].leave()).unwrap();

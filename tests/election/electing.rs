@@ -1,4 +1,4 @@
-//! Who is elected, what is told of it, and what is asked wrongly.
+//! Which voter is elected, what is told of it, and what is asked wrongly.
 
 use tidings::election::MemoryStore;
 use tidings::event::Event;
@@ -14,6 +14,7 @@ fn three_nodes_elect_one_leader() {
     let nodes = joined(NAMES.map(voter).into_iter().chain([node("n4").election(voters(&NAMES))]));
     let leader = agree(&nodes, Term(0));
     assert!(NAMES.contains(&&*leader.name) && *leader.election == *"default");
+
     for node in &nodes {
         let status = node.election("default").unwrap();
         assert_eq!((status.voters.len(), status.quorum, status.is_voter), (3, 2, node.name() != "n4"));
@@ -21,14 +22,17 @@ fn three_nodes_elect_one_leader() {
         assert!(node.election("other").is_none());
         let json = serde_json::to_value(&status).unwrap();
         assert_eq!((&json["name"], &json["quorum"]), (&"default".into(), &2.into()));
+
         // Exact, in one order with the members: the leader is there before it leads.
         let read = drain(&mut node.events());
         let led = read.iter().position(|notice| notice.event.kind() == "leader").unwrap();
         let up = read.iter().filter(|notice| notice.event.kind() == "up");
         assert!(led >= up.count(), "{read:?}");
+
         let smallest = node.view().iter().map(|member| member.id()).min();
         assert_eq!(node.view().coordinator().map(|member| member.id()), smallest);
     }
+
     let json = serde_json::to_value(&*nodes[0].view()).unwrap();
     assert_eq!(json["leaders"][0]["election"], "default");
 }
@@ -56,15 +60,17 @@ fn when_the_leader_is_killed_the_next_has_a_higher_term() {
 fn no_election_across_another_list_of_voters() {
     let other = |name: &str| node(name).election(voters(&["n2", "n3", "n4"])).term_store(MemoryStore);
     let n2 = start(other("n2"));
-    // Told once, so whoever wants to hear it has to listen by then.
+    // Told once, so a subscriber that wants to hear it has to listen by then.
     let mut events = n2.events();
     let contact = [n2.local_address()];
     let nodes = [start(voter("n1").contacts(contact)), start(other("n3").contacts(contact)), n2];
+
     let differ = read_until(&mut events, "voters_differ", "");
     let Event::VotersDiffer { election, members } = &differ.last().unwrap().event else { panic!("{differ:?}") };
     assert_eq!((&**election, &members[..]), ("default", &[nodes[0].id()][..]));
     assert_ne!(&*agree(&nodes[1..], Term(0)).name, "n1", "those that agree elect one of their own");
-    // Theirs was agreed and its own never was: it is told who votes, and who leads.
+
+    // Theirs was agreed and its own never was: it is told the voters and the leader.
     let leader = agree(&nodes, Term(0));
     let status = within(PATIENCE, async {
         loop {
@@ -105,16 +111,19 @@ fn what_is_asked_wrongly_is_answered_in_words() {
     assert_eq!(unknown, ElectionError::Unknown("other".to_owned()));
     assert!(["\"other\"", ".election("].iter().all(|hint| unknown.to_string().contains(hint)), "{unknown}");
     assert_eq!(block_on(observer.lead("other", |_| async {})).unwrap_err(), unknown);
+
     let refused = block_on(observer.lead("default", |_| async {})).unwrap_err();
     let asked =
         matches!(&refused, ElectionError::NotAVoter { election, voters } if election == "default" && voters.len() == 3);
     assert!(asked, "{refused}");
+
     assert_eq!(block_on(observer.resign("default")).unwrap_err(), ElectionError::NotLeading);
     let mut watch = observer.leader("default").unwrap();
     assert_eq!(watch.current(), None);
     block_on(observer.leave()).unwrap();
     assert!(matches!(block_on(watch.changed()), Err(Stopped::Left { .. })));
     assert!(matches!(block_on(observer.resign("default")), Err(ElectionError::Stopped(_))));
+
     let refused = |builder: Builder| block_on(builder.start()).unwrap_err().to_string();
     let no_store = refused(node("n1").election(voters(&NAMES)));
     for hint in ["\"default\"", ".term_store(FileStore::open(", ".term_store(MemoryStore)"] {

@@ -187,10 +187,12 @@ fn terms_never_go_back_and_a_vote_is_given_once() {
     let scratch = Scratch::new();
     let (before, file) = saved(&scratch.0);
     let earlier = fs::read(&file).unwrap();
+
     let refuse = |store: &mut FileStore, ballot: Ballot, what: &str| {
         let error = store.save("default", &ballot).unwrap_err();
         assert!(error.kind() == ErrorKind::InvalidInput && error.to_string().contains(what), "{error}");
     };
+
     // It need not have been loaded for that.
     let mut store = FileStore::open(&scratch.0).unwrap();
     refuse(&mut store, ballot(6, Some(1)), "terms never go back");
@@ -199,6 +201,7 @@ fn terms_never_go_back_and_a_vote_is_given_once() {
     assert_eq!(store.load("default").unwrap(), Some(before.clone()));
     store.save("default", &Ballot { promise: Duration::from_secs(1), ..before }).unwrap();
     store.save("default", &ballot(9, Some(2))).unwrap();
+
     // Nor does it help to put an older file in the place, or none, while the store is open.
     fs::write(&file, earlier).unwrap();
     refuse(&mut store, ballot(8, Some(1)), "terms never go back");
@@ -271,8 +274,10 @@ fn two_gates_in_turn_on_one_file() {
     gate.admit(token(8, 1)).unwrap();
     assert_eq!(FenceGate::durable(&path).unwrap_err().kind(), ErrorKind::ResourceBusy);
     drop(gate);
+
     let mut gate = FenceGate::durable(&path).unwrap();
     assert_eq!((gate.highest(), gate.refused()), (Term(8), 0));
+
     let refused = gate.admit(token(7, 1)).unwrap_err();
     assert!(matches!(refused, FenceError::Fenced { highest: (Term(8), 0), .. }), "{refused}");
     let held = gate.admit(token(8, 2)).unwrap_err();
@@ -280,6 +285,7 @@ fn two_gates_in_turn_on_one_file() {
     gate.admit(token(8, 1)).unwrap();
     assert_eq!(gate.refused(), 2);
     drop(gate);
+
     let whole = fs::read(&path).unwrap();
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
@@ -375,7 +381,7 @@ fn a_write_that_fails_leaves_the_old_ballot() {
     assert_eq!(load(&scratch.0).unwrap(), Some(before));
 }
 
-/// A file system of the child's own, of 64 KiB, that nobody else sees.
+/// A file system of the child's own, of 64 KiB, that no other process sees.
 #[cfg(target_os = "linux")]
 const SMALL_DISK: [&str; 6] = [
     "unshare",
@@ -425,7 +431,7 @@ fn a_disk_that_turned_read_only_leaves_the_old_ballot() {
     }
 }
 
-/// Root may do anything, so the child is nobody.
+/// Root may do anything, so the child runs as the user `nobody`.
 #[cfg(unix)]
 #[test]
 fn a_permission_that_was_lost_leaves_the_old_ballot() {
@@ -450,6 +456,7 @@ fn a_permission_that_was_lost_leaves_the_old_ballot() {
         store.save("default", &ballot(8, Some(3))).unwrap();
         return;
     }
+
     let scratch = Scratch::new();
     let is_root = fs::metadata(&scratch.0).unwrap().uid() == 0;
     let as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
@@ -459,6 +466,7 @@ fn a_permission_that_was_lost_leaves_the_old_ballot() {
     } else {
         within(&[], TEST, &scratch.0)
     };
+
     if let Some(done) = child {
         assert_passes(TEST, &done);
     }
@@ -476,16 +484,19 @@ fn a_ballot_is_synced_before_it_has_its_name_and_its_name_before_it_counts() {
         let _ = fs::metadata(folder.join("saved"));
         return;
     }
+
     let scratch = Scratch::new();
     let trace = std::env::temp_dir().join(format!("tidings-calls-{}", std::process::id()));
     let strace =
         ["strace", "-f", "-y", "-o", trace.to_str().unwrap(), "-e", "trace=file,desc,write,fsync,fdatasync,rename"];
     let Some(done) = within(&strace, TEST, &scratch.0) else { return };
     assert_passes(TEST, &done);
+
     let calls = fs::read_to_string(&trace).unwrap();
     fs::remove_file(&trace).unwrap();
     let (new, file) = (scratch.path("default.term.tmp"), scratch.path("default.term"));
     let (new, file, folder) = (new.display(), file.display(), scratch.0.display());
+
     // In this order: each but the first after the one before it.
     let steps = [
         vec![format!("\"{new}\", O_WRONLY|O_CREAT|O_EXCL")],
@@ -495,9 +506,11 @@ fn a_ballot_is_synced_before_it_has_its_name_and_its_name_before_it_counts() {
         vec![format!("sync(3<{folder}>")],
         vec![format!("\"{folder}/saved\"")],
     ];
+
     // Numbers of open files are of no interest.
     let calls: Vec<String> = calls.lines().map(with_one_number).collect();
     let mut rest = calls.iter();
+
     for step in &steps {
         let is_it = |call: &&String| step.iter().any(|words| call.contains(words.as_str()));
         assert!(rest.find(is_it).is_some(), "{step:?} is missing, or too early:\n{}", calls.join("\n"));
@@ -525,8 +538,8 @@ fn child_folder() -> Option<PathBuf> {
     std::env::var_os(CHILD).map(PathBuf::from)
 }
 
-/// Runs one test of this module again, in a process that was started this way and with this folder. None, and said so, if
-/// a process cannot be started this way here.
+/// Runs one test of this module again, in a process that was started this way and with this folder. None, and said so,
+/// if a process cannot be started this way here.
 fn within(way: &[&str], test: &str, folder: &Path) -> Option<Output> {
     let this = std::env::current_exe().unwrap();
     let start = |args: &[&str]| {

@@ -79,6 +79,7 @@ fn leases_of_two_leaders_never_overlap_however_often_leadership_changes_hands() 
     let nodes = joined(NAMES.map(voter));
     let given = Arc::new(Mutex::new(Vec::<Lease>::new()));
     let (send, changes) = mpsc::channel();
+
     for node in nodes.clone() {
         let (given, send) = (Arc::clone(&given), send.clone());
         std::thread::spawn(move || {
@@ -93,6 +94,7 @@ fn leases_of_two_leaders_never_overlap_however_often_leadership_changes_hands() 
             let _ = within(PATIENCE * 4, forever);
         });
     }
+
     for _ in 0..30 {
         let (lease, valid, last) = changes.recv_timeout(PATIENCE).unwrap();
         assert_eq!(valid, [], "when the lease of term {} began", lease.term());
@@ -101,6 +103,7 @@ fn leases_of_two_leaders_never_overlap_however_often_leadership_changes_hands() 
             assert!(!lease.is_valid(), "it could not resign, so its term is over");
         }
     }
+
     for node in &nodes {
         block_on(node.leave()).unwrap();
     }
@@ -125,7 +128,7 @@ fn a_lease_runs_out_on_time_while_its_node_stands_still() {
     let node = start(alone(&Shelf::default()).faults(faults.clone()));
     let lease = lease_of(&node);
     faults.freeze();
-    // Nobody tells: the clock does.
+    // No message tells it: the clock does.
     assert!(
         within(PATIENCE, async {
             while lease.is_valid() {
@@ -146,6 +149,7 @@ fn a_runtime_that_stands_still_does_not_keep_a_lease() {
     let first = agree(&nodes, Term(0));
     let place = nodes.iter().position(|node| node.id() == first.id).unwrap();
     let (leader, others) = split(nodes, &first);
+
     let (tell, told) = mpsc::channel();
     let (go_on, gone_on) = mpsc::channel::<()>();
     let application = std::thread::spawn(move || {
@@ -162,12 +166,15 @@ fn a_runtime_that_stands_still_does_not_keep_a_lease() {
             }
         }))
     });
+
     let lease = told.recv_timeout(PATIENCE).unwrap();
     faults[place].cut(others.iter().map(Node::local_address));
     block_on(lease.ended());
     assert!(!lease.is_valid());
+
     let second = agree(&others, first.term);
     assert!(second.term > first.term);
+
     go_on.send(()).unwrap();
     faults[place].cut([]);
     let back = within(PATIENCE, async {
@@ -180,6 +187,7 @@ fn a_runtime_that_stands_still_does_not_keep_a_lease() {
             let_others_run().await;
         }
     });
+
     assert!(back.is_some());
     assert_eq!(application.join().unwrap(), Ok("led again"));
 }

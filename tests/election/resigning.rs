@@ -1,4 +1,4 @@
-//! How leadership is given up, and to whom.
+//! How leadership is given up, and to which voter.
 
 use tidings::leader::{Term, Trigger};
 use tidings::runtime::ElectionError;
@@ -50,7 +50,7 @@ fn who_stands_always_leads_on_until_it_resigns() {
     assert!(status.lease.is_some() && status.supporters == 1 && status.term == first, "{status:?}");
     let lease = lease_of(&node);
     assert_eq!(lease.term(), first, "it led on");
-    // The only voter has nobody to hand over to, so it gives up and is elected again later.
+    // The only voter has no other to hand over to, so it gives up and is elected again later.
     block_on(node.resign("default")).unwrap();
     assert!(!lease.is_valid());
     block_on(lease.ended());

@@ -1,4 +1,4 @@
-//! A store of terms that a test holds in its hand, and voters that save to it.
+//! A store of terms that a test can look into and disturb, and voters that save to it.
 
 use std::collections::BTreeMap;
 use std::io;

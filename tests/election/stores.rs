@@ -84,6 +84,7 @@ fn terms_rise_over_a_restart_with_files() {
         drop(node);
         assert_eq!(block_on(stopped), Stopped::Dropped);
     }
+
     std::fs::write(folder.join("default.term"), "torn").unwrap();
     let store = FileStore::open(&folder).unwrap();
     let torn = block_on(node("n1").election(voters(&["n1"])).term_store(store).start()).unwrap_err();

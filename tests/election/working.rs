@@ -1,4 +1,4 @@
-//! Leadership is held only where somebody works: who stands, and what each end of the work comes to.
+//! Leadership is held only where there is work: which voters stand, and what each end of the work comes to.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -80,12 +80,12 @@ fn stands(node: &Node, observer: &Node, stands: bool) {
 fn nobody_leads_until_somebody_would_work() {
     let nodes = joined(NAMES.map(voter));
     assert!(nodes.iter().all(|node| node.election("default").unwrap().candidacy.is_none()));
-    // They have elected nobody when the second offers to: it is at once its turn.
+    // They have elected none when the second offers to: it is at once its turn.
     let lease = block_on(nodes[1].candidate("default").unwrap().elected()).unwrap();
     assert_eq!((lease.election(), lease.trigger()), ("default", Trigger::NoLeader));
 }
 
-/// Begins work at the first node that ends as it is told to, and says who leads after it.
+/// Begins work at the first node and lets it end: another leads at once, by a hand-over.
 fn end_of(work: impl FnOnce(&Node, Receiver<()>) + Send + 'static) {
     let nodes = joined(NAMES.map(voter));
     let (tell, told) = mpsc::channel();
@@ -225,9 +225,11 @@ fn a_member_that_knows_the_name_alone_learns_the_leader_and_its_word() {
     let nodes = joined([voter("n1"), voter("n2"), voter("n3"), watcher]);
     let mut watch = nodes[3].leader("default").unwrap();
     assert_eq!((watch.current(), nodes[3].election("default").unwrap().voters.len()), (None, 0));
+
     block_on(nodes[1].set_word("default", "10.0.0.2:80")).unwrap();
     let mut candidate = nodes[1].candidate("default").unwrap();
     let lease = block_on(candidate.elected()).unwrap();
+
     let told = within(PATIENCE, async {
         loop {
             match watch.changed().await.unwrap() {
@@ -236,16 +238,20 @@ fn a_member_that_knows_the_name_alone_learns_the_leader_and_its_word() {
             }
         }
     });
+
     let leader = told.unwrap();
     assert_eq!((leader.id, &*leader.name, leader.term), (nodes[1].id(), "n2", lease.term()));
     assert_eq!(*leader.word, *b"10.0.0.2:80");
+
     block_on(nodes[1].set_word("default", "10.0.0.2:81")).unwrap();
     let changed = within(PATIENCE, watch.changed()).unwrap().unwrap().unwrap();
     assert_eq!((&*changed.word, changed.term, changed.since), (&b"10.0.0.2:81"[..], leader.term, leader.since));
+
     let too_long = block_on(nodes[1].set_word("default", [b'x'; 257]));
     assert_eq!(too_long, Err(ElectionError::Word(WordError::TooLong { length: 257, longest: 256 })));
     let refused = nodes[3].candidate("default").unwrap_err();
     assert!(refused.to_string().contains("watches"), "{refused}");
+
     drop(candidate);
     assert_eq!(within(PATIENCE, watch.changed()).unwrap(), Ok(None), "nobody else would work");
 }

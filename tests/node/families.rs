@@ -1,4 +1,4 @@
-//! Clusters of both address families: who cannot be sent to is listed, not accused.
+//! Clusters of both address families: members that cannot be sent to are listed, not accused.
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
@@ -20,7 +20,7 @@ struct Host {
     told: Vec<Event>,
 }
 
-/// Whether the protocols are told whom their sockets can send to.
+/// Whether the protocols are told which families their sockets can send to.
 #[derive(Clone, Copy, PartialEq)]
 enum Told {
     Reach,
@@ -35,6 +35,7 @@ fn hosts(told: Told) -> Vec<Host> {
         ("c1", &["[fd00::1]:7340"]),
         ("c2", &["[fd00::2]:7340"]),
     ];
+
     let make = |(seed, (name, addresses)): (u64, (&str, &[&str]))| {
         let addresses: Vec<SocketAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let identity = Identity::named(name, Generation(1), addresses[0]);
@@ -48,13 +49,16 @@ fn hosts(told: Told) -> Vec<Host> {
         }
         Host { addresses, protocol, told: Vec::new() }
     };
+
     (1..).zip(layouts).map(make).collect()
 }
 
-/// Runs the hosts from one second to another, with a millisecond on every way; how many datagrams no socket could have sent.
+/// Runs the hosts from one second to another, with a millisecond on every way; how many datagrams no socket could have
+/// sent.
 fn run(hosts: &mut [Host], seconds: Range<u64>) -> u64 {
     let (mut unsendable, mut buffer) = (0, Vec::new());
     let mut under_way: VecDeque<(Instant, SocketAddr, SocketAddr, Vec<u8>)> = VecDeque::new();
+
     for ms in seconds.start * 1_000..seconds.end * 1_000 {
         let now = Instant::ORIGIN + Duration::from_millis(ms);
         while under_way.front().is_some_and(|(at, ..)| *at <= now) {
@@ -63,6 +67,7 @@ fn run(hosts: &mut [Host], seconds: Range<u64>) -> u64 {
                 let _ = host.protocol.handle_datagram(now, from, &mut bytes);
             }
         }
+
         for host in hosts.iter_mut() {
             if host.protocol.poll_timeout().is_some_and(|at| at <= now) {
                 host.protocol.handle_timeout(now);
@@ -79,6 +84,7 @@ fn run(hosts: &mut [Host], seconds: Range<u64>) -> u64 {
             host.told.extend(std::iter::from_fn(|| host.protocol.poll_event()));
         }
     }
+
     unsendable
 }
 

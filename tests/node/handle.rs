@@ -133,6 +133,7 @@ fn what_is_wrong_at_the_start_says_what_to_do() {
              one, or choose another port (0 takes any)"
         )
     );
+
     for (builder, hints) in [
         (Node::builder("n2").bind("127.0.0.1:0"), ["cluster name is required", ".cluster("]),
         (node(""), ["it has 0 bytes; use 1 to 64", "choose another"]),
@@ -265,15 +266,18 @@ fn of_two_processes_of_one_name_the_older_stops() {
     // Two starts within one millisecond would have one generation by default.
     let later = nodes[1].view().me().unwrap().generation().next();
     let newer = start(node("n2").generation(later).contacts([nodes[0].local_address()]));
+
     let Stopped::Superseded { by } = block_on(nodes[1].stopped()) else { panic!("stopped otherwise") };
     assert_eq!(by, newer.local_address());
     assert!(Stopped::Superseded { by }.to_string().contains(&by.to_string()));
     assert_eq!(nodes[1].view().superseded_by(), Some(by));
+
     let mut last = None;
     while let Some(notice) = block_on(events.next()) {
         last = Some(notice.event);
     }
     assert_eq!(last, Some(Event::Superseded { by }));
+
     until(&newer, |view| view.alive().count() == 2);
     let generation = newer.view().me().unwrap().generation();
     until(&nodes[0], |view| {
@@ -347,14 +351,17 @@ fn a_cut_off_node_is_isolated_and_returns_when_the_cut_heals() {
     for node in [&first, &second, &cut] {
         until(node, |view| view.alive().count() == 3);
     }
+
     let (mut events, mut own) = (first.events(), cut.events());
     faults.cut([first.local_address(), second.local_address()]);
     block_on(first.set_metadata("unheard")).unwrap();
+
     read_until(&mut events, "dead", "n3");
     read_until(&mut own, "isolated", "");
     assert_eq!(cut.view().by_name("n1").unwrap().metadata(), b"", "a cut goes both ways");
     until(&cut, |view| view.is_isolated() && view.live().count() == 1);
     assert_eq!(second.view().alive().filter(|member| member.name() != "n3").count(), 2, "the others saw nothing else");
+
     faults.cut([]);
     read_until(&mut events, "up", "n3");
     read_until(&mut own, "reconnected", "");
@@ -425,7 +432,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Waits until a file holds a whole snapshot that names somebody.
+/// Waits until a file holds a whole snapshot with this name in it.
 fn until_saved(path: &Path, name: &str) {
     let holds = || std::fs::read(path).is_ok_and(|bytes| bytes.windows(name.len()).any(|part| part == name.as_bytes()));
     let began = std::time::Instant::now();
@@ -470,12 +477,15 @@ fn a_snapshot_that_cannot_be_used_or_saved_stops_nothing() {
         until(&joiner, |view| view.by_name("n1").is_some_and(|n1| n1.state() == State::Alive));
         joiner
     };
+
     let nowhere = folder.join("missing");
     let unsaved = joins("n2", nowhere.join("view"));
+
     let damaged = folder.join("damaged");
     std::fs::write(&damaged, b"tidingss\x01\x05").unwrap();
     let replacing = joins("n3", damaged.clone());
     until_saved(&damaged, "n1");
+
     let foreign = folder.join("foreign");
     let other = start(node("x1").cluster("other").snapshot(&foreign));
     let friend = start(node("x2").cluster("other").contacts([other.local_address()]));
@@ -483,6 +493,7 @@ fn a_snapshot_that_cannot_be_used_or_saved_stops_nothing() {
     until_saved(&foreign, "x2");
     block_on(other.leave()).unwrap();
     let theirs = std::fs::read(&foreign).unwrap();
+
     let misled = joins("n4", foreign.clone());
     block_on(misled.leave()).unwrap();
     assert_eq!(std::fs::read(&foreign).unwrap(), theirs, "another cluster's is left alone");

@@ -162,6 +162,7 @@ fn a_process_that_is_killed_leaves_all_but_its_last_moments() {
     let n1 = start(node("n1").record(&path, PLENTY));
     let _n2 = start(node("n2").contacts([n1.local_address()]));
     until(&n1, |view| view.alive().count() == 2);
+
     // The node runs on: what is read here is what a kill would leave.
     let deadline = Clock::now() + Duration::from_secs(30);
     let ending = loop {
@@ -176,6 +177,7 @@ fn a_process_that_is_killed_leaves_all_but_its_last_moments() {
         assert!(Clock::now() < deadline, "nothing was written while the node ran");
         block_on(n1.metrics());
     };
+
     assert!(matches!(ending, Ending::CutOff { .. }), "{ending:?}");
 }
 
@@ -186,14 +188,17 @@ fn a_bound_that_is_reached_ends_the_recording_and_not_the_node() {
         let path = scratch.file(&bytes_max.to_string());
         let n1 = start(node("n1").record(&path, bytes_max));
         let n2 = start(node("n2").contacts([n1.local_address()]));
+
         let metrics = metrics_until(&n1, |metrics| metrics.recordings_ended > 0);
         assert!(metrics.recorded_bytes <= bytes_max);
         until(&n1, |view| view.alive().count() == 2);
+
         drop(n2);
         until(&n1, |view| state(view, "n2") == Some(State::Dead));
         assert_eq!(block_on(n1.metrics()).recordings_ended, 1, "told once");
         block_on(n1.leave()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), metrics.recorded_bytes);
+
         match replayed(&path) {
             Ok((told, summary)) => assert!(summary.ending == Ending::BytesMax && !told.is_empty(), "{summary:?}"),
             Err(error) => {
@@ -257,7 +262,8 @@ fn a_leader_is_replayed_with_its_term() {
     let mut events = n1.events();
     let n2 = start(voter("n2").contacts([n1.local_address()]));
     let n3 = start(voter("n3").contacts([n1.local_address()]));
-    // Whoever leads first, it is made to lead, and then it resigns.
+
+    // Whichever voter leads first, this one is made to lead, and then it resigns.
     let led = std::thread::scope(|scope| {
         let asked = scope.spawn(|| block_on(n1.candidate("default").unwrap().elected()).unwrap().term());
         while !asked.is_finished() {
@@ -269,6 +275,7 @@ fn a_leader_is_replayed_with_its_term() {
     });
     let _ = block_on(n1.resign("default"));
     block_on(n1.leave()).unwrap();
+
     let read = drain(&mut events);
     let (told, summary) = replayed(&path).unwrap();
     assert_told(&read, &told);
@@ -276,6 +283,7 @@ fn a_leader_is_replayed_with_its_term() {
     let own =
         |event: &&Event| matches!(event, Event::Leader { leader, .. } if leader.id == n1.id() && leader.term == led);
     assert_eq!(told.iter().filter(own).count(), 1, "{told:?}");
+
     let mut kinds = Vec::new();
     let reader = Reader::new(fs::File::open(&path).unwrap()).unwrap();
     let mut replay = Replay::new(reader).unwrap();
@@ -287,6 +295,7 @@ fn a_leader_is_replayed_with_its_term() {
             _ => "other",
         }));
     }
+
     assert!(["stand", "saved", "resign"].iter().all(|kind| kinds.contains(kind)));
     assert_eq!(replay.protocol().metrics().elections.terms_won, 1);
 }

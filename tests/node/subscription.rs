@@ -36,11 +36,13 @@ fn readers_of_every_speed_arrive_at_the_view() {
     let first = start(node("n1").config(small_ring()));
     let mut others: Vec<_> = (2..=4).map(|n| start(node(&format!("n{n}")).contacts([first.local_address()]))).collect();
     until(&first, |view| view.alive().count() == 4);
+
     // Each reads so many events every so many rounds; a round makes one, and the ring holds 16.
     let mut readers: Vec<(Events, View, u32, usize)> = [(1, 7), (1, 1), (30, 40), (1_000, 0)]
         .into_iter()
         .map(|(every, count)| (first.events(), View::empty(first.id()), every, count))
         .collect();
+
     for round in 0..200_u32 {
         block_on(first.set_metadata(round.to_le_bytes())).unwrap();
         if round == 50 {
@@ -56,6 +58,7 @@ fn readers_of_every_speed_arrive_at_the_view() {
             fold(folded, &read);
         }
     }
+
     until(&first, |view| state(view, "n4") == Some(State::Dead) && view.len() == 3);
     for (events, folded, every, _) in &mut readers {
         let read = drain(events);

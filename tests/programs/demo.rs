@@ -52,7 +52,7 @@ fn ms(line: &Value, key: &str) -> u64 {
     line[key].as_u64().unwrap_or_else(|| panic!("{key} in {line}"))
 }
 
-/// Where a command of this verb is among the lines, when it began, and whom it named.
+/// Where a command of this verb is among the lines, when it began, and the members that it named.
 fn command<'a>(lines: &'a [Value], verb: &str) -> (usize, u64, Vec<&'a str>) {
     let words = |line: &'a Value| line["command"].as_str().unwrap_or_default().split([' ', ',']);
     let is = |line: &Value| line["event"] == "command" && line["command"].as_str().unwrap().starts_with(verb);
@@ -60,7 +60,7 @@ fn command<'a>(lines: &'a [Value], verb: &str) -> (usize, u64, Vec<&'a str>) {
     (place, ms(&lines[place], "t_ms"), words(&lines[place]).skip(1).collect())
 }
 
-/// Who may act as leader according to an outcome, and in which term.
+/// The node that may act as leader according to an outcome, and in which term.
 fn led(outcome: &str) -> (&str, u64) {
     let (before, after) = outcome.split_once(" may act as leader ").unwrap();
     let term = after.split("in term ").nth(1).unwrap();
@@ -173,21 +173,25 @@ fn the_prompt_does_what_is_typed_and_ends_with_its_input() {
     let script =
         b"wait\nkill 3\nwait\nwhy 3\nmembers\nleader\nrestart 3\nwait\npartition 1,2\nadd\nwait\nheal\nwait\nloss 20\nloss 0\n\
         freeze 2 50ms\nwait\nleave 4\nwait\nhelp";
+
     let output = type_in(&["--interactive", "--json"], script);
     let lines = lines(&output);
     let summary = lines.last().unwrap();
     assert!(output.status.success(), "{summary:#}");
     assert_eq!(lines.iter().filter(|line| line["event"] == "refused").count(), 0, "{lines:#?}");
+
     let unmet: Vec<_> = lines.iter().filter(|line| line["met"] == false).collect();
     assert!(unmet.is_empty() && ms(summary, "false_dead") == 0, "{unmet:#?} {summary:#}");
     for key in ["everyone_knows_ms", "restart_ms", "partition_known_ms", "heal_ms", "freeze_ms", "join_ms", "leave_ms"]
     {
         assert!(summary[key].is_u64(), "{key}: {summary:#}");
     }
+
     let answer = |command: &str| {
         let answer = lines.iter().find(|line| line["event"] == "answer" && line["command"] == command);
         answer.unwrap_or_else(|| panic!("no answer to {command}"))["lines"].to_string()
     };
+
     assert!(answer("why 3").contains("n3 is Dead") && answer("why 3").contains("accused by n"), "{}", answer("why 3"));
     assert!(answer("leader").contains(" leads in term ") && answer("leader").contains("voters back it"));
     assert!(answer("members").contains("killed") && answer("help").contains("partition 1,2"));
@@ -201,6 +205,7 @@ fn garbage_is_answered_and_changes_nothing() {
     );
     let lines = lines(&output);
     assert!(output.status.success());
+
     let refused: Vec<_> =
         lines.iter().filter_map(|line| line["reason"].as_str().filter(|_| line["event"] == "refused")).collect();
     let hints = [
@@ -211,6 +216,7 @@ fn garbage_is_answered_and_changes_nothing() {
         "kill 1 first",
         "nothing is cut",
     ];
+
     assert_eq!(refused.len(), hints.len(), "{refused:#?}");
     assert!(refused.iter().zip(hints).all(|(reason, hint)| reason.contains(hint)), "{refused:#?}");
     assert!(lines.iter().all(|line| line["command"] != "kill 1"), "nothing is done after quit");

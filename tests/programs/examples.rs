@@ -1,4 +1,5 @@
-//! The examples of elections, run as their users run them, and the broker's own parts: its log, its assignment, its proof.
+//! The examples of elections, run as their users run them, and the broker's own parts: its log, its assignment, its
+//! proof.
 
 #![cfg(unix)]
 
@@ -217,6 +218,7 @@ fn the_proof_sees_each_kind_of_wrong() {
         std::fs::write(folder.log(), bytes).unwrap();
         folder.prove(acknowledged)
     };
+
     assert!(prove(&whole, 3).holds() && prove(&whole, 2).holds(), "the last may be without an answer");
     assert_eq!(prove(&whole, 4).lost, 1);
     assert_eq!(prove(&whole, 1).unsent, 1);
@@ -225,6 +227,7 @@ fn the_proof_sees_each_kind_of_wrong() {
     let newer = String::from_utf8(whole.clone()).unwrap().replacen(" 7 ", " 8 ", 1);
     assert_eq!(prove(newer.as_bytes(), 3).stale, 2);
     assert!(!Proof::read(&folder.0, &[3], 1).unwrap().holds() && !Proof::default().holds());
+
     let mut told = Told::default();
     for (name, term) in [("b1", "7"), ("b2", "8"), ("b1", "7")] {
         told.leader(name, term, "");

@@ -1,4 +1,5 @@
-//! The examples as programs: run as their users run them, on one host and on several, and shown as the README shows them.
+//! The examples as programs: run as their users run them, on one host and on several, and shown as the README shows
+//! them.
 
 #[path = "../support/mod.rs"]
 mod support;

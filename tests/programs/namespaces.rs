@@ -69,6 +69,7 @@ fn a_member_whose_source_address_is_translated_one_to_one_is_a_member_like_other
          chain post {\n type filter hook postrouting priority 300;\n \
          ip saddr 10.77.1.2 ip saddr set 10.77.2.101\n }\n}\n",
     );
+
     let mut members =
         vec![lab.member("n1", &inside, "10.77.1.2/24", Some("10.77.1.1"), "10.77.1.2:7340", "10.77.1.2:7340")];
     for n in 2..=5 {
@@ -83,6 +84,7 @@ fn a_member_whose_source_address_is_translated_one_to_one_is_a_member_like_other
             "10.77.1.2:7340",
         ));
     }
+
     live_in_quiet_and_find_a_crash(members);
 }
 
@@ -102,6 +104,7 @@ fn members_behind_one_gateway_that_rewrites_ports_are_members_like_others() {
          chain post {\n type nat hook postrouting priority 100;\n \
          ip saddr 10.77.1.0/24 udp sport 7340 masquerade to :20000-59999 random\n }\n}\n",
     );
+
     let contact = "10.77.2.4:7340";
     let mut members = Vec::new();
     for n in 4..=5 {
@@ -115,14 +118,16 @@ fn members_behind_one_gateway_that_rewrites_ports_are_members_like_others() {
             contact,
         ));
     }
+
     for n in 2..=3 {
         let (own, told) = (format!("10.77.1.{n}/24"), format!("10.77.2.1:1734{n}"));
         members.push(lab.member(&format!("n{n}"), &inside, &own, Some("10.77.1.1"), &told, contact));
     }
+
     live_in_quiet_and_find_a_crash(members);
 }
 
-/// All see all, nobody is suspected for a while, and the last of them is found out when it is killed.
+/// All see all, none is suspected for a while, and the last of them is found out when it is killed.
 #[track_caller]
 fn live_in_quiet_and_find_a_crash(mut members: Vec<Process>) {
     let names: Vec<String> = members.iter().map(|member| member.name().to_owned()).collect();

@@ -149,6 +149,7 @@ fn meet(layout: Layout) -> u64 {
         let name = format!("n{}", n + 1);
         processes.push(Process::bound(&name, "lan", &bind, ports[n], &layout.contacts_of(n, &ports)));
     }
+
     let mut met_ms = 0;
     for process in &mut processes {
         let mut missing: Vec<_> = (1..=3).map(|n| format!("n{n}")).collect();
@@ -160,6 +161,7 @@ fn meet(layout: Layout) -> u64 {
             }
         }
     }
+
     met_ms.saturating_sub(started_ms)
 }
 
@@ -214,7 +216,7 @@ impl Drop for Voter {
     }
 }
 
-/// Who leads in a later term than this, and in which; a line is `micros name leads in term 7`.
+/// The leader of a later term than this, and that term; a line is `micros name leads in term 7`.
 #[track_caller]
 fn next_leader(lines: &Receiver<String>, after: u64) -> (String, u64) {
     let mut read = Vec::new();
@@ -280,7 +282,7 @@ fn a_pause_shorter_than_the_stall_tolerance_kills_nobody() {
     for process in &mut processes[..1] {
         process.sees("refuted", "n4");
     }
-    // Whoever asks everyone to listen once more has heard of any verdict before.
+    // A process that leaves asks all others to listen once more, so it has heard of any verdict before it ends.
     processes.push(paused);
     for process in &processes {
         process.signal("-TERM");

@@ -17,7 +17,7 @@ use tidings::time::Instant;
 
 /// Heap for each healthy member known, in bytes.
 const MEMBER_BYTES_MAX: f64 = 160.0;
-/// The same when the records are the caller's too, who shares their names, and are taken in at once.
+/// The same when the records are the caller's too, so that names are shared, and are taken in at once.
 const SHARED_MEMBER_BYTES_MAX: f64 = 125.0;
 const MEMBERS: usize = 10_000;
 

@@ -31,9 +31,11 @@ fn what_there_is_room_for_is_taken_in_once_each_and_told_in_order() {
         let config = Config { members_max, ..Config::lan("c") };
         let mut protocol = Protocol::new(config, identity(0), 1, Instant::ORIGIN).unwrap();
         protocol.preload(Instant::ORIGIN, &saved);
+
         let expected: Vec<String> = all.into_iter().take(members_max).map(|n| identity(n).name).collect();
         assert_eq!(names(protocol.members()), expected, "{members_max}");
         assert_eq!(protocol.metrics().members_refused, refused, "{members_max}");
+
         let events: Vec<Event> = std::iter::from_fn(|| protocol.poll_event()).collect();
         assert_eq!(names(events.iter().filter_map(Event::member)), expected);
         let is_full = |event: &Event| matches!(event, Event::Full { .. });
