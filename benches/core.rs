@@ -1,7 +1,7 @@
 //! The core's hot path: a ping in and the ack out, six known updates each way: `cargo bench --bench core`.
 //!
-//! One node that knows a thousand or ten thousand members, none of whom ever speaks but one: that one's ping is forged
-//! as `docs/wire.md` has it, with six updates, and handed in again and again. Only answers that hold six updates count.
+//! One node that knows a thousand or ten thousand members, of which only one ever speaks: its ping is forged as
+//! `docs/wire.md` has it, with six updates, and handed in again and again. Only answers that hold six updates count.
 
 #![allow(missing_docs)] // criterion's macro makes a public function
 
@@ -22,7 +22,7 @@ use tidings::config::Config;
 use tidings::member::{Generation, Identity, Incarnation, Record};
 use tidings::protocol::Protocol;
 
-/// The members that have something to tell; the first other one is who pings.
+/// The members that have something to tell; the one before them is the peer that pings.
 const TELLERS: std::ops::Range<u32> = 2..8;
 const PEER: u32 = 1;
 /// Pings answered between two renewals of the news, each of which is sent 40 times or more.
@@ -57,8 +57,8 @@ struct Bench {
 impl Bench {
     fn new(members: u32) -> Option<Self> {
         let hour = Duration::from_secs(3_600);
-        // Nobody compares views, or looks whether those that never speak live. News ride for longer than by default, so
-        // that they need not be renewed at every ping; what a datagram costs is the same.
+        // The node compares no views, and does not probe the members that never speak. News ride for longer than by
+        // default, so that they need not be renewed at every ping; what a datagram costs is the same.
         let idle = Config {
             probe_interval: hour,
             stall_tolerance: hour,
@@ -72,15 +72,18 @@ impl Bench {
             forward_burst: 10_000,
             ..Config::lan("bench")
         };
+
         let now = tidings::Instant::from_nanos(1_000_000_000);
         let node = Protocol::new(idle, identity(0), 1, now).ok()?;
         let mut bench = Bench { node, now, ping: Vec::new(), renewals: 1 };
+
         let greeting = bench.greet();
         let records = (1..members).map(|n| Record::new(&identity(n), Incarnation(0), &[]).ok());
         bench.node.preload(now, &records.collect::<Option<Vec<_>>>()?);
         bench.drain();
         assert_eq!(bench.node.metrics().members_alive, members as usize);
         bench.prove(&greeting);
+
         bench.ping = who(PEER).says("bench", PING, &fields(&[who(0).digest(), 9]), &updates(bench.renewals));
         // Older news than the six ride no more.
         while bench.node.metrics().news > 0 {
@@ -89,7 +92,7 @@ impl Bench {
         Some(bench)
     }
 
-    /// Dials who will ping it, before it is a member: live members are not dialled.
+    /// Dials the peer that will ping it, before that is a member: live members are not dialled.
     fn greet(&mut self) -> Vec<u8> {
         self.node.join(self.now, &[address(PEER)]);
         let mut greeting = Vec::new();
@@ -98,7 +101,8 @@ impl Bench {
         greeting
     }
 
-    /// The node measured has proved the address of who pings it, or its acks would be cut to the ping's length.
+    /// The node measured has proved the address of the peer that pings it, or its acks would be cut to the ping's
+    /// length.
     fn prove(&mut self, greeting: &[u8]) {
         let nonce = forge::read(greeting).map_or(0, |read| read.words[1]);
         self.hear(who(PEER).says("bench", ACK, &fields(&[nonce]), &[]));
@@ -167,6 +171,7 @@ fn ping_and_ack(criterion: &mut Criterion) {
         let Some(mut bench) = Bench::new(members) else { panic!("the bench does not set its node up") };
         let bytes = bench.ping.len();
         let mut batches = Vec::new();
+
         criterion.bench_function(
             &format!("ping ({bytes} B) in, ack out, 6 known updates each, {members} members"),
             |b| {
@@ -185,6 +190,7 @@ fn ping_and_ack(criterion: &mut Criterion) {
                 });
             },
         );
+
         tell_batches(members, &mut batches);
     }
 }

@@ -34,6 +34,7 @@ fn recorded() -> Result<Vec<u8>, ConfigError> {
         host.join(Instant::ORIGIN, &[address(0)]);
         hosts.push(host);
     }
+
     let (mut now, mut buf, mut sent) = (Instant::ORIGIN, Vec::new(), VecDeque::new());
     loop {
         for (n, host) in hosts.iter_mut().enumerate() {
@@ -44,11 +45,13 @@ fn recorded() -> Result<Vec<u8>, ConfigError> {
             let _ = hosts[n].handle_datagram(now, address(from), &mut bytes);
             drain(&mut hosts[n], &mut buf, |to, bytes| sent.push_back((n, to, bytes.to_vec())));
         }
+
         let due = hosts.iter().enumerate().filter_map(|(n, host)| Some((host.poll_timeout()?, n))).min();
         let Some((at, n)) = due.filter(|(at, _)| at.since(Instant::ORIGIN) < SPAN) else { break };
         now = now.max(at);
         hosts[n].handle_timeout(now);
     }
+
     Ok(hosts[0].finish().unwrap_or_default())
 }
 

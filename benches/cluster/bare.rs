@@ -32,6 +32,7 @@ impl Bare {
         let sockets = (0..count).map(bind).collect::<Outcome<Vec<_>>>()?;
         let mut next: Vec<SocketAddr> = sockets.iter().map(|socket| socket.local_addr()).collect::<Result<_, _>>()?;
         next.rotate_left(1);
+
         let (stop, stopped) = watch::channel(());
         for (place, (socket, next)) in sockets.into_iter().zip(next).enumerate() {
             let phase = INTERVAL * place as u32 / count as u32;
@@ -44,6 +45,7 @@ impl Bare {
                 })?),
             }
         }
+
         Ok(Bare { _stop: stop })
     }
 }
@@ -58,6 +60,7 @@ async fn exchange(
     let mut ticks = interval_at(Instant::now() + phase, INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut buffer = [0; 2_048];
+
     loop {
         tokio::select! {
             _ = ticks.tick() => {

@@ -24,6 +24,7 @@ pub(crate) async fn table(nodes: usize, runs: u64, judged: Judged) -> Outcome<Ta
         "others %",
     ];
     let mut table = Table::new(&title, &columns);
+
     for home in [Home::OwnThreads, Home::OneRuntime] {
         let before = Reading::now()?;
         let (mut spans, mut counts) = (Vec::new(), Counts::default());
@@ -37,6 +38,7 @@ pub(crate) async fn table(nodes: usize, runs: u64, judged: Judged) -> Outcome<Ta
             counts.lost += run.lost;
             stop(cluster).await;
         }
+
         let others = Reading::now()?.since(&before).others;
         let [min, median, _, max] = spread(&mut spans);
         let mut row = vec![Cell::Text(home.to_string()), seconds(min), seconds(median), seconds(max)];
@@ -45,5 +47,6 @@ pub(crate) async fn table(nodes: usize, runs: u64, judged: Judged) -> Outcome<Ta
         row.extend([number(each), counts.late_wakes.into(), counts.lost.into(), Cell::Number(others, 0)]);
         table.row(row);
     }
+
     Ok(table)
 }

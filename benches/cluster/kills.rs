@@ -54,7 +54,7 @@ struct Trial {
     told: UnboundedReceiver<Told>,
     teller: UnboundedSender<Told>,
     random: Xoshiro256PlusPlus,
-    /// Who was killed, by name and generation.
+    /// The nodes that were killed, by name and generation.
     killed: Vec<(String, u64)>,
     found: Found,
 }
@@ -79,6 +79,7 @@ pub async fn table(case: &Case, kills: u64, seed: u64) -> Outcome<Table> {
     );
     let columns = ["what", "min", "median", "p99", "max", "limit", "verdict", "disturbances", "others %"];
     let mut table = Table::new(&title, &columns);
+
     let before = Reading::now()?;
     let mut trial = Trial::start(case, seed).await?;
     for kill in 1..=kills {
@@ -86,6 +87,7 @@ pub async fn table(case: &Case, kills: u64, seed: u64) -> Outcome<Table> {
         trial.rest().await;
         trial.kill().await?;
     }
+
     let others = Reading::now()?.since(&before).others;
     let Trial { nodes, mut found, .. } = trial;
     stop(nodes).await;
@@ -95,12 +97,14 @@ pub async fn table(case: &Case, kills: u64, seed: u64) -> Outcome<Table> {
         "{} stalls, {} false Suspects, {} false Deads, {} kills missed",
         found.stalls, found.false_suspects, found.false_deaths, found.missed
     );
+
     let none = None;
     let rows = [
         ("first Suspect", &mut found.suspect, [suspect, none, none]),
         ("first Dead", &mut found.dead, [dead, dead_p99, none]),
         ("last Dead - first", &mut found.spread, [none, none, last]),
     ];
+
     for (what, values, limits) in rows {
         let [min, median, p99, max] = spread(values);
         let held = [("median", median), ("p99", p99), ("max", max)].into_iter().zip(limits);
@@ -108,12 +112,14 @@ pub async fn table(case: &Case, kills: u64, seed: u64) -> Outcome<Table> {
         let is_met = found.missed == 0 && held.iter().all(|(_, value, limit)| value <= limit);
         let limits: Vec<_> = held.iter().map(|(name, _, limit)| format!("{name} {}", limit.as_secs_f64())).collect();
         let verdict = if held.is_empty() { Cell::from("") } else { verdict(is_met) };
+
         let mut row = vec![Cell::from(what)];
         row.extend([min, median, p99, max].map(seconds));
         row.extend([Cell::Text(limits.join(", ")), verdict]);
         row.extend([Cell::Text(disturbances.clone()), Cell::Number(others, 0)]);
         table.row(row);
     }
+
     Ok(table)
 }
 
@@ -140,6 +146,7 @@ impl Trial {
         while let Ok(told) = self.told.try_recv() {
             self.note_false(&told);
         }
+
         let size = self.nodes.len();
         let place = self.random.next_u64() as usize % size;
         let node = self.nodes.swap_remove(place);
@@ -147,6 +154,7 @@ impl Trial {
         let generation = node.view().me().ok_or("a node that runs lists itself")?.generation().0;
         let victim = (name.clone(), generation);
         self.killed.push(victim.clone());
+
         let stopped = node.stopped();
         let killed_at = Instant::now();
         drop(node);
@@ -162,6 +170,7 @@ impl Trial {
                 _ => self.note_false(&told),
             }
         }
+
         let dead = (deaths.iter().min(), deaths.iter().max());
         if let (true, Some(suspect), (Some(first), Some(last))) = (deaths.len() == size - 1, suspect, dead) {
             self.found.suspect.push(suspect - killed_at);
@@ -170,6 +179,7 @@ impl Trial {
         } else {
             self.found.missed += 1;
         }
+
         stopped.await;
         self.restart(&name, size).await
     }

@@ -39,6 +39,7 @@ fn main() -> Outcome<()> {
     if named.is_empty() && !is_smoke {
         return Err(format!("name one of {}", PARTS.join(" ")).into());
     }
+
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let tables = runtime.block_on(async {
         if is_smoke {
@@ -51,6 +52,7 @@ fn main() -> Outcome<()> {
         }
         Ok(tables)
     })?;
+
     report::print(&arguments, &tables);
     Ok(())
 }

@@ -16,6 +16,7 @@ pub(crate) async fn table(nodes: usize, span: Span, judged: Judged) -> Outcome<T
     let columns =
         ["what", "runs on", "cpu", "limit", "verdict", "user", "system", "suspicions", "late wakes", "others %"];
     let mut table = Table::new(&title, &columns);
+
     for (home, limit) in [(Home::OneRuntime, 4.0), (Home::OwnThreads, 10.0)] {
         let cluster = cluster(&lan(), nodes, home).await?;
         tokio::time::sleep(span.quiet).await;
@@ -23,6 +24,7 @@ pub(crate) async fn table(nodes: usize, span: Span, judged: Judged) -> Outcome<T
         let spent = spent_in(span.measured).await?;
         let counts = Counts::of(&cluster).await.since(counts);
         stop(cluster).await;
+
         let mut row = vec![Cell::from("nodes"), Cell::Text(home.to_string())];
         let [cpu, user, system] = per_node_minute(&spent, nodes);
         row.push(number(cpu));
@@ -43,6 +45,7 @@ pub(crate) async fn table(nodes: usize, span: Span, judged: Judged) -> Outcome<T
         let home = Cell::Text(home.to_string());
         table.row([what, home, cpu, nothing(), nothing(), user, system, nothing(), nothing(), others]);
     }
+
     Ok(table)
 }
 

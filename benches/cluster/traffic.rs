@@ -19,17 +19,20 @@ pub(crate) async fn table(sizes: &[usize], span: Span, judged: Judged) -> Outcom
         format!("Sent per node and second, UDP payload, over {:?} after {:?} of quiet", span.measured, span.quiet);
     let columns = ["nodes", "datagrams", "bytes", "limit", "verdict", "suspicions", "late wakes", "others %"];
     let mut table = Table::new(&title, &columns);
+
     let before = Reading::now()?;
     let mut running = JoinSet::new();
     for &size in sizes {
         running.spawn(async move { Outcome::Ok((size, sent(size, span).await?)) });
     }
+
     let mut measured = Vec::new();
     while let Some(sent) = running.join_next().await {
         measured.push(sent??);
     }
     measured.sort_unstable_by_key(|(size, _)| *size);
     let others = Reading::now()?.since(&before).others;
+
     for (size, sent) in measured {
         let is_met = sent.datagrams <= DATAGRAMS_LIMIT && sent.bytes <= BYTES_LIMIT;
         let mut row = vec![Cell::from(size), Cell::Number(sent.datagrams, 3), number(sent.bytes)];

@@ -1,8 +1,8 @@
 //! Watches a lease from a thread of its own, to say when it ended, and whether another was valid before that.
 //!
 //! Applications are told of an end or a beginning by a task that has to wake first; here the leases themselves are
-//! asked, many times a millisecond. One that is valid before and after another is seen to be valid
-//! overlaps with it, however long the looks took.
+//! asked, many times a millisecond. One that is valid before and after another is seen to be valid overlaps with it,
+//! however long the looks took.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -56,11 +56,13 @@ impl Ending {
 fn watch(lease: &Lease, others: &[Node], is_done: &AtomicBool) -> Option<Ended> {
     let (mut last_valid, mut runs_out, mut over_by, mut is_overlapped) = (None, None, None, false);
     let leads = |node: &Node| node.election(ELECTION).is_some_and(|status| status.lease.is_some());
+
     loop {
         let is_last = is_done.load(SeqCst);
         let before = Instant::now();
         let left = lease.valid_for();
         let after = Instant::now();
+
         if left.is_zero() {
             over_by = over_by.or(Some(after));
         } else {
@@ -69,10 +71,12 @@ fn watch(lease: &Lease, others: &[Node], is_done: &AtomicBool) -> Option<Ended> 
             (last_valid, over_by) = (Some(before), None);
             runs_out = runs_out.max(Some(after + left));
         }
+
         if is_last {
             let by = [over_by, runs_out].into_iter().flatten().min()?;
             return Some(Ended { last_valid: last_valid?, by, is_overlapped });
         }
+
         thread::sleep(PAUSE);
     }
 }

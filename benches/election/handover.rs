@@ -1,4 +1,4 @@
-//! How long nobody may act as leader when leadership is handed over on purpose.
+//! How long no voter may act as leader when leadership is handed over on purpose.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -62,6 +62,7 @@ pub async fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         "request to new lease, median",
         "others %",
     ];
+
     let mut table = Table::new(&title, &columns);
     for way in [Way::ResignTo, Way::Resign, Way::Leave] {
         table.row(row(plan, way).await?);
@@ -108,9 +109,11 @@ async fn hand_over(voters: &mut Voters, way: Way, found: &mut Found) -> Outcome<
     let led = voters.rest(least).await?;
     let leader = voters.seats[led.place].node.clone();
     let ending = voters.watch(&led)?;
+
     let asked = Instant::now();
     let begun = ask(voters, &leader, way, &led).await?;
     let ended = ending.finish();
+
     match (begun, ended) {
         (Some(begun), Some(ended)) => {
             found.gaps.push(begun.at.saturating_duration_since(ended.last_valid));
@@ -119,6 +122,7 @@ async fn hand_over(voters: &mut Voters, way: Way, found: &mut Found) -> Outcome<
         }
         _ => found.missed += 1,
     }
+
     drop(leader);
     if way == Way::Leave {
         let killed = voters.kill(led.place).await;

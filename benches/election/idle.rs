@@ -27,6 +27,7 @@ struct Spent {
 pub async fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
     let span = if plan.is_quick { Duration::from_secs(1) } else { Duration::from_secs(20) };
     let quiet = if plan.is_quick { Duration::ZERO } else { QUIET };
+
     let without = {
         let nodes = members().await?;
         tokio::time::sleep(quiet).await;
@@ -36,11 +37,13 @@ pub async fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         }
         spent
     };
+
     let config = ElectionConfig::lan(ELECTION, NAMES);
     let mut voters = Voters::start(config, Kept::InFiles, &plan.folder, plan.seed).await?;
     tokio::time::sleep(quiet).await;
     let nodes: Vec<_> = voters.seats.iter().map(|seat| &seat.node).collect();
     let with = spend(&nodes, span).await?;
+
     // Last, for it slows every datagram down.
     let tap = Tap::install()?;
     let led = voters.led().await?;
@@ -104,6 +107,7 @@ fn by_link(plan: &Plan, links: &[Link], seconds: f64, is_led: bool) -> Table {
     );
     let columns = ["direction", "links", "least", "most", "limit", "verdict", "bytes each"];
     let mut table = Table::new(&title, &columns);
+
     for (direction, from_leader) in [("leader to follower", true), ("follower to leader", false)] {
         let links: Vec<_> = links.iter().filter(|link| link.from_leader == from_leader).collect();
         let rates = links.iter().map(|link| link.datagrams as f64 / seconds);
@@ -116,6 +120,7 @@ fn by_link(plan: &Plan, links: &[Link], seconds: f64, is_led: bool) -> Table {
         row.push(Cell::Number(bytes as f64 / datagrams.max(1) as f64, 1));
         table.row(row);
     }
+
     table
 }
 

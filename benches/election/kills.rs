@@ -70,6 +70,7 @@ async fn table(plan: &Plan, part: &str, cases: impl Iterator<Item = Case>) -> Ou
         "slowest save",
         "others %",
     ];
+
     let mut table = Table::new(&title, &columns);
     for case in cases {
         table.row(row(plan, &case).await?);
@@ -113,10 +114,11 @@ async fn row(plan: &Plan, case: &Case) -> Outcome<Vec<Cell>> {
 
 /// Kills the leader, waits for the next, and starts the killed one again with what its store holds.
 async fn kill(voters: &mut Voters, found: &mut Found) -> Outcome<()> {
-    // A voter that was just started votes for nobody until a promise is over; that is not what is measured here.
+    // A voter that was just started votes for no candidate until a promise is over; that is not what is measured here.
     let led = voters.rest(voters.config.promise()).await?;
     let age = voters.config.lease.saturating_sub(led.lease.valid_for());
     let Killed { name, at, stopped } = voters.kill(led.place).await;
+
     let begun = if voters.config.voters.len() > 2 {
         let begun = voters.next_after(&led.lease).await;
         voters.saves_max().await;
@@ -128,6 +130,7 @@ async fn kill(voters: &mut Voters, found: &mut Found) -> Outcome<()> {
         voters.seat(&name).await?;
         voters.next_after(&led.lease).await
     };
+
     match begun {
         Some(begun) if begun.was_valid => {
             found.gaps.push(begun.at - at);

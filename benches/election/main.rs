@@ -75,6 +75,7 @@ fn main() -> Outcome<()> {
     if named.is_empty() {
         return Err(format!("name one of {}", PARTS.join(" ")).into());
     }
+
     let folder = arguments.text("folder").unwrap_or(env!("CARGO_TARGET_TMPDIR"));
     let plan = Plan {
         is_quick: arguments.wants_quick(),
@@ -82,6 +83,7 @@ fn main() -> Outcome<()> {
         seed: arguments.number("seed", 1),
         span: SPAN,
     };
+
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let mut tables = Vec::new();
     for part in named {
@@ -92,6 +94,7 @@ fn main() -> Outcome<()> {
         }
         tables.extend(measured);
     }
+
     tables.push(published::table());
     let rest = if arguments.wants_json() { &tables } else { &tables[tables.len() - 1..] };
     report::print(&arguments, rest);

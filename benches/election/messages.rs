@@ -17,6 +17,7 @@ pub fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         plan.command("messages")
     );
     let mut table = Table::new(&title, &["message", "samples", "min", "median", "p99", "max"]);
+
     let mut follower = SteadyLeader::following();
     table.row(row(plan, "a heartbeat, and its answer", || {
         let began = Instant::now();
@@ -25,6 +26,7 @@ pub fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         }
         began.elapsed() / ROUNDS
     }));
+
     let mut leader = SteadyLeader::leading();
     table.row(row(plan, "an answer to a heartbeat", || {
         let (mut spent, mut messages) = (Duration::ZERO, 0);
@@ -37,6 +39,7 @@ pub fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         }
         spent / messages.max(1)
     }));
+
     Ok(vec![table])
 }
 

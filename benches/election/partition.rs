@@ -42,6 +42,7 @@ pub async fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         "smallest margin",
         "others %",
     ];
+
     let mut table = Table::new(&title, &columns);
     for (what, companions) in [("the leader alone", 0), ("the leader and a follower", 1)] {
         let mut row = vec![Cell::from(what)];
@@ -93,16 +94,19 @@ async fn cut(voters: &mut Voters, companions: usize, found: &mut Found) -> Outco
     let minority: Vec<_> = (0..NAMES.len()).filter(|place| is_minority(*place)).collect();
     let majority = (0..NAMES.len()).filter(|place| !is_minority(*place));
     let majority: Vec<_> = majority.map(|place| voters.seats[place].node.local_address()).collect();
+
     let ending = voters.watch(&led)?;
     let cut_at = Instant::now();
     for place in &minority {
         voters.seats[*place].faults.cut(majority.iter().copied());
     }
+
     let begun = voters.next_after(&led.lease).await;
     let ended = ending.finish();
     for place in minority {
         voters.seats[place].faults.cut([]);
     }
+
     match (begun, ended) {
         (Some(begun), Some(ended)) if begun.was_valid => {
             found.gaps.push(begun.at - cut_at);

@@ -17,6 +17,7 @@ pub async fn tables(plan: &Plan) -> Outcome<Vec<Table>> {
         plan.command("start")
     );
     let mut table = Table::new(&title, &["store", "times", "min", "median", "p99", "max", "others %"]);
+
     for kept in [Kept::InFiles, Kept::InMemory] {
         let before = Reading::now()?;
         let mut spans = Vec::new();

@@ -41,7 +41,7 @@ impl Tap {
 }
 
 impl Link {
-    /// What went over the links of the leader, who receives at `leader`, between two counts.
+    /// What went over the links of the leader, which receives at `leader`, between two counts.
     pub fn all(leader: SocketAddr, first: &Count, last: &Count) -> Vec<Link> {
         let of = |count: &Count, key| count.get(key).copied().unwrap_or_default();
         let follows = |thread: ThreadId| last.contains_key(&(thread, leader));

@@ -92,7 +92,7 @@ pub struct Voters {
 }
 
 impl Voters {
-    /// Nobody yet; `folder` is emptied, for the ballots kept in files.
+    /// No voter yet; `folder` is emptied, for the ballots kept in files.
     pub fn new(config: ElectionConfig, kept: Kept, folder: &Path, seed: u64) -> Outcome<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
@@ -101,7 +101,7 @@ impl Voters {
         let (teller, begun) = unbounded_channel();
         Ok(Voters {
             seats: Vec::new(),
-            // Whoever is killed here ends its work first, and must not hand over for that.
+            // A voter that is killed here ends its work first, and must not hand over for that.
             config: config.stands_always(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             kept,
@@ -186,7 +186,7 @@ impl Voters {
         }
     }
 
-    /// Watches this leader's lease, and who else has one.
+    /// Watches this leader's lease, and whether others have one.
     pub fn watch(&self, led: &Led) -> Outcome<Ending> {
         let others = self.seats.iter().enumerate().filter(|(place, _)| *place != led.place);
         Ending::of(led.lease.clone(), others.map(|(_, seat)| seat.node.clone()).collect())
