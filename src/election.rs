@@ -14,6 +14,7 @@ mod fence;
 mod leader;
 mod machine;
 mod message;
+mod role;
 mod rounds;
 mod rules;
 mod store;

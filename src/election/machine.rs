@@ -19,9 +19,8 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::config::Stands;
-use crate::election::candidate::Candidate;
-use crate::election::leader::Leader;
 use crate::election::message::{Context, Message, Round};
+use crate::election::role::Role;
 use crate::election::rules::Rules;
 use crate::election::store::Ballot;
 use crate::election::timing::Timing;
@@ -165,8 +164,7 @@ pub struct Election {
     now: Instant,
     /// Its ballot and promises, once its store was read.
     voter: Option<Voter>,
-    candidate: Option<Candidate>,
-    leading: Option<Leader>,
+    role: Role,
     /// Its priority, while it is a candidate.
     candidacy: Option<u8>,
     /// When this candidate's turn to stand comes.
@@ -237,8 +235,7 @@ impl Election {
             me,
             now,
             voter: None,
-            candidate: None,
-            leading: None,
+            role: Role::Follower,
             candidacy: stands.then_some(rules.priority()),
             turn: None,
             claim_at: None,
@@ -317,7 +314,7 @@ impl Election {
         }
 
         let Some(place) = self.check_context(from, &context, &message)? else { return Ok(()) };
-        if let Some(candidate) = &mut self.candidate {
+        if let Some(candidate) = self.role.candidate_mut() {
             candidate.hear(place);
         }
         if self.leaps(from, &message) {
@@ -432,7 +429,7 @@ impl Election {
     /// Whether this node may stop: it holds no leadership that it has yet to give up.
     #[must_use]
     pub fn may_go(&self) -> bool {
-        self.leading.is_none()
+        self.role.leader().is_none()
     }
 
     /// The next message to send, and to which voter.
@@ -453,8 +450,8 @@ impl Election {
     /// When [`Election::handle_timeout`] is next wanted.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let leading = self.leading.as_ref().map(|leading| self.leading_deadline(leading));
-        let candidate = self.candidate.as_ref().map(|candidate| self.candidacy_deadline(candidate));
+        let leading = self.role.leader().map(|leading| self.leading_deadline(leading));
+        let candidate = self.role.candidate().map(|candidate| self.candidacy_deadline(candidate));
         let turn = self.turn.map(|turn| turn.at);
         let heard = self.heard.map(|heard| heard.until);
         let resignation = self.resignation_deadline();
@@ -479,7 +476,7 @@ impl Election {
     /// The right to act as leader, if this node has it at `now`.
     #[must_use]
     pub fn lease(&self, now: Instant) -> Option<Lease> {
-        let leading = self.leading.as_ref().filter(|_| !self.is_late(now))?;
+        let leading = self.role.leader().filter(|_| !self.is_late(now))?;
         let until = leading.acts_until(now.max(self.now), &self.rules, self.me)?;
         Some(Lease { term: leading.term, until })
     }
@@ -493,13 +490,13 @@ impl Election {
     /// Whether it gives up the leadership it holds: it leads on only until its successor is elected.
     #[must_use]
     pub fn is_handing_over(&self) -> bool {
-        self.leading.as_ref().is_some_and(|leading| leading.handing_over.is_some())
+        self.role.leader().is_some_and(|leading| leading.handing_over.is_some())
     }
 
     /// The term that this node holds leadership in, once it may act, and how it came to.
     #[must_use]
     pub fn leadership(&self) -> Option<(Term, Trigger)> {
-        self.leading.as_ref().filter(|leading| leading.is_told).map(|leading| (leading.term, leading.trigger))
+        self.role.leader().filter(|leading| leading.is_told).map(|leading| (leading.term, leading.trigger))
     }
 
     /// The node has stopped: it holds no leadership and asks for nothing any more.
@@ -546,7 +543,7 @@ impl Election {
     /// The voters that promised this leader something it still counts on, itself included; 0 if it does not lead.
     #[must_use]
     pub fn supporters(&self) -> usize {
-        let Some(leading) = &self.leading else { return 0 };
+        let Some(leading) = self.role.leader() else { return 0 };
         let counts = |(id, _): &&(NodeId, _)| {
             let since = leading.promised(*id);
             *id == self.me || since.is_some_and(|since| since + self.rules.lease() > self.now)

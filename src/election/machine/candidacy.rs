@@ -80,8 +80,8 @@ impl Election {
             return;
         }
 
-        let relieves = self.candidate.as_ref().and_then(Candidate::relieves);
-        if self.leading.is_none() {
+        let relieves = self.role.candidate().and_then(Candidate::relieves);
+        if self.role.leader().is_none() {
             self.drop_candidacy();
         }
         if let Some((predecessor, term)) = relieves {
@@ -89,7 +89,7 @@ impl Election {
         }
 
         // docs/elections.md, E10: it leads on only until a successor is elected, for a lease at most.
-        match &self.leading {
+        match self.role.leader() {
             // It has not begun to act, so there is nothing to go on with meanwhile.
             Some(leading) if !leading.is_told => self.sit_out(),
             Some(leading) if leading.handing_over.is_none() => {
@@ -138,7 +138,7 @@ impl Election {
         if !may_be_elected {
             return;
         }
-        if let Some(heard) = self.heard.filter(|_| self.hears_leader() && self.candidate.is_none()) {
+        if let Some(heard) = self.heard.filter(|_| self.hears_leader() && self.role.candidate().is_none()) {
             self.send(heard.id, Message::AskHandOver { term: heard.term, priority: self.candidacy });
         }
     }

@@ -206,7 +206,7 @@ impl Election {
         let voters = self.rules.electorate().clone();
         let until = self.now + self.rules.lease() * PATIENCE_LEASES;
         let list: Vec<Arc<str>> = asked.present().cloned().collect();
-        let leading = self.leading.as_mut().filter(|leading| leading.term == term && leading.is_told)?;
+        let leading = self.role.leader_mut().filter(|leading| leading.term == term && leading.is_told)?;
         let (number, transition) = (voters.version().number, &mut leading.transition);
         let is_new = asked.version() == ANY;
 
@@ -248,7 +248,7 @@ impl Election {
     /// Takes the next step of a change of voters, if this leader may take one now.
     pub(super) fn run_transition(&mut self) {
         let lease = self.rules.lease();
-        let (Some(leading), Some(voter)) = (&mut self.leading, &self.voter) else { return };
+        let (Some(leading), Some(voter)) = (self.role.leader_mut(), &self.voter) else { return };
         let transition = &mut leading.transition;
         if transition.wanted.as_ref().is_some_and(|wanted| wanted.until <= self.now) {
             transition.wanted = None;
@@ -306,7 +306,7 @@ impl Election {
 
     /// Tells the nodes that are behind which voters there are.
     pub(super) fn tell_who_is_behind(&mut self) {
-        let Some(leading) = &mut self.leading else { return };
+        let Some(leading) = self.role.leader_mut() else { return };
         let tells = leading.transition.tells(self.now, self.rules.electorate(), self.me);
         tells.into_iter().for_each(|(to, voters)| self.tell_voters(to, voters));
     }

@@ -65,7 +65,7 @@ impl Election {
                 self.note_holds(from, (*term, context.version), *is_durable);
                 if context.is_behind(&mine) {
                     self.tell_who_asks(from);
-                } else if mine.is_behind(context) && self.leading.is_none() {
+                } else if mine.is_behind(context) && self.role.leader().is_none() {
                     // The sender knows a later configuration.
                     self.ask_who_votes(from);
                 }
@@ -89,7 +89,7 @@ impl Election {
     fn weigh_sender(&mut self, from: NodeId, context: &Context, message: &Message) -> Result<Option<usize>, Rejected> {
         let mine = self.rules.context();
         let place = self.rules.place_of(from);
-        if let (Message::Refused { .. }, Some(candidate)) = (message, &mut self.candidate) {
+        if let (Message::Refused { .. }, Some(candidate)) = (message, self.role.candidate_mut()) {
             if mine.is_behind(context) {
                 candidate.knows_better = Some(from);
             }
@@ -204,7 +204,7 @@ impl Election {
 
         let Some(voter) = &mut self.voter else { return };
         // A leader's own is the latest of its term; of later terms it learns by losing its leadership.
-        if self.leading.is_some() || voter.is_saving() || !voter.can_be(self.now, voters.version().term) {
+        if self.role.leader().is_some() || voter.is_saving() || !voter.can_be(self.now, voters.version().term) {
             return;
         }
 
@@ -212,7 +212,7 @@ impl Election {
         let is_other = voter.voters().is_some_and(|voters| voters.digest() != self.rules.electorate().digest());
         self.begin_save(Purpose::Voters(Some(from)));
         // It would be elected under the one, and lead under the other.
-        if self.candidate.is_some() && is_other {
+        if self.role.candidate().is_some() && is_other {
             self.wait_for_the_elected();
         }
     }
@@ -239,7 +239,7 @@ impl Election {
         self.place = self.rules.place_of(self.me);
 
         let until = self.promise_until();
-        if let Some(leading) = &mut self.leading {
+        if let Some(leading) = self.role.leader_mut() {
             leading.transition.took_effect(before.electorate(), self.rules.electorate(), until);
             leading.recount(self.now, &self.rules, self.me);
             // So that the others have it at once.
@@ -253,13 +253,13 @@ impl Election {
         self.changed_at = self.now;
         self.move_places(&before);
         // What was asked under other voters counts no more.
-        if self.candidate.is_some() {
+        if self.role.candidate().is_some() {
             self.wait_for_the_elected();
         }
 
         match self.place {
             // A leader sees to it that its successors have it, and goes then.
-            None if self.leading.is_none() => self.withdraw(),
+            None if self.role.leader().is_none() => self.withdraw(),
             Some(_) if self.heard.is_none() => self.await_turn(self.vacancy),
             None | Some(_) => {}
         }
@@ -277,7 +277,7 @@ impl Election {
         for resignation in &mut self.resignations {
             resignation.move_places(|waits| moved(waits, before, after));
         }
-        if let Some(over) = self.leading.as_mut().and_then(|leading| leading.handing_over.as_mut()) {
+        if let Some(over) = self.role.leader_mut().and_then(|leading| leading.handing_over.as_mut()) {
             over.asked = 0;
         }
     }
@@ -285,7 +285,7 @@ impl Election {
     /// The nodes that are to be voters, and are told so, but are none yet.
     pub(super) fn newcomers(&self) -> Vec<NodeId> {
         let voters = self.rules.electorate();
-        self.leading.as_ref().map_or_else(Vec::new, |leading| leading.transition.newcomers(voters))
+        self.role.leader().map_or_else(Vec::new, |leading| leading.transition.newcomers(voters))
     }
 
     fn is_newcomer(&self, id: NodeId) -> bool {
@@ -295,7 +295,7 @@ impl Election {
     /// Notes which configuration a node's messages name.
     fn note_version(&mut self, from: NodeId, version: Version) {
         let in_effect = self.rules.electorate().version();
-        if let Some(leading) = &mut self.leading {
+        if let Some(leading) = self.role.leader_mut() {
             leading.transition.note_named(from, version, in_effect, leading.term);
         }
     }
@@ -304,7 +304,7 @@ impl Election {
     /// under what was before.
     fn note_holds(&mut self, from: NodeId, (term, version): (Term, Version), is_durable: bool) {
         let is_late = |leading: &Leader| term > leading.term && !sabotage::is_off("holders_in_term");
-        if let Some(leading) = self.leading.as_mut().filter(|leading| !is_late(leading)) {
+        if let Some(leading) = self.role.leader_mut().filter(|leading| !is_late(leading)) {
             leading.transition.note_saved(from, version, is_durable);
             self.run_transition();
         }

@@ -77,8 +77,8 @@ impl Election {
     /// more.
     pub(super) fn tell(&mut self, reason: LossReason) {
         let own = self
-            .leading
-            .as_ref()
+            .role
+            .leader()
             .filter(|leading| leading.is_told)
             .map(|leading| (leading.term, self.me, leading.trigger));
         let heard = self.heard.map(|heard| (heard.term, heard.id, heard.trigger));
@@ -139,7 +139,7 @@ impl Election {
         }
 
         let place = self.rules.place_of(id).filter(|_| liveness == Liveness::Alive);
-        if let Some((place, candidate)) = place.zip(self.candidate.as_mut()) {
+        if let Some((place, candidate)) = place.zip(self.role.candidate_mut()) {
             candidate.ask_the_returned(self.now, place);
         }
 

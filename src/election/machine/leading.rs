@@ -18,11 +18,11 @@ const SUCCESSORS_IN_LEASE: u32 = 4;
 impl Election {
     /// A quorum has voted: this node leads, and may act as soon as its lease and its predecessor let it.
     pub(super) fn take_leadership(&mut self) {
-        let Some(candidate) = self.candidate.take() else { return };
+        let Some(candidate) = self.role.take_candidate() else { return };
         self.next_round = candidate.next_round();
         let in_turn = candidate.hand_over.filter(|_| sabotage::is_off("own_term"));
         let (term, trigger) = (in_turn.unwrap_or(candidate.term), candidate.trigger);
-        if let Some(old) = self.leading.take() {
+        if let Some(old) = self.role.take_leader() {
             self.end_of_leadership(&old, LossReason::Resigned);
         }
 
@@ -32,7 +32,7 @@ impl Election {
         self.counts.terms_won += 1;
         self.failures = 0;
         (self.turn, self.claim_at) = (None, None);
-        self.leading = Some(leading);
+        self.role.lead(leading);
         self.unfollow(LossReason::Resigned);
         self.run_leading();
     }
@@ -46,7 +46,7 @@ impl Election {
 
     /// Renews when that is due, and goes on handing over.
     pub(super) fn run_leading(&mut self) {
-        let Some(leading) = &mut self.leading else { return };
+        let Some(leading) = self.role.leader_mut() else { return };
         if leading.beat_at <= self.now {
             let round = leading.beat(self.now, &self.rules);
             let turn = self.timing.measured(&self.rules);
@@ -63,7 +63,7 @@ impl Election {
 
     /// Counts the lease anew, and tells once that it may act.
     pub(super) fn assume_leadership(&mut self) {
-        let (me, Some(leading)) = (self.me, &mut self.leading) else { return };
+        let (me, Some(leading)) = (self.me, self.role.leader_mut()) else { return };
         if let Some(took) = leading.renew(self.now, &self.rules, me) {
             self.timing.answered(took);
         }
@@ -81,7 +81,7 @@ impl Election {
 
     pub(super) fn note_promise(&mut self, from: NodeId, term: Term, round: Round) -> Result<(), Rejected> {
         let is_mine = |leading: &&mut Leader| leading.term == term;
-        let Some(leading) = self.leading.as_mut().filter(is_mine) else { return Err(Rejected::Stale) };
+        let Some(leading) = self.role.leader_mut().filter(is_mine) else { return Err(Rejected::Stale) };
         if !leading.granted(self.now, from, round) {
             return Err(Rejected::Stale);
         }
@@ -99,19 +99,19 @@ impl Election {
         (round, wait): (Round, Duration),
     ) -> Result<(), Rejected> {
         let is_answer = |leading: &&Leader| leading.term < term && leading.has_sent(round);
-        if self.leading.as_ref().filter(is_answer).is_none() {
+        if self.role.leader().filter(is_answer).is_none() {
             return Err(Rejected::Stale);
         }
 
         self.see(term);
-        let seen = self.seen;
-        let Some(leading) = self.leading.as_mut().filter(|_| term <= seen) else { return Ok(()) };
+        let (seen, stands_anew) = (self.seen, self.role.candidate().is_some());
+        let Some(leading) = self.role.leader_mut().filter(|_| term <= seen) else { return Ok(()) };
         if leading.handing_over.is_some() || wait > Duration::ZERO {
             return Ok(());
         }
 
         let is_own = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
-        if is_own && self.candidate.is_none() {
+        if is_own && !stands_anew {
             // It voted for this leader in an attempt that came to nothing, and has not heard so.
             self.send(from, Message::Resign { term });
             return Ok(());
@@ -119,7 +119,7 @@ impl Election {
 
         let since = *leading.outrun.get_or_insert((from, self.now));
         let relieved = leading.term;
-        if self.now.since(since.1) < self.rules.lease() || self.candidate.is_some() {
+        if self.now.since(since.1) < self.rules.lease() || stands_anew {
             return Ok(());
         }
 
@@ -134,7 +134,7 @@ impl Election {
 
     /// Hands leadership over, if this node has it; false if it has not, or `to` cannot have it.
     pub(super) fn hand_over(&mut self, to: Option<NodeId>) -> bool {
-        if self.leading.is_none() || to.is_some_and(|to| to == self.me || self.rules.place_of(to).is_none()) {
+        if self.role.leader().is_none() || to.is_some_and(|to| to == self.me || self.rules.place_of(to).is_none()) {
             return false;
         }
 
@@ -166,7 +166,7 @@ impl Election {
         let retry_at = if is_named { Instant::NEVER } else { self.now + patience };
         let place = self.rules.place_of(to).unwrap_or_default();
         let until = self.now + self.rules.lease();
-        let Some(leading) = &mut self.leading else { return };
+        let Some(leading) = self.role.leader_mut() else { return };
         let (until, asked) = leading.handing_over.map_or((until, 0), |over| (over.until, over.asked));
         let until = if sabotage::is_off("first_successor_counts") { self.now + self.rules.lease() } else { until };
         leading.handing_over = Some(HandingOver { to, until, retry_at, asked: asked | 1 << place });
@@ -176,7 +176,7 @@ impl Election {
 
     /// Asks the successor once more, or another if that one did not come in its time.
     fn ask_successor(&mut self) {
-        let Some((over, term)) = self.leading.as_ref().and_then(|leading| Some((leading.handing_over?, leading.term)))
+        let Some((over, term)) = self.role.leader().and_then(|leading| Some((leading.handing_over?, leading.term)))
         else {
             return;
         };
@@ -189,7 +189,7 @@ impl Election {
     /// The candidate of the highest priority among those that answered within the lease, of equals the one that
     /// answered last, but for those at these places.
     fn successor(&self, asked: u32) -> Option<NodeId> {
-        let leading = self.leading.as_ref()?;
+        let leading = self.role.leader()?;
         let lives = |place: usize| !matches!(self.liveness.get(place), Some(Liveness::Dead | Liveness::Left));
         // A voter without a seat in what follows would have to hand over at once.
         let may = |place: usize| asked & 1 << place == 0 && lives(place) && self.rules.electorate().stays(place);
@@ -204,12 +204,11 @@ impl Election {
     /// is given up. For one that was named the leader waits, if that is not for longer than it tries at all.
     pub(super) fn note_declined(&mut self, place: usize, term: Term, wait: Duration) -> Result<(), Rejected> {
         let id = self.rules.voters().get(place).map(|(id, _)| *id);
-        let over =
-            self.leading.as_ref().filter(|leading| leading.term == term).and_then(|leading| leading.handing_over);
+        let over = self.role.leader().filter(|leading| leading.term == term).and_then(|leading| leading.handing_over);
         let Some(over) = over.filter(|over| Some(over.to) == id) else { return Err(Rejected::Stale) };
 
         let again = self.now + wait;
-        if let Some(leading) = self.leading.as_mut().filter(|_| wait > Duration::ZERO && over.may_wait(again)) {
+        if let Some(leading) = self.role.leader_mut().filter(|_| wait > Duration::ZERO && over.may_wait(again)) {
             // It is asked with each heartbeat.
             leading.beat_at = leading.beat_at.min(again);
             return Ok(());
@@ -226,7 +225,7 @@ impl Election {
     /// whose lease is in good health does not hand over to those that miss it, for theirs may be the bad links.
     pub(super) fn hear_request(&mut self, from: NodeId, term: Term, priority: Option<u8>) -> Result<(), Rejected> {
         let me = self.me;
-        let Some(leading) = self.leading.as_ref().filter(|leading| leading.term == term) else {
+        let Some(leading) = self.role.leader().filter(|leading| leading.term == term) else {
             return Err(Rejected::Stale);
         };
 
@@ -246,7 +245,7 @@ impl Election {
     /// Ends this node's own leadership, if it has one: voters need keep no promise to it, and its application hears
     /// that before it hears of another leader.
     pub(super) fn step_down(&mut self, reason: LossReason) {
-        let Some(leading) = self.leading.take() else { return };
+        let Some(leading) = self.role.take_leader() else { return };
         self.end_of_leadership(&leading, reason);
         // The other half of an attempt to be elected anew is of no use without leadership.
         self.drop_candidacy();
@@ -272,7 +271,7 @@ impl Election {
 
     /// Leadership whose lease is over is given up before anything else is done.
     pub(super) fn end_what_is_over(&mut self) {
-        match &self.leading {
+        match self.role.leader() {
             // A successor did not come in time: leadership is open to the candidate that stands first.
             Some(leading) if leading.handing_over.is_some_and(|over| over.until <= self.now) => self.sit_out(),
             Some(leading) if leading.lease_until() <= self.now => {
@@ -286,7 +285,7 @@ impl Election {
 
     /// This node did not run for a while: if it leads, a quorum has to say so again before it acts.
     pub(super) fn doubt(&mut self) {
-        if let Some(leading) = &mut self.leading {
+        if let Some(leading) = self.role.leader_mut() {
             leading.doubt(self.now);
         }
     }

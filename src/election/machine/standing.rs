@@ -31,10 +31,10 @@ impl Election {
     /// There is, or soon will be, an election: this voter's turn comes with its place among those that live. The first
     /// cause stands.
     pub(super) fn await_turn(&mut self, trigger: Trigger) {
-        if self.voter.is_none() || !self.stands() || self.leading.is_some() {
+        if self.voter.is_none() || !self.stands() || self.role.leader().is_some() {
             return;
         }
-        let is_asking = self.candidate.as_ref().is_some_and(|candidate| candidate.stage != Stage::LeaderCheck);
+        let is_asking = self.role.candidate().is_some_and(|candidate| candidate.stage != Stage::LeaderCheck);
         if is_asking {
             return;
         }
@@ -75,7 +75,7 @@ impl Election {
             Trigger::Dead | Trigger::Left => self.hears_leader(),
             _ => self.heard.is_some(),
         };
-        if self.leading.is_none() && !is_led {
+        if self.role.leader().is_none() && !is_led {
             self.stand_for_election(turn.trigger);
         }
     }
@@ -109,12 +109,12 @@ impl Election {
     fn begin_candidacy(&mut self, stage: Stage, term: Term, trigger: Trigger) {
         self.drop_candidacy();
         let pace = (&self.rules, self.turn_length(), self.failures);
-        self.candidate = Some(Candidate::new(self.now, pace, stage, (term, trigger), self.next_round));
+        self.role.stand(Candidate::new(self.now, pace, stage, (term, trigger), self.next_round));
     }
 
     /// Whether it votes for itself and asks others for their votes.
     pub(super) fn is_standing(&self) -> bool {
-        self.candidate.as_ref().is_some_and(|candidate| matches!(candidate.stage, Stage::Saving | Stage::Vote))
+        self.role.candidate().is_some_and(|candidate| matches!(candidate.stage, Stage::Saving | Stage::Vote))
     }
 
     /// The term that a candidate stands in: above all it has heard of.
@@ -129,7 +129,8 @@ impl Election {
         if self.leader_check_at.is_none_or(|at| at > self.now) {
             return;
         }
-        let is_busy = self.candidate.is_some() || self.leading.is_some() || self.turn.is_some() || !self.stands();
+        let is_busy =
+            self.role.candidate().is_some() || self.role.leader().is_some() || self.turn.is_some() || !self.stands();
         self.leader_check_at = self.heard.map(|_| self.now + self.rules.lease() / 2);
         if self.heard.is_none() || is_busy || self.hears_leader() || self.rank() > 0 {
             return;
@@ -143,7 +144,7 @@ impl Election {
     /// The leader of a term asks this voter to be elected in its place: no pre-vote is needed, for it was chosen.
     pub(super) fn take_over(&mut self, from: NodeId, term: Term) -> Result<(), Rejected> {
         let is_leader = self.heard.is_some_and(|heard| (heard.id, heard.term) == (from, term));
-        if !is_leader || self.leading.is_some() {
+        if !is_leader || self.role.leader().is_some() {
             return Err(Rejected::Stale);
         }
 
@@ -151,7 +152,7 @@ impl Election {
             self.decline(from, term, Duration::ZERO);
             return Ok(());
         }
-        let is_under_way = self.candidate.as_ref().is_some_and(|candidate| candidate.hand_over == Some(term));
+        let is_under_way = self.role.candidate().is_some_and(|candidate| candidate.hand_over == Some(term));
         if is_under_way {
             return Ok(());
         }
@@ -185,7 +186,7 @@ impl Election {
     ) {
         self.turn = None;
         self.begin_candidacy(Stage::PreVote, next, trigger);
-        if let Some(candidate) = &mut self.candidate {
+        if let Some(candidate) = self.role.candidate_mut() {
             candidate.hand_over = Some(relieved);
             candidate.predecessor = predecessor.filter(|_| !sabotage::is_off("predecessor"));
         }
@@ -193,7 +194,7 @@ impl Election {
     }
 
     pub(super) fn run_candidacy(&mut self) {
-        let (Some(me), Some(candidate)) = (self.place, &mut self.candidate) else { return };
+        let (Some(me), Some(candidate)) = (self.place, self.role.candidate_mut()) else { return };
         if candidate.stage == Stage::Saving || candidate.ask_at > self.now {
             return;
         }
@@ -228,7 +229,7 @@ impl Election {
     pub(super) fn count_answers(&mut self, me: usize) {
         let is_won =
             |candidate: &&Candidate| candidate.is_won(self.now, &self.rules, me) && self.may_go_on(candidate, me);
-        let Some(candidate) = self.candidate.as_ref().filter(is_won) else { return };
+        let Some(candidate) = self.role.candidate().filter(is_won) else { return };
         match candidate.stage {
             Stage::LeaderCheck => self.ask_for_hand_over(),
             Stage::PreVote => self.vote_for_itself(),
@@ -260,7 +261,7 @@ impl Election {
 
     /// The candidate's own vote comes first, and has to be safe before others are asked for theirs.
     fn vote_for_itself(&mut self) {
-        let (Some(voter), Some(candidate)) = (&mut self.voter, &mut self.candidate) else { return };
+        let (Some(voter), Some(candidate)) = (&mut self.voter, self.role.candidate_mut()) else { return };
         let (me, term, relief) = (self.me, candidate.term, candidate.hand_over);
         if let Err(no) = voter.may_vote(self.now, &self.rules, (term, me), relief) {
             if no.wait > Duration::ZERO && relief.is_none() {
@@ -283,7 +284,7 @@ impl Election {
 
     /// The own vote is saved, or could not be.
     pub(super) fn go_to_the_voters(&mut self) {
-        let (Some(voter), Some(candidate)) = (&mut self.voter, &mut self.candidate) else { return };
+        let (Some(voter), Some(candidate)) = (&mut self.voter, self.role.candidate_mut()) else { return };
         if candidate.stage != Stage::Saving {
             return;
         }
@@ -312,21 +313,20 @@ impl Election {
         let me = self.place.ok_or(Rejected::NoVoter)?;
         let is_mine = |candidate: &&mut Candidate| (candidate.question(), candidate.term) == (asked, term);
         let is_counted =
-            self.candidate.as_mut().filter(is_mine).is_some_and(|candidate| candidate.granted(place, round));
+            self.role.candidate_mut().filter(is_mine).is_some_and(|candidate| candidate.granted(place, round));
         if is_counted {
             self.count_answers(me);
             self.ask_when_free(me);
             return Ok(());
         }
 
-        if asked == Question::Vote && self.leading.as_ref().is_some_and(|leading| leading.term == term) {
+        if asked == Question::Vote && self.role.leader().is_some_and(|leading| leading.term == term) {
             // It was elected without this vote, whose promise comes with the next heartbeat.
             return Ok(());
         }
 
         let was_mine = self.voter.as_ref().is_some_and(|voter| (voter.term(), voter.vote()) == (term, Some(self.me)));
-        if asked == Question::Vote && was_mine && self.candidate.as_ref().is_none_or(|candidate| candidate.term != term)
-        {
+        if asked == Question::Vote && was_mine && self.role.candidate().is_none_or(|candidate| candidate.term != term) {
             // Too late: the voter need not keep its promise.
             self.send(from, Message::Resign { term });
             return Ok(());
@@ -349,7 +349,7 @@ impl Election {
 
         let me = self.place.ok_or(Rejected::NoVoter)?;
         let (now, turn) = (self.now, self.turn_length());
-        let Some(candidate) = self.candidate.as_mut().filter(|candidate| candidate.question() == asked) else {
+        let Some(candidate) = self.role.candidate_mut().filter(|candidate| candidate.question() == asked) else {
             return Err(Rejected::Stale);
         };
 
@@ -376,7 +376,7 @@ impl Election {
         if is_outbid && stage == Stage::PreVote {
             if let Some(next) = self.next_term().filter(|_| self.seen >= term) {
                 self.begin_candidacy(Stage::PreVote, next, trigger);
-                if let Some(candidate) = &mut self.candidate {
+                if let Some(candidate) = self.role.candidate_mut() {
                     candidate.ask_at = now + wait.min(turn);
                 }
                 self.run_candidacy();
@@ -388,7 +388,7 @@ impl Election {
     /// Asks for pre-votes again when a quorum of those that have answered is free.
     fn ask_when_free(&mut self, me: usize) {
         let (now, own) = (self.now, self.bound());
-        if let Some(candidate) = self.candidate.as_mut().filter(|candidate| candidate.stage == Stage::PreVote) {
+        if let Some(candidate) = self.role.candidate_mut().filter(|candidate| candidate.stage == Stage::PreVote) {
             candidate.wait_for_quorum(now, &self.rules, me, own);
         }
     }
@@ -396,14 +396,14 @@ impl Election {
     /// An attempt whose time is over has failed.
     pub(super) fn end_candidacy_that_is_over(&mut self) {
         let is_over = |candidate: &Candidate| candidate.stage != Stage::Saving && candidate.until <= self.now;
-        if self.candidate.as_ref().is_some_and(is_over) {
+        if self.role.candidate().is_some_and(is_over) {
             self.fail();
         }
     }
 
     /// The attempt has come to nothing; the next comes later.
     fn fail(&mut self) {
-        let Some(candidate) = &self.candidate else { return };
+        let Some(candidate) = self.role.candidate() else { return };
         let (stage, trigger) = (candidate.stage, candidate.trigger);
         let relieves = candidate.relieves();
         let knows_better = candidate.knows_better;
@@ -414,7 +414,7 @@ impl Election {
         if let Some((predecessor, term)) = relieves {
             self.decline(predecessor, term, Duration::ZERO);
         }
-        if stage != Stage::LeaderCheck && self.leading.is_none() {
+        if stage != Stage::LeaderCheck && self.role.leader().is_none() {
             self.failures = self.failures.saturating_add(1);
             self.await_another_turn(trigger);
         }
@@ -423,7 +423,7 @@ impl Election {
     /// Ends the attempt under way. If votes were asked for, the other voters are told that it does not lead in its
     /// term.
     pub(super) fn drop_candidacy(&mut self) {
-        let Some(candidate) = self.candidate.take() else { return };
+        let Some(candidate) = self.role.take_candidate() else { return };
         self.next_round = candidate.next_round();
         if !matches!(candidate.stage, Stage::Saving | Stage::Vote) {
             return;
@@ -439,7 +439,7 @@ impl Election {
 
     /// This voter has voted for another: if no leader comes of it, it stands when its promise is over.
     pub(super) fn wait_for_the_elected(&mut self) {
-        let trigger = match (&self.candidate, self.turn) {
+        let trigger = match (self.role.candidate(), self.turn) {
             (Some(candidate), _) => candidate.trigger,
             (None, Some(turn)) => turn.trigger,
             (None, None) => self.vacancy,

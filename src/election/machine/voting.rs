@@ -31,7 +31,7 @@ impl Election {
     fn would_vote(&self, candidate: NodeId, term: Term, hand_over: Option<Term>) -> Result<(), Duration> {
         let Some(voter) = &self.voter else { return Err(Duration::ZERO) };
         voter.may_vote(self.now, &self.rules, (term, candidate), hand_over).map_err(|no| no.wait)?;
-        match &self.leading {
+        match self.role.leader() {
             Some(leading) if hand_over != Some(leading.term) => Err(leading.lease_until().since(self.now)),
             Some(_) | None => Ok(()),
         }
@@ -90,7 +90,7 @@ impl Election {
 
         // Relief is the leader's to give, and a leader relieves only the successor that it hands over to.
         let is_chosen = |to: NodeId| to == from;
-        let own = self.leading.as_ref().map(|leading| leading.handing_over.is_some_and(|over| is_chosen(over.to)));
+        let own = self.role.leader().map(|leading| leading.handing_over.is_some_and(|over| is_chosen(over.to)));
         let relief = hand_over.filter(|_| own != Some(false));
         if let Err(wait) = self.would_vote(from, term, relief) {
             self.refuse(from, Question::Vote, round, wait);
@@ -100,7 +100,7 @@ impl Election {
         let Some(voter) = &mut self.voter else { return Err(Rejected::NoVoter) };
         voter.give(term, from, self.rules.electorate());
         let is_saved = voter.is_saved();
-        if self.leading.is_none() && !sabotage::is_off("vote_ends_candidacy") {
+        if self.role.leader().is_none() && !sabotage::is_off("vote_ends_candidacy") {
             // A voter that votes for another stands no more. While the vote is saved it could still be elected itself,
             // and the other would be by the vote of a leader that did not step down.
             self.wait_for_the_elected();
@@ -132,7 +132,7 @@ impl Election {
         voter.promise(self.now, candidate, term, until);
         self.counts.votes_given += 1;
         self.grant(candidate, Question::Vote, term, round);
-        if self.leading.is_none() {
+        if self.role.leader().is_none() {
             self.wait_for_the_elected();
         }
     }
@@ -153,7 +153,7 @@ impl Election {
             self.refuse(from, Question::Heartbeat, round, wait);
             return Ok(());
         }
-        if !voter.can_be(self.now, term) || self.leading.as_ref().is_some_and(|leading| leading.term >= term) {
+        if !voter.can_be(self.now, term) || self.role.leader().is_some_and(|leading| leading.term >= term) {
             return Err(Rejected::Stale);
         }
 
@@ -197,7 +197,7 @@ impl Election {
         }
 
         let opens = |gate: Gate| (gate.predecessor, gate.term) == (from, term);
-        if let Some(leading) = self.leading.as_mut().filter(|leading| leading.gate.is_some_and(opens)) {
+        if let Some(leading) = self.role.leader_mut().filter(|leading| leading.gate.is_some_and(opens)) {
             leading.gate = None;
             self.assume_leadership();
         }
@@ -207,7 +207,7 @@ impl Election {
             self.unfollow(LossReason::Resigned);
             self.await_turn(Trigger::Resigned);
         } else if self.heard.is_none() {
-            if let Some(candidate) = &mut self.candidate {
+            if let Some(candidate) = self.role.candidate_mut() {
                 candidate.ask_the_freed(self.now);
             }
             // A promise that was given up may have been what this voter waited for.
