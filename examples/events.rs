@@ -74,10 +74,10 @@ fn line(event: &Event, view: &Arc<View>) -> Value {
             out["by"] = names(by, view);
             out["reason"] = json!(reason);
         }
-        Event::Dead { by, reason, isolated, .. } => {
+        Event::Dead { by, reason, provisional, .. } => {
             out["by"] = names(by, view);
             out["reason"] = json!(reason);
-            out["isolated"] = json!(isolated);
+            out["provisional"] = json!(provisional);
         }
         Event::SelfStalled { gap } => out["gap_ms"] = json!(gap.as_millis()),
         Event::Isolated { reachable, known } => {

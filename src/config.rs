@@ -231,6 +231,12 @@ fn within<T: PartialOrd + fmt::Debug>(knob: &'static str, value: T, low: T, high
     Ok(())
 }
 
+/// 3 P, for a stall tolerance of P: the silence that one observer's evidence alone makes a death. So long two sides of a
+/// cut wait for accusers that they cannot hear; no other factor was measured.
+pub(crate) fn unconfirmed(stall_tolerance: Duration) -> Duration {
+    stall_tolerance * 3
+}
+
 /// A checked [`Config`], with what follows from it.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -246,6 +252,12 @@ impl Rules {
     #[must_use]
     pub fn rto_min(&self) -> Duration {
         self.rto_min
+    }
+
+    /// 3 P: how long a silence lasts before a node calls it a death without enough accusers (`protocol.md` 5.3). An answer
+    /// later than that says nothing any more.
+    pub(crate) fn unconfirmed_tolerance(&self) -> Duration {
+        unconfirmed(self.stall_tolerance)
     }
 
     /// Datagrams a second that may be sent for changed metadata alone: as many as their bytes would fill.

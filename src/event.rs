@@ -51,7 +51,7 @@ pub enum Event {
         reason: DeadReason,
         /// Whether the verdict is provisional: too few others answered this node, or it did not run itself. Any sign of
         /// life undoes it.
-        isolated: bool,
+        provisional: bool,
     },
     /// The member left by its own word, or was forgotten here.
     Left(Member),

@@ -54,5 +54,5 @@ pub use leading::{Candidate, Outcome};
 pub use lease::Lease;
 pub use node::{Departure, Node};
 pub use node_metrics::NodeMetrics;
-pub use request::Who;
+pub use request::MemberRef;
 pub use view::View;

@@ -2,7 +2,7 @@
 //!
 //! In a build with `--cfg tidings_sabotage` the environment variable `TIDINGS_SABOTAGE` names one fault to switch on:
 //! mostly a mechanism to switch off. `sim/tests/sabotage/mechanisms_off.rs` lists mechanisms with the test that must then fail, and
-//! `sim/src/cli/canaries/faults.rs` mistakes with the check that must find them. In every other build this is a constant
+//! `sim/src/lab/cli/canaries/faults.rs` mistakes with the check that must find them. In every other build this is a constant
 //! and costs nothing.
 
 /// Whether the mechanism of this name is switched off.

@@ -94,7 +94,7 @@ pub enum Cause {
         /// Why it fell.
         reason: DeadReason,
         /// Whether it is provisional.
-        isolated: bool,
+        provisional: bool,
         /// The moment from which the silence counted.
         since: Instant,
     },
@@ -185,9 +185,9 @@ impl Cause {
             Cause::Waiting(Waiting::Accusers) => write!(f, "verdict waits: too few accusers"),
             Cause::Waiting(Waiting::Answers) => write!(f, "verdict waits: too few answer us"),
             Cause::Waiting(Waiting::LateWake) => write!(f, "verdict waits: we stalled"),
-            Cause::Verdict { reason, isolated, since } => {
+            Cause::Verdict { reason, provisional, since } => {
                 write!(f, "dead: {reason}, counted from {since}")?;
-                if *isolated { write!(f, " (provisional: we are isolated)") } else { Ok(()) }
+                if *provisional { write!(f, " (provisional: we are isolated)") } else { Ok(()) }
             }
         }
     }

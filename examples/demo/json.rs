@@ -44,7 +44,7 @@ impl Report for Json {
                 out["by"] = json!(by());
                 out["reason"] = json!(reason);
             }
-            Event::Dead { reason, isolated, .. } => {
+            Event::Dead { reason, provisional, .. } => {
                 out["by"] = json!(by());
                 out["reason"] = json!(reason);
                 out["isolated"] = json!(isolated);

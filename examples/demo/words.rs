@@ -58,7 +58,7 @@ pub fn said(line: &Line) -> String {
 pub fn note(seen: &Seen) -> (&'static str, String) {
     match (&seen.event, seen.was) {
         (Event::Suspect { reason, .. }, _) => ("", reason.to_string()),
-        (Event::Dead { isolated: true, .. }, _) => ("provisional", "provisional: nobody answers".to_owned()),
+        (Event::Dead { provisional: true, .. }, _) => ("provisional", "provisional: nobody answers".to_owned()),
         (Event::Dead { reason: DeadReason::Silent, .. }, _) => ("silent", "silent for P".to_owned()),
         (Event::Dead { reason: DeadReason::SilentUnconfirmed, .. }, _) => ("unconfirmed", "silent for 3 P".to_owned()),
         (Event::Dead { reason, .. }, _) => ("restarted", reason.to_string()),

@@ -101,7 +101,7 @@ pub mod experiment;
 pub mod explore;
 pub mod fault;
 pub mod forge;
-pub mod measure;
+pub mod lab;
 pub mod network;
 pub mod page;
 pub mod random;

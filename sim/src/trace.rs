@@ -243,7 +243,7 @@ impl Trace {
             Event::Suspect { by, reason, dead_after, .. } => {
                 ([*reason as u8, by.len() as u8, 0], dead_after.as_nanos())
             }
-            Event::Dead { by, reason, isolated, .. } => ([*reason as u8, by.len() as u8, u8::from(*isolated)], 0),
+            Event::Dead { by, reason, provisional, .. } => ([*reason as u8, by.len() as u8, u8::from(*provisional)], 0),
             Event::SelfStalled { gap } => ([0; 3], crate::random::nanos(*gap)),
             Event::Leader { leader, trigger } => ([trigger.code(), 0, 0], leader.term.0),
             Event::LeaderLost { leader, reason } => ([*reason as u8, 0, 0], leader.term.0),

@@ -95,10 +95,10 @@ pub(super) fn put_event(to: &mut Vec<u8>, event: &Event) {
             put_instant(to, *dead_after);
             put_instant(to, *dead_by);
         }
-        Event::Dead { by, reason, isolated, .. } => {
+        Event::Dead { by, reason, provisional, .. } => {
             by.iter().for_each(|id| put_id(to, id));
             to.push(*reason as u8);
-            to.push(u8::from(*isolated));
+            to.push(u8::from(*provisional));
         }
         Event::SelfStalled { gap } => put_u64(to, nanos(*gap)),
         Event::Isolated { reachable, known } => {

@@ -145,7 +145,12 @@ fn tell_member(old: Option<&Row>, new: Option<&Row>, me: crate::member::NodeId, 
 fn restarts(old: &Member, new: &Row, out: &mut VecDeque<Event>) {
     if old.state().is_live() {
         let member = in_state(old, State::Dead);
-        out.push_back(Event::Dead { member, by: Accusers::default(), reason: DeadReason::Restarted, isolated: false });
+        out.push_back(Event::Dead {
+            member,
+            by: Accusers::default(),
+            reason: DeadReason::Restarted,
+            provisional: false,
+        });
     }
     arrives(new, out);
 }
@@ -185,8 +190,8 @@ fn judged(row: &Row, out: &mut VecDeque<Event>) {
         Some(&Judgement::Suspect { by, reason, dead_after, dead_by }) => {
             out.push_back(Event::Suspect { member, by, reason, dead_after, dead_by });
         }
-        Some(&Judgement::Dead { by, reason, isolated }) => {
-            out.push_back(Event::Dead { member, by, reason, isolated });
+        Some(&Judgement::Dead { by, reason, provisional }) => {
+            out.push_back(Event::Dead { member, by, reason, provisional });
         }
         None => {}
     }

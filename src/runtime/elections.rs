@@ -11,7 +11,7 @@ use crate::member::NodeId;
 use crate::runtime::error::{ElectionError, Stopped};
 use crate::runtime::hub::Listener;
 use crate::runtime::node::Node;
-use crate::runtime::request::{Command, Resignation, Who};
+use crate::runtime::request::{Command, MemberRef, Resignation};
 use crate::runtime::shared_election::SharedElection;
 use crate::voters::Version;
 
@@ -122,10 +122,10 @@ impl Node {
     /// # Errors
     /// As [`Node::resign`], and when it is no other voter or, as far as its record says, no candidate; nothing changes
     /// then.
-    pub async fn resign_to(&self, election: &str, successor: impl Into<Who>) -> Result<(), ElectionError> {
+    pub async fn resign_to(&self, election: &str, successor: impl Into<MemberRef>) -> Result<(), ElectionError> {
         let to = match successor.into() {
-            Who::Id(id) => id,
-            Who::Name(name) => NodeId::from_name(&name),
+            MemberRef::Id(id) => id,
+            MemberRef::Name(name) => NodeId::from_name(&name),
         };
         self.hand_over(election, Some(to)).await
     }

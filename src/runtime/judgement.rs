@@ -25,7 +25,7 @@ pub enum Judgement {
         /// Why the verdict fell.
         reason: DeadReason,
         /// Whether the verdict is provisional.
-        isolated: bool,
+        provisional: bool,
     },
 }
 
@@ -44,7 +44,7 @@ impl Judgement {
             Event::Suspect { by, reason, dead_after, dead_by, .. } => {
                 Some(Judgement::Suspect { by, reason, dead_after, dead_by })
             }
-            Event::Dead { by, reason, isolated, .. } => Some(Judgement::Dead { by, reason, isolated }),
+            Event::Dead { by, reason, provisional, .. } => Some(Judgement::Dead { by, reason, provisional }),
             _ => None,
         }
     }
@@ -57,7 +57,7 @@ impl Judgement {
                 let never = Instant::NEVER;
                 Some(Judgement::Suspect { by, reason: SuspectReason::Accused, dead_after: never, dead_by: never })
             }
-            State::Dead => Some(Judgement::Dead { by, reason: DeadReason::Silent, isolated: false }),
+            State::Dead => Some(Judgement::Dead { by, reason: DeadReason::Silent, provisional: false }),
             State::Alive | State::Left => None,
         }
     }

@@ -18,7 +18,7 @@ use crate::runtime::events::Events;
 use crate::runtime::hub::{Hub, Listener};
 use crate::runtime::joiners::JoinError;
 use crate::runtime::node_metrics::NodeMetrics;
-use crate::runtime::request::{Command, Who};
+use crate::runtime::request::{Command, MemberRef};
 use crate::runtime::shared_election::SharedElections;
 use crate::runtime::view::View;
 use crate::time::Instant;
@@ -139,7 +139,7 @@ impl Node {
 
     /// Why a member is Suspect or Dead: probes, relays, accusers and deadlines, in order. None if nothing is held
     /// against it, if it is not known, or if this node has stopped.
-    pub async fn why(&self, who: impl Into<Who>) -> Option<Why> {
+    pub async fn why(&self, who: impl Into<MemberRef>) -> Option<Why> {
         let who = who.into();
         self.ask(|answer| Command::Why(who, answer)).await.ok().flatten()
     }
@@ -163,7 +163,7 @@ impl Node {
     ///
     /// # Errors
     /// When it is not known or not dead, or this node has stopped; nothing is changed.
-    pub async fn forget(&self, who: impl Into<Who>) -> Result<(), RequestError> {
+    pub async fn forget(&self, who: impl Into<MemberRef>) -> Result<(), RequestError> {
         let who = who.into();
         let done = self.ask(|answer| Command::Forget(who, answer)).await;
         done.map_err(RequestError::Stopped)?.map_err(RequestError::Forget)

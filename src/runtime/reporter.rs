@@ -131,10 +131,10 @@ impl Reporter {
                 let by = names(by, protocol);
                 info!(target: "tidings::member", peer, generation, address = %member.address(), by, flapping = flapping(member), "suspect: {reason}");
             }
-            Event::Dead { member, by, reason, isolated } => {
+            Event::Dead { member, by, reason, provisional } => {
                 let (peer, generation) = (member.name(), member.generation().0);
                 let by = names(by, protocol);
-                warn!(target: "tidings::member", peer, generation, address = %member.address(), by, provisional = *isolated, "dead: {reason}");
+                warn!(target: "tidings::member", peer, generation, address = %member.address(), by, provisional, "dead: {reason}");
             }
             Event::Up(member) | Event::Refuted(member) | Event::Left(member) | Event::Updated(member) => {
                 let (peer, generation) = (member.name(), member.generation().0);

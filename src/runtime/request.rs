@@ -17,9 +17,9 @@ use crate::why::Why;
 /// A request to the node's task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Why(Who, oneshot::Sender<Option<Why>>),
+    Why(MemberRef, oneshot::Sender<Option<Why>>),
     SetMetadata(Vec<u8>, oneshot::Sender<Result<(), IdentityError>>),
-    Forget(Who, oneshot::Sender<Result<(), ForgetError>>),
+    Forget(MemberRef, oneshot::Sender<Result<(), ForgetError>>),
     Metrics(oneshot::Sender<NodeMetrics>),
     Resign(Resignation, oneshot::Sender<Result<Option<Term>, ResignError>>),
     SetWord(Arc<str>, Vec<u8>, oneshot::Sender<Result<(), WordError>>),
@@ -40,37 +40,37 @@ pub(crate) struct Resignation {
 
 /// A member, by id or by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum MemberRef {
     /// By its id.
     Id(NodeId),
     /// By its name.
     Name(String),
 }
 
-impl Who {
+impl MemberRef {
     /// The id of the listed member meant. An id is taken at its word: a member that is not listed may still be known.
     pub(crate) fn find(&self, view: &View) -> Option<NodeId> {
         match self {
-            Who::Id(id) => Some(*id),
-            Who::Name(name) => view.by_name(name).map(|member| member.id()),
+            MemberRef::Id(id) => Some(*id),
+            MemberRef::Name(name) => view.by_name(name).map(|member| member.id()),
         }
     }
 }
 
-impl From<NodeId> for Who {
+impl From<NodeId> for MemberRef {
     fn from(id: NodeId) -> Self {
-        Who::Id(id)
+        MemberRef::Id(id)
     }
 }
 
-impl From<&str> for Who {
+impl From<&str> for MemberRef {
     fn from(name: &str) -> Self {
-        Who::Name(name.to_owned())
+        MemberRef::Name(name.to_owned())
     }
 }
 
-impl From<String> for Who {
+impl From<String> for MemberRef {
     fn from(name: String) -> Self {
-        Who::Name(name)
+        MemberRef::Name(name)
     }
 }

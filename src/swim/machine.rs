@@ -21,9 +21,9 @@ mod late_wake;
 mod leave;
 mod merge;
 mod metadata;
-mod news;
 mod origin;
 mod own_address;
+mod piggyback;
 mod probing;
 mod range;
 mod receive;
@@ -48,30 +48,30 @@ use crate::member::{Advertise, Member, NodeId, Record, State};
 use crate::metrics::Metrics;
 use crate::random::{Purpose, Random};
 use crate::sabotage;
-use crate::swim::awareness::Awareness;
+use crate::swim::addresses::ways::Ways;
+use crate::swim::addresses::whereabouts::Whereabouts;
+use crate::swim::detector::awareness::Awareness;
+use crate::swim::detector::late_wake::Lateness;
+use crate::swim::detector::pings::Pings;
+use crate::swim::detector::probe::Rounds;
+use crate::swim::detector::reachability::Reachability;
+use crate::swim::detector::relays::Relays;
+use crate::swim::detector::round_number::RoundNumber;
+use crate::swim::detector::suspicion::{Suspicions, Verdict};
+use crate::swim::dissemination::gossip::{Bucket, Gossip};
+use crate::swim::dissemination::meter::Meter;
+use crate::swim::dissemination::outbox::Outbox;
+use crate::swim::dissemination::pace::MetadataPace;
 use crate::swim::events::Events;
 use crate::swim::flapping::Flapping;
-use crate::swim::ghosts::Ghosts;
-use crate::swim::gossip::{Bucket, Gossip};
-use crate::swim::hearsay::Hearsay;
 use crate::swim::joining::Joining;
-use crate::swim::late_wake::Lateness;
 use crate::swim::members::Members;
-use crate::swim::meter::Meter;
-use crate::swim::outbox::Outbox;
-use crate::swim::pace::MetadataPace;
-use crate::swim::pings::Pings;
-use crate::swim::probe::Rounds;
+use crate::swim::members::ghosts::Ghosts;
+use crate::swim::members::hearsay::Hearsay;
+use crate::swim::members::rtt::Rtt;
 use crate::swim::reach::Reach;
-use crate::swim::reachability::Reachability;
-use crate::swim::relays::Relays;
-use crate::swim::round_number::RoundNumber;
-use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Suspicions, Verdict};
 use crate::swim::timers::{Timer, Timers};
-use crate::swim::ways::Ways;
-use crate::swim::whereabouts::Whereabouts;
 use crate::time::Instant;
 use crate::why::Why;
 use crate::wire::{Codec, Digest, Rejected};
@@ -101,7 +101,7 @@ pub(crate) struct Machine {
     relays: Relays,
     reachability: Reachability,
     awareness: Awareness,
-    lateness: Lateness,
+    late_wake: Lateness,
     gossip: Gossip,
     bucket: Bucket,
     /// Datagrams that forward changes alone.
@@ -109,12 +109,12 @@ pub(crate) struct Machine {
     /// Bytes of changes, on whatever datagram.
     change_meter: Meter,
     metadata_pace: MetadataPace,
-    repair: AntiEntropy,
+    anti_entropy: AntiEntropy,
     ghosts: Ghosts,
     hearsay: Hearsay,
     joining: Joining,
     leaving: Option<Leaving>,
-    rounding: RoundNumber,
+    round_number: RoundNumber,
     whereabouts: Whereabouts,
     ways: Ways,
     pooled: Rtt,
@@ -174,23 +174,23 @@ impl Machine {
             members: Members::new(me, key),
             suspicions: Suspicions::default(),
             verdicts: BTreeMap::new(),
-            pings: Pings::new(rules.stall_tolerance * 3),
+            pings: Pings::new(rules.unconfirmed_tolerance()),
             rounds: Rounds::default(),
             relays: Relays::default(),
             reachability: Reachability::default(),
             awareness: Awareness::default(),
-            lateness: Lateness::default(),
+            late_wake: Lateness::default(),
             gossip: Gossip::new(rules.news_max),
             bucket: Bucket::new(now, rules.forward_rate, rules.forward_burst),
             change_bucket: Bucket::new(now, rules.change_datagrams_per_second(), CHANGE_DATAGRAMS_BURST),
             change_meter: Meter::new(now, rules.metadata_bytes_per_second, CHANGE_BYTES_BURST),
             metadata_pace: MetadataPace::new(),
-            repair: AntiEntropy::new(now),
-            ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.stall_tolerance * 3),
+            anti_entropy: AntiEntropy::new(now),
+            ghosts: Ghosts::new(rules.ghosts_max, rules.ghost_retention, rules.unconfirmed_tolerance()),
             hearsay: Hearsay::default(),
             joining: Joining::default(),
             leaving: None,
-            rounding: RoundNumber::default(),
+            round_number: RoundNumber::default(),
             whereabouts,
             ways: Ways::default(),
             pooled: Rtt::default(),
@@ -215,7 +215,7 @@ impl Machine {
         };
         let me = machine.members.me();
         machine.events.push(Event::Up(machine.members.member(me).clone()));
-        machine.gossip(me, crate::swim::gossip::Urgency::Joined);
+        machine.gossip(me, crate::swim::dissemination::gossip::Urgency::Joined);
         machine
     }
 
@@ -226,7 +226,7 @@ impl Machine {
             return;
         }
         let soonest = self.timers.soonest();
-        if let Some(wake) = self.lateness.observe(self.now, soonest, self.rules.rto_min()) {
+        if let Some(wake) = self.late_wake.observe(self.now, soonest, self.rules.rto_min()) {
             self.wake_late(wake);
         }
     }
@@ -243,7 +243,7 @@ impl Machine {
         self.timers.set(Timer::Rounds, self.rounds.next_at());
         self.timers.set(Timer::Relays, self.relays.next_at());
         self.timers.set(Timer::Suspicions, self.suspicions.next_at());
-        self.timers.set(Timer::Sync, self.repair.deadline());
+        self.timers.set(Timer::Sync, self.anti_entropy.deadline());
         self.timers.set(Timer::Flapping, self.flapping.next_at());
     }
 
@@ -255,7 +255,7 @@ impl Machine {
         if self.timers.soonest().is_none_or(|soonest| soonest > self.now) {
             return;
         }
-        self.lateness.fired(self.now, self.timers.soonest());
+        self.late_wake.fired(self.now, self.timers.soonest());
         while let Some(timer) = self.timers.take_due(self.now) {
             match timer {
                 Timer::Relays => self.run_relays(),
@@ -374,9 +374,9 @@ impl Machine {
         let counts = self.members.counts();
         Metrics {
             transmits_dropped: self.outbox.dropped(),
-            late_wakes: self.lateness.wakes(),
-            lateness_us: self.lateness.last().as_micros() as u64,
-            lateness_max_us: self.lateness.longest().as_micros() as u64,
+            late_wakes: self.late_wake.wakes(),
+            lateness_us: self.late_wake.last().as_micros() as u64,
+            lateness_max_us: self.late_wake.longest().as_micros() as u64,
             awareness: self.awareness.level(),
             members_alive: counts.alive,
             members_suspect: counts.suspect,
@@ -385,7 +385,7 @@ impl Machine {
             news: self.gossip.len(),
             transmits: self.outbox.len(),
             events: self.events.len(),
-            round: self.rounding.round(),
+            round: self.round_number.round(),
             view_hash: self.members.view_hash(),
             ..self.metrics
         }

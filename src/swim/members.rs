@@ -4,15 +4,27 @@
 //! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere. Whatever
 //! is told of a row and changes is noted in [`Changes`].
 
+pub(crate) mod changes;
+pub(crate) mod ghosts;
+pub(crate) mod hearsay;
+mod index;
+pub(crate) mod merge;
+pub(crate) mod precedence;
+pub(crate) mod ring;
+pub(crate) mod rtt;
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
 use twox_hash::XxHash3_64;
 
 use crate::member::{Generation, Incarnation, Member, NodeId, Record, State};
 use crate::sabotage;
-use crate::swim::changes::Changes;
-use crate::swim::index::Index;
+use crate::swim::members::changes::Changes;
+use crate::swim::members::index::Index;
+use crate::swim::members::ring::Ring;
+use crate::swim::members::rtt::Rtt;
 use crate::swim::reach::Reach;
-use crate::swim::ring::Ring;
-use crate::swim::rtt::Rtt;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::Digest;
@@ -435,7 +447,7 @@ impl Members {
 }
 
 fn id_key(id: NodeId) -> u64 {
-    crate::swim::ring::position(id)
+    crate::swim::members::ring::position(id)
 }
 
 fn term(key: u64, record: &Record) -> u64 {
@@ -447,6 +459,3 @@ fn term(key: u64, record: &Record) -> u64 {
     }
     XxHash3_64::oneshot_with_seed(key, &bytes)
 }
-
-#[cfg(test)]
-mod tests;

@@ -266,7 +266,7 @@ fn a_killed_process_is_suspect_then_dead_everywhere() {
         let dead = process.sees("dead", "n4");
         assert!(!suspect["by"].as_array().unwrap().is_empty(), "{suspect}");
         assert_eq!(dead["generation"], suspect["generation"]);
-        assert!(ms(&dead) >= ms(&suspect) && dead["isolated"] == false, "{dead}");
+        assert!(ms(&dead) >= ms(&suspect) && dead["provisional"] == false, "{dead}");
         assert!(!process.kinds_about("n4").contains(&"refuted"));
         assert!((1..=3).all(|n| process.kinds_about(&format!("n{n}")).is_empty()), "{:?}", process.read);
     }

@@ -68,7 +68,7 @@ impl Answered {
         protocol: &Protocol,
         event: &Event,
     ) -> Option<Violation> {
-        let Event::Dead { member, reason, isolated: false, .. } = event else { return None };
+        let Event::Dead { member, reason, provisional: false, .. } = event else { return None };
         // A host that leaves is not counted as present any more, and is one of them.
         let present = folds.present(host) + usize::from(!protocol.me().state().is_live());
         if *reason == DeadReason::Restarted || present <= 2 || self.is_one_of_two(host, protocol) {

@@ -92,10 +92,10 @@ impl Opinion {
                 let wrong = (!follows).then(|| "Refuted without a Suspect before".to_owned());
                 wrong.or_else(|| hurried.map(soon)).map(|text| ("fold", text))
             }
-            Event::Dead { isolated, reason, .. } => {
+            Event::Dead { provisional, reason, .. } => {
                 opinion.state = State::Dead;
-                opinion.is_provisional = *isolated;
-                opinion.was_dead = !*isolated;
+                opinion.is_provisional = *provisional;
+                opinion.was_dead = !*provisional;
                 opinion.suspected = before.and_then(|before| before.suspected);
                 let is_verdict = *reason != DeadReason::Restarted;
                 buried(local, before, place.0, is_verdict)

@@ -30,8 +30,8 @@ impl Reach {
                 (member, is_named(by) || *reason == SuspectReason::ProbeFailed)
             }
             // With the word of others alone it waits for 3 P, and is certain of it or says nothing.
-            Event::Dead { member, by, reason, isolated } => {
-                (member, is_named(by) || *isolated || *reason == DeadReason::Silent)
+            Event::Dead { member, by, reason, provisional } => {
+                (member, is_named(by) || *provisional || *reason == DeadReason::Silent)
             }
             _ => return None,
         };

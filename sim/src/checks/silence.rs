@@ -64,7 +64,7 @@ impl Silence {
     }
 
     pub(super) fn told(&self, moment: Moment, host: u32, truth: &Truth, event: &Event) -> Option<Violation> {
-        let Event::Dead { member, reason, isolated: false, .. } = event else { return None };
+        let Event::Dead { member, reason, provisional: false, .. } = event else { return None };
         if *reason == DeadReason::Restarted {
             return None;
         }

@@ -91,7 +91,7 @@ impl Sometimes {
             Event::Up(_) => "told up",
             Event::Suspect { .. } => "told suspect",
             Event::Refuted(_) => "told refuted",
-            Event::Dead { isolated: true, .. } => "told dead, provisional",
+            Event::Dead { provisional: true, .. } => "told dead, provisional",
             Event::Dead { .. } => "told dead",
             Event::Left(_) => "told left",
             Event::Updated(_) => "told updated",

@@ -110,7 +110,7 @@ impl Word {
             Event::Suspect { .. } => Word::Suspect,
             Event::Refuted(_) => Word::Refuted,
             Event::Dead { reason: DeadReason::Restarted, .. } => Word::Restarted,
-            Event::Dead { isolated: true, .. } => Word::Provisional,
+            Event::Dead { provisional: true, .. } => Word::Provisional,
             Event::Dead { .. } => Word::Dead,
             Event::Left(_) => Word::Left,
             Event::Updated(_) => Word::Updated,

@@ -18,8 +18,8 @@ pub fn describe(event: &Event) -> String {
             let (name, accusers) = (member.name(), by.len());
             format!("{name} suspect: {reason}, {accusers} accuse it, dead after {dead_after}{}", mark(member))
         }
-        Event::Dead { member, by, reason, isolated } => {
-            let mark = if *isolated { ", provisional" } else { "" };
+        Event::Dead { member, by, reason, provisional } => {
+            let mark = if *provisional { ", provisional" } else { "" };
             format!("{} dead: {reason}, {} accused it{mark}", member.name(), by.len())
         }
         Event::SelfStalled { gap } => format!("did not run for {gap:?}"),

@@ -106,7 +106,7 @@ fn a_copy_that_follows_the_changes_is_the_table() {
     for kind in ["up", "suspect", "refuted", "dead", "left", "updated", "isolated", "reconnected"] {
         assert!(kinds.contains(kind), "{kind} never happened: {kinds:?}");
     }
-    let is_provisional = |event: &Event| matches!(event, Event::Dead { isolated: true, .. });
+    let is_provisional = |event: &Event| matches!(event, Event::Dead { provisional: true, .. });
     assert!(net.told_to(9, Instant::ORIGIN).any(|(_, event)| is_provisional(event)));
     assert!(copies.iter().any(|copy| copy.whole > 0), "no burst outran the list of changes");
 }

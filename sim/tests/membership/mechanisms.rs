@@ -194,7 +194,7 @@ fn isolated_verdicts_are_provisional_and_undone() {
         let own = |net: &Net, kind: &str| told(net, 0, kind, since);
         assert_eq!(own(&net, "isolated"), 1, "seed {seed}");
         let dead: Vec<_> = net.told_to(0, since).filter(|(_, event)| event.kind() == "dead").collect();
-        let all_marked = dead.iter().all(|(_, event)| matches!(event, Event::Dead { isolated: true, .. }));
+        let all_marked = dead.iter().all(|(_, event)| matches!(event, Event::Dead { provisional: true, .. }));
         assert!(!dead.is_empty() && all_marked, "seed {seed}: {} verdicts", dead.len());
 
         let (verdicts, healed) = (dead.len(), net.now());

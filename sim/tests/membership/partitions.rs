@@ -56,7 +56,7 @@ fn one_cut_off_is_isolated_and_its_verdicts_are_provisional() {
     net.run(secs(60));
     let told: Vec<_> = net.told_to(0, since).collect();
     assert!(told.iter().any(|(_, e)| matches!(e, Event::Isolated { .. })), "{told:?}");
-    assert!(told.iter().all(|(_, e)| !matches!(e, Event::Dead { isolated: false, .. })));
+    assert!(told.iter().all(|(_, e)| !matches!(e, Event::Dead { provisional: false, .. })));
     net.heal();
     let healed_at = net.now();
     assert!(net.until(secs(30), Net::all_agree));

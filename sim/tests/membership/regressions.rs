@@ -141,7 +141,7 @@ fn isolation_ends_though_a_third_is_really_dead() {
             let isolation = latest(|event| matches!(event, Event::Isolated { .. } | Event::Reconnected));
             let is_isolated = matches!(isolation, Some(Event::Isolated { .. }));
             let dead = latest(|event| matches!(event, Event::Dead { member, .. } if member.name() == "n2"));
-            let is_certain = matches!(dead, Some(Event::Dead { isolated: false, .. }));
+            let is_certain = matches!(dead, Some(Event::Dead { provisional: false, .. }));
             !is_isolated && is_certain && net.state(n, 2) == Some(State::Dead)
         };
 
@@ -325,7 +325,7 @@ fn a_newcomer_does_not_raise_the_provisionally_dead() {
         let ups = net.events_about(0, silent, since).into_iter().filter(|event| matches!(event, Event::Up(_))).count();
         assert_eq!(ups, 0, "n{silent} was silent throughout");
         let certain =
-            net.events_about(0, silent, since).into_iter().any(|e| matches!(e, Event::Dead { isolated: false, .. }));
+            net.events_about(0, silent, since).into_iter().any(|e| matches!(e, Event::Dead { provisional: false, .. }));
         assert!(certain, "n{silent}: with somebody to answer us the verdict becomes certain");
     }
     net.heal();

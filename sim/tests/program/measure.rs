@@ -9,9 +9,9 @@ use serde_json::Value;
 use tidings::Instant;
 use tidings_sim::Scenario;
 use tidings_sim::fault::{Fault, Hosts, Place, Planned, WallClock};
-use tidings_sim::measure::interval::{self, Interval};
-use tidings_sim::measure::sample::{MEDIAN, P99, P999, Sample};
-use tidings_sim::measure::{Measures, measure};
+use tidings_sim::lab::measure::interval::{self, Interval};
+use tidings_sim::lab::measure::sample::{MEDIAN, P99, P999, Sample};
+use tidings_sim::lab::measure::{Measures, measure};
 use tidings_sim::scenario::Start;
 use tidings_sim::world::World;
 
@@ -124,7 +124,7 @@ fn false_deaths_are_counted_with_who_was_ill() {
     let block = Planned::at(SECOND * 10, Fault::Block { hosts: Hosts::These(vec![0]) }).lasting(SECOND * 33);
     let found = measured(&preloaded(16, 60).with(block), 2);
     let by = |observer: bool, victim: bool| {
-        let is_one = |death: &&tidings_sim::measure::observer::FalseDeath| {
+        let is_one = |death: &&tidings_sim::lab::measure::observer::FalseDeath| {
             (death.observer_ailed, death.victim_ailed) == (observer, victim)
         };
         found.false_deaths.iter().filter(is_one).count()

@@ -36,7 +36,7 @@ fn suspect(of: &Member, accusers: u64) -> Event {
 }
 
 fn dead(of: &Member, reason: DeadReason) -> Event {
-    Event::Dead { member: in_state(of, State::Dead), by: Accusers::default(), reason, isolated: false }
+    Event::Dead { member: in_state(of, State::Dead), by: Accusers::default(), reason, provisional: false }
 }
 
 /// A world in which members come, fall silent, refute, restart and go, as the protocol would tell it.

@@ -2,13 +2,13 @@
 
 use crate::member::NodeId;
 use crate::sabotage;
-use crate::swim::ghosts::TOMBSTONE_RETENTION;
-use crate::swim::hearsay::Weight;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::merge::Source;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
+use crate::swim::members::ghosts::TOMBSTONE_RETENTION;
+use crate::swim::members::hearsay::Weight;
+use crate::swim::members::merge::Source;
 use crate::swim::slot::Slot;
 
 impl Machine {

@@ -1,21 +1,19 @@
 //! What others hold against a member: a received Suspect or Dead makes this node look and starts its own clock; it never
 //! adopts another's verdict.
 
-use std::time::Duration;
-
 use crate::event::{DeadReason, SuspectReason};
 use crate::member::{Accusers, Generation, Incarnation, NodeId, State};
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::detector::probe::Occasion;
+use crate::swim::detector::suspicion::{Publicity, Suspicion, add_accusers};
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::merge::Source;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
-use crate::swim::precedence::{Precedence, precedence};
-use crate::swim::probe::Occasion;
+use crate::swim::members::merge::Source;
+use crate::swim::members::precedence::{Precedence, precedence};
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicion, add_accusers};
 use crate::time::Instant;
 use crate::wire::Accusation;
 
@@ -104,16 +102,11 @@ impl Machine {
             self.add_accusers(slot, accusation.accusers);
         } else if row.member.state() == State::Alive {
             // Its answer to a later ping of ours is better known than what is claimed.
-            let start = (self.now - accusation.age.min(self.age_max())).max(row.alive_at);
+            let start = (self.now - accusation.age.min(self.rules.unconfirmed_tolerance())).max(row.alive_at);
             let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Published, self.pace(slot));
             add_accusers(&mut suspicion, self.now, accusation.accusers.iter());
             self.suspect(slot, suspicion);
         }
-    }
-
-    /// An age beyond which a silence is no longer told apart.
-    fn age_max(&self) -> Duration {
-        self.rules.stall_tolerance * 3
     }
 
     /// Adds accusers to a suspicion; what is new is news.
@@ -144,7 +137,7 @@ impl Machine {
         self.suspicions.insert(slot, suspicion);
         self.plan(slot);
         self.tell_suspicion(slot);
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         if is_published {
             self.gossip(slot, Urgency::Suspect);
         } else {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::detector::suspicion::{Publicity, answers_needed};
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, answers_needed};
 use crate::time::Instant;
 
 /// A private suspicion older than this when somebody answers us at last was our own fault.
@@ -65,8 +65,8 @@ impl Machine {
                 self.reconnect();
             }
         }
-        if self.lateness.bar().is_some_and(|since| self.has_answers_since(since, 2)) {
-            self.lateness.lift_bar();
+        if self.late_wake.bar().is_some_and(|since| self.has_answers_since(since, 2)) {
+            self.late_wake.lift_bar();
             self.release_held();
         }
         self.publish_private();

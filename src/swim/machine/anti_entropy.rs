@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::gossip::sends_in_all;
+use crate::swim::anti_entropy::{Aim, Session, answer};
+use crate::swim::dissemination::gossip::sends_in_all;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::merge::Source;
+use crate::swim::members::merge::Source;
 use crate::swim::slot::Slot;
-use crate::swim::sync::{Aim, Session, answer};
 use crate::time::Instant;
 use crate::wire::{Datagram, Item, Message, Nonce, Rejected};
 
@@ -121,7 +121,7 @@ impl Machine {
         }
         let differs = theirs != self.members.view_hash();
         let (quiet, patience) = (self.rules.sync_quiet, self.rules.sync_patience);
-        if self.repair.is_due(self.now, differs, quiet, patience) {
+        if self.anti_entropy.is_due(self.now, differs, quiet, patience) {
             self.begin_repair(origin.address);
         } else if !differs {
             self.hush_what_all_know();
@@ -133,7 +133,7 @@ impl Machine {
     /// a death moves no hash.
     fn hush_what_all_know(&mut self) {
         let enough = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
-        if self.repair.agreed == enough && self.gossip.len() > 0 {
+        if self.anti_entropy.agreed == enough && self.gossip.len() > 0 {
             let members = &self.members;
             self.gossip.hush_all(|slot| members.member(slot).state() == State::Alive);
         }
@@ -141,23 +141,23 @@ impl Machine {
 
     /// Compares views with a member, unless a comparison is under way.
     pub(super) fn begin_repair(&mut self, peer: SocketAddr) {
-        if !self.repair.is_busy() && !sabotage::is_off("comparison") {
+        if !self.anti_entropy.is_busy() && !sabotage::is_off("comparison") {
             self.begin_session(peer, Aim::Repair);
         }
     }
 
     pub(super) fn begin_session(&mut self, peer: SocketAddr, aim: Aim) {
         self.metrics.syncs += 1;
-        self.repair.differ_since = None;
-        self.repair.began_at = self.members.view_hash();
+        self.anti_entropy.differ_since = None;
+        self.anti_entropy.began_at = self.members.view_hash();
         let random = self.random.nonces.draw();
-        self.repair.session = Some(Session::new(peer, aim, random, &self.members));
+        self.anti_entropy.session = Some(Session::new(peer, aim, random, &self.members));
         self.ask();
     }
 
     /// No answer came in time: the request is repeated, or the session given up.
     pub(super) fn repeat_sync(&mut self) {
-        match &mut self.repair.session {
+        match &mut self.anti_entropy.session {
             Some(session) if session.deadline <= self.now => {
                 if session.may_repeat() {
                     if session.aim == Aim::Join {
@@ -166,23 +166,23 @@ impl Machine {
                     }
                     self.ask();
                 } else {
-                    self.repair.session = None;
+                    self.anti_entropy.session = None;
                 }
             }
             Some(_) | None => {}
         }
-        if let Some((_, peer)) = self.repair.follow_up.take_if(|(at, _)| *at <= self.now) {
+        if let Some((_, peer)) = self.anti_entropy.follow_up.take_if(|(at, _)| *at <= self.now) {
             self.begin_repair(peer);
         }
     }
 
     /// Sends the session's next request, or ends it.
     fn ask(&mut self) {
-        let Some(mut session) = self.repair.session.take() else { return };
+        let Some(mut session) = self.anti_entropy.session.take() else { return };
         if session.is_over() {
-            self.repair.compared(self.now, self.members.view_hash(), self.rules.sync_patience);
+            self.anti_entropy.compared(self.now, self.members.view_hash(), self.rules.sync_patience);
             if session.aim == Aim::Join {
-                self.repair.follow_up = Some((self.now + self.rules.probe_timeout, session.peer));
+                self.anti_entropy.follow_up = Some((self.now + self.rules.probe_timeout, session.peer));
             }
             return;
         }
@@ -195,7 +195,7 @@ impl Machine {
         writer.finish();
         session.sent(self.now, self.rules.probe_timeout, written);
         self.outbox.push_prepared(session.peer, datagram);
-        self.repair.session = Some(session);
+        self.anti_entropy.session = Some(session);
     }
 
     /// Answers as many items of a request as fit one datagram, and remembers nothing.
@@ -209,11 +209,11 @@ impl Machine {
             }
             return;
         }
-        self.repair.give_back.clear();
+        self.anti_entropy.give_back.clear();
         for item in heard.items() {
             self.take_item(origin, &item, Source::Sync);
         }
-        let back = std::mem::take(&mut self.repair.give_back);
+        let back = std::mem::take(&mut self.anti_entropy.give_back);
         // Mostly all of it fits, and hashing a large table twice is dear.
         let all = u16::try_from(heard.items().count()).unwrap_or(u16::MAX);
         let mut datagram = Vec::new();
@@ -248,7 +248,7 @@ impl Machine {
                 break;
             }
             let fitted =
-                answer(&self.members, &item, nonce, self.rounding.round(), &mut writer, |slot| news.record(slot));
+                answer(&self.members, &item, nonce, self.round_number.round(), &mut writer, |slot| news.record(slot));
             // An item whose whole answer does not fit is left to the asker, unless it is the first.
             if fitted || answered == 0 {
                 answered += 1;
@@ -269,26 +269,26 @@ impl Machine {
         nonce: Nonce,
         done: u16,
     ) -> Result<(), Rejected> {
-        let Some(mut session) = self.repair.session.take() else { return Err(Rejected::UnknownNonce) };
+        let Some(mut session) = self.anti_entropy.session.take() else { return Err(Rejected::UnknownNonce) };
         if !session.accept(nonce, done) {
-            self.repair.session = Some(session);
+            self.anti_entropy.session = Some(session);
             return Err(Rejected::UnknownNonce);
         }
         self.hear(origin, heard.sender_state);
-        self.repair.give_back.clear();
+        self.anti_entropy.give_back.clear();
         let source = if session.aim == Aim::Join { Source::Bulk } else { Source::Sync };
         for item in heard.items() {
             match item {
-                Item::Page { round, .. } if session.aim == Aim::Join => self.rounding.adopt(round),
+                Item::Page { round, .. } if session.aim == Aim::Join => self.round_number.adopt(round),
                 _ => {}
             }
             self.take_item(origin, &item, source);
             session.item(&self.members, &item, nonce);
         }
-        for slot in std::mem::take(&mut self.repair.give_back) {
+        for slot in std::mem::take(&mut self.anti_entropy.give_back) {
             session.give(slot);
         }
-        self.repair.session = Some(session);
+        self.anti_entropy.session = Some(session);
         self.ask();
         Ok(())
     }

@@ -4,11 +4,11 @@
 
 use crate::event::Event;
 use crate::member::{Generation, Incarnation};
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::outbox::{First, Intent, Piggyback};
 use crate::swim::joining::{DuplicateName, Stance};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::{First, Intent, Piggyback};
-use crate::swim::pings::PingPurpose;
 use crate::wire::{Datagram, Digest, Message, Nonce, RecordRef, Rejected};
 use std::net::SocketAddr;
 

@@ -2,10 +2,10 @@
 
 use crate::election::{Context, Message as ElectionMessage};
 use crate::member::{NodeId, State};
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::outbox::{First, Piggyback};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::{First, Piggyback};
-use crate::swim::pings::PingPurpose;
 use crate::time::Instant;
 use crate::wire::{Digest, Message, Rejected, Role, roles_of, with_roles};
 

@@ -1,11 +1,11 @@
 //! News that do not wait for a probe to ride on: to a few random members at once, as far as the budget allows.
 
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
-use crate::swim::sample::Sample;
+use crate::swim::members::sample::Sample;
 use crate::swim::slot::Slot;
 use crate::swim::timers::Timer;
 use crate::time::Instant;

@@ -5,12 +5,12 @@
 //! gone out; the others tell the whole record.
 
 use crate::member::{Incarnation, Record};
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::probe::Occasion;
+use crate::swim::dissemination::gossip::Urgency;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::merge::Source;
-use crate::swim::precedence::leaps;
-use crate::swim::probe::Occasion;
+use crate::swim::members::merge::Source;
+use crate::swim::members::precedence::leaps;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::wire::{ChangeRef, RecordRef};

@@ -11,11 +11,11 @@ use std::time::Duration;
 use crate::event::{Event, SuspectReason};
 use crate::member::State;
 use crate::sabotage;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::detector::suspicion::{Publicity, Suspicion, add_accusers, answers_needed};
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicion, add_accusers, answers_needed};
 use crate::time::Instant;
 use crate::why::Cause;
 
@@ -151,7 +151,7 @@ impl Machine {
         let most = (self.rules.probe_interval.as_millis() as u64 * ASKED_PER_SECOND / 1_000).max(1) as usize;
         let mut sweep = std::mem::take(&mut self.sweep);
         let silent = self.members.slots().filter(|slot| is_silent(self, *slot));
-        let asked = sweep.pick(self.now, most, silent, self.rules.stall_tolerance * 3).to_vec();
+        let asked = sweep.pick(self.now, most, silent, self.rules.unconfirmed_tolerance()).to_vec();
         self.sweep = sweep;
         for slot in asked {
             self.ping(slot, PingPurpose::Look, First::Nothing);

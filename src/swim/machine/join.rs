@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use crate::event::Event;
 use crate::member::{Record, State, canonical};
 use crate::sabotage;
-use crate::swim::ghosts::{Dial, Share};
+use crate::swim::anti_entropy::Aim;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::outbox::{First, Intent, Piggyback};
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path};
-use crate::swim::merge::Source;
-use crate::swim::outbox::{First, Intent, Piggyback};
-use crate::swim::pings::PingPurpose;
+use crate::swim::members::ghosts::{Dial, Share};
+use crate::swim::members::merge::Source;
 use crate::swim::slot::Slot;
-use crate::swim::sync::Aim;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, RecordRef, Rejected};
@@ -51,7 +51,7 @@ impl Machine {
         let usable = records.iter().filter(|record| !record.address().ip().is_unspecified());
         let (added, refused) = self.members.insert_all(usable, space);
         if !added.is_empty() {
-            self.repair.note_news(self.now);
+            self.anti_entropy.note_news(self.now);
         }
         self.events.expect(added.len());
         for slot in added {
@@ -251,7 +251,7 @@ impl Machine {
 
     /// Somebody we do not know addressed us: while we are alone, that is a contact, and it is asked for its table.
     pub(super) fn pull_from_contact(&mut self, contact: SocketAddr) {
-        if self.is_alone() && !self.joining.contacts().is_empty() && !self.repair.is_busy() {
+        if self.is_alone() && !self.joining.contacts().is_empty() && !self.anti_entropy.is_busy() {
             self.begin_session(contact, Aim::Join);
         }
     }

@@ -3,11 +3,11 @@
 use crate::event::Event;
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::late_wake::LateWake;
+use crate::swim::detector::late_wake::LateWake;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::answers::SELF_TEST_PINGS;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 
 impl Machine {

@@ -3,12 +3,12 @@
 use crate::event::Event;
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::merge::Source;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
+use crate::swim::members::merge::Source;
 use crate::swim::slot::Slot;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
@@ -135,7 +135,7 @@ impl Machine {
         self.forget_flapping(slot);
         self.members.set_state(slot, State::Left);
         self.ghosts.add(slot, self.now, false);
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         self.full = false;
         self.events.push(Event::Left(self.members.member(slot).clone()));
         if source == Source::Bulk {

@@ -1,4 +1,4 @@
-//! Members' own words: the rulings of [`merge`](crate::swim::merge), carried out. What others hold against a member is for
+//! Members' own words: the rulings of [`merge`](crate::swim::members::merge), carried out. What others hold against a member is for
 //! [`accusations`](super::accusations).
 
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::event::{DeadReason, Event};
 use crate::member::{Accusers, Generation, Incarnation, Record, State};
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::probe::Occasion;
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::merge::{Admission, Departed, Held, Known, Merge, Report, Source, admit, departed, merge};
-use crate::swim::outbox::First;
-use crate::swim::precedence::{Precedence, precedence};
-use crate::swim::probe::Occasion;
+use crate::swim::members::merge::{Admission, Departed, Held, Known, Merge, Report, Source, admit, departed, merge};
+use crate::swim::members::precedence::{Precedence, precedence};
 use crate::swim::slot::Slot;
 use crate::wire::{Accusation, Departure, Digest, RecordRef};
 
@@ -119,7 +119,7 @@ impl Machine {
 
     /// A record of a live member replaced another of the same generation.
     fn note_change(&mut self, slot: Slot, before: &Record, source: Source) {
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         if !self.members.member(slot).state().is_live() {
             return;
         }
@@ -142,7 +142,7 @@ impl Machine {
             return;
         }
         let slot = self.members.insert(record);
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         self.events.push(Event::Up(self.members.member(slot).clone()));
         if source != Source::Bulk {
             self.gossip(slot, Urgency::Joined);
@@ -180,12 +180,12 @@ impl Machine {
             let mut member = self.members.member(slot).clone();
             member.state = State::Dead;
             let by = Accusers::default();
-            self.events.push(Event::Dead { member, by, reason: DeadReason::Restarted, isolated: false });
+            self.events.push(Event::Dead { member, by, reason: DeadReason::Restarted, provisional: false });
         }
         self.clear_judgement(slot);
         self.members.set_record(slot, record);
         self.members.set_state(slot, State::Alive);
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         self.events.push(Event::Up(self.members.member(slot).clone()));
         if source != Source::Bulk {
             self.gossip(slot, Urgency::Joined);
@@ -200,7 +200,7 @@ impl Machine {
         let before = self.members.member(slot).record.clone();
         let was_live_and_well = self.members.member(slot).state() == State::Alive;
         self.members.set_record(slot, record);
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         if was_live_and_well {
             self.note_change(slot, &before, source);
         } else {
@@ -310,7 +310,7 @@ impl Machine {
     fn tell_newer(&mut self, origin: Origin, slot: Slot, source: Source) {
         match source {
             Source::Bulk => {}
-            Source::Sync => self.repair.give_back(slot),
+            Source::Sync => self.anti_entropy.give_back(slot),
             Source::Owner => self.send_news(origin.address, First::Record(slot)),
             Source::Gossip => {
                 if origin.is_proved && self.bucket.take(self.now) {

@@ -2,9 +2,9 @@
 
 use crate::member::{IdentityError, METADATA_BYTES_MAX, Record};
 use crate::sabotage;
-use crate::swim::gossip::{Urgency, sends_in_all};
+use crate::swim::dissemination::gossip::{Urgency, sends_in_all};
+use crate::swim::dissemination::pace::Load;
 use crate::swim::machine::Machine;
-use crate::swim::pace::Load;
 use crate::swim::timers::Timer;
 use crate::time::Instant;
 

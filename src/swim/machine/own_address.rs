@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::addresses::whereabouts::{ASKED_MAX, Ruling};
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
-use crate::swim::whereabouts::{ASKED_MAX, Ruling};
 use crate::time::Instant;
 use crate::wire::with_way_out;
 

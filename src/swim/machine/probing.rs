@@ -5,18 +5,18 @@ use std::time::Duration;
 use crate::event::SuspectReason;
 use crate::member::{Accusers, Incarnation, State};
 use crate::sabotage;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::detector::probe::{Occasion, Round, Wanted};
+use crate::swim::detector::relays::{Budget, Relay};
+use crate::swim::detector::suspicion::{Publicity, Suspicion, add_accusers};
+use crate::swim::dissemination::outbox::{First, Intent, Piggyback};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{Origin, Path};
 use crate::swim::members::Members;
-use crate::swim::outbox::{First, Intent, Piggyback};
-use crate::swim::pings::PingPurpose;
-use crate::swim::probe::{Occasion, Round, Wanted};
-use crate::swim::relays::{Budget, Relay};
-use crate::swim::ring;
-use crate::swim::rtt::retry_timeout;
-use crate::swim::sample::Sample;
+use crate::swim::members::ring;
+use crate::swim::members::rtt::retry_timeout;
+use crate::swim::members::sample::Sample;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Publicity, Suspicion, add_accusers};
 use crate::swim::timers::Timer;
 use crate::why::Cause;
 use crate::wire::{Digest, Message, Nonce, Rejected};
@@ -33,7 +33,7 @@ impl Machine {
         if self.leaving.is_some() {
             return;
         }
-        let round = self.rounding.advance();
+        let round = self.round_number.advance();
         self.sweep();
         self.challenge_again();
         self.dial_somebody();
@@ -243,7 +243,7 @@ impl Machine {
             Occasion::Extra(before) if before < EXTRAS_MAX => before + 1,
             Occasion::Extra(_) | Occasion::Look | Occasion::Solicited => return,
         };
-        let offset = ring::extra_offset(self.rounding.round(), extra, self.members.ring_len());
+        let offset = ring::extra_offset(self.round_number.round(), extra, self.members.ring_len());
         if let Some(target) = self.members.ring_after_me(offset) {
             self.begin_round(target, Occasion::Extra(extra));
         }

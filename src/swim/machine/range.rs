@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use crate::event::DeadReason;
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::verdict::{Beyond, rule_beyond_reach};
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::First;
 use crate::swim::reach::Reach;
 use crate::swim::slot::Slot;
-use crate::swim::verdict::{Beyond, rule_beyond_reach};
 use crate::time::Instant;
 
 /// Whose word counts of where a node with this address is seen: members of its own family, for by the other one its
@@ -46,7 +46,7 @@ impl Machine {
     /// Plans when a suspect that cannot be asked is judged, or told of again. Another may call it dead after that moment: a
     /// timer that is set in the past would look as if this node had not run since.
     pub(super) fn plan_beyond_reach(&mut self, slot: Slot) {
-        let (now, again) = (self.now, self.rules.stall_tolerance * 3);
+        let (now, again) = (self.now, self.rules.unconfirmed_tolerance());
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
             let hard = suspicion.hard_deadline();
             let is_late = hard <= now && !suspicion.called_dead;

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::member::{Incarnation, State, canonical};
+use crate::swim::detector::pings::PingPurpose;
 use crate::swim::machine::origin::{Origin, SaidOfPlaces};
 use crate::swim::machine::{Machine, Received};
-use crate::swim::merge::Source;
-use crate::swim::pings::PingPurpose;
+use crate::swim::members::merge::Source;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, Rejected, SenderState};
 
@@ -236,7 +236,7 @@ impl Machine {
     pub(super) fn hear(&mut self, origin: Origin, sender_state: SenderState) {
         if let Some(slot) = origin.slot {
             let others = self.others();
-            self.rounding.hear(origin.digest, sender_state.round, others);
+            self.round_number.hear(origin.digest, sender_state.round, others);
             self.hear_incarnation(slot, sender_state.incarnation);
         }
     }

@@ -4,10 +4,10 @@
 use crate::event::Event;
 use crate::member::{Accusers, Generation, Incarnation};
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
-use crate::swim::outbox::First;
 use crate::swim::timers::Timer;
 
 /// What is new of our own record.
@@ -46,7 +46,7 @@ impl Machine {
 
     /// Our own record is another than it was: whoever folds the events hears of it. One that leaves has said its last.
     fn note_own_change(&mut self, what: OwnChange) {
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         match what {
             _ if !self.me().state().is_live() => {}
             OwnChange::Incarnation => self.tell_own_refutation(),

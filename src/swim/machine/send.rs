@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::gossip::{ChangedNews, Urgency, sends_in_all};
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::gossip::{ChangedNews, Urgency, sends_in_all};
+use crate::swim::dissemination::outbox::{First, Intent, Outgoing, Piggyback};
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path};
-use crate::swim::outbox::{First, Intent, Outgoing, Piggyback};
-use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::wire::{ChangeRef, Digest, Item, Message, Nonce, SenderState};
 
@@ -86,7 +86,7 @@ impl Machine {
         SenderState {
             incarnation: self.me().incarnation(),
             view_hash: self.members.view_hash(),
-            round: self.rounding.round() as u16,
+            round: self.round_number.round() as u16,
         }
     }
 

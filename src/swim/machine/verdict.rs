@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::event::{DeadReason, Event};
 use crate::member::State;
 use crate::sabotage;
-use crate::swim::gossip::Urgency;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::detector::suspicion::{Pace, Publicity, Suspicion, Verdict, Wanted, accusers_needed, insist_every};
+use crate::swim::detector::verdict::{Evidence, Ruling, due, rule};
+use crate::swim::dissemination::gossip::Urgency;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
-use crate::swim::suspicion::{Pace, Publicity, Suspicion, Verdict, Wanted, accusers_needed, insist_every};
-use crate::swim::verdict::{Evidence, Ruling, due, rule};
 use crate::time::Instant;
 use crate::why::{Cause, Waiting};
 
@@ -184,7 +184,7 @@ impl Machine {
 
     /// What this node holds, has asked and has heard, as a verdict needs it.
     fn evidence(&self, suspicion: &Suspicion) -> Evidence {
-        let woke = self.lateness.bar();
+        let woke = self.late_wake.bar();
         Evidence {
             now: self.now,
             tolerance: self.rules.stall_tolerance,
@@ -254,21 +254,21 @@ impl Machine {
         self.tell_before_verdict(slot);
         let Some(mut suspicion) = self.suspicions.remove(slot) else { return };
         let since = suspicion.base();
-        suspicion.log(self.now, Cause::Verdict { reason, isolated: false, since });
+        suspicion.log(self.now, Cause::Verdict { reason, provisional: false, since });
         self.metrics.suspicions_dead += 1;
         if !sabotage::is_off("verdict_stored") {
             self.members.set_state(slot, State::Dead);
         }
         self.rounds.end_for(slot);
         self.ghosts.add(slot, self.now, true);
-        self.repair.note_news(self.now);
+        self.anti_entropy.note_news(self.now);
         let by = suspicion.accusers;
         // With enough accusers everyone's clock runs already, so the verdict is only piggybacked.
         let carriers = if self.has_enough_accusers(&suspicion) { 0 } else { self.rules.forward_fanout };
         self.verdicts.insert(slot, Verdict::from(suspicion));
         self.gossip.spread(slot, Urgency::Dead, carriers);
         let member = self.members.member(slot).clone();
-        self.events.push(Event::Dead { member, by, reason, isolated: false });
+        self.events.push(Event::Dead { member, by, reason, provisional: false });
         self.full = false;
     }
 
@@ -286,7 +286,7 @@ impl Machine {
         let now = self.now;
         let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
         let since = suspicion.base();
-        suspicion.log(now, Cause::Verdict { reason, isolated: true, since });
+        suspicion.log(now, Cause::Verdict { reason, provisional: true, since });
         suspicion.wait_until(Instant::NEVER);
         let by = suspicion.accusers;
         if is_isolated {
@@ -301,7 +301,7 @@ impl Machine {
             self.ghosts.add_provisional(slot, now);
             self.gossip.hush(slot);
             let member = self.members.member(slot).clone();
-            self.events.push(Event::Dead { member, by, reason, isolated: true });
+            self.events.push(Event::Dead { member, by, reason, provisional: true });
         }
         if !is_isolated {
             self.plan(slot);

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::sabotage;
+use crate::swim::detector::pings::PingPurpose;
+use crate::swim::dissemination::outbox::First;
 use crate::swim::joining::Purpose;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::{AsksWhere, Origin, Path, SaidOfPlaces};
-use crate::swim::outbox::First;
-use crate::swim::pings::PingPurpose;
 use crate::swim::slot::Slot;
 use crate::wire::{Digest, way_out_of};
 
@@ -88,7 +88,7 @@ impl Machine {
     pub(super) fn ask_stranger(&mut self) {
         let Some((digest, source)) = self.stranger.take() else { return };
         let origin = self.origin(source, digest, 0);
-        let is_due = !origin.is_proved || self.rounding.round() % STRANGER_ROUNDS == 0;
+        let is_due = !origin.is_proved || self.round_number.round() % STRANGER_ROUNDS == 0;
         if origin.path == Path::Unknown && is_due {
             let bytes_max = self.rules.datagram_bytes_max;
             // One beyond reach is never asked where we are, but here.

@@ -83,7 +83,7 @@ fn this_node_knows_its_neighbours_however_the_ring_shifts() {
             None => assert_ne!(members.insert(other), members.me()),
         }
         let mut ring: Vec<Slot> = members.slots().collect();
-        ring.sort_by_key(|slot| crate::swim::ring::position(members.member(*slot).id()));
+        ring.sort_by_key(|slot| crate::swim::members::ring::position(members.member(*slot).id()));
         let mine = ring.iter().position(|slot| *slot == members.me()).unwrap();
         ring.rotate_left(mine);
         for (offset, slot) in ring.iter().enumerate() {
