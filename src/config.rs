@@ -159,10 +159,15 @@ impl Config {
     ///
     /// # Errors
     /// The first knob that is out of range, with what to do about it.
-    pub fn check(self) -> Result<Rules, ConfigError> {
+    pub fn check(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         self.check_numbers()?;
-        self.check_elections()?;
+        self.check_elections()
+    }
+
+    /// The configuration, if it passes [`Config::check`], with what follows from it.
+    pub(crate) fn into_rules(self) -> Result<Rules, ConfigError> {
+        self.check()?;
         let rto_min_ms = if self.stall_tolerance <= Duration::from_secs(1) { 50 } else { 100 };
         Ok(Rules { rto_min: Duration::from_millis(rto_min_ms).min(self.probe_timeout), config: self })
     }
@@ -239,7 +244,7 @@ pub(crate) fn unconfirmed(stall_tolerance: Duration) -> Duration {
 
 /// A checked [`Config`], with what follows from it.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     config: Config,
     rto_min: Duration,
 }
@@ -250,7 +255,7 @@ impl Rules {
     /// Chosen: below it, scheduler noise makes suspicions (62 to 113 in 150 s at 64 stalling nodes with 50 ms, 21 with
     /// 100 ms).
     #[must_use]
-    pub fn rto_min(&self) -> Duration {
+    pub(crate) fn rto_min(&self) -> Duration {
         self.rto_min
     }
 
@@ -308,9 +313,9 @@ mod tests {
 
     #[test]
     fn presets_are_valid_and_their_floors_differ() {
-        assert_eq!(Config::lan("c").check().unwrap().rto_min(), Duration::from_millis(100));
-        assert_eq!(Config::wan("c").check().unwrap().rto_min(), Duration::from_millis(100));
-        assert_eq!(Config::local("c").check().unwrap().rto_min(), Duration::from_millis(50));
+        assert_eq!(Config::lan("c").into_rules().unwrap().rto_min(), Duration::from_millis(100));
+        assert_eq!(Config::wan("c").into_rules().unwrap().rto_min(), Duration::from_millis(100));
+        assert_eq!(Config::local("c").into_rules().unwrap().rto_min(), Duration::from_millis(50));
     }
 
     #[test]

@@ -19,5 +19,5 @@ pub(crate) use files::{Files, create_folder};
 #[cfg(feature = "files")]
 pub(crate) use lock::Lock;
 pub(crate) use place::{Place, beside};
-pub use record::RecordError;
+pub use record::DurableError;
 pub(crate) use record::{Kind, open, seal};

@@ -10,14 +10,15 @@
 //! sender of a message, the time, and what the detector thinks of a voter. `docs/elections.md` says what is promised.
 
 mod candidate;
+pub(crate) mod exchange;
 mod fence;
 mod leader;
 mod machine;
-mod message;
+pub(crate) mod message;
 mod role;
 mod rounds;
 mod rules;
-mod store;
+pub(crate) mod store;
 mod timing;
 mod transition;
 mod voter;
@@ -25,14 +26,17 @@ mod voter;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use exchange::{Change, Liveness, Save};
+pub use exchange::{HeldLease, SaveOutcome};
 #[cfg(all(feature = "node", feature = "files"))]
 pub(crate) use fence::counted::Counted;
 pub use fence::{FenceError, FenceGate};
-pub use machine::{Change, ChangeError, Election, ElectionCounts, Lease, Liveness, Save, SaveOutcome, VoterState};
+pub use machine::{ChangeError, Election};
 pub use rules::Rules;
 #[cfg(feature = "files")]
 pub use store::FileStore;
-pub use store::{Ballot, DiskStore, MemoryStore, TermStore};
+pub use store::{Ballot, MemoryStore, TermStore};
+pub use voter::VoterState;
 
-pub use crate::durable::{Disk, RecordError};
-pub use message::{Context, Message, Progress, Question, Round};
+pub use crate::durable::DurableError;
+pub(crate) use message::{Context, Message, Progress, Question, Round};

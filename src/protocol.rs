@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::config::{Config, ConfigError, Rules};
-use crate::election::{ChangeError, Election, Lease, SaveOutcome, VoterState};
+use crate::election::{ChangeError, Election, HeldLease, SaveOutcome, VoterState};
 use crate::event::{Change, Event};
 use crate::member::{Advertise, Fingerprint, Identity, IdentityError, Incarnation, Member, NodeId, Record, State};
 use crate::metrics::{ElectionMetrics, Metrics};
@@ -59,7 +59,7 @@ impl Protocol {
     /// # Errors
     /// The first part of the configuration or identity that is out of range, with what to do about it.
     pub fn new(config: Config, identity: Identity, seed: u64, now: Instant) -> Result<Self, ConfigError> {
-        let rules = config.check()?;
+        let rules = config.into_rules()?;
         let record = Record::new(&identity, Incarnation(0), &own_fields(&rules))
             .map_err(|error| ConfigError::new("identity", error.to_string()))?;
         if record.address().port() == 0 {
@@ -266,7 +266,7 @@ impl Protocol {
 
     /// The right to act as leader of an election, if this node has it now.
     #[must_use]
-    pub fn lease(&self, now: Instant, election: &str) -> Option<Lease> {
+    pub fn lease(&self, now: Instant, election: &str) -> Option<HeldLease> {
         self.elections.lease(now, election)
     }
 

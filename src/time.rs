@@ -3,6 +3,10 @@
 //! The core is told what time it is in every call, so that the same code runs over real sockets and in virtual time.
 //! All arithmetic saturates: a hostile or absurd duration can make a deadline late, never wrap it into the past.
 
+mod text;
+
+pub use text::{duration_text, parse_duration};
+
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;

@@ -187,7 +187,7 @@ impl Cause {
             Cause::Waiting(Waiting::LateWake) => write!(f, "verdict waits: we stalled"),
             Cause::Verdict { reason, provisional, since } => {
                 write!(f, "dead: {reason}, counted from {since}")?;
-                if *provisional { write!(f, " (provisional: we are isolated)") } else { Ok(()) }
+                if *provisional { write!(f, " (provisional)") } else { Ok(()) }
             }
         }
     }

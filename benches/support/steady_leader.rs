@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Election, Message, Question, Round, Rules, SaveOutcome, VoterState};
+use tidings::election::{Election, Rules, SaveOutcome, VoterState};
+use tidings::explore::{Message, Question, Round};
 use tidings::leader::{Term, Trigger};
 use tidings::member::NodeId;
 use tidings::time::Instant;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use tidings::time::parse_duration;
+
 /// A node's number: 3 stands for n3.
 pub type Number = usize;
 
@@ -86,17 +88,7 @@ pub fn parse(line: &str) -> Result<Option<Command>, String> {
 /// # Errors
 /// When it is none.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("\"{}\" is no time; write 5s, 700ms or 2m", shown(text));
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    let (value, unit) = text.split_at(digits);
-    let unit_secs = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return Err(wrong()),
-    };
-    let value: f64 = value.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(value * unit_secs).map_err(|_| wrong())
+    parse_duration(text).ok_or_else(|| format!("\"{}\" is no time; write 5s, 700ms or 2m", shown(text)))
 }
 
 fn at_most(longest: Duration, time: Duration) -> Result<Duration, String> {

@@ -47,7 +47,7 @@ impl Report for Json {
             Event::Dead { reason, provisional, .. } => {
                 out["by"] = json!(by());
                 out["reason"] = json!(reason);
-                out["isolated"] = json!(isolated);
+                out["provisional"] = json!(provisional);
             }
             Event::Leader { leader, trigger } => {
                 out["name"] = json!(*leader.name);

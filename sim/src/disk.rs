@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tidings::election::Disk;
+use tidings::explore::Disk;
 
 use crate::random::Random;
 
@@ -179,7 +179,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
-    use tidings::election::{Ballot, DiskStore, TermStore};
+    use tidings::election::{Ballot, TermStore};
+    use tidings::explore::DiskStore;
     use tidings::{NodeId, Term};
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-/// A file system, as [`DiskStore`](crate::election::DiskStore) uses it.
+/// A file system, as [`DiskStore`](crate::explore::DiskStore) uses it.
 ///
 /// What is not synced may be lost when the machine loses its power: bytes of a file before [`Disk::sync`], names before
 /// [`Disk::sync_name`]. The file system of the operating system is one; that of a simulator can lose all that it may.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::durable::disk::Disk;
-use crate::durable::record::{Kind, RecordError, open, seal};
+use crate::durable::record::{DurableError, Kind, open, seal};
 use crate::sabotage;
 
 /// The file of one record.
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// The error for a record that is not what it should be.
-    pub(crate) fn damaged(&self, error: RecordError) -> io::Error {
+    pub(crate) fn damaged(&self, error: DurableError) -> io::Error {
         let text = format!("{}: {error}; {}", self.path.display(), self.way_out);
         io::Error::new(io::ErrorKind::InvalidData, text)
     }

@@ -48,7 +48,7 @@ impl Kind {
 /// Why bytes are not the record that they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RecordError {
+pub enum DurableError {
     /// They do not begin as a record does.
     NotARecord,
     /// They are a record of something else.
@@ -65,23 +65,23 @@ pub enum RecordError {
     Misplaced,
 }
 
-impl fmt::Display for RecordError {
+impl fmt::Display for DurableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RecordError::NotARecord => f.write_str("it does not begin as a record of ours does"),
-            RecordError::OtherKind => f.write_str("it is a record of something else"),
-            RecordError::Version(version) => {
+            DurableError::NotARecord => f.write_str("it does not begin as a record of ours does"),
+            DurableError::OtherKind => f.write_str("it is a record of something else"),
+            DurableError::Version(version) => {
                 write!(f, "it is of format {version}, and this release reads {VERSION}")
             }
-            RecordError::Length => f.write_str("it is torn: its length is not the one it names"),
-            RecordError::Checksum => f.write_str("it is corrupt: its checksum does not match"),
-            RecordError::Body => f.write_str("it is whole, but what it says is impossible"),
-            RecordError::Misplaced => f.write_str("it is whole, but was written for another place: was it moved?"),
+            DurableError::Length => f.write_str("it is torn: its length is not the one it names"),
+            DurableError::Checksum => f.write_str("it is corrupt: its checksum does not match"),
+            DurableError::Body => f.write_str("it is whole, but what it says is impossible"),
+            DurableError::Misplaced => f.write_str("it is whole, but was written for another place: was it moved?"),
         }
     }
 }
 
-impl std::error::Error for RecordError {}
+impl std::error::Error for DurableError {}
 
 /// The record of `body`.
 pub(crate) fn seal(kind: Kind, body: &[u8]) -> Vec<u8> {
@@ -97,30 +97,30 @@ pub(crate) fn seal(kind: Kind, body: &[u8]) -> Vec<u8> {
 }
 
 /// The body of a record that is exactly as it was sealed.
-pub(crate) fn open(kind: Kind, bytes: &[u8]) -> Result<&[u8], RecordError> {
+pub(crate) fn open(kind: Kind, bytes: &[u8]) -> Result<&[u8], DurableError> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         // The beginning of a record, and no more, is a torn one.
-        return Err(if MAGIC.starts_with(bytes) { RecordError::Length } else { RecordError::NotARecord });
+        return Err(if MAGIC.starts_with(bytes) { DurableError::Length } else { DurableError::NotARecord });
     };
 
-    let (&found, rest) = rest.split_first().ok_or(RecordError::Length)?;
+    let (&found, rest) = rest.split_first().ok_or(DurableError::Length)?;
     if found != kind as u8 {
-        return Err(RecordError::OtherKind);
+        return Err(DurableError::OtherKind);
     }
-    let (&version, rest) = rest.split_first().ok_or(RecordError::Length)?;
+    let (&version, rest) = rest.split_first().ok_or(DurableError::Length)?;
     if version != VERSION {
-        return Err(RecordError::Version(version));
+        return Err(DurableError::Version(version));
     }
 
-    let (length, rest) = rest.split_first_chunk().ok_or(RecordError::Length)?;
-    let (body, sum) = rest.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RecordError::Length)?;
+    let (length, rest) = rest.split_first_chunk().ok_or(DurableError::Length)?;
+    let (body, sum) = rest.split_last_chunk::<CHECKSUM_BYTES>().ok_or(DurableError::Length)?;
     if usize::try_from(u32::from_le_bytes(*length)) != Ok(body.len()) {
-        return Err(RecordError::Length);
+        return Err(DurableError::Length);
     }
 
     let summed = bytes.get(..bytes.len() - CHECKSUM_BYTES).unwrap_or_default();
     if *sum != checksum(summed) {
-        return Err(RecordError::Checksum);
+        return Err(DurableError::Checksum);
     }
     Ok(body)
 }
@@ -151,17 +151,17 @@ mod tests {
             bytes
         };
         let table = [
-            (b"".to_vec(), RecordError::Length),
-            (b"tidi".to_vec(), RecordError::Length),
-            (b"tidy".to_vec(), RecordError::NotARecord),
-            (vec![0; sealed.len()], RecordError::NotARecord),
-            (seal(Kind::Fence, b"body"), RecordError::OtherKind),
-            (changed(8, 2), RecordError::Version(2)),
-            (changed(9, 3), RecordError::Length),
-            (changed(13, b'B'), RecordError::Checksum),
-            (changed(17, !sealed[17]), RecordError::Checksum),
-            ([&sealed[..], b"x"].concat(), RecordError::Length),
-            (sealed[..sealed.len() - 1].to_vec(), RecordError::Length),
+            (b"".to_vec(), DurableError::Length),
+            (b"tidi".to_vec(), DurableError::Length),
+            (b"tidy".to_vec(), DurableError::NotARecord),
+            (vec![0; sealed.len()], DurableError::NotARecord),
+            (seal(Kind::Fence, b"body"), DurableError::OtherKind),
+            (changed(8, 2), DurableError::Version(2)),
+            (changed(9, 3), DurableError::Length),
+            (changed(13, b'B'), DurableError::Checksum),
+            (changed(17, !sealed[17]), DurableError::Checksum),
+            ([&sealed[..], b"x"].concat(), DurableError::Length),
+            (sealed[..sealed.len() - 1].to_vec(), DurableError::Length),
         ];
         for (bytes, error) in table {
             assert_eq!(open(Kind::Ballot, &bytes), Err(error), "{bytes:?}");
@@ -173,7 +173,7 @@ mod tests {
     fn no_torn_or_flipped_record_is_read() {
         let sealed = seal(Kind::Ballot, b"some body");
         for length in 0..sealed.len() {
-            assert_eq!(open(Kind::Ballot, &sealed[..length]), Err(RecordError::Length), "{length}");
+            assert_eq!(open(Kind::Ballot, &sealed[..length]), Err(DurableError::Length), "{length}");
         }
         for bit in 0..sealed.len() * 8 {
             let mut bytes = sealed.clone();

@@ -234,7 +234,7 @@ mod file {
     use std::io;
     use std::path::{Path, PathBuf};
 
-    use crate::durable::{Files, Kind, Lock, Place, RecordError, beside};
+    use crate::durable::{DurableError, Files, Kind, Lock, Place, beside};
     #[cfg(feature = "node")]
     use crate::election::fence::counted::Counted;
     use crate::election::fence::{FenceGate, Latest};
@@ -290,7 +290,7 @@ mod file {
         /// Term, sequence and holder; of a gate of an earlier release the term alone.
         pub(super) fn load(&self) -> io::Result<Option<Latest>> {
             let Some(body) = self.place.read(&mut Files)? else { return Ok(None) };
-            let damaged = || self.place.damaged(RecordError::Body);
+            let damaged = || self.place.damaged(DurableError::Body);
             let number = |from: usize| {
                 let bytes = body.get(from..from + 8).and_then(|bytes| bytes.try_into().ok());
                 bytes.map(u64::from_le_bytes).ok_or_else(damaged)

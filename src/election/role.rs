@@ -76,9 +76,7 @@ impl Role {
 
     /// Ends the leadership; a candidacy under way goes on.
     pub(super) fn take_leader(&mut self) -> Option<Leader> {
-        if self.leader().is_none() {
-            return None;
-        }
+        self.leader()?;
         match std::mem::take(self) {
             Role::Leader { leader, reelection } => {
                 *self = reelection.map_or(Role::Follower, Role::Candidate);

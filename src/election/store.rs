@@ -11,7 +11,7 @@ mod file;
 use std::io;
 use std::time::Duration;
 
-use crate::durable::{Kind, RecordError, open, seal};
+use crate::durable::{DurableError, Kind, open, seal};
 use crate::leader::Term;
 use crate::member::NodeId;
 use crate::sabotage;
@@ -116,7 +116,7 @@ impl Ballot {
     ///
     /// # Errors
     /// For anything but exactly those bytes: torn, changed, longer, or a ballot that `FileStore` wrote for an election.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DurableError> {
         Ballot::from_body(open(Kind::Ballot, bytes)?, "")
     }
 
@@ -145,9 +145,9 @@ impl Ballot {
         body
     }
 
-    fn from_body(body: &[u8], election: &str) -> Result<Self, RecordError> {
-        let (ballot, name) = Ballot::take_from(body).ok_or(RecordError::Body)?;
-        if name == election.as_bytes() { Ok(ballot) } else { Err(RecordError::Misplaced) }
+    fn from_body(body: &[u8], election: &str) -> Result<Self, DurableError> {
+        let (ballot, name) = Ballot::take_from(body).ok_or(DurableError::Body)?;
+        if name == election.as_bytes() { Ok(ballot) } else { Err(DurableError::Misplaced) }
     }
 
     fn take_from(body: &[u8]) -> Option<(Self, &[u8])> {
@@ -246,12 +246,12 @@ mod tests {
             seal(Kind::Ballot, &body)
         };
         let table = [
-            (with(8, &[8]), RecordError::Body),
-            (with(33, &1_000_000_000_u32.to_le_bytes()), RecordError::Body),
-            (seal(Kind::Ballot, &body[..body.len() - 1]), RecordError::Body),
-            (seal(Kind::Ballot, &[]), RecordError::Body),
-            (good.to_record("default"), RecordError::Misplaced),
-            (seal(Kind::Fence, &body), RecordError::OtherKind),
+            (with(8, &[8]), DurableError::Body),
+            (with(33, &1_000_000_000_u32.to_le_bytes()), DurableError::Body),
+            (seal(Kind::Ballot, &body[..body.len() - 1]), DurableError::Body),
+            (seal(Kind::Ballot, &[]), DurableError::Body),
+            (good.to_record("default"), DurableError::Misplaced),
+            (seal(Kind::Fence, &body), DurableError::OtherKind),
         ];
         for (bytes, error) in table {
             assert_eq!(Ballot::from_bytes(&bytes), Err(error));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::Rules;
 use crate::election::{
-    Change, ChangeError, Context, Election, Lease, Liveness, Message, Save, SaveOutcome, VoterState,
+    Change, ChangeError, Context, Election, HeldLease, Liveness, Message, Save, SaveOutcome, VoterState,
 };
 use crate::event::Event;
 use crate::leader::{Leader, LossReason, Term, Trigger, WORD_BYTES_MAX};
@@ -189,7 +189,7 @@ impl Elections {
         })
     }
 
-    pub(super) fn lease(&self, now: Instant, name: &str) -> Option<Lease> {
+    pub(super) fn lease(&self, now: Instant, name: &str) -> Option<HeldLease> {
         self.find(name).filter(|_| !self.is_stopped)?.lease(now)
     }
 

@@ -264,7 +264,7 @@ impl Builder {
         if config.cluster.is_empty() {
             return Err(StartError::NoCluster);
         }
-        config.clone().check().map_err(StartError::Config)?;
+        config.check().map_err(StartError::Config)?;
 
         let bind = parse_bind(&self.bind)?;
         let contacts = self.contacts.iter().map(|text| {

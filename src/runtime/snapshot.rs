@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::durable::{Files, Kind, Place, RecordError, open};
+use crate::durable::{DurableError, Files, Kind, Place, open};
 use crate::member::{NodeId, Record};
 use crate::runtime::clock::unix_ms;
 use crate::runtime::snapshot::body::Body;
@@ -109,12 +109,12 @@ impl Source {
 
         let body = match open(Kind::Snapshot, &bytes) {
             Ok(body) => body,
-            Err(error @ (RecordError::Length | RecordError::Checksum)) => return Found::Damaged(error.to_string()),
+            Err(error @ (DurableError::Length | DurableError::Checksum)) => return Found::Damaged(error.to_string()),
             Err(error) => return Found::Foreign(error.to_string()),
         };
 
         match Body::read(body) {
-            None => Found::Damaged(RecordError::Body.to_string()),
+            None => Found::Damaged(DurableError::Body.to_string()),
             Some(Body { cluster, .. }) if cluster != self.cluster => {
                 Found::Foreign(format!("it is of the cluster {cluster:?}, and this node is of {:?}", self.cluster))
             }

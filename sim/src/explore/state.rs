@@ -3,9 +3,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use tidings::election::{
-    Ballot, Change, Context, Election, Liveness, Message, Question, Rules, Save, SaveOutcome, VoterState,
-};
+use tidings::election::{Ballot, Election, Rules, SaveOutcome, VoterState};
+use tidings::explore::{Change, Context, Liveness, Message, Question, Save};
 use tidings::leader::{LossReason, Trigger};
 use tidings::{Instant, NodeId, Term};
 

@@ -71,9 +71,9 @@ fn nat(scenario: &mut Scenario, random: &mut Random, until: Duration) {
     let knows = scenario.wildcard == Hosts::These(Vec::new());
     // And a host that has no space for a member cannot know where that member receives. Nor does it send to it, so that
     // behind a translation that lets answers alone back it never hears that member's pings.
-    let has_room = !is_capped(scenario);
+    let has_space = !is_capped(scenario);
 
-    let ways = match (knows && has_room, is_drawn("nat-lost")) {
+    let ways = match (knows && has_space, is_drawn("nat-lost")) {
         (true, true) => &[Back::Lost, Back::Answers, Back::All][..],
         (true, false) => &[Back::Answers, Back::All],
         (false, _) => &[Back::All],

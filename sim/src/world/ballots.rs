@@ -1,7 +1,8 @@
 //! What the disk of a voter holds, and what is on its way there.
 
 use tidings::Instant;
-use tidings::election::{Ballot, DiskStore, SaveOutcome};
+use tidings::election::{Ballot, SaveOutcome};
+use tidings::explore::DiskStore;
 
 use crate::disk::HostDisk;
 

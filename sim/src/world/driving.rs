@@ -26,7 +26,7 @@ impl<A: App, W: Watch> World<A, W> {
         let waits = one.is_stopped() || one.is_blocked() || one.busy_until > now || !one.inbox.is_empty();
         if !waits {
             self.handle(parcel, host);
-        } else if !one.has_room(bytes) {
+        } else if !one.has_space(bytes) {
             self.lose(parcel, "buffer full");
         } else {
             one.inbox.push_back(parcel);

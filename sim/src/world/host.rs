@@ -197,7 +197,7 @@ impl<A> Host<A> {
     }
 
     /// Whether its socket has space for so many bytes more, which depends on what stopped it.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
+    pub(super) fn has_space(&self, bytes: usize) -> bool {
         let holds = |inbox: Inbox| match inbox {
             Inbox::Kept => true,
             Inbox::Dropped => false,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Context, Election, Message, Question, Round, Rules, Save, SaveOutcome, VoterState};
+use tidings::election::{Ballot, Election, Rules, SaveOutcome, VoterState};
+use tidings::explore::{Context, Message, Question, Round, Save};
 use tidings::leader::Trigger;
 use tidings::voters::Voters;
 use tidings::{Instant, NodeId, Term};

@@ -10,6 +10,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use tidings_sim::trace::{Line, What};
 use tidings_sim::{Experiment, Scenario};
 
 const SEED: u64 = 1;
@@ -33,7 +34,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/golden").join(format!("{name}.txt"))
 }
 
-/// What a run tells, a line each, under the hash of all that happened in it.
+/// What a run tells but for its reasons, a line each, under the hash of all that happened in it.
 fn told(name: &str) -> String {
     let scenario = Scenario::named(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
     let (outcome, trace) = Experiment::new(scenario).trace(SEED).unwrap();
@@ -44,7 +45,8 @@ fn told(name: &str) -> String {
         trace.datagrams(),
         trace.bytes()
     );
-    for line in trace.story() {
+    let is_reason = |line: &&Line| matches!(line.what, What::Why(_));
+    for line in trace.story().filter(|line| !is_reason(line)) {
         writeln!(text, "{line}").unwrap();
     }
     text

@@ -16,7 +16,7 @@ fn record(address: SocketAddr) -> Record {
 
 /// A node at this address that knows no other, a minute after its clock's origin.
 pub(super) fn machine(own: &str) -> Machine {
-    let rules = Config::local("test").check().unwrap();
+    let rules = Config::local("test").into_rules().unwrap();
     let now = Instant::ORIGIN + Duration::from_secs(60);
     Machine::new(rules, record(own.parse().unwrap()), Advertise::AsSeen, 1, now)
 }
