@@ -1,9 +1,9 @@
 //! Planted faults, so that tests can show that each mechanism is needed and that each check of the simulator bites.
 //!
 //! In a build with `--cfg tidings_sabotage` the environment variable `TIDINGS_SABOTAGE` names one fault to switch on:
-//! mostly a mechanism to switch off. `sim/tests/sabotage/mechanisms_off.rs` lists mechanisms with the test that must then fail, and
-//! `sim/src/lab/cli/canaries/faults.rs` mistakes with the check that must find them. In every other build this is a constant
-//! and costs nothing.
+//! mostly a mechanism to switch off. `sim/tests/sabotage/mechanisms_off.rs` lists mechanisms with the test that must
+//! then fail, and `sim/src/lab/cli/canaries/faults.rs` mistakes with the check that must find them. In every other
+//! build this is a constant and costs nothing.
 
 /// Whether the mechanism of this name is switched off.
 #[cfg(not(tidings_sabotage))]

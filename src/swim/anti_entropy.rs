@@ -1,4 +1,5 @@
-//! Anti-entropy: two members whose view hashes differ find the records that differ, and exchange only those.
+//! Anti-entropy: two members whose view hashes differ find the records that differ, and exchange only
+//! those (`protocol.md 8.2`).
 //!
 //! One side asks, the other answers without remembering anything. The ring of positions is a tree: a part whose hashes
 //! differ is split in sixteen until few members are left in it, whose terms are then listed. So the bytes grow with the

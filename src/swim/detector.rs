@@ -1,5 +1,5 @@
-//! The failure detector: whom to ping in which round and what an answer is worth, when a silence is a suspicion and when
-//! a suspicion is a verdict, and how far this node trusts itself (`docs/protocol.md`, 4 to 6).
+//! The failure detector: which member to ping in which round and what an answer is worth, when a silence is a suspicion
+//! and when a suspicion is a verdict, and how far this node trusts itself (`protocol.md 4` to `6`).
 
 pub(crate) mod awareness;
 pub(crate) mod late_wake;

@@ -1,8 +1,8 @@
 //! Events that wait for the driver, bounded by coalescing to the latest of each member.
 //!
-//! A driver that does not drain loses history, never state: applying what is left gives the same list of members.
-//! What a burst made the queue grow to is given back when it is drained: ten thousand members in a simulator have as
-//! many queues.
+//! A driver that does not drain loses history, never state: applying what is left gives the same list of members (S9 in
+//! `protocol.md 2`). What a burst made the queue grow to is given back when it is drained: ten thousand members in a
+//! simulator have as many queues.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -1,15 +1,16 @@
-//! Which members flap: suspected and refuted again and again, until each turn is no longer worth an event.
+//! Which members flap: suspected and refuted again and again, until each turn is no longer worth an
+//! event (`protocol.md 5.12`).
 //!
-//! A member that few can reach is suspected by those who cannot and refutes each time, as both should, and it suspects
-//! them in turn; an application that is told each pair does nothing else. Here is decided what is told, never what is
+//! A member that few can reach is suspected by the others and refutes each time, as both should, and it suspects them
+//! in turn; an application that is told each pair does nothing else. Here is decided what is told, never what is
 //! believed. The first pairs are told as they come. From its third refutation within a minute on a member *flaps*: a
 //! suspicion of it is told only 10 s after the last told one began. A suspicion that flapping members alone make says
-//! more of them than of the suspect: it is told when another accuses too, or after 10 s, and if refuted before it does not
-//! count. What is told has an end that is told, and a verdict is never held back. A minute without a refutation ends it; so
-//! does a verdict, a Left and a new start.
+//! more of them than of the suspect: it is told when another accuses too, or after 10 s, and if refuted before it does
+//! not count. What is told has an end that is told, and a verdict is never held back. A minute without a refutation
+//! ends it; so does a verdict, a Left and a new start.
 //!
-//! The model is the damping of route flaps (RFC 2439), without its penalty that decays by a power of two: the last three
-//! moments are exact, need no fractions, and say when it ends. Nothing here knows what an event is.
+//! The model is the damping of route flaps (RFC 2439), without its penalty that decays by a power of two: the last
+//! three moments are exact, need no fractions, and say when it ends. Nothing here knows what an event is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::time::Instant;
 const REFUTATIONS: usize = 3;
 /// Chosen: 20 times the P of `lan`, so that a member suspected now and then does not count.
 const WITHIN: Duration = Duration::from_secs(60);
-/// The least time from one told pair's beginning to the next of a member that flaps. Chosen: what a log and a person bear.
+/// The least time from one told pair's beginning to the next of a member that flaps. Chosen: what
+/// a log and a person bear.
 const APART: Duration = Duration::from_secs(10);
 
 /// Whether the application hears of a change of state.
@@ -33,7 +35,7 @@ pub(crate) enum Telling {
     Held,
 }
 
-/// By whom a member is suspected.
+/// What kind of members suspect another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Accused {
     /// By one at least that does not flap.
@@ -42,7 +44,7 @@ pub(crate) enum Accused {
     ByFlapping,
 }
 
-/// What time has brought.
+/// What is due of a member when time has passed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Due {
     /// A suspicion that was held back still runs, and is told now.
@@ -105,7 +107,7 @@ impl Turns {
 }
 
 impl Flapping {
-    /// Whether a suspicion of the member was refuted within a minute, told or not.
+    /// Whether the latest refutation of the member that counts, told or not, is less than a minute old.
     pub(crate) fn has_refuted_lately(&self, slot: Slot) -> bool {
         self.by_slot.get(&slot).is_some_and(|turns| turns.refuted[REFUTATIONS - 1].is_some())
     }
@@ -135,8 +137,8 @@ impl Flapping {
         was_held && !turns.is_held()
     }
 
-    /// The suspicion is refuted: whether that is told, which is so if the suspicion was. It may be the one from which on
-    /// the member flaps.
+    /// The suspicion is refuted: whether that is told, which is so if the suspicion was. It may be the one from
+    /// which on the member flaps.
     pub(crate) fn refuted(&mut self, now: Instant, slot: Slot) -> Telling {
         let mut turns = self.turns(slot);
         let is_held = turns.is_held() || (sabotage::is_off("told_ends") && turns.is_flapping);

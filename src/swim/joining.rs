@@ -1,8 +1,8 @@
-//! Contacts to dial, and acquaintances that wait for a proof of address.
+//! Contacts to dial, and acquaintances that wait for a proof of address (`protocol.md 3.5`, `7.5`, `9`).
 //!
-//! Whoever claims an address must show that it receives there, by echoing a nonce, before it is told more than it sent;
-//! so that a forged sender cannot turn this node against a third party. What waits for its proof is bounded, oldest
-//! out.
+//! A process that claims an address must show that it receives there, by echoing a nonce, before it is told
+//! more than it sent; so that a forged sender cannot turn this node against a third party. What waits for its
+//! proof is bounded, oldest out.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ const CONTACTS_MAX: usize = 64;
 pub(crate) enum Purpose {
     /// A joiner's or a third party's record is taken in.
     TakeIn(Record),
-    /// We tell it who we are: it knew an earlier start of us.
+    /// We tell it our record: it knew an earlier start of us, or another process here.
     TellUs,
     /// Its questions are answered, though we do not know it.
     Serve,
@@ -46,7 +46,7 @@ pub(crate) struct DuplicateName {
     pub(crate) stance: Stance,
 }
 
-/// Who asked whom whether it is alive.
+/// Which of the two processes asked whether the other is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stance {
     /// We ask; its answer stops us.
@@ -57,10 +57,10 @@ pub(crate) enum Stance {
 
 #[derive(Debug, Default)]
 pub(crate) struct Joining {
-    /// Those who proved an address without being members here, the latest last.
+    /// Senders that proved an address, the latest last: they may be no members here, or recorded at another address.
     guests: VecDeque<(Digest, SocketAddr)>,
     contacts: Vec<SocketAddr>,
-    /// Whose turn it is among them.
+    /// How many turns the contacts have had.
     turn: usize,
     /// The one that was dialled last beside living members, and when.
     pub(crate) dialled: Option<(Instant, SocketAddr)>,
@@ -69,9 +69,9 @@ pub(crate) struct Joining {
     pub(crate) duplicate: Option<DuplicateName>,
     /// The earlier start of our name that was last heard of.
     pub(crate) predecessor: Option<Generation>,
-    /// How often the contacts were dialled since somebody was known.
+    /// How often the contacts were dialled since another member was last known.
     pub(crate) dials: u32,
-    /// Which contact sees us where, by the last that said so while nobody was known and nothing reached us.
+    /// Which contact sees us where, by the last that said so while no other member was known and nothing reached us.
     pub(crate) seen: Option<(Digest, SocketAddr)>,
 }
 

@@ -1,7 +1,7 @@
 //! Routes inputs to the mechanisms and queues what they ask for.
 //!
 //! The only module that sees all of them. Each file below is one kind of input or decision: what came in, what is
-//! believed of it, what is probed, who is judged, who is let in, what goes out.
+//! believed of it, which member is probed, judged or let in, what goes out.
 
 mod absence;
 mod accusations;
@@ -85,7 +85,7 @@ const CHANGE_BYTES_BURST: Duration = Duration::from_secs(4);
 /// Datagrams that may forward changes at once.
 const CHANGE_DATAGRAMS_BURST: u32 = 16;
 
-/// One node's membership protocol.
+/// One node's membership protocol: told the time and what came in, it says what to send and what has changed.
 #[derive(Debug)]
 pub(crate) struct Machine {
     rules: Rules,
@@ -94,7 +94,7 @@ pub(crate) struct Machine {
     started: Instant,
     members: Members,
     suspicions: Suspicions,
-    /// Why each dead member is dead, for as long as its row is kept.
+    /// Why each certainly dead member is dead, for as long as it is held Dead.
     verdicts: BTreeMap<Slot, Verdict>,
     pings: Pings,
     rounds: Rounds,
@@ -122,9 +122,10 @@ pub(crate) struct Machine {
     unmet: Option<Slot>,
     /// A member that the ping at hand accuses at a standing which it has left since.
     outdated: Option<Slot>,
-    /// Who pinged us last as a member that we know by another address, and from where.
+    /// The digest and the source of the latest stranger: a sender that names itself as a member which we
+    /// know by another address.
     stranger: Option<(Digest, SocketAddr)>,
-    /// Whom the socket can send to.
+    /// The families of addresses that the socket can send to.
     reach: Reach,
     /// When the latest ping was sent that a member out of reach has answered from where it sends.
     answered_beyond_reach: Instant,
@@ -137,7 +138,7 @@ pub(crate) struct Machine {
     /// Since when too few members answer us.
     isolated: Option<Instant>,
     sweep: Sweep,
-    /// The latest start that is known to be true, less the time we had run by then: what the present may be measured by.
+    /// The latest start that is known to be true, less the time we had run by then: a measure of the present.
     latest_start: u64,
     full: bool,
     stopped: bool,
@@ -219,7 +220,7 @@ impl Machine {
         machine
     }
 
-    /// Every call that takes `now` begins here: time never goes back, and lateness is judged first.
+    /// Every call that takes `now` begins here: time never goes back, and lateness is judged first (`protocol.md 6.1`).
     fn enter(&mut self, now: Instant) {
         self.now = self.now.max(now);
         if sabotage::is_off("late_wake") {
@@ -293,7 +294,7 @@ impl Machine {
         self.metrics.rejected.count(reason);
     }
 
-    /// Whom the urgent news are about that wait to be told.
+    /// The members that the queued urgent news are about.
     pub(crate) fn urgent_news(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.gossip.urgent().map(|slot| self.members.member(slot).id())
     }
@@ -324,7 +325,7 @@ impl Machine {
         all.filter(|member| member.state != State::Left || member.id() == self.me().id())
     }
 
-    /// All that are known of, the Left among them.
+    /// The ids of all rows, the Left among them.
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.members.slots().map(|slot| self.members.member(slot).id())
     }
@@ -341,7 +342,7 @@ impl Machine {
         self.stopped
     }
 
-    /// Whether nobody else is known who might live; who is provisionally dead is not waited for.
+    /// Whether no other member is Alive or Suspect here; a provisionally dead one is not waited for.
     pub(crate) fn is_alone(&self) -> bool {
         self.others() == 0
     }

@@ -1,4 +1,4 @@
-//! The membership table: a row for each member known, the only writer of [`State`].
+//! The membership table: a row for each member known, the only writer of [`State`] (its view hash: `protocol.md 8.1`).
 //!
 //! Every change of a row goes through [`Members::change`], which takes the row out of all that is derived from it (the
 //! ring, the indices, the view hash, the counts) and puts it back in. What changes a row is decided elsewhere. Whatever
@@ -212,14 +212,15 @@ impl Members {
         term(self.hash_key, &self.row(slot).member.record)
     }
 
-    /// Adds a row, Alive.
+    /// Adds a row, Alive, for an id that has none.
     pub(crate) fn insert(&mut self, record: Record) -> Slot {
         let slot = self.insert_unplaced(record);
         self.enter_ring(slot);
         slot
     }
 
-    /// Adds a row, Alive, for each record of an unknown id, `space` of them at most; them, and how many were refused.
+    /// Adds a row, Alive, for each record of an unknown id, `space` of them at most; returns the new rows, and how
+    /// many records were refused.
     ///
     /// The same as inserting one by one, without that each moves half of the ring and without slack in the tables.
     pub(crate) fn insert_all<'a>(
@@ -265,7 +266,7 @@ impl Members {
         slot
     }
 
-    /// Drops a row.
+    /// Drops a row; its slot is used again.
     pub(crate) fn remove(&mut self, slot: Slot) {
         self.exit(slot);
         let id = self.member(slot).id();
@@ -283,7 +284,7 @@ impl Members {
         });
     }
 
-    /// Dead by this node's own judgement while it is isolated.
+    /// Dead by a verdict that may be this node's own fault.
     pub(crate) fn set_provisionally_dead(&mut self, slot: Slot) {
         self.change(slot, |row| {
             row.member.state = State::Dead;

@@ -1,4 +1,4 @@
-//! Which families of addresses this node's socket can send to.
+//! Members that this node's socket cannot send to (`protocol.md 6.4`).
 //!
 //! In a cluster of both families a member may be known and yet out of reach. Its silence is then the socket's and not
 //! its own, so it is neither probed nor accused by this node, and carries nothing for it.

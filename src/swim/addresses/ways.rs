@@ -1,9 +1,9 @@
-//! From where the datagrams of members come that send from another address than they receive at.
+//! From where the datagrams of members come that send from another address than they receive at (`protocol.md 7.7`).
 //!
 //! Behind a gateway that rewrites the sender a member's datagrams come from an address that it does not know and that
-//! may not even reach it. Who echoes a nonce that was sent to a member's recorded address receives there, so where that
-//! echo came from is this member's way out: what else comes from there is its own, and answers go to where it
-//! receives. Only members whose two addresses differ are noted.
+//! may not even reach it. A process that echoes a nonce which was sent to a member's recorded address receives there,
+//! so where that echo came from is this member's way out: what else comes from there is its own, and answers go to
+//! where it receives. Only members whose two addresses differ are noted.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,12 +1,12 @@
-//! Where this node is, as the others see it: when to ask them, and which address to tell.
+//! Where this node is, as the others see it: when to ask them, and which address to tell (`protocol.md 7.7`).
 //!
 //! A process cannot see its own address from the outside: behind a wildcard bind it knows none, and the one that it
 //! knows may change while it runs. What others see is their word, and behind a gateway that rewrites the sender it is
 //! not where they reach us. So a report alone moves nothing. It makes us ask several members at once; each says where
-//! it sees us, and pings us where it has us recorded. Only when most name one other address and nobody reaches us at the
-//! recorded one is that one told from then on. An address that was given to us to advertise never moves. If the members
-//! do reach us at the recorded address, the one that most name is our way out: it is told as that, so that no member has
-//! to find it out by itself, and is never taken for our address.
+//! it sees us, and pings us where it has us recorded. Only when most name one other address and no member reaches us at
+//! the recorded one is that other one told from then on. An address that was given to us to advertise never moves. If
+//! the members do reach us at the recorded address, the one that most name is our way out: it is told as that, so that
+//! no member has to find it out by itself, and is never taken for our address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::wire::Digest;
 pub(crate) const ASKED_MAX: usize = 8;
 /// The longest pause between two surveys that changed nothing.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
-/// An address at which nobody reaches us for so many times as long as a member waits for a ping is given up again.
+/// An address at which no member reaches us for so many times as long as a member waits for a ping is given up again.
 const TRIAL_LATELYS: u32 = 4;
 /// The shortest pause after a survey that found where we are seen and that we are reached.
 const FOUND_PAUSE: Duration = Duration::from_secs(5);
@@ -51,11 +51,12 @@ pub(crate) struct Whereabouts {
     advertise: Advertise,
     /// How long an answer may take.
     wait: Duration,
-    /// Whoever was reached so lately is no stranger where it is recorded: a member is pinged about once an interval.
+    /// For how long after a ping a node counts as reached where it is recorded: a member is
+    /// pinged about once an interval.
     lately: Duration,
     /// The way out that we tell.
     way_out: Option<SocketAddr>,
-    /// Who sees us where, the latest word of each, the latest last.
+    /// Where each member sees us by its latest word, the latest last.
     sightings: Vec<(Digest, SocketAddr)>,
     /// When a ping last reached us, wherever it was sent.
     reached: Instant,
@@ -68,7 +69,8 @@ pub(crate) struct Whereabouts {
     is_asking: bool,
     pause: Duration,
     next: Instant,
-    /// Since when we tell another address than before, and that one, until somebody has reached us at the new one.
+    /// Since when we tell another address than before, and the address before, until a ping has
+    /// reached us at the new one.
     on_trial: Option<(Instant, SocketAddr)>,
 }
 
@@ -101,7 +103,7 @@ impl Whereabouts {
         self.next.min(self.on_trial.map_or(Instant::NEVER, |(since, _)| since + self.lately * TRIAL_LATELYS))
     }
 
-    /// No address is known, and there is somebody to ask.
+    /// No address is known, and there is another member to ask.
     pub(crate) fn wonder(&mut self, now: Instant) {
         if self.next == Instant::NEVER && !sabotage::is_off("asks_for_address") {
             self.next = now.max(self.asked + self.pause);
@@ -169,7 +171,8 @@ impl Whereabouts {
         let was_reached_lately = now.since(self.reached) < self.lately;
         match self.elsewhere(own, others) {
             Some(at) if !is_proved && self.may_move(own, at) => {
-                // What contradicts what we took for true must be found twice: pings that came lately, or what was our way out.
+                // What contradicts what we took for true must be found twice: pings that came lately,
+                // or what was our way out.
                 let is_odd = was_reached_lately || Some(at) == self.way_out;
                 if !is_odd || self.is_lost_here {
                     return self.adopt(now, at, own);
@@ -210,13 +213,13 @@ impl Whereabouts {
         self.advertise == Advertise::AsSeen && (own.ip().is_loopback() || !at.ip().is_loopback())
     }
 
-    /// The address that most report, when it is not `own` and nobody has reached us there since we last asked.
+    /// The address that most report, when it is not `own` and no ping has reached us since we last asked.
     pub(crate) fn unreached(&self, own: SocketAddr, others: usize) -> Option<SocketAddr> {
         self.elsewhere(own, others).filter(|_| self.reached < self.asked && !self.is_asking)
     }
 
-    /// Two addresses that members see us at, when no two of enough members report the same: whoever rewrites our source
-    /// gives each destination another, so that what one of them sees leads back to that one alone.
+    /// Two addresses that members see us at, when no two of enough members report the same: the gateway that rewrites
+    /// our source gives each destination another, so that what one of them sees leads back to that one alone.
     pub(crate) fn apart(&self, others: usize) -> Option<(SocketAddr, SocketAddr)> {
         let enough = others.clamp(2, APART_VOICES);
         if self.advertise != Advertise::AsSeen || self.is_asking || self.sightings.len() < enough {
@@ -239,7 +242,7 @@ impl Whereabouts {
         self.sightings.iter().map(|(_, at)| *at).find(|at| voices(*at) >= needed)
     }
 
-    /// Of an address that nobody gave us, a first report is better than none, and one from the network better than the
+    /// Where no address was given to us, a first report is better than none, and one from the network better than the
     /// machine's own loopback, where no other machine reaches us.
     fn is_better(&self, own: SocketAddr) -> Option<SocketAddr> {
         if self.advertise == Advertise::AsGiven {
@@ -333,7 +336,8 @@ mod tests {
 
         let tell = |way_out: Option<&str>| Ruling::TellWayOut(way_out.map(address));
         let adopt = |seen| Ruling::Adopt(address(seen));
-        // (where members see us, whether they reach us where we are recorded): what is told, at once or if it is so again
+        // (where members see us, whether they reach us where we are recorded): what is told, at
+        // once or if it is so again
         let rows = [
             (out, true, Ruling::Rest, Ruling::Rest),
             (later, true, tell(Some(later)), Ruling::Rest),

@@ -1,7 +1,7 @@
-//! Lifeguard's local health multiplier, as a gauge of how far this node trusts itself.
+//! Lifeguard's local health multiplier, as a gauge of how far this node trusts itself (`protocol.md 4.6`).
 //!
 //! Lifeguard (IV-A) stretches timeouts by it. Here it is reported and stretches nothing: a longer timeout means fewer
-//! tries in a round, and so more failures (measured at 30 % loss: 80,000 suspicions with it, 8,800 without). A
+//! tries in a round, and so more failures (modelled at 30 % loss: 80,000 suspicions with it, 8,800 without). A
 //! deviation, named as one.
 
 /// The multiplier's ceiling. Source: Lifeguard, table I (S = 8).
@@ -11,17 +11,17 @@ pub(crate) const AWARENESS_MAX: u8 = 8;
 pub(crate) struct Awareness(u8);
 
 impl Awareness {
-    /// A probe was answered.
+    /// A probe was answered: the level falls by one.
     pub(crate) fn probe_answered(&mut self) {
         self.0 = self.0.saturating_sub(1);
     }
 
-    /// A probe failed, with so many relays that reported nothing at all.
+    /// A probe failed: the level rises by one, and by one more if a relay reported nothing at all.
     pub(crate) fn probe_failed(&mut self, nacks_missed: u8) {
         self.raise(1 + nacks_missed.min(1));
     }
 
-    /// This node had to refute a suspicion of itself.
+    /// This node had to refute a suspicion of itself: the level rises by one.
     pub(crate) fn refuted(&mut self) {
         self.raise(1);
     }

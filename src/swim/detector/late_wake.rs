@@ -1,8 +1,9 @@
-//! The late-wake rule: a node that did not run blames itself first.
+//! The late-wake rule: a node that did not run blames itself first (`protocol.md 6.1`).
 //!
-//! Lateness is `now` minus the soonest deadline that was asked for. Beyond the tolerance it means that this process was
-//! stopped, starved or suspended; the silence it sees is its own. One lateness is counted once: while timers have not
-//! fired since, only its growth counts. After it, no verdict falls until others have answered.
+//! Lateness is `now` minus the soonest deadline that was asked for. Beyond the tolerance it means that this
+//! process was stopped, starved or suspended; the silence it sees is its own. One lateness is counted once: while
+//! timers have not fired since, only its growth counts. After it, no verdict falls until others have answered, or
+//! until 2 P after its deadline.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every ping under way, by its nonce: the only evidence of life there is.
+//! Every ping under way, by its nonce: the only evidence of life there is (`protocol.md 4.2`, `4.7`).
 //!
 //! An answer counts only as the echo of a nonce of ours, for the moment that ping was sent: a stalled link that
 //! releases old answers cannot make a dead member look alive now. Each attempt is remembered for 3·P, so that a late
@@ -25,22 +25,22 @@ pub(crate) enum PingPurpose {
     Relay { round: u32, relay: Slot },
     /// A self-test, a last ping, a dial: the answer itself is all that is wanted.
     Look,
-    /// Somebody whose address is not proved yet; the serial number of what waits for the proof.
+    /// To an address that is not proved yet; the serial number of what waits for the proof.
     Proof(u32),
     /// A challenge to another process that bears our name.
     DuplicateName,
     /// Tells a member that we leave.
     Leave,
-    /// A first ping to somebody who is to be told news as soon as its address is proved.
+    /// A ping to a member that is to be told news as soon as its address is proved.
     Introduction,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SentPing {
     pub(crate) nonce: Nonce,
-    /// Whom the ping named, or nobody when the owner of the address is unknown.
+    /// The start that the ping named, or `Digest::NOBODY` when the owner of the address is unknown.
     pub(crate) target: Digest,
-    /// Where it was sent: whoever echoes the nonce receives there.
+    /// Where it was sent: the process that echoes the nonce receives there.
     pub(crate) to: SocketAddr,
     pub(crate) sent: Instant,
     pub(crate) purpose: PingPurpose,
@@ -86,7 +86,7 @@ impl Pings {
         (before.sent + self.keep >= now).then_some(before)
     }
 
-    /// The attempt with this nonce.
+    /// The attempt with this nonce, while an answer to it counts.
     pub(crate) fn look(&self, now: Instant, nonce: Nonce) -> Option<SentPing> {
         let place = (nonce.0 as u16).wrapping_sub(self.first);
         let attempt = self.sent.get(usize::from(place)).filter(|attempt| attempt.nonce == nonce)?;

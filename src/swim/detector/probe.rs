@@ -1,8 +1,8 @@
-//! The rounds under way: pings, retries and relays, until an answer or failure (SWIM 3.1).
+//! The rounds under way: pings, retries and relays, until an answer or failure (SWIM 3.1; `protocol.md 4.3`).
 //!
-//! A round pings its target, again at every retry timeout, and at the first one also asks relays. It fails after six,
-//! or when the interval or a third of P is over. Many quick tries instead of one long one: with a round of 3 timeouts,
-//! 31,888 suspicions at 30 % loss; with 6, 4,797.
+//! A round pings its target, again at every retry timeout, and at the first one also asks relays. It fails after six
+//! retry timeouts, or when the interval or a third of P is over. Many quick tries instead of one long one: with a round
+//! of 3 timeouts, 31,888 suspicions at 30 % loss; with 6, 4,797 (modelled).
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::wire::Digest;
 
 /// A round fails after so many retry timeouts. Chosen: see above; 10 would be quieter still but too slow for P.
 const TIMEOUTS_PER_ROUND: u32 = 6;
-/// A solicited round's tries.
+/// The tries of a round that another asked for; it asks no relays (`protocol.md 5.9`).
 const SOLICITED_TRIES: u32 = 3;
-/// Rounds at once: the scheduled one, its extras, and those others asked for.
+/// Rounds at once: the scheduled one, its extras, and those that others gave cause for.
 const ROUNDS_MAX: usize = 16;
 
 /// Why a round was begun.
@@ -26,7 +26,7 @@ pub(crate) enum Occasion {
     Scheduled,
     /// Another target at once, after a failed round.
     Extra(u8),
-    /// Somebody's word gave cause to look.
+    /// Another's word gave cause to look.
     Look,
     /// An accuser asked for a second opinion.
     Solicited,

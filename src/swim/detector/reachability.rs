@@ -1,7 +1,8 @@
-//! Who has answered us lately, as evidence about ourselves.
+//! Which members have answered us lately, as evidence about ourselves (`protocol.md 5.5`, `6.1` to `6.3`).
 //!
-//! A node that nobody answers has no business judging others. What counts is an answer to a ping sent after the moment
-//! in question; the table of the sixteen most recent answerers is enough, because no rule asks for more than two.
+//! A node that no member answers has no business judging others. What counts is an answer to a ping sent
+//! after the moment in question; the table of the sixteen most recent answerers is enough, because no
+//! rule asks for more than two.
 
 use crate::swim::slot::Slot;
 use crate::time::Instant;
@@ -25,7 +26,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// Whether at least a third of what was asked since `before` was answered. Where a tenth of all datagrams gets
-    /// through, a node hears some of everybody in a while, and yet has no business calling one silent.
+    /// through, a node hears each member once in a while, and yet has no business calling one silent.
     pub(crate) fn is_well_since(self, before: Heard) -> bool {
         (self.answered - before.answered) * 3 >= self.asked - before.asked
     }

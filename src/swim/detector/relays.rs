@@ -1,7 +1,7 @@
-//! Pings made on behalf of others: forward the target's echo, or say that none came.
+//! Pings made on behalf of others: forward the target's echo, or say that none came (`protocol.md 4.4`).
 //!
 //! A relay pings once with the prober's own nonce, so that what it forwards is the target's echo and not its own
-//! opinion (SWIM 4.1's indirect probe; the nack is Lifeguard's). It keeps the request for a while after a nack: a late
+//! opinion (SWIM 3.1's indirect probe; the nack is Lifeguard's). It keeps the request for a while after a nack: a late
 //! echo is still worth forwarding.
 
 use std::collections::VecDeque;

@@ -1,4 +1,5 @@
-//! When Suspect becomes Dead: the start, the accusers, the last ping and the deadlines of one suspicion.
+//! When Suspect becomes Dead: the start, the accusers, the last ping and the deadlines of one suspicion
+//! (`protocol.md 5.1` to `5.8`, `5.11`).
 //!
 //! Everything here is one observer's own clock and own evidence. The silence counts from the first ping of the failed
 //! round; the verdict is due P after it, needs enough accusers, and comes only after this node's own last ping went
@@ -21,11 +22,11 @@ use crate::why::{Cause, STEPS_MAX, Step, Waiting};
 const HEARD_MIN: Duration = Duration::from_millis(300);
 /// Tries of the last ping.
 const LAST_PINGS: u8 = 3;
-/// Pings that a suspect which speaks gets before its verdict, from all others together. Chosen: of who hears one datagram in a hundred
-/// among ten, two of three suspicions less than one in a thousand end in a wrong death.
+/// Pings that a suspect which speaks gets before its verdict, from all others together. Chosen: of the suspicions of a
+/// member among ten that hears one datagram in a hundred, less than one in a thousand ends in a wrong death.
 const INSISTENT_PINGS: u32 = 1_200;
-/// Others that hear a suspect speak in P, at most: its turns, its retries and its relays. Measured: of 80 runs of 100 s in
-/// which one of 64 loses 99 of 100 datagrams 7 had a death when all 63 counted, 2 with 16, none with 8.
+/// Others that hear a suspect speak in P, at most: its turns, its retries and its relays. Measured: of 80 runs of 100 s
+/// in which one of 64 loses 99 of 100 datagrams, 7 had a death when all 63 counted, 2 with 16, none with 8.
 const HEAR_IT: u32 = 8;
 
 /// The quantities that a suspicion's deadlines follow from, as they were when it was heard of: a moment that was told
@@ -42,7 +43,7 @@ pub(crate) struct Pace {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Publicity {
     Published,
-    /// Nobody answers us, so it may be our own fault.
+    /// No other member answers us, so it may be our own fault.
     Private,
     /// We are isolated, and this is one of all the others: it says nothing about that member.
     Never,
@@ -63,7 +64,7 @@ enum Stage {
 pub(crate) enum Wanted {
     /// The accuser's standing ping, or another one to a suspect that speaks.
     AskAgain,
-    /// This try (1 to 3) of the last ping, with a self-test at the first.
+    /// This try (1 to 3) of the last ping, with self-tests.
     LastPing(u8),
     /// Judge.
     Verdict,
@@ -74,17 +75,18 @@ pub(crate) struct Suspicion {
     pub(crate) reason: SuspectReason,
     pub(crate) accusers: Accusers,
     pub(crate) publicity: Publicity,
-    /// When the silence began, as first heard.
+    /// When the silence began, as first heard; of a private suspicion that was told later, when it was told.
     pub(crate) start: Instant,
-    /// When this node heard.
+    /// When this node first heard of it, or began to judge anew.
     pub(crate) heard: Instant,
-    /// Whether the verdict can only be provisional, because this node stalled for 3 P in all.
+    /// Whether the verdict can only be provisional, because this node stalled for 3 P in all, or suspects the
+    /// member in isolation alone.
     pub(crate) provisional_only: bool,
     /// Verdicts that fell through for want of answers.
     pub(crate) unanswered_verdicts: u8,
     /// Whether another has called it dead; what that counts for is for the machine to say.
     pub(crate) called_dead: bool,
-    /// Whether whoever can send to it and pings us next is told, so that it looks.
+    /// Whether the next member that pings us and can send to the suspect is told of it, so that it looks.
     pub(crate) told_to_next: bool,
     /// What held the verdict back when it was last due.
     pub(crate) lacks: Option<Waiting>,
@@ -97,13 +99,13 @@ pub(crate) struct Suspicion {
     /// The start, or the sending of the latest answered ping.
     base: Instant,
     pace: Pace,
-    /// Between the tries of the last ping.
+    /// The time between the tries of the last ping.
     spacing: Duration,
     shift: Duration,
     standing: Option<Instant>,
     /// The next ping to a suspect that speaks, and how far they are apart.
     insisting: Option<(Instant, Duration)>,
-    /// Since when it is pinged for that it speaks.
+    /// Until when, less the shift, a suspect that speaks is pinged before it may be convicted.
     insists_until: Option<Instant>,
     pinged_back: Option<Instant>,
     stage: Stage,
@@ -175,21 +177,22 @@ impl Suspicion {
         until.map_or(self.base, |until| until.min(latest))
     }
 
-    /// How long a suspect is pinged that speaks for the first time now: until its verdict, and for P at least if it has
-    /// refuted others lately. One that hears a datagram now and then, and speaks once a second, may have a moment left of
-    /// P, in which none of the pings that it is owed would reach it; who has not refuted lately is more likely deaf.
+    /// How long a suspect is pinged that speaks for the first time now: until its verdict, and for P at least if it
+    /// has refuted others lately. One that hears a datagram now and then, and speaks once a second, may have a
+    /// moment left of P, in which none of the pings that it is owed would reach it; a suspect that has not refuted
+    /// lately is more likely deaf.
     pub(crate) fn left_to_insist(&self, now: Instant, has_refuted: bool) -> Duration {
         let least = if has_refuted { self.pace.tolerance } else { Duration::ZERO };
         self.soft_deadline().since(now).max(least)
     }
 
-    /// When it falls without them.
+    /// When the verdict falls without enough accusers.
     pub(crate) fn hard_deadline(&self) -> Instant {
         (self.base + unconfirmed(self.pace.tolerance) + self.shift).max(self.soft_deadline())
     }
 
-    /// Plans the last ping for a verdict at `due`, a random `jitter` after its earliest moment; its tries are the present
-    /// retry timeout apart.
+    /// Plans the last ping for a verdict at `due`, a random `jitter` after its earliest moment; its tries are the
+    /// present retry timeout apart.
     pub(crate) fn plan(&mut self, now: Instant, due: Instant, rto: Duration, jitter: Duration) {
         if sabotage::is_off("last_ping") {
             self.wait_until(due);
@@ -218,7 +221,7 @@ impl Suspicion {
         }
     }
 
-    /// Nobody answers us, whom we ask in turn: this one is not asked on its own any more.
+    /// This node is isolated and asks all members in turn: this one is not asked on its own any more.
     pub(crate) fn stop_asking(&mut self) {
         self.standing = None;
         self.insisting = None;
@@ -283,7 +286,8 @@ impl Suspicion {
         self.lacks = None;
     }
 
-    /// Judgement begins anew, because our own stalls forbade a certain verdict.
+    /// Judgement begins anew, as if the silence began now: our own stalls or isolation forbade a certain verdict, or a
+    /// refutation may have been missed.
     pub(crate) fn renew(&mut self, now: Instant) {
         self.begin_again(now);
         self.heard_by_then = None;
@@ -373,7 +377,7 @@ impl Suspicions {
         self.by_slot.keys().copied()
     }
 
-    /// A suspect of whom whoever can send to it is to be told; it is taken to be told now.
+    /// A suspect of which the next member that can send to it is to be told; it is taken to be told now.
     pub(crate) fn take_told_to_next(&mut self) -> Option<Slot> {
         let (slot, suspicion) = self.by_slot.iter_mut().find(|(_, suspicion)| suspicion.told_to_next)?;
         suspicion.told_to_next = false;
@@ -412,7 +416,7 @@ impl From<Suspicion> for Verdict {
     }
 }
 
-/// Adds the accusers of a rumour; the ones that were new.
+/// Adds the accusers of a rumour; how many of them were new.
 pub(crate) fn add_accusers(suspicion: &mut Suspicion, now: Instant, accusers: impl Iterator<Item = NodeId>) -> usize {
     let mut added = 0;
     for accuser in accusers {

@@ -1,5 +1,6 @@
-//! What becomes of a suspicion when its verdict is due: rulings from what this node holds, has asked and has heard
-//! (`protocol.md` 5.3, 5.5, 6.1 and 6.4). Nothing here knows how the evidence was gathered or how a ruling is carried out.
+//! What becomes of a suspicion when its verdict is due: rulings from what this node holds, has asked and
+//! has heard (`protocol.md 5.3`, `5.5`, `6.1`, `6.4`). Nothing here knows how the evidence was gathered or
+//! how a ruling is carried out.
 
 use std::time::Duration;
 
@@ -16,21 +17,23 @@ pub(crate) struct Evidence {
     pub(crate) tolerance: Duration,
     /// When the verdict may fall with enough accusers.
     pub(crate) soft: Instant,
-    /// When it falls without them.
+    /// When it falls without enough accusers.
     pub(crate) hard: Instant,
     /// Whether enough members have accused.
     pub(crate) is_accused: bool,
     /// Whether enough others have answered this node since the silence began, and one since the last ping.
     pub(crate) is_answered: bool,
-    /// Whether enough of what this node asked since its first last ping was answered for a verdict on its evidence alone.
+    /// Whether enough of what this node asked since its first last ping was answered for a
+    /// verdict on its evidence alone.
     pub(crate) hears_well: bool,
     /// Whether this node did not run, and too few have answered it since.
     pub(crate) woke_unanswered: bool,
-    /// Whether this node did not run for so long in all that a verdict can only be provisional.
+    /// Whether a verdict can only be provisional: this node did not run for 3 P in all, or suspects the
+    /// member in isolation alone.
     pub(crate) provisional_only: bool,
 }
 
-/// What becomes of it.
+/// What the machine does about the suspicion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ruling {
     /// The deadline has moved since this was planned: a last ping for then.

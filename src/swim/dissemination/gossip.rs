@@ -1,9 +1,11 @@
-//! News that spread: what is piggybacked on datagrams, least-sent first, and how much may be forwarded at once (SWIM 4.1).
+//! News that spread: what is piggybacked on datagrams, least-sent first, and how much may be forwarded at once (SWIM
+//! 4.1; `protocol.md 7.1` to `7.3`).
 //!
-//! A news is only the name of a member; what is told of it is read from the table when the datagram is made, so that
-//! the newest state goes out and an older one never does. Each goes out λ·⌈log2(n+1)⌉ times in all. On first receipt it is
-//! also forwarded at once, under a token bucket that keeps a storm from feeding itself. The queue is one doubly linked
-//! list for each count of sends and urgency, threaded through the slots, so that nothing stale can be left in it.
+//! A news is only the name of a member; what is told of it is read from the table when the datagram is made, so
+//! that the newest state goes out and an older one never does. Each goes out λ·⌈log2(n+1)⌉ times in all. On first
+//! receipt it is also forwarded at once, under a token bucket that keeps a storm from feeding itself. The queue
+//! is one doubly linked list for each count of sends and urgency, threaded through the slots, so that nothing
+//! stale can be left in it.
 
 use std::time::Duration;
 
@@ -14,15 +16,15 @@ use crate::time::Instant;
 
 /// How urgent a news is; the first goes first.
 ///
-/// The first four decide who is taken for dead and are *urgent*: at whatever count of sends they go before all others,
-/// which are *ordinary*. A record of which a cluster has thousands would otherwise starve a suspicion.
+/// The first four decide which members are taken for dead and are *urgent*: at whatever count of sends they go before
+/// all others, which are *ordinary*. A record of which a cluster has thousands would otherwise starve a suspicion.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Urgency {
     Refutation,
     Left,
     Dead,
     Suspect,
-    /// A member that is new or moved.
+    /// A member that is new, has moved or changed its further fields.
     Joined,
     /// Other metadata of a member; these bytes are metered.
     Changed,
@@ -100,7 +102,7 @@ impl Gossip {
         self.places.get(slot.0 as usize)?.urgency
     }
 
-    /// Of whom urgent news are queued.
+    /// The members of which urgent news are queued.
     pub(crate) fn urgent(&self) -> impl Iterator<Item = Slot> + '_ {
         let firsts = self.lists.iter().flat_map(|lists| URGENT.iter().map(|urgency| lists[*urgency as usize].first));
         let next = |slot: &u32| self.places.get(*slot as usize).map(|place| place.after).filter(|after| *after != NONE);
@@ -133,8 +135,8 @@ impl Gossip {
         *due = (*due).max(carriers);
     }
 
-    /// What is to be told of `slot` is only how its further fields differ from those at this incarnation; until there is
-    /// something new to tell.
+    /// What is to be told of `slot` is only how its further fields differ from those at this incarnation; until there
+    /// is something new to tell.
     pub(crate) fn build_on(&mut self, slot: Slot, base: Incarnation) {
         if let Some(place) = self.places.get_mut(slot.0 as usize) {
             place.base = Some(base);

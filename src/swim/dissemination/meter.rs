@@ -1,4 +1,5 @@
-//! How many bytes of one kind may go out: so many a second, with what was not used saved up for a while.
+//! How many bytes of one kind may go out: so many a second, with what was not used saved up for a
+//! while (`protocol.md 7.4`).
 //!
 //! The last item may be longer than what is left; the debt is paid before the next, so that the mean is exact.
 

@@ -1,4 +1,4 @@
-//! What is to be sent, as small intents; bytes and news are made when the driver asks for them.
+//! What is to be sent, as small intents; bytes and news are made when the driver asks for them (`protocol.md 7.2`).
 //!
 //! A datagram made late carries the newest state. The queue is bounded: beyond it the newest intent is dropped, which
 //! to the protocol is loss.

@@ -1,10 +1,12 @@
-//! How often this node may tell of its own metadata, so that all owners together stay within what each node may send.
+//! How often this node may tell of its own metadata, so that all owners together stay within what each node may
+//! send (`protocol.md 7.4`).
 //!
-//! A change costs every node its bytes, λ·⌈log2(n+1)⌉ times. Each node hears how often the others change theirs, and
-//! computes from it the one interval at which the budget is just used up if all who want to change more often than that
-//! keep to it, and the others change as they do: the max-min fair share. A member that changed once, as all do when a
-//! new version is rolled out, wants no more; one that rests wants less the longer it does. Between two tells the newest
-//! words win. Each interval is stretched or shortened at random, or owners that began together would go on together.
+//! A change costs every node its bytes, λ·⌈log2(n+1)⌉ times. Each node hears how often the others change theirs,
+//! and computes from it the one interval at which the budget is just used up if all owners that want to change more
+//! often than that keep to it, and the others change as they do: the max-min fair share. A member that changed
+//! once, as all do when a new version is rolled out, wants no more; one that rests wants less the longer it does.
+//! Between two tells the newest words win. Each interval is stretched or shortened at random, or owners that began
+//! together would go on together.
 
 use std::time::Duration;
 
@@ -113,8 +115,8 @@ impl MetadataPace {
         let now_s = seconds(now);
         let mut bytes = [0_u64; CLASSES];
         for heard in self.heard.iter().filter(|heard| heard.gap_s != NEVER_S) {
-            // Who was held back to an interval shows gaps half as long again: it is taken to want twice as much as it
-            // shows, or the interval would follow its own effects.
+            // An owner that was held back to an interval shows gaps half as long again: it is taken to want twice as
+            // much as it shows, or the interval would follow its own effects.
             let span = now_s.saturating_sub(heard.at_s).max(heard.gap_s).max(1);
             bytes[(u32::BITS - (span - 1).leading_zeros()) as usize] += u64::from(heard.bytes);
         }
@@ -123,8 +125,8 @@ impl MetadataPace {
     }
 }
 
-/// The shortest interval at which these costs stay within the budget: the bytes of one who wants to change all the time,
-/// and for each class those of its members, who want to change once in its span at most.
+/// The shortest interval at which these costs stay within the budget: the bytes of an owner that wants to change all
+/// the time, and for each class those of its members, which want to change once in its span at most.
 fn share(own: u64, classes: [u64; CLASSES], budget: u32) -> Duration {
     let aim = (u64::from(budget) * AIM_PERCENT / 100).max(1);
     let wanted_ms = |class: usize| SHORTEST_MS << class;

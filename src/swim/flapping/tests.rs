@@ -8,9 +8,9 @@ fn at(secs: u64) -> Instant {
     Instant::ORIGIN + Duration::from_secs(1_000 + secs)
 }
 
-/// What happens to a member at which second, in letters: `S` suspected, `F` suspected by flapping members alone, `A` accused
-/// by another too, `R` refuted, `D` dead or gone. What is told of it: the letter if it is told then, `-` if it is held back,
-/// `s` for a suspicion told late and `c` for calm.
+/// What happens to a member at which second, in letters: `S` suspected, `F` suspected by flapping members alone, `A`
+/// accused by another too, `R` refuted, `D` dead or gone. What is told of it: the letter if it is told then, `-` if it
+/// is held back, `s` for a suspicion told late and `c` for calm.
 fn told(happenings: &[(u64, char)]) -> String {
     let mut flapping = Flapping::default();
     let mut told = String::new();

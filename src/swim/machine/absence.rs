@@ -1,4 +1,5 @@
-//! Being away for longer than the others remember a death: what is held then is hearsay until it is confirmed.
+//! Being away for longer than the others remember a death: what is held then is hearsay until it is
+//! confirmed (`protocol.md 3.8`).
 
 use crate::member::NodeId;
 use crate::sabotage;
@@ -13,8 +14,8 @@ use crate::swim::slot::Slot;
 
 impl Machine {
     /// After a late wake. Every node remembers a death for as long as a tombstone stands, whatever its configuration
-    /// says of ghosts: when nobody has answered us for that long, others may have died and been forgotten, and so may
-    /// we, whose next words must outrank what was said of us.
+    /// says of ghosts: when no member has answered us for that long, others may have died and been forgotten, and so
+    /// may we, whose next words must outrank what was said of us.
     pub(super) fn wake_among_strangers(&mut self) {
         let answered =
             self.reachability.latest().unwrap_or(self.started).max(self.started).max(self.answered_beyond_reach);

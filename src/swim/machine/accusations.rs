@@ -1,5 +1,5 @@
-//! What others hold against a member: a received Suspect or Dead makes this node look and starts its own clock; it never
-//! adopts another's verdict.
+//! What others hold against a member: a received Suspect or Dead makes this node look and starts its own clock; it
+//! never adopts another's verdict (`protocol.md 3.2`, `5.2`, `8.3`).
 
 use crate::event::{DeadReason, SuspectReason};
 use crate::member::{Accusers, Generation, Incarnation, NodeId, State};
@@ -42,7 +42,8 @@ impl Machine {
         let Some(slot) = self.raise_to(accusation.id, accusation.generation, accusation.incarnation) else { return };
         let is_alive = self.members.member(slot).state() == State::Alive;
         if is_alive && source != Source::Gossip && self.can_reach(slot) {
-            // A view from the other side of a partition: the member is told, and looked at; nothing is suspected here.
+            // protocol.md 8.3: a view from the other side of a partition. The member is told and looked at;
+            // nothing is suspected here.
             let accused = Accusation { accusers: accusation.accusers, probe: false, ..*accusation };
             self.ping(slot, PingPurpose::Look, First::Accusation(accused));
             if let Some(serial) = self.begin_round(slot, Occasion::Look) {
@@ -62,8 +63,8 @@ impl Machine {
         }
     }
 
-    /// The row that an accusation at this standing is about, with the incarnation raised to it; none if it is old or
-    /// absurd.
+    /// The row that an accusation at this standing is about, with the incarnation raised to it; none if it is old, of a
+    /// later start, or leaps ahead (`protocol.md 3.1`, `3.6`).
     fn raise_to(&mut self, id: NodeId, generation: Generation, incarnation: Incarnation) -> Option<Slot> {
         let slot = self.members.find(id)?;
         match precedence(self.members.member(slot).standing(), generation, incarnation) {

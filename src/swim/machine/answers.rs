@@ -1,4 +1,5 @@
-//! What an answer proves of who gave it, and of this node, which is heard (`protocol.md 4.7`, `6.2`).
+//! What an answer proves of the member that gave it, and of this node, which is heard
+//! (`protocol.md 4.7`, `5.6`, `6.1` to `6.3`).
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::swim::machine::origin::Origin;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 
-/// A private suspicion older than this when somebody answers us at last was our own fault.
+/// A private suspicion that is older than this, and than two intervals, when another member answers
+/// at last was our own fault.
 const PRIVATE_MAX: Duration = Duration::from_secs(2);
 /// Members pinged at once to see whether it is us.
 pub(super) const SELF_TEST_PINGS: usize = 3;
@@ -57,10 +59,10 @@ impl Machine {
         }
     }
 
-    /// Somebody answered: what waited for answers looks again.
+    /// A member answered: what waited for answers looks again.
     fn answers_changed(&mut self) {
         if let Some(since) = self.isolated {
-            // As many as a verdict needs: those that are held for dead cannot be waited for.
+            // protocol.md 6.3: as many as a verdict needs, for those that are held for dead cannot be waited for.
             if self.reachability.since(since, |_| true) >= self.answers_to_reconnect() {
                 self.reconnect();
             }
@@ -85,12 +87,12 @@ impl Machine {
         self.reachability.since(since, |slot| self.members.member(slot).state() == State::Alive)
     }
 
-    /// Answers needed before a verdict.
+    /// How many answers a verdict needs with the members that are known now (`protocol.md 5.5`).
     pub(super) fn answers_needed(&self) -> usize {
         answers_needed(self.present_in_reach(), self.others_alive())
     }
 
-    /// Suspicions kept to ourselves because nobody answered: now somebody has.
+    /// Suspicions kept to ourselves because no other member answered: now one has (`protocol.md 6.2`).
     fn publish_private(&mut self) {
         let private: Vec<Slot> = self
             .suspicions
@@ -105,9 +107,9 @@ impl Machine {
             if all == 0 {
                 continue;
             }
-            // It may have answered itself: nobody was told, so there is nothing that it would have to refute.
-            // A provisional Dead that is as silent as before stays so and is judged anew: another's answer is no sign
-            // of its life.
+            // It may have answered itself: no other node was told, so there is nothing that it would have to
+            // refute. A provisional Dead that is as silent as before stays so and is judged anew: another's
+            // answer is no sign of its life.
             let is_provisional = self.members.row(slot).is_provisional();
             // A round may last an interval: its failure alone must not be old.
             let private_max = PRIVATE_MAX.max(self.rules.probe_interval * 2);
@@ -127,7 +129,7 @@ impl Machine {
         }
     }
 
-    /// Pings three others, to see whether it is us that nobody hears.
+    /// Pings three others, to see whether it is us that no member hears.
     pub(super) fn self_test(&mut self, except: Option<Slot>) {
         for slot in self.pick_others(SELF_TEST_PINGS, except).iter() {
             self.ping(slot, PingPurpose::Look, First::Nothing);

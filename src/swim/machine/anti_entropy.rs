@@ -1,4 +1,4 @@
-//! When views are compared, and with whom.
+//! When views are compared, and with which member (`protocol.md 8.1`, `8.2`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) struct AntiEntropy {
     began_at: u64,
     /// Acks in a row with our own view hash since the table changed.
     agreed: usize,
-    /// A joiner compares once more with its contact: those who joined with it were not in its pages.
+    /// A joiner compares once more with its contact: the members that joined with it were not in its pages.
     follow_up: Option<(Instant, SocketAddr)>,
     /// What the other side of the exchange being answered should hear.
     give_back: Vec<Slot>,
@@ -113,7 +113,7 @@ impl AntiEntropy {
 }
 
 impl Machine {
-    /// A member's ack told its view hash. Who was pinged leaves it to the pinger, or both would begin.
+    /// A member's ack told its view hash. The pinged member leaves the comparison to the pinger, or both would begin.
     pub(super) fn compare_views(&mut self, origin: Origin, theirs: u64) {
         let is_live = origin.slot.is_some_and(|slot| self.members.row(slot).is_live());
         if !is_live || !origin.is_proved || self.leaving.is_some() {
@@ -202,7 +202,8 @@ impl Machine {
     pub(super) fn answer_sync(&mut self, origin: Origin, heard: &Datagram<'_>, nonce: Nonce) {
         self.hear(origin, heard.sender_state);
         if !origin.is_proved {
-            // It may be told more than it sent only after it has shown that it receives there; then it asks again.
+            // protocol.md 9: it may be told more than it sent only after it has shown that it receives
+            // there; then it asks again.
             if heard.items().next().is_some() {
                 let first = Self::where_asked(origin);
                 self.ask_for_proof(origin.address, origin.digest, Purpose::Serve, origin.bytes, first);

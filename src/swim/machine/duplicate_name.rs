@@ -13,7 +13,7 @@ use crate::wire::{Datagram, Digest, Message, Nonce, RecordRef, Rejected};
 use std::net::SocketAddr;
 
 impl Machine {
-    /// Somebody reports a record of our own name.
+    /// A datagram reports a record of our own name.
     pub(super) fn hear_my_name(&mut self, record: &RecordRef<'_>) {
         let (generation, incarnation) = (self.me().generation(), self.me().incarnation());
         let is_here = record.address == self.me().address();
@@ -28,7 +28,8 @@ impl Machine {
         }
     }
 
-    /// Logs once whom we replaced. Were it another process that still runs, it ends when it hears of us.
+    /// Logs once which start of our name we replaced. Were it another process that still runs, it
+    /// ends when it hears of us.
     fn note_predecessor(&mut self, record: &RecordRef<'_>) {
         if self.joining.predecessor.replace(record.generation) != Some(record.generation) {
             tracing::warn!(
@@ -117,7 +118,7 @@ impl Machine {
             Some(_) | None => {
                 let until = self.now + self.rules.stall_tolerance;
                 self.joining.duplicate = Some(DuplicateName { generation, address, until, stance: Stance::Answered });
-                // Whoever holds its record instead of ours takes this one.
+                // A member that holds its record instead of ours takes this one.
                 self.speak(self.me().incarnation().max(incarnation).next(), |_| {});
             }
         }

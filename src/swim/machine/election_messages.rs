@@ -9,7 +9,7 @@ use crate::swim::machine::origin::Origin;
 use crate::time::Instant;
 use crate::wire::{Digest, Message, Rejected, Role, roles_of, with_roles};
 
-/// An election message that came in, and from whom.
+/// An election message that came in, and the member that sent it.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) from: NodeId,

@@ -1,4 +1,4 @@
-//! What the application is told of suspicions, and what its view alone shows of members that flap.
+//! What the application is told of suspicions, and what its view alone shows of members that flap (`protocol.md 5.12`).
 //!
 //! Every suspicion and every refutation is gossiped and counts towards verdicts, flapping or not: this is about events.
 
@@ -10,13 +10,13 @@ use crate::swim::machine::Machine;
 use crate::swim::slot::Slot;
 
 impl Machine {
-    /// A suspicion begins.
+    /// A suspicion begins: its event is told or held back.
     pub(super) fn tell_suspicion(&mut self, slot: Slot) {
         let telling = self.flapping.suspected(self.now, slot, self.accused_by(slot));
         self.push_suspicion(slot, telling);
     }
 
-    /// Others accuse it too.
+    /// Others accuse it too: a suspicion that was held back because only flapping members made it may be told.
     pub(super) fn tell_accusers(&mut self, slot: Slot) {
         if self.accused_by(slot) == Accused::BySteady && self.flapping.confirmed(self.now, slot) {
             self.push_suspicion(slot, Telling::Told);
@@ -61,8 +61,8 @@ impl Machine {
         self.push(Event::Updated(member), telling);
     }
 
-    /// A verdict falls. It is told of a flapping member too, and after the suspicion that it ends: if that was held back,
-    /// it is told now.
+    /// A verdict falls. It is told of a flapping member too, and after the suspicion that it ends: if that was
+    /// held back, it is told now.
     pub(super) fn tell_before_verdict(&mut self, slot: Slot) {
         let telling = self.flapping.forget(slot);
         if telling == Some(Telling::Held) && !sabotage::is_off("suspect_first") {

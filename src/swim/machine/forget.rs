@@ -1,4 +1,5 @@
-//! How rows go: forgotten by the application, or over the cap or the time for which the dead are kept (`protocol.md 8.4`, `8.5`).
+//! How rows go: forgotten by the application, or over the cap or the time for which the dead are kept
+//! (`protocol.md 8.4`, `8.5`).
 
 use crate::event::Event;
 use crate::member::{NodeId, State};

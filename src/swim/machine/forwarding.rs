@@ -1,4 +1,5 @@
-//! News that do not wait for a probe to ride on: to a few random members at once, as far as the budget allows.
+//! News that do not wait for a probe to ride on: to a few random members at once, as far as the budget allows
+//! (`protocol.md 7.1`, `7.4`).
 
 use crate::sabotage;
 use crate::swim::detector::pings::PingPurpose;
@@ -11,7 +12,7 @@ use crate::swim::timers::Timer;
 use crate::time::Instant;
 
 impl Machine {
-    /// There is something new to tell of a member, forwarded at once unless it may ride.
+    /// There is something new to tell of a member: it is forwarded at once, and rides.
     pub(super) fn gossip(&mut self, slot: Slot, urgency: Urgency) {
         self.gossip.spread(slot, urgency, self.rules.forward_fanout);
     }

@@ -1,8 +1,8 @@
-//! Changes of a record's further fields alone: who may tell only those, and what is made of them.
+//! Changes of a record's further fields alone: which node may tell only those, and what a receiver makes of them.
 //!
-//! A change of leader is one, and must not drag a record with 512 bytes of metadata through the cluster. Whoever lacks
-//! the rest of the record cannot use the change, so the change is told alone only by those whose news of the rest have
-//! gone out; the others tell the whole record.
+//! A change of leader is one, and must not drag a record with 512 bytes of metadata through the cluster. A member that
+//! lacks the rest of the record cannot use the change, so only a node whose news of the rest have gone out tells the
+//! change alone; the others tell the whole record.
 
 use crate::member::{Incarnation, Record};
 use crate::swim::detector::probe::Occasion;
@@ -55,8 +55,8 @@ impl Machine {
         }
     }
 
-    /// Whether a change may be told alone: not while news of the whole record are still under way, for those who have
-    /// not heard them could make nothing of it.
+    /// Whether a change may be told alone: not while news of the whole record are still under way, for a member that
+    /// has not heard them could make nothing of it.
     fn is_settled(&self, slot: Slot) -> bool {
         self.gossip.urgency(slot).is_none() || self.gossip.base(slot).is_some()
     }

@@ -1,10 +1,11 @@
-//! Isolation: too few answer us, so what we think of the others is provisional, and we ask them one after the other.
+//! Isolation: too few answer us, so what we think of the others is provisional, and we ask them one after the
+//! other (`protocol.md 6.3`).
 //!
 //! A node that no member hears would find out for hours, one round of the ring after another, that it hears none of the
 //! others: each with retries, relays and self-tests that are as futile as the ping itself. Instead each member that has
-//! not answered since is pinged once, a batch an interval; who stays silent is Suspect here and, at 3 P, provisionally
-//! dead. Nothing of that is ever published, for it says something about us and not about them. Counted in a batch a
-//! second, 20,000 members take 200 s.
+//! not answered since is pinged once, a batch an interval; one that stays silent is Suspect here and, at 3 P,
+//! provisionally dead. Nothing of that is ever published, for it says something about us and not about them. Counted in
+//! a batch a second, 20,000 members take 200 s.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const ASKED_AGAIN: usize = 7;
 /// half as many after each such time.
 const ASKED_AGAIN_HALVES: Duration = Duration::from_secs(60);
 
-/// Who was asked, and who is to be asked next.
+/// Which members were asked, and from which row on the next are sought.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
     /// Asked at the last tick.
@@ -43,7 +44,7 @@ impl Sweep {
         Sweep { asked: Vec::new(), next: 0, not_before }
     }
 
-    /// Who was asked a tick ago and is to be judged now.
+    /// The members that were asked a tick ago and are to be judged now.
     fn take_asked(&mut self) -> Vec<Slot> {
         std::mem::take(&mut self.asked)
     }
@@ -69,7 +70,7 @@ impl Sweep {
 }
 
 impl Machine {
-    /// Too few answer: what we think of the others is now provisional.
+    /// Begins an isolation, and tells the application how many members answered in the last P.
     pub(super) fn isolate(&mut self) {
         if self.isolated.is_some() {
             return;
@@ -109,8 +110,8 @@ impl Machine {
         }
     }
 
-    /// Answers that end an isolation: those that a verdict needs. A member that is suspected here alone counts as well, or
-    /// each new suspect would lower the number until one answer ends the isolation, and with it the suspicions.
+    /// Answers that end an isolation: those that a verdict needs. A member that is suspected here alone counts as well,
+    /// or each new suspect would lower the number until one answer ends the isolation, and with it the suspicions.
     pub(super) fn answers_to_reconnect(&self) -> usize {
         let counts = |slot: &Slot| self.is_unheard(*slot) && !sabotage::is_off("unheard_count");
         let unheard = self.suspicions.slots().filter(counts).count();
@@ -161,7 +162,7 @@ impl Machine {
         }
     }
 
-    /// One ping went unanswered like all others: it is Suspect to our application and to no other node.
+    /// One ping went unanswered like all others: the member is Suspect to our application and to no other node.
     fn suspect_unheard(&mut self, slot: Slot) {
         let start = self.now - self.rules.probe_interval;
         let (reason, pace, me) = (SuspectReason::ProbeFailed, self.pace(slot), self.me().id());
@@ -175,7 +176,7 @@ impl Machine {
     }
 }
 
-/// How many others are asked an interval, beside the ring's turn, by who is isolated for so long: few answers may get
+/// How many others a node that is isolated for so long asks an interval, beside the ring's turn: few answers may get
 /// through, and the others must hear that we live.
 fn asked_again(isolated_for: Duration) -> usize {
     ASKED_AGAIN >> (isolated_for.as_secs() / ASKED_AGAIN_HALVES.as_secs()).min(ASKED_AGAIN as u64)

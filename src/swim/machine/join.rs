@@ -1,4 +1,5 @@
-//! Who is let in: greetings, proofs of address, contacts to dial, saved views.
+//! Which processes are let in: greetings, proofs of address, contacts to dial, saved views
+//! (`protocol.md 7.5`, `8.4`, `9`).
 
 use std::net::SocketAddr;
 
@@ -18,9 +19,9 @@ use crate::swim::timers::Timer;
 use crate::time::Instant;
 use crate::wire::{Datagram, Digest, Item, Message, Nonce, RecordRef, Rejected};
 
-/// While nobody is known contacts are dialled after so many retry caps at most,
+/// While no other member is known contacts are dialled after so many times `probe_timeout` at most,
 const DIAL_PATIENCE: u32 = 4;
-/// so many of them in turn: whoever stays alone for days must not flood a list of 64.
+/// so many of them in turn: a node that stays alone for days must not flood a list of 64.
 const DIALS_AT_ONCE: usize = 4;
 
 impl Machine {
@@ -41,7 +42,7 @@ impl Machine {
         self.settle();
     }
 
-    /// Takes in a saved view: pinged without proof, told to nobody.
+    /// Takes in a saved view: its members are pinged without a proof, and are no news.
     pub(crate) fn preload(&mut self, now: Instant, records: &[Record]) {
         if self.stopped {
             return;
@@ -61,7 +62,7 @@ impl Machine {
         self.settle();
     }
 
-    /// Dials the contacts again while nobody is known.
+    /// Dials some of the contacts again while no other member is known.
     pub(super) fn dial_contacts(&mut self) {
         if !self.is_alone() || self.leaving.is_some() {
             return;
@@ -84,15 +85,15 @@ impl Machine {
         }
     }
 
-    /// Greets whoever receives at an address, with our own record.
+    /// Greets the process that receives at an address, whichever it is, with our own record.
     fn greet(&mut self, contact: SocketAddr) {
         self.metrics.dials += 1;
         let nonce = self.pings.start(self.now, &mut self.random.nonces, (Digest::NOBODY, contact), PingPurpose::Look);
         self.send(contact, Message::Ping { to: Digest::NOBODY, nonce }, First::Me, Piggyback::Nothing);
     }
 
-    /// A greeting: a member that we know at the address that it tells is answered; any other sender must first prove its
-    /// address.
+    /// A greeting: a member that we know at the address that it tells is answered; any other sender must
+    /// first prove its address.
     pub(super) fn receive_greeting(
         &mut self,
         origin: Origin,
@@ -126,8 +127,8 @@ impl Machine {
             self.send_limited(origin, First::Seen(origin.source));
             return Ok(());
         }
-        // A node that speaks both families tells one address, which may be of the family that we do not speak. It proves
-        // what can be proved here, that it receives where it sends from.
+        // A node that speaks both families tells one address, which may be of the family that we do not speak. It
+        // proves what can be proved here, that it receives where it sends from.
         let is_reached = self.reach.covers(record.address) || sabotage::is_off("greeted_beyond_reach");
         let address = if is_reached { record.address } else { origin.source };
         // It may have moved since it learned its address. Then that proves nothing, and no member could tell it so.
@@ -140,8 +141,8 @@ impl Machine {
         Ok(())
     }
 
-    /// A member greets us, so it does not know us. One that we can send to is pinged in its turn and learns it from that;
-    /// one that we can answer, and not ask, is told at once.
+    /// A member greets us, so it does not know us. One that we can send to is pinged in its turn and learns it from
+    /// that; one that we can answer, and not ask, is told at once.
     fn introduce_beyond_reach(&mut self, origin: Origin) {
         let is_beyond = origin.slot.is_some_and(|slot| !self.can_reach(slot));
         if is_beyond && !sabotage::is_off("greeted_beyond_reach") {
@@ -158,7 +159,8 @@ impl Machine {
         })
     }
 
-    /// A ping for an earlier start of us, or for somebody who was here before: whoever sent it learns who is here now.
+    /// A ping for an earlier start of us, or for another process that was here before: its sender learns which one is
+    /// here now (`protocol.md 4.8`).
     pub(super) fn introduce_ourselves(&mut self, origin: Origin) {
         match origin.slot {
             _ if origin.is_proved => self.send_news(origin.address, First::Me),
@@ -218,7 +220,7 @@ impl Machine {
         origin
     }
 
-    /// A newcomer takes the place of an earlier start that was present until now: it is told whom it replaces.
+    /// A newcomer takes the place of an earlier start that was present until now: it is told which start it replaces.
     fn tell_of_predecessor(&mut self, newcomer: SocketAddr, record: &Record) {
         let Some(slot) = self.members.find(record.id()) else { return };
         let row = self.members.row(slot);
@@ -233,9 +235,9 @@ impl Machine {
         self.outbox.push_prepared(newcomer, datagram);
     }
 
-    /// A stranger pings us: mostly a contact that we greeted. It may not receive where it sends from, so what echoes its
-    /// nonce goes where we greeted too: to all that were dialled at once while we are alone, else to the one that was
-    /// dialled an interval ago at most.
+    /// A stranger pings us: mostly a contact that we greeted. It may not receive where it sends from, so what echoes
+    /// its nonce goes where we greeted too: to all that were dialled at once while we are alone, else to the one that
+    /// was dialled an interval ago at most.
     pub(super) fn echo_to_contacts(&mut self, nonce: Nonce) {
         let (contacts, since) = (self.joining.contacts(), self.now - self.rules.probe_interval);
         let greeted: Vec<SocketAddr> = if self.is_alone() {
@@ -249,14 +251,15 @@ impl Machine {
         }
     }
 
-    /// Somebody we do not know addressed us: while we are alone, that is a contact, and it is asked for its table.
+    /// A process that we do not know pinged us: while we are alone, we take it for a contact and ask for its
+    /// table (`protocol.md 9`).
     pub(super) fn pull_from_contact(&mut self, contact: SocketAddr) {
         if self.is_alone() && !self.joining.contacts().is_empty() && !self.anti_entropy.is_busy() {
             self.begin_session(contact, Aim::Join);
         }
     }
 
-    /// Whoever is alone again, because the others left or died, dials its contacts as if it had just begun.
+    /// A node that is alone again, because the others left or died, dials its contacts as if it had just begun.
     pub(super) fn dial_when_alone(&mut self) {
         if self.is_alone() && self.timers.at(Timer::Join) == Instant::NEVER {
             self.joining.dials = 0;
@@ -264,13 +267,14 @@ impl Machine {
         }
     }
 
-    /// Now and then a dead member or a contact is dialled, so that a partition that is over is noticed.
+    /// Now and then a dead member or a contact is dialled, so that a partition that is over is
+    /// noticed (`protocol.md 8.4`).
     pub(super) fn dial_somebody(&mut self) {
         let share = Share {
             now: self.now,
             live: self.members.counts().live(),
             interval: self.rules.probe_interval,
-            // Whoever is alone dials them apart.
+            // A node that is alone dials them by a timer of their own.
             has_contacts: !self.is_alone() && !self.joining.contacts().is_empty(),
         };
         match self.ghosts.dial(&mut self.random.healing, &share) {
@@ -307,7 +311,7 @@ impl Machine {
         self.begin_repair(origin.address);
     }
 
-    /// Pings a dead member. Our verdict follows when it answers, so that it can refute it: mostly nobody does.
+    /// Pings a dead member. Our verdict follows when it answers, so that it can refute it: mostly none answers.
     pub(super) fn dial_ghost(&mut self, slot: Slot) {
         self.metrics.dials += 1;
         self.ping_carrying(slot, PingPurpose::Look, First::Nothing, Piggyback::Nothing);

@@ -11,7 +11,7 @@ use crate::swim::machine::answers::SELF_TEST_PINGS;
 use crate::swim::slot::Slot;
 
 impl Machine {
-    /// This node did not run: it blames itself before anyone.
+    /// Starts all rounds again, moves the deadlines by the lateness, and asks others whether this node is heard.
     pub(super) fn wake_late(&mut self, wake: LateWake) {
         self.metrics.probes_void += self.rounds.restart_all(self.now) as u64;
         self.relays.postpone(wake.growth);
@@ -32,8 +32,8 @@ impl Machine {
         }
     }
 
-    /// Tells itself with the self-test: who does not know our address to be proved answers with no more bytes than the
-    /// ping has, and must be able to say that it suspects us before we stop again.
+    /// Tells our own record with the self-test: a member to which our address is not proved answers with no more bytes
+    /// than the ping has, and must be able to say that it suspects us before we stop again.
     fn self_test_after_stall(&mut self) {
         for slot in self.pick_others(SELF_TEST_PINGS, None).iter() {
             let is_alive = self.members.member(slot).state() == State::Alive;

@@ -23,7 +23,7 @@ pub struct LeaveProgress {
     pub confirmed: usize,
     /// Members that were asked to confirm.
     pub asked: usize,
-    /// Whether the protocol has stopped: all asked have confirmed, or the leave timeout is over.
+    /// Whether the protocol has stopped: all asked have confirmed, or all that could, or the leave timeout is over.
     pub done: bool,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Leaving {
     until: Instant,
     /// How often those that have not confirmed were asked.
     tries: u32,
-    /// After how many tries the last one confirmed that did.
+    /// How many tries had been made when a member last confirmed.
     confirmed_at: u32,
 }
 
@@ -43,8 +43,8 @@ pub(super) struct Leaving {
 const LEAVE_TRIES: u32 = 3;
 
 impl Leaving {
-    /// Whether nobody is left to wait for: all have confirmed, or those that could have. `is_well` says who is not
-    /// suspected.
+    /// Whether no member is left to wait for: all have confirmed, or those that could have, or the time is over.
+    /// `is_well` says which members are Alive here.
     fn is_done(&self, now: Instant, is_well: impl Fn(Slot) -> bool) -> bool {
         let waits = self.unconfirmed.iter().any(|slot| is_well(*slot));
         let is_told = self.unconfirmed.is_empty() || (self.tries > 0 && !waits);

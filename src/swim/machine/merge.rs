@@ -1,5 +1,5 @@
-//! Members' own words: the rulings of [`merge`](crate::swim::members::merge), carried out. What others hold against a member is for
-//! [`accusations`](super::accusations).
+//! Members' own words: the rulings of [`merge`](crate::swim::members::merge), carried out (`protocol.md 3.1` to `3.7`).
+//! What others hold against a member is for [`accusations`](super::accusations).
 
 use std::time::Duration;
 
@@ -149,12 +149,14 @@ impl Machine {
         }
     }
 
-    /// Whether nobody more is let in. Who is provisionally dead keeps its place, for any sign of life undoes that.
+    /// Whether no further member is let in. A provisionally dead member keeps its place, for any
+    /// sign of life undoes that.
     fn is_full(&self) -> bool {
         self.members.counts().present() >= self.rules.members_max && !sabotage::is_off("members_max")
     }
 
-    /// Whether a row may be live from now on: who is dead or gone comes back like a new member, if there is space.
+    /// Whether a row may be live from now on: a member that is dead or gone comes back like a
+    /// new one, if there is space.
     pub(super) fn may_be_live(&mut self, slot: Slot) -> bool {
         let may = self.members.row(slot).is_present() || !self.is_full();
         self.refuse(u64::from(!may));
@@ -169,7 +171,7 @@ impl Machine {
         }
     }
 
-    /// A later start of a member we know: the old one is dead, at once and in this order.
+    /// A later start of a member we know: the old start, if it was present, is told as dead, then the new one as up.
     fn restarted(&mut self, slot: Slot, record: Record, source: Source) {
         if !self.may_be_live(slot) {
             return;
@@ -289,9 +291,9 @@ impl Machine {
         self.let_go(slot, source);
     }
 
-    /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word. One datagram can
-    /// hold many such records, so the bucket bounds what is asked. An owner beyond reach can be asked only where its own
-    /// datagram came from.
+    /// Asks the owner of a doubtful record whether it is so; its echo makes the record its own word. One datagram
+    /// can hold many such records, so the bucket bounds what is asked. An owner beyond reach can be asked only where
+    /// its own datagram came from.
     fn ask_owner(&mut self, origin: Origin, record: &RecordRef<'_>) {
         let target = Digest::of(record.id, record.generation);
         let address = match self.reach.covers(record.address) || sabotage::is_off("owner_beyond_reach") {
@@ -306,7 +308,8 @@ impl Machine {
         self.ask_for_proof(address, target, purpose, self.rules.datagram_bytes_max, First::Nothing);
     }
 
-    /// Somebody believes what we know to be old: the better news goes to whoever said it, and to its owner.
+    /// The sender believes what we know to be old: it hears the newer words. A member that is dead here is dialled, so
+    /// that it hears our verdict and can refute it.
     fn tell_newer(&mut self, origin: Origin, slot: Slot, source: Source) {
         match source {
             Source::Bulk => {}
@@ -324,7 +327,7 @@ impl Machine {
         }
     }
 
-    /// A process speaks for a start that we buried: it is told, so that it can outrank its past.
+    /// A process speaks for a start that is buried or outlived here: it is told, so that it can outrank its past.
     fn answer_the_buried(
         &mut self,
         origin: Origin,
@@ -348,9 +351,9 @@ impl Machine {
     }
 }
 
-/// Whether the sender of words of a start before the one that is held must hear at once that it is outlived: it speaks for
-/// itself, the later start is gone, and its address is not proved, so that the newer record is not sent there. Where no
-/// other member remembers the later start, no news of it reaches this process.
+/// Whether the sender of words of a start before the one that is held must hear at once that it is outlived: it speaks
+/// for itself, the later start is gone, and its address is not proved, so that the newer record is not sent there.
+/// Where no other member remembers the later start, no news of it reaches this process.
 fn must_hear_outlived(held: State, origin: &Origin, speaks_for: Digest) -> bool {
     let is_owner = origin.digest == speaks_for;
     !held.is_live() && is_owner && !origin.is_proved && !sabotage::is_off("tells_outlived")
@@ -361,8 +364,8 @@ fn has_new_words(before: &Record, after: &Record) -> bool {
     after.address() != before.address() || after.metadata() != before.metadata()
 }
 
-/// How urgent the newer words of a live member are: those that say nothing else than before refute what somebody holds
-/// against it.
+/// How urgent the newer words of a live member are: those that say nothing else than before refute what another
+/// member holds against it.
 fn what_changed(before: &Record, after: &Record) -> Urgency {
     if before.address() != after.address() || before.extra() != after.extra() {
         Urgency::Joined

@@ -1,4 +1,5 @@
-//! This node's own metadata: told at once while the cluster's budget allows, else coalesced to the newest.
+//! This node's own metadata: told at once while the cluster's budget allows, else coalesced to the
+//! newest (`protocol.md 7.4`).
 
 use crate::member::{IdentityError, METADATA_BYTES_MAX, Record};
 use crate::sabotage;
@@ -13,7 +14,8 @@ use crate::time::Instant;
 const RECORD_BYTES: usize = 40;
 
 impl Machine {
-    /// Changes the metadata; others hear of it as an update. What cannot be told yet waits, and only the newest is.
+    /// Changes the metadata; others hear of it as an update. What cannot be told yet waits, and
+    /// only the newest is told.
     ///
     /// # Errors
     /// When it is longer than 512 bytes; nothing changes.

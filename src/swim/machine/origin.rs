@@ -1,4 +1,4 @@
-//! Where a datagram came from: what decides how far it is trusted.
+//! Where a datagram came from: what decides how far it is trusted (`protocol.md 9`).
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ pub(super) enum Path {
     Home,
     /// From where the member's answers come, which is not where it receives.
     WayOut,
-    /// From anywhere else, or from nobody we know.
+    /// From anywhere else, or from a process that is no member here.
     Unknown,
 }
 

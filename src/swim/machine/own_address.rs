@@ -1,4 +1,4 @@
-//! Where this node is seen: whose word of it counts, and what is done about what they say together.
+//! Where this node is seen: whose word of it counts, and what is done about what they say together (`protocol.md 7.7`).
 
 use std::net::SocketAddr;
 
@@ -41,9 +41,9 @@ enum Word {
     Counts,
 }
 
-/// A node without an address takes any word; one that is known moves by the words of members alone, or of contacts while
-/// no member is known: they are all that a node hears that moved before it was let in. A contact's word that was not
-/// asked for waits, for a ping may still show that we are reached at our own address.
+/// A node without an address takes any word; one that is known moves by the words of members alone, or of contacts
+/// while no member is known: they are all that a node hears that moved before it was let in. A contact's word that was
+/// not asked for waits, for a ping may still show that we are reached at our own address.
 fn rule_seen(seen: Seen) -> Word {
     let is_known = !seen.own.ip().is_unspecified();
     if seen.by == Speaker::Contact && is_known && !seen.is_asking {
@@ -68,8 +68,8 @@ impl Machine {
         }
     }
 
-    /// The contacts are to be dialled once more. If one said that it sees us elsewhere, and no ping has reached us since,
-    /// this dial asks where we are. Not before: a contact that says so has pinged us at our own address as well.
+    /// The contacts are to be dialled once more. If one said that it sees us elsewhere, and no ping has reached us
+    /// since, this dial asks where we are. Not before: a contact that says so has pinged us at our own address as well.
     pub(super) fn weigh_word_of_contact(&mut self) {
         let own = self.me().address();
         if let Some((by, seen)) = self.joining.seen.take().filter(|(_, seen)| !seen.ip().is_unspecified()) {
@@ -78,7 +78,8 @@ impl Machine {
         }
     }
 
-    /// A ping says where it was sent: if that is where we are recorded, we are reached there, and else we are seen there.
+    /// A ping says where it was sent: if that is where we are recorded, we are reached there,
+    /// and else we are seen there.
     pub(super) fn hear_sent_to(&mut self, origin: Origin, address: SocketAddr) {
         if address == self.me().address() {
             if origin.slot.is_some() {
@@ -117,7 +118,7 @@ impl Machine {
         }
     }
 
-    /// Whoever does not know its address asks as soon as there is somebody to ask.
+    /// A node that does not know its address asks as soon as it knows another member.
     pub(super) fn wonder_where(&mut self) {
         if self.me().address().ip().is_unspecified() && self.others() > 0 {
             self.whereabouts.wonder(self.now);
@@ -145,7 +146,8 @@ impl Machine {
     fn adopt_address(&mut self, address: SocketAddr) {
         let was = self.me().address();
         if was.ip().is_unspecified() {
-            // Nobody holds a record of ours without an address; but an earlier process of this start may have told one.
+            // No member holds a record of ours without an address; but an earlier process of this
+            // start may have told one.
             let incarnation = self.me().incarnation().next();
             self.raise(incarnation, |record| record.set_address(address));
             self.gossip(self.members.me(), Urgency::Joined);

@@ -1,4 +1,4 @@
-//! What this node would tell of each member, read from the tables at the moment of telling.
+//! What this node would tell of each member, read from the tables at the moment of telling (`protocol.md 7.2`).
 //!
 //! Nothing is kept here: what waits to be told is a member's slot, so that a datagram always carries the newest.
 
@@ -122,7 +122,7 @@ impl<'a> News<'a> {
     }
 }
 
-/// The same accusation in fewer bytes: who is accused need not know by whom in order to refute.
+/// The same accusation in fewer bytes: the accused can refute without knowing its accusers.
 fn without_accusers<'a>(item: &Item<'a>) -> Item<'a> {
     match item {
         Item::Suspect(accusation) => Item::Suspect(Accusation { accusers: Accusers::default(), ..*accusation }),

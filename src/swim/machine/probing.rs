@@ -1,4 +1,4 @@
-//! Ticks of the ring, rounds of pings, and requests for others' rounds.
+//! Ticks of the ring, rounds of pings, and requests for others' rounds (`protocol.md 4.1` to `4.5`, `5.1`).
 
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ impl Machine {
         }
     }
 
-    /// Whose turn it is; for one beyond reach another is probed. Or a node among many of the other family would probe nobody
-    /// for longer than P, and neither find a crash nor hear that it has moved.
+    /// The member whose turn it is; another is probed in place of one beyond reach. Else a node among many members of
+    /// the other family would probe none for longer than P, and neither find a crash nor hear that it has moved.
     fn in_reach_or_another(&mut self, turn: Slot) -> Slot {
         if self.can_reach(turn) || sabotage::is_off("turn_in_reach") {
             return turn;
@@ -70,12 +70,12 @@ impl Machine {
             return None;
         }
         if !self.can_reach(slot) {
-            // Its silence would be our socket's.
+            // protocol.md 6.4: its silence would be our socket's.
             return None;
         }
         if self.is_beyond_reach(slot) {
-            // A round of retries and relays would find out what is known, that nobody hears us. One ping in an interval
-            // finds out when that is over.
+            // protocol.md 6.3: a round of retries and relays would find out what is known, that too few hear us. One
+            // ping in an interval finds out when that is over.
             if occasion == Occasion::Scheduled {
                 self.ping(slot, PingPurpose::Look, First::Nothing);
             }
@@ -122,7 +122,7 @@ impl Machine {
         }
     }
 
-    /// Relays to a target: whoever has an address of its family can send to it.
+    /// Relays to a target: a member with an address of its family can send to it.
     fn pick_relays(&mut self, target: Slot) -> Sample {
         let is_ipv4 = |members: &Members, slot: Slot| members.member(slot).address().is_ipv4();
         let family = is_ipv4(&self.members, target);
@@ -176,7 +176,7 @@ impl Machine {
         Sample::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), fits)
     }
 
-    /// A round went unanswered: that is first of all evidence about ourselves, unless somebody else answers us.
+    /// A round went unanswered: that is first of all evidence about ourselves, unless another member answers us.
     fn round_failed(&mut self, round: Round) {
         self.metrics.probes_failed += 1;
         let silent_relays = round.relays.len().saturating_sub(round.nackers.len());
@@ -236,7 +236,8 @@ impl Machine {
         }
     }
 
-    /// A failed round is followed at once by another target, so that many crashes are found quickly.
+    /// A failed round is followed at once by another target, so that many crashes are found
+    /// quickly (`protocol.md 4.5`).
     fn probe_another(&mut self, occasion: Occasion) {
         let extra = match occasion {
             Occasion::Scheduled => 1,
@@ -249,7 +250,7 @@ impl Machine {
         }
     }
 
-    /// Somebody asks us to ping a member for it. Only members are served, and only about members.
+    /// A member asks us to ping another for it (`protocol.md 4.4`). Only members are served, and only about members.
     pub(super) fn receive_ping_req(&mut self, origin: Origin, nonce: Nonce, target: Digest) {
         let Some(asker) = origin.slot.filter(|slot| self.members.row(*slot).is_used()) else { return };
         if origin.path == Path::Unknown && !sabotage::is_off("asker_elsewhere") {
@@ -282,7 +283,7 @@ impl Machine {
         self.outbox.push(Intent { to: relay.prober, message, first: First::Nothing, bytes_max, piggyback });
     }
 
-    /// An echo of a nonce that is not ours: if we pinged for somebody, it is passed on to them.
+    /// An echo of a nonce that is not ours: if we pinged for a prober, it is passed on to it.
     pub(super) fn forward_relayed(
         &mut self,
         origin: Origin,
@@ -312,7 +313,7 @@ mod tests {
     fn a_turn_beyond_reach_goes_to_another_in_reach() {
         let (v4, v6) = ("10.0.0.2:7", "[2001:db8::2]:7");
         let suspect = ("10.0.0.3:7", State::Suspect);
-        // (the others beside it, whose turn it is): who is probed
+        // (the others beside it, the member whose turn it is): the member that is probed
         let rows: [(&str, Reach, &[Other], &str, &str); 6] = [
             ("one in reach is probed itself", Reach::V4, &[suspect], v4, v4),
             ("even as a suspect, with others alive", Reach::V4, &[(v4, State::Alive)], suspect.0, suspect.0),

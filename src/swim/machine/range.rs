@@ -1,4 +1,5 @@
-//! The members that this node can send to: whom it looks at, and who counts when it asks whether it is heard.
+//! The members that this node can send to: which of them it looks at, and which count when it asks whether it is
+//! heard (`protocol.md 6.4`).
 //!
 //! All members count for what the cluster does together; only those in reach count for what their silence would mean.
 //! With a socket for both families these are the same.
@@ -17,8 +18,8 @@ use crate::swim::reach::Reach;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 
-/// Whose word counts of where a node with this address is seen: members of its own family, for by the other one its
-/// datagrams come from elsewhere than it receives; all while it knows no address.
+/// The members whose word counts of where a node with this address is seen: those of its own family, for by the other
+/// one its datagrams come from elsewhere than it receives; all while it knows no address.
 fn who_sees(own: SocketAddr) -> Reach {
     let is_any = own.ip().is_unspecified() || sabotage::is_off("voices_of_family");
     if is_any { Reach::Both } else { Reach::family_of(own) }
@@ -43,8 +44,8 @@ impl Machine {
         }
     }
 
-    /// Plans when a suspect that cannot be asked is judged, or told of again. Another may call it dead after that moment: a
-    /// timer that is set in the past would look as if this node had not run since.
+    /// Plans when a suspect that cannot be asked is judged, or told of again. Another may call it dead after that
+    /// moment: a timer that is set in the past would look as if this node had not run since.
     pub(super) fn plan_beyond_reach(&mut self, slot: Slot) {
         let (now, again) = (self.now, self.rules.unconfirmed_tolerance());
         if let Some(suspicion) = self.suspicions.get_mut(slot) {
@@ -54,10 +55,10 @@ impl Machine {
         }
     }
 
-    /// A verdict rests on a last ping of our own, and here there can be none. What others suspect stays a suspect, and is
-    /// told of again after 3 P, so that those who can ask it do, and it refutes. What one of them has called dead, and
-    /// that has not refuted it until 3 P are over, is dead here too. Otherwise the views of the two families would differ
-    /// for ever, and the one would raise whom the other has forgotten.
+    /// A verdict rests on a last ping of our own, and here there can be none. What others suspect stays a suspect, and
+    /// is told of again after 3 P, so that the members that can ask it do so, and it refutes. What one of them has
+    /// called dead, and that has not refuted it until 3 P are over, is dead here too. Otherwise the views of the two
+    /// families would differ for ever, and one family would raise a member that the other has forgotten.
     pub(super) fn judge_beyond_reach(&mut self, slot: Slot) {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let hears_others = self.hears_others_since(suspicion.start) && !suspicion.provisional_only;
@@ -81,8 +82,9 @@ impl Machine {
         }
     }
 
-    /// A member that cannot be sent to at its own address has pinged us: it can send by both families. News reach it only
-    /// on answers to its pings, and may have gone to the others by then; so what was told again is told to it as well.
+    /// A member that cannot be sent to at its own address has pinged us: it can send by both families. News
+    /// reach it only on answers to its pings, and may have gone to the others by then; so what was told
+    /// again is told to it as well.
     pub(super) fn tell_who_can_ask(&mut self, origin: Origin) {
         if origin.is_proved && origin.slot.is_some_and(|slot| !self.can_reach(slot)) {
             if let Some(suspect) = self.suspicions.take_told_to_next() {
@@ -92,8 +94,8 @@ impl Machine {
     }
 
     /// A member that cannot be sent to at its own address has answered where it sends from. The others look for it
-    /// elsewhere, so their suspicions are untouched; but it is there, and this node is heard, who may have no other member
-    /// to tell it so.
+    /// elsewhere, so their suspicions are untouched; but it is there, and it shows that this node is heard, which may
+    /// have no other member that tells it so.
     pub(super) fn note_answer_beyond_reach(&mut self, slot: Slot, sent: Instant) {
         if !self.can_reach(slot) && !sabotage::is_off("answers_beyond_reach") {
             self.answered_beyond_reach = self.answered_beyond_reach.max(sent);
@@ -112,7 +114,7 @@ impl Machine {
         self.reach == Reach::Both || self.reach.covers(self.members.member(slot).address())
     }
 
-    /// Whose word counts of where this node is seen.
+    /// The members whose word counts of where this node is seen.
     pub(super) fn who_sees_us(&self) -> Reach {
         who_sees(self.me().address())
     }
@@ -123,7 +125,8 @@ impl Machine {
         live.saturating_sub(usize::from(self.me().state().is_live()))
     }
 
-    /// How many members in reach are present, this node included: one that leaves needs the answers of two others still.
+    /// How many members in reach are present, this node included: one that leaves needs the
+    /// answers of two others still.
     pub(super) fn present_in_reach(&self) -> usize {
         let me = self.members.me();
         let is_present = self.members.row(me).is_present();

@@ -1,4 +1,4 @@
-//! What came in: verified, attributed to a member, and taken apart.
+//! What came in: verified, attributed to a member, and taken apart (`protocol.md 4.4`, `4.8`, `5.8`, `9`).
 
 use std::net::SocketAddr;
 
@@ -130,8 +130,8 @@ impl Machine {
         }
         let was_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
         if let Some(slot) = origin.slot {
-            // Whoever echoes what was sent to the member's address is the member, wherever the echo comes from. A ping
-            // that went elsewhere may have met another process of its name and start.
+            // protocol.md 1: a process that echoes what was sent to the member's address is the member, wherever the
+            // echo comes from. A ping that went elsewhere may have met another process of its name and start.
             if self.members.member(slot).address() == attempt.to {
                 if !attempt.answered {
                     self.reachability.note_answered();
@@ -199,8 +199,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Takes what rode on a datagram as gossip, each item decoded once; what the items say together of where this node and
-    /// the sender are.
+    /// Takes what rode on a datagram as gossip, each item decoded once; what the items say together of where this
+    /// node and the sender are.
     fn take_items(&mut self, origin: Origin, heard: &Datagram<'_>) -> SaidOfPlaces {
         let mut said = SaidOfPlaces::default();
         for item in heard.items() {

@@ -1,5 +1,5 @@
-//! What is said of this node itself: it refutes what is held against it, and takes a later generation where an earlier process
-//! of its name is known by a higher one (`protocol.md 3.3`, `3.5`).
+//! What is said of this node itself: it refutes what is held against it, and takes a later generation where an earlier
+//! process of its name is known by a higher one (`protocol.md 3.3`, `3.5`).
 
 use crate::event::Event;
 use crate::member::{Accusers, Generation, Incarnation};
@@ -25,7 +25,7 @@ impl Machine {
         self.gossip(self.members.me(), Urgency::Refutation);
     }
 
-    /// Changes our record without a word to anybody: [`Machine::speak`] but for the speaking.
+    /// Changes our record and gossips nothing of it: [`Machine::speak`] without the news.
     pub(super) fn raise(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         let mut repeated = self.me().record().clone();
         let is_last = self.me().generation().next().0 >= Generation::LIMIT;
@@ -44,7 +44,8 @@ impl Machine {
         self.note_own_change(if is_refutation { OwnChange::Incarnation } else { OwnChange::Words });
     }
 
-    /// Our own record is another than it was: whoever folds the events hears of it. One that leaves has said its last.
+    /// Our own record has changed: the application hears of it, so that the folded events stay the view. A node that
+    /// leaves has told its last.
     fn note_own_change(&mut self, what: OwnChange) {
         self.anti_entropy.note_news(self.now);
         match what {
@@ -54,7 +55,7 @@ impl Machine {
         }
     }
 
-    /// We are said to be Suspect, Dead or gone at this standing.
+    /// We are said to be Suspect, Dead or gone at this standing (`protocol.md 3.3`).
     pub(super) fn accused(
         &mut self,
         origin: Origin,
@@ -66,7 +67,7 @@ impl Machine {
         if generation > mine.0 {
             self.outlive(generation);
         } else if self.leaving.is_some() && (generation, incarnation) == mine {
-            // Our own Left has come round, or is news to somebody who heard less: it stands either way.
+            // Our own Left has come round, or its sender has not heard of it yet: the Left stands either way.
         } else if generation == mine.0 && incarnation > mine.1 && !sabotage::is_off("refutation") {
             self.outlive_words(incarnation);
             self.answer_accusers(origin, accusers);
@@ -80,7 +81,8 @@ impl Machine {
         }
     }
 
-    /// What we say now, to every accuser named and to who told us; everyone else hears it by gossip.
+    /// Tells what we say now to each accuser named and to the sender, where their addresses are proved; the other
+    /// members hear it by gossip.
     fn answer_accusers(&mut self, origin: Origin, accusers: Accusers) {
         for accuser in accusers.iter() {
             let slot = self.members.find(accuser).filter(|slot| *slot != self.members.me());
@@ -93,13 +95,14 @@ impl Machine {
         }
     }
 
-    /// This process never said what it is told at this incarnation of its own start: an earlier process did, whose start had
-    /// the same reading of the clock. What else that said nobody knows, so that a higher incarnation may be one of its own.
+    /// This process never said what it is told at this incarnation of its own start: an earlier process did, whose
+    /// start had the same reading of the clock. What else that process said is not known, so that a higher
+    /// incarnation may be one of its own.
     pub(super) fn outlive_words(&mut self, incarnation: Incarnation) {
         let generation = self.me().generation();
         self.outlive(generation);
         if self.me().generation() == generation {
-            // No generation is left: better heard by most than by nobody.
+            // No generation is left: it is better that most members hear us than that none does.
             self.speak(incarnation.next(), |_| {});
         }
     }

@@ -1,4 +1,5 @@
-//! What goes out: intents become datagrams when the driver asks, with the freshest news on them.
+//! What goes out: intents become datagrams when the driver asks, with the freshest news on them
+//! (`protocol.md 7.2`, `7.4`, `9`).
 
 use std::net::SocketAddr;
 
@@ -152,8 +153,8 @@ impl Machine {
         }
     }
 
-    /// What an echo says of whoever pinged: one that runs for moments only must hear that it is suspected in the one
-    /// exchange that it gets through.
+    /// What an echo says of the pinger: a member that runs for moments only must hear that it is suspected in the one
+    /// exchange that it gets through (`protocol.md 5.8`).
     fn accusation_of_sender(&self, origin: Origin) -> First {
         match origin.slot {
             Some(slot) if !sabotage::is_off("ack_to_suspect") => self.accusation_of(slot),
@@ -161,7 +162,7 @@ impl Machine {
         }
     }
 
-    /// What an echo says first: what is held against whoever pinged, else the newer words of a member that the ping
+    /// What an echo says first: what is held against the pinger, else the newer words of a member that the ping
     /// accuses at an older standing.
     fn first_of_ack(&self, origin: Origin) -> First {
         match (self.accusation_of_sender(origin), self.outdated) {
@@ -190,8 +191,8 @@ impl Machine {
         }
     }
 
-    /// Where else a member may receive than where its answer goes: a stranger where it is recorded, and one that does not
-    /// answer there where its datagrams come from.
+    /// Where else a member may receive than where its answer goes: a stranger where it is recorded, and one that does
+    /// not answer there where its datagrams come from.
     fn other_address(&self, origin: Origin) -> Option<SocketAddr> {
         let member = self.members.member(origin.slot?);
         let other = match origin.path {

@@ -1,4 +1,4 @@
-//! When a suspicion becomes this node's own verdict, and what holds it back.
+//! When a suspicion becomes this node's own verdict, and what holds it back (`protocol.md 5.3` to `5.10`).
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::why::{Cause, Waiting};
 
-/// Others pinged with each try of the last ping, to see whether it is us. Chosen: with one try alone, 9 false `Isolated`
-/// and verdicts up to 2.5 s late at 64 nodes and 25 % loss; with each, none.
+/// Others pinged with each try of the last ping, to see whether it is us. Chosen: with one try alone, 9 false
+/// `Isolated` and verdicts up to 2.5 s late at 64 nodes and 25 % loss; with each, none.
 const LAST_PING_SELF_TESTS: usize = 2;
 /// Others asked to probe a suspect too, when too few relays could say anything.
 const SECOND_OPINIONS: usize = 3;
 /// How far the first last ping is spread for each member, so that not everyone asks at once.
 const SPREAD_PER_MEMBER: Duration = Duration::from_micros(50);
-/// Pings at most in a retry timeout to a suspect that speaks.
+/// Pings at most in the least retry timeout to a suspect that speaks.
 const INSISTS_PER_RTO: u32 = 5;
 /// Members that must answer after a late wake before this node judges.
 const LATE_WAKE_ANSWERS: usize = 2;
@@ -33,14 +33,14 @@ impl Machine {
         Pace { tolerance: self.rules.stall_tolerance, rto: self.rto(slot) }
     }
 
-    /// Plans the last ping for the verdict at P, or for the one at 3 P if too few have accused.
+    /// Plans the last ping for the verdict at P or, once P is over and too few have accused, for the one at 3 P.
     pub(super) fn plan(&mut self, slot: Slot) {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let soft = suspicion.soft_deadline();
         let soft = if sabotage::is_off("whole_p") { self.now + soft.since(self.now) / 2 } else { soft };
         let due = due(self.now, soft, suspicion.hard_deadline(), self.has_enough_accusers(suspicion));
         if self.isolated.is_some() && suspicion.publicity == Publicity::Never {
-            // Nobody hears us: a last ping would not be heard either.
+            // protocol.md 5.4: too few hear us, and a last ping would not be heard either.
             let hard = suspicion.hard_deadline();
             return self.hold_until(slot, hard);
         }
@@ -128,18 +128,20 @@ impl Machine {
         }
     }
 
-    /// What a self-test says of the suspect that it is for: who knows newer words of it answers with them. News are sent
-    /// a few times only, so that a refutation may have reached all but this node.
+    /// What a self-test says of the suspect that it is for: a member that knows newer words of it answers with them.
+    /// News are sent a few times only, so that a refutation may have reached all but this node.
     fn question_about(&self, suspect: Slot, other: Slot) -> First {
         let row = self.members.row(other);
         let may_hear = row.is_proved() && row.member.state() == State::Alive;
         if may_hear && !sabotage::is_off("last_question") { First::About(suspect) } else { First::Nothing }
     }
 
-    /// A suspect has sent us something, so it runs at this moment and may answer now what it did not before. Asked where
-    /// it is known to receive, once it has shown that it does, and once in a retry timeout: a forged sender gains nothing.
+    /// A suspect has sent us something, so it runs at this moment and may answer now what it did not before. Asked
+    /// where it is known to receive, once it has shown that it does, and once in the least retry timeout: a forged
+    /// sender gains nothing (`protocol.md 5.8`).
     ///
-    /// That may be lost too. A member that speaks while it is suspected hears little of what it is sent, and is pinged on.
+    /// That may be lost too. A member that speaks while it is suspected hears little of what it
+    /// is sent, and is pinged on.
     pub(super) fn ping_back(&mut self, slot: Slot) {
         let (now, rto) = (self.now, self.rules.rto_min());
         let may_be_asked = self.leaving.is_none() && self.members.row(slot).is_proved();
@@ -209,8 +211,8 @@ impl Machine {
         tested && self.count_answers(suspicion.start) >= needed
     }
 
-    /// Whether enough of what was asked since the first last ping was answered for a verdict on this node's evidence alone.
-    /// Since the latest one it would be too little to tell anything by.
+    /// Whether enough of what was asked since the first last ping was answered for a verdict on this node's evidence
+    /// alone. Since the latest one it would be too little to tell anything by.
     fn hears_well(&self, suspicion: &Suspicion) -> bool {
         let is_alone = self.others_alive() == 0 || self.present_in_reach() <= 2;
         let well = suspicion.heard_by_then.is_none_or(|before| self.reachability.heard().is_well_since(before));
@@ -228,7 +230,7 @@ impl Machine {
     }
 
     /// The self-tests went unanswered: ask again. When that brings nothing either, and too few have answered ever since
-    /// the suspicion began, we are isolated.
+    /// the suspicion began, we are isolated (`protocol.md 6.3`).
     fn ask_again(&mut self, slot: Slot, hard: Instant) {
         self.note_lack(slot, Waiting::Answers);
         let pace = self.pace(slot);
@@ -249,7 +251,7 @@ impl Machine {
         answered < self.answers_needed() || sabotage::is_off("counted_isolation")
     }
 
-    /// This node's own verdict.
+    /// This node's own verdict: the member is Dead for certain, and a ghost to be dialled.
     pub(super) fn convict(&mut self, slot: Slot, reason: DeadReason) {
         self.tell_before_verdict(slot);
         let Some(mut suspicion) = self.suspicions.remove(slot) else { return };
@@ -263,7 +265,7 @@ impl Machine {
         self.ghosts.add(slot, self.now, true);
         self.anti_entropy.note_news(self.now);
         let by = suspicion.accusers;
-        // With enough accusers everyone's clock runs already, so the verdict is only piggybacked.
+        // protocol.md 5.10: with enough accusers all clocks run already, so the verdict is only piggybacked.
         let carriers = if self.has_enough_accusers(&suspicion) { 0 } else { self.rules.forward_fanout };
         self.verdicts.insert(slot, Verdict::from(suspicion));
         self.gossip.spread(slot, Urgency::Dead, carriers);
@@ -292,7 +294,7 @@ impl Machine {
         if is_isolated {
             suspicion.stop_asking();
         } else {
-            // It was our own stalling that forbade a certain verdict: judge anew from here.
+            // It was our own stalling or bad hearing that forbade a certain verdict: judge anew from here.
             suspicion.renew(now);
         }
         if !self.members.row(slot).is_provisional() {
@@ -308,7 +310,8 @@ impl Machine {
         }
     }
 
-    /// The suspect hears it first, and if too few relays could say anything, others are asked to look.
+    /// The suspect hears it first (`protocol.md 5.8`), and if too few relays could say anything, others
+    /// are asked to look (`5.9`).
     pub(super) fn announce_suspicion(&mut self, slot: Slot, nacks: usize) {
         self.ping(slot, PingPurpose::Look, First::Nothing);
         if nacks >= self.rules.confirmations || self.present_in_reach() <= 2 {

@@ -1,4 +1,4 @@
-//! Where members receive and where their datagrams come from.
+//! Where members receive and where their datagrams come from (`protocol.md 7.7`, `9`).
 
 use std::net::SocketAddr;
 
@@ -72,9 +72,9 @@ impl Machine {
         found.or_else(|| way_out_of(member.record().extra())).unwrap_or(member.address())
     }
 
-    /// Somebody pings us, or asks us to ping another, as a member we know, from an address that we do not know it by: its
-    /// address may have changed or be rewritten, or this is another process of its name and start. The member is pinged
-    /// where it is recorded, and with the next tick whoever is here.
+    /// A sender pings us, or asks us to ping another, as a member that we know by another address: the address may have
+    /// changed or be rewritten, or the sender is another process of that name and start. The member is pinged where it
+    /// is recorded, and the sender, with the next tick, where it is.
     pub(super) fn notice_stranger(&mut self, origin: Origin, slot: Slot) {
         self.stranger = Some((origin.digest, origin.source));
         if self.members.row(slot).is_present() && self.bucket.take(self.now) {

@@ -1,7 +1,8 @@
 //! Which rows of the membership table changed last, for a driver that does not want to look at all of them.
 //!
-//! A simulator compares tables after every change, and a reading of ten thousand rows for one that changed would be all
-//! it does. The latest changes are kept by id in a ring of fixed size; whoever fell further behind looks at everything.
+//! A simulator compares tables after every change, and a reading of ten thousand rows for one that changed
+//! would be all it does. The latest changes are kept by id in a ring of fixed size; a reader that fell further
+//! behind looks at everything.
 
 use crate::member::NodeId;
 

@@ -1,10 +1,12 @@
-//! The dead we keep dialling so that partitions heal, and what is remembered of those we let go.
+//! The dead we keep dialling so that partitions heal, and what is remembered of those we let go
+//! (`protocol.md 3.7`, `8.4`).
 //!
-//! A partition looks like a crash to both sides; only somebody who still asks can find out that it is over. But an
-//! address whose process is gone may be somebody else's soon, and must not hear from a whole cluster for days. So what
-//! counts is how often the cluster as a whole dials one address: each node takes its share of that. The rate falls with
-//! the age of the death. Members that died together look like the other side of a partition: a sample of them is dialled
-//! faster, however long ago it was. What the cap evicts leaves a tombstone of 28 bytes, or an old rumour would raise it.
+//! A partition looks like a crash to both sides; only a node that still asks can find out that it is over. But an
+//! address whose process is gone may be another process's soon, and must not hear from a whole cluster for days.
+//! So what counts is how often the cluster as a whole dials one address: each node takes its share of that. The
+//! rate falls with the age of the death. Members that died together look like the other side of a partition: a
+//! sample of them is dialled faster, however long ago it was. A row that is dropped leaves a tombstone, or an old
+//! rumour would raise the member.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -32,7 +34,7 @@ const RATE_CONTACTS: u64 = 1_000_000;
 /// No node dials in more than one interval of so many.
 const DIALS_APART: u64 = 5;
 
-/// Whom to dial.
+/// What to dial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Dial {
     Ghost(Slot),
@@ -50,7 +52,8 @@ pub(crate) struct Ghosts {
     ends: BTreeSet<(Instant, NodeId)>,
     ghosts_max: usize,
     retention: Duration,
-    /// Who died no further apart than this died together: verdicts on the far side of one cut fall from P to 3 P.
+    /// Members that died no further apart than this died together: verdicts on the far side of
+    /// one cut fall from P to 3 P.
     together: Duration,
 }
 
@@ -162,7 +165,7 @@ impl Ghosts {
         (tombstone.until > now && (generation, incarnation) <= buried).then_some(buried)
     }
 
-    /// Whom to dial this interval, if anybody: our share of what the whole cluster dials.
+    /// What to dial this interval, if anything: this node's share of what the whole cluster dials.
     pub(crate) fn dial(&self, random: &mut Random, share: &Share) -> Option<Dial> {
         if sabotage::is_off("ghosts") {
             return None;
@@ -193,7 +196,7 @@ impl Ghosts {
         Some(Dial::Contact)
     }
 
-    /// Whether a ghost died together with another; to whoever is alone all did.
+    /// Whether a ghost died together with another; to a node that is alone all did.
     fn is_in_group(&self, place: usize, live: usize) -> bool {
         let Some(gone) = self.gone.get(place).filter(|gone| gone.is_dialled) else { return false };
         let is_near = |other: Option<&Gone>| {

@@ -1,4 +1,4 @@
-//! Members of whom this node knows only what was so before it was away for long.
+//! Members of which this node knows only what was so before it was away for long (`protocol.md 3.8`).
 //!
 //! A machine that was suspended for longer than the others remember a death wakes with members that they have declared
 //! dead and forgotten. Nothing would then hold its records of them down: to the others they would be new. So what it
@@ -13,7 +13,7 @@ use crate::swim::slot::Slot;
 #[derive(Debug, Default)]
 pub(crate) struct Hearsay {
     slots: BTreeSet<Slot>,
-    /// Who was asked last.
+    /// The member that was asked last.
     asked: Option<Slot>,
 }
 
@@ -36,14 +36,14 @@ impl Hearsay {
         self.slots.contains(&slot)
     }
 
-    /// Whom to ask next, each in turn.
+    /// The member to ask next, each in turn.
     pub(crate) fn next(&mut self) -> Option<Slot> {
         let after = |asked: Slot| self.slots.range(Slot(asked.0.saturating_add(1))..).next();
         self.asked = self.asked.and_then(after).or(self.slots.first()).copied();
         self.asked
     }
 
-    /// What a report of a member means: `origin` is who told it, if that is a member with a proved address.
+    /// What a report of a member means: `origin` is the member that told it, if its address is proved.
     pub(crate) fn weigh(&self, origin: Option<Slot>, is_new: bool) -> Weight {
         match (origin, is_new) {
             _ if self.slots.is_empty() => Weight::Nothing,

@@ -1,5 +1,6 @@
-//! What a member's own words change in the table: rulings from what is held of it, what is reported and how the report
-//! came (`protocol.md` 3.1, 3.4, 3.6 and 3.7). The order of reports is [`precedence`]'s; accusations are judged elsewhere.
+//! What a member's own words change in the table: rulings from what is held of it, what is reported and how
+//! the report came (`protocol.md 3.1`, `3.4`, `3.6`, `3.7`). The order of reports is [`precedence`]'s;
+//! accusations are judged elsewhere.
 
 use crate::member::{Generation, Incarnation, Standing, State};
 use crate::sabotage;
@@ -18,8 +19,8 @@ pub(crate) enum Source {
     Bulk,
 }
 
-/// A member's record as it was reported: which words of which start, how they came, and the latest start that the present
-/// allows for.
+/// A member's record as it was reported: which words of which start, how they came, and the latest start
+/// that the present allows for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     pub(crate) generation: Generation,
@@ -46,8 +47,8 @@ pub(crate) fn admit(report: &Report, buried: Option<(Generation, Incarnation)>) 
         return Admission::AskOwner;
     }
     match buried {
-        // Another holds it alive with whom views are compared: no old rumour, so it is looked for. Two that forgot each
-        // other would else stay apart for as long as tombstones last.
+        // The other side of a comparison holds it alive: that is no old rumour, so its owner is asked. Two that forgot
+        // each other would else stay apart for as long as tombstones last.
         Some(_) if source == Source::Sync => Admission::AskOwner,
         Some((generation, incarnation)) => Admission::Outranked(generation, incarnation),
         None => Admission::TakeIn,

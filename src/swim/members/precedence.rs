@@ -1,7 +1,7 @@
 //! How a report of a member stands to the row that is held of it (`protocol.md 3.1`, `3.6`).
 //!
-//! The order of reports is [`Standing`]'s: generation, then incarnation, then state. What is made of a report is for who
-//! hears it: an owner's words are adopted, an accusation makes a node look.
+//! The order of reports is [`Standing`]'s: generation, then incarnation, then state. What is made of a report is
+//! decided where it is heard: an owner's words are adopted, an accusation makes a node look.
 
 use std::cmp::Ordering;
 
@@ -44,8 +44,8 @@ pub(crate) fn precedence(held: Standing, generation: Generation, incarnation: In
     }
 }
 
-/// Whether a third party's claim is too far from what is known to be stored before its owner was asked. `present` is the
-/// latest generation that a process starting now would have, in milliseconds since 1970.
+/// Whether a third party's claim is too far from what is known to be stored before its owner was asked. `present` is
+/// the latest generation that a process starting now would have, in milliseconds since 1970.
 pub(crate) fn leaps(held: Option<Standing>, present: u64, generation: Generation, incarnation: Incarnation) -> bool {
     if let Some(held) = held.filter(|held| held.generation == generation) {
         return precedence(held, generation, incarnation) == Precedence::Leap;

@@ -1,7 +1,7 @@
-//! Who stands where on the ring, and whom to ping in round r.
+//! Where each member stands on the ring, and which one a node pings in round r (`protocol.md 4.1`, `4.5`).
 //!
 //! Members stand in the order of a hash of their ids, so that every member with the same view sees the same ring. In
-//! round r everyone pings the member s(r) places on: with equal views and rounds each member is pinged exactly once a
+//! round r each node pings the member s(r) places on: with equal views and rounds each member is pinged exactly once a
 //! round, where SWIM's shuffled round robin (4.3) leaves one in three unpinged in any one period. The offsets change
 //! every round: an offset kept for several rounds would leave a member unwatched for as long when its watcher is gone.
 
@@ -89,13 +89,13 @@ fn compare(a: NodeId, b: NodeId) -> Ordering {
     position(a).cmp(&position(b)).then(a.cmp(&b))
 }
 
-/// What members know of each other's rounds: datagrams carry the low 16 bits. Members whose rounds agree in them ping as
-/// one, however long one of them was away; after 18 hours of seconds the order repeats.
+/// What members know of each other's rounds: datagrams carry the low 16 bits. Members whose rounds agree in them ping
+/// as one, however long one of them was away; after 18 hours of seconds the order repeats.
 fn told(round: u64) -> u64 {
     if sabotage::is_off("told_rounds") { round } else { round & 0xffff }
 }
 
-/// How many places on the target of `round` stands in a ring of `members`; 0 when there is nobody else.
+/// How many places on the target of `round` stands in a ring of `members`; 0 when there is no other member.
 pub(crate) fn offset(round: u64, members: usize) -> usize {
     let round = told(round);
     let others = members.saturating_sub(1);

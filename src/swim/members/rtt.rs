@@ -1,4 +1,4 @@
-//! Round-trip times, and the retry timeout that follows from them.
+//! Round-trip times, and the retry timeout that follows from them (`protocol.md 4.2`).
 //!
 //! The smoothed mean and deviation of RFC 6298 in integers. Every attempt has a nonce of its own, so that an answer
 //! always names the ping it answers and Karn's ambiguity cannot arise. A member that was never sampled is given twice
