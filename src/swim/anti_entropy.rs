@@ -115,6 +115,7 @@ impl Session {
     ) -> usize {
         let salt = salt(self.nonce());
         let mut written = 0;
+
         for step in &self.pending {
             let fits = match step {
                 Step::Compare(range) => writer.item(&Item::Range { range: *range, hash: hash(members, *range, salt) }),
@@ -123,6 +124,7 @@ impl Session {
                 Step::Give(slot) => tell(*slot).is_none_or(|item| writer.item(&item)),
                 Step::Pull(cursor) => writer.item(&Item::Pull { cursor: *cursor }),
             };
+
             if !fits {
                 break;
             }
@@ -141,6 +143,7 @@ impl Session {
         if nonce != self.nonce() || done == 0 || done > self.in_flight {
             return false;
         }
+
         self.pending.drain(..done.min(self.pending.len()));
         self.in_flight = 0;
         self.tries = 0;
@@ -155,6 +158,7 @@ impl Session {
     /// Takes one item of an answer, if it is a step of the comparison.
     pub(crate) fn item(&mut self, members: &Members, item: &Item<'_>, answered: Nonce) {
         let salt = salt(answered);
+
         match item {
             Item::Children { range, hashes } => {
                 for (child, theirs) in range.children().into_iter().zip(hashes) {
@@ -209,6 +213,7 @@ pub(crate) fn answer<'a>(
 ) -> bool {
     let salt = salt(nonce);
     let give = |slot: Slot, writer: &mut Writer<'_>| tell(slot).is_none_or(|item| writer.item(&item));
+
     match item {
         Item::Range { range, hash: theirs } => {
             if hash(members, *range, salt) == *theirs {
@@ -252,6 +257,7 @@ fn write_page<'a>(
             break;
         }
     }
+
     writer.item(&Item::Page { next, round })
 }
 
@@ -357,6 +363,7 @@ mod tests {
             for item in heard.items() {
                 take(answerer, &item);
             }
+
             let mut body = Vec::new();
             let mut done = 0;
             let message = Message::SyncReply { nonce, done: 0 };
@@ -372,6 +379,7 @@ mod tests {
                 }
             }
             writer.finish();
+
             let message = Message::SyncReply { nonce, done };
             let mut writer = codec.writer(&mut reply, 1_400, Digest(2), SenderState::default(), message);
             for item in codec.decode(&body).unwrap().items() {
@@ -384,6 +392,7 @@ mod tests {
                 take(asker, &item);
                 session.item(asker, &item, nonce);
             }
+
             datagrams += 2;
             bytes += request.len() + reply.len();
             assert!(datagrams < 10_000);
@@ -413,8 +422,10 @@ mod tests {
         session.sent(Instant::ORIGIN, Duration::ZERO, 1);
         let nonce = session.nonce();
         assert!(session.accept(nonce, 1));
+
         let terms: Vec<u32> = (1..=1_000).collect();
         session.item(&members, &Item::Terms { range: Range::whole(), terms: Terms::of(&terms) }, nonce);
+
         let codec = Codec::new("c", 1_024);
         let mut asked = Vec::new();
         while !session.is_over() {
@@ -432,6 +443,7 @@ mod tests {
             let nonce = session.nonce();
             assert!(session.accept(nonce, written as u16));
         }
+
         assert_eq!(asked, terms);
     }
 

@@ -74,6 +74,7 @@ impl Events {
                 kept.push_front(change);
             }
         }
+
         // With as many members as events nothing folds; try again only after as many more.
         self.coalesce_at = kept.len() * 2;
         self.queue = kept;

@@ -127,12 +127,14 @@ impl Flapping {
         if turns.suspicion.is_none_or(|suspicion| suspicion.accused == Accused::BySteady) {
             return false;
         }
+
         let was_held = turns.is_held();
         if was_held {
             turns.tell_at(now, turns.next_told(), Accused::BySteady);
         } else {
             turns.suspicion = Some(Suspicion { accused: Accused::BySteady, held_until: None });
         }
+
         self.put(slot, turns);
         was_held && !turns.is_held()
     }
@@ -189,6 +191,7 @@ impl Flapping {
                 self.put(slot, turns);
                 return Some((slot, Due::Suspicion));
             }
+
             turns.refuted = [None; REFUTATIONS];
             let was_flapping = std::mem::take(&mut turns.is_flapping);
             self.put(slot, turns);

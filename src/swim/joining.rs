@@ -106,6 +106,7 @@ impl Joining {
             pending.serial = self.serial;
             return self.serial;
         }
+
         if self.pending.len() >= PENDING_MAX {
             self.pending.pop_front();
         }

@@ -163,11 +163,14 @@ impl Machine {
             gossip: Random::fork(seed, Purpose::Gossip),
             healing: Random::fork(seed, Purpose::Healing),
         };
+
         let mut timers = Timers::new();
         let interval = rules.probe_interval;
         timers.set(Timer::Tick, now + random.probing.fraction_of(interval));
+
         let whereabouts = Whereabouts::new(advertise, rules.rto_min() * 3, rules.probe_interval);
         let latest_start = me.generation().0;
+
         let mut machine = Machine {
             codec: Codec::new(&rules.cluster, rules.datagram_bytes_max),
             now,
@@ -214,6 +217,7 @@ impl Machine {
             batch: Vec::new(),
             rules,
         };
+
         let me = machine.members.me();
         machine.events.push(Event::Up(machine.members.member(me).clone()));
         machine.gossip(me, crate::swim::dissemination::gossip::Urgency::Joined);
@@ -226,6 +230,7 @@ impl Machine {
         if sabotage::is_off("late_wake") {
             return;
         }
+
         let soonest = self.timers.soonest();
         if let Some(wake) = self.late_wake.observe(self.now, soonest, self.rules.rto_min()) {
             self.wake_late(wake);
@@ -237,9 +242,11 @@ impl Machine {
         if self.stopped {
             return;
         }
+
         self.evict_ghosts();
         self.forward();
         self.wonder_where();
+
         self.timers.set(Timer::Whereabouts, self.whereabouts_at());
         self.timers.set(Timer::Rounds, self.rounds.next_at());
         self.timers.set(Timer::Relays, self.relays.next_at());
@@ -252,11 +259,15 @@ impl Machine {
         if self.stopped {
             return;
         }
+
         self.enter(now);
         if self.timers.soonest().is_none_or(|soonest| soonest > self.now) {
             return;
         }
+
         self.late_wake.fired(self.now, self.timers.soonest());
+
+        // What one timer does may make another due at once, so each is followed by all deadlines.
         while let Some(timer) = self.timers.take_due(self.now) {
             match timer {
                 Timer::Relays => self.run_relays(),
@@ -355,8 +366,10 @@ impl Machine {
             Some(suspicion) => Verdict::from(suspicion.clone()),
             None => self.verdicts.get(&slot)?.clone(),
         };
+
         let others: BTreeSet<NodeId> = chain.steps.iter().filter_map(|step| step.what.other()).collect();
         let name = |id: NodeId| self.members.find(id).map(|slot| (id, self.members.member(slot).name().to_owned()));
+
         Some(Why {
             names: others.into_iter().filter_map(name).collect(),
             member: id,

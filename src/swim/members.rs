@@ -230,6 +230,7 @@ impl Members {
     ) -> (Vec<Slot>, u64) {
         let expected = records.clone().filter(|record| self.find(record.id()).is_none()).count().min(space);
         self.reserve(expected);
+
         let mut added = Vec::with_capacity(expected);
         let mut refused = 0;
         for record in records {
@@ -243,6 +244,7 @@ impl Members {
                 refused += 1;
             }
         }
+
         let rows = &self.rows;
         self.ring.insert_all(&added, |slot| rows[slot.0 as usize].member.id());
         (added, refused)
@@ -258,6 +260,7 @@ impl Members {
             rtt: Rtt::default(),
             standing: Presence::Certain,
         };
+
         let slot = self.place(row);
         let rows = &self.rows;
         self.by_id.insert(id_key(id), slot, |slot| id_key(rows[slot.0 as usize].member.id()));
@@ -323,6 +326,7 @@ impl Members {
                 row.alive_at = Instant::ORIGIN;
                 row.rtt = Rtt::default();
             }
+
             if row.member.generation() == record.generation() && !sabotage::is_off("highest_heard") {
                 row.member.incarnation = row.member.incarnation.max(record.incarnation());
             } else {
@@ -425,6 +429,7 @@ impl Members {
         if self.row(slot).is_present() {
             self.ring.remove(id, |slot| rows[slot.0 as usize].member.id());
         }
+
         if self.row(slot).is_live() {
             self.view_hash = self.view_hash.wrapping_sub(self.term(slot));
         }

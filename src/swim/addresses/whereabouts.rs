@@ -151,6 +151,7 @@ impl Whereabouts {
         if let Some(at) = self.is_better(own) {
             return self.adopt(now, at, own);
         }
+
         if let Some((since, before)) = self.on_trial {
             if now >= since + self.lately * TRIAL_LATELYS && !sabotage::is_off("address_on_trial") {
                 // What most saw us at leads nowhere, so the fault lay elsewhere.
@@ -159,6 +160,7 @@ impl Whereabouts {
                 return ruling;
             }
         }
+
         if now < self.next {
             return Ruling::Rest;
         }
@@ -169,6 +171,9 @@ impl Whereabouts {
         self.is_asking = false;
         let is_proved = self.proved >= self.asked;
         let was_reached_lately = now.since(self.reached) < self.lately;
+
+        // protocol.md 7.7: this node moves only to an address that most name, and only if no ping says
+        // that it reached the old one.
         match self.elsewhere(own, others) {
             Some(at) if !is_proved && self.may_move(own, at) => {
                 // What contradicts what we took for true must be found twice: pings that came lately,
@@ -188,12 +193,14 @@ impl Whereabouts {
         let is_reached = is_proved || (was_reached_lately && !own.ip().is_unspecified());
         let is_urgent = !is_reached && self.advertise == Advertise::AsSeen;
         let longest = if is_urgent { URGENT_PAUSE_MAX } else { PAUSE_MAX };
+
         // Where no address has a majority, what we tell is as good as any.
         let is_found = is_proved && self.seen_by_most(others).is_some();
         // What is told now is news to some for a while.
         let shortest = if is_found { FOUND_PAUSE } else { Duration::ZERO };
         self.pause = (self.pause * 2).clamp(shortest, longest);
         self.next = Instant::NEVER;
+
         let way_out = self.elsewhere(own, others);
         if is_found && way_out != self.way_out && !sabotage::is_off("way_out") {
             self.way_out = way_out;
@@ -312,6 +319,7 @@ mod tests {
             (&[new; 3], 900, false, seen, true),
             (&[new; 2], 900, false, seen, false),
         ];
+
         for (names, others, is_reached, advertise, adopted) in rows {
             let own = address(own);
             let mut whereabouts = told(advertise, own, others, names);

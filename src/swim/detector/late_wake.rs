@@ -34,6 +34,7 @@ impl Lateness {
         if late <= tolerance || late <= self.counted {
             return None;
         }
+
         let is_new = self.counted == Duration::ZERO;
         let growth = late - self.counted;
         self.counted = late;

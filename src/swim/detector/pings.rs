@@ -72,6 +72,7 @@ impl Pings {
             self.sent.pop_front();
             self.first = self.first.wrapping_add(1);
         }
+
         let place = self.first.wrapping_add(self.sent.len() as u16);
         let nonce = Nonce(random.draw() & !0xffff | u64::from(place));
         self.sent.push_back(SentPing { nonce, target, to, sent: now, purpose, answered: false });

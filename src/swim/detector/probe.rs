@@ -77,8 +77,10 @@ impl Rounds {
         if self.running.len() >= ROUNDS_MAX || self.running.iter().any(|round| round.target == target) {
             return None;
         }
+
         let timeouts = if occasion == Occasion::Solicited { SOLICITED_TRIES } else { TIMEOUTS_PER_ROUND };
         self.serial = self.serial.wrapping_add(1);
+
         self.running.push(Round {
             serial: self.serial,
             target,
@@ -93,6 +95,7 @@ impl Rounds {
             next: now,
             fails_at: now + (rto * timeouts).min(longest),
         });
+
         Some(self.serial)
     }
 
@@ -101,6 +104,7 @@ impl Rounds {
         if let Some(place) = self.running.iter().position(|round| round.fails_at <= now) {
             return Some(Wanted::Failed(self.running.remove(place)));
         }
+
         let round = self.running.iter_mut().find(|round| round.next <= now)?;
         round.next = now + round.rto;
         round.pings += 1;

@@ -142,6 +142,7 @@ impl Suspicion {
             next: Instant::NEVER,
             due: Instant::NEVER,
         };
+
         suspicion.log(now, Cause::Suspected(reason));
         suspicion
     }
@@ -198,9 +199,11 @@ impl Suspicion {
             self.wait_until(due);
             return;
         }
+
         let lead = (rto * u32::from(LAST_PINGS)).min(self.pace.tolerance / 2);
         let first = if due - lead > now { due - lead + jitter } else { now };
         let least = if due - lead > now { rto * 2 } else { lead };
+
         self.spacing = rto;
         self.stage = Stage::Waiting;
         self.next = first;
@@ -298,14 +301,18 @@ impl Suspicion {
 
     /// What is due at `now`, once each; ask until there is nothing.
     pub(crate) fn next_wanted(&mut self, now: Instant) -> Option<Wanted> {
+        // protocol.md 5.6, 5.7: the accuser, and a node that the suspect has answered, ask each P/8.
         if let Some(at) = self.standing.filter(|at| *at <= now) {
             self.standing = Some(at.max(now) + self.pace.tolerance / 8);
             return Some(Wanted::AskAgain);
         }
+
         if let Some((_, every)) = self.insisting.filter(|(at, _)| *at <= now) {
             self.insisting = Some((now + every, every));
             return Some(Wanted::AskAgain);
         }
+
+        // protocol.md 5.4: the tries of the last ping are an RTO apart.
         if self.next <= now {
             let attempt = if let Stage::Asking(sent) = self.stage { sent + 1 } else { 1 };
             let last = attempt == LAST_PINGS;
@@ -313,6 +320,7 @@ impl Suspicion {
             self.next = if last { Instant::NEVER } else { now + self.spacing };
             return Some(Wanted::LastPing(attempt));
         }
+
         if self.stage == Stage::Asked && self.due <= now {
             self.due = Instant::NEVER;
             return Some(Wanted::Verdict);
@@ -511,9 +519,11 @@ mod tests {
             assert_eq!(asked, Duration::from_millis(left), "word at {word}");
             suspicion.insist(at(word), Duration::from_millis(20), at(word) + asked);
             assert_eq!((suspicion.soft_deadline(), suspicion.hard_deadline()), (at(soft), at(hard)), "word at {word}");
+
             suspicion.insist(at(word + 500), Duration::from_millis(20), at(word + 3_500));
             assert_eq!(suspicion.soft_deadline(), at(soft), "a later word is not the first");
         }
+
         let mut suspicion = heard(1_000, 1_000);
         suspicion.insist(at(2_500), Duration::from_millis(20), at(5_500));
         assert!(suspicion.answered(at(3_100), at(3_000)));

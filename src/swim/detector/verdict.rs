@@ -137,6 +137,7 @@ mod tests {
         let woke = |now| Evidence { woke_unanswered: true, ..at_ms(now) };
         let stalled = |now| Evidence { provisional_only: true, ..at_ms(now) };
         let deaf = |now| Evidence { is_accused: false, hears_well: false, ..at_ms(now) };
+
         let (silent, unconfirmed) = (Ruling::Dead(DeadReason::Silent), Ruling::Dead(DeadReason::SilentUnconfirmed));
         let rows = [
             ("5.3: no verdict before P is over", at_ms(3_999), Ruling::NotYet(at(4_000))),
@@ -156,6 +157,7 @@ mod tests {
             ("6.1: stalled for 3 P in all", stalled(4_000), Ruling::Wait(Waiting::LateWake, at(10_000))),
             ("6.1: it is provisional", stalled(10_000), Ruling::Provisional),
         ];
+
         for (rule_of, known, ruling) in rows {
             assert_eq!(rule(&known), ruling, "{rule_of}: {known:?}");
         }

@@ -117,7 +117,9 @@ impl Gossip {
         if self.places.len() <= place {
             self.places.resize(place + 1, NOWHERE);
         }
+
         let Place { urgency: queued, sends, .. } = self.places[place];
+
         match queued {
             // What is urgent stays so, and a member that changes for ever must not be urgent for ever.
             Some(queued) if queued.is_urgent() && urgency == Urgency::Changed => self.places[place].owes_change = true,
@@ -130,6 +132,7 @@ impl Gossip {
             None if self.make_space(urgency) => self.link(slot, urgency, 0),
             None => return,
         }
+
         self.places[place].base = None;
         let due = if urgency == Urgency::Changed { &mut self.change_carriers_due } else { &mut self.carriers_due };
         *due = (*due).max(carriers);
@@ -170,6 +173,7 @@ impl Gossip {
         batch.clear();
         let ordinary = if changes == ChangedNews::Wait { &ORDINARY[..1] } else { ORDINARY };
         let kinds = if sabotage::is_off("urgent_first") { [&ALL[..], &[]] } else { [URGENT, ordinary] };
+
         for urgencies in kinds {
             let mut left: usize = urgencies.iter().map(|urgency| self.counts[*urgency as usize]).sum();
             for lists in &self.lists {
@@ -199,6 +203,7 @@ impl Gossip {
             return;
         };
         self.unlink(slot);
+
         let sends = usize::from(sends) + 1;
         if sends < sends_max.min(SENDS_MAX) || sabotage::is_off("news_ends") {
             self.link(slot, urgency, sends.min(SENDS_MAX));

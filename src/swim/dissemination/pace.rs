@@ -69,6 +69,7 @@ impl MetadataPace {
             self.heard.resize(place + 1, NOTHING);
         }
         let Some(heard) = self.heard.get_mut(place) else { return };
+
         let at_s = seconds(now);
         let gap_s = if heard.at_s == NEVER_S { NEVER_S } else { at_s.saturating_sub(heard.at_s) };
         *heard = Heard { at_s, gap_s, bytes: u16::try_from(bytes).unwrap_or(u16::MAX) };
@@ -120,6 +121,7 @@ impl MetadataPace {
             let span = now_s.saturating_sub(heard.at_s).max(heard.gap_s).max(1);
             bytes[(u32::BITS - (span - 1).leading_zeros()) as usize] += u64::from(heard.bytes);
         }
+
         let sends = load.sends as u64;
         share(load.own_bytes as u64 * sends, bytes.map(|bytes| bytes * sends), load.budget)
     }
@@ -130,8 +132,10 @@ impl MetadataPace {
 fn share(own: u64, classes: [u64; CLASSES], budget: u32) -> Duration {
     let aim = (u64::from(budget) * AIM_PERCENT / 100).max(1);
     let wanted_ms = |class: usize| SHORTEST_MS << class;
+
     let mut held = own;
     let mut rest: u64 = (0..CLASSES).map(|class| classes[class] * 1_000 / wanted_ms(class)).sum();
+
     for (class, cost) in classes.into_iter().enumerate() {
         let interval_ms = held.saturating_mul(1_000).checked_div(aim.saturating_sub(rest)).unwrap_or(u64::MAX);
         if interval_ms <= wanted_ms(class) {
@@ -140,6 +144,7 @@ fn share(own: u64, classes: [u64; CLASSES], budget: u32) -> Duration {
         held += cost;
         rest -= cost * 1_000 / wanted_ms(class);
     }
+
     Duration::from_millis(held.saturating_mul(1_000) / aim)
 }
 

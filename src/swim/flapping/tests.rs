@@ -15,12 +15,14 @@ fn told(happenings: &[(u64, char)]) -> String {
     let mut flapping = Flapping::default();
     let mut told = String::new();
     let last = happenings.last().map_or(0, |(secs, _)| *secs);
+
     for secs in 0..=last + 100 {
         while let Some((slot, due)) = flapping.next_due(at(secs)) {
             assert_eq!(slot, SLOT);
             told += &format!("{}{secs} ", if due == Due::Suspicion { 's' } else { 'c' });
         }
         assert!(flapping.next_at() > at(secs));
+
         for (_, what) in happenings.iter().filter(|(when, _)| *when == secs) {
             let is_told = match what {
                 'S' => flapping.suspected(at(secs), SLOT, Accused::BySteady) == Telling::Told,
@@ -32,6 +34,7 @@ fn told(happenings: &[(u64, char)]) -> String {
             told += &if is_told { format!("{what}{secs} ") } else { "- ".to_owned() };
         }
     }
+
     let is_over = happenings.last().is_some_and(|(_, what)| matches!(what, 'R' | 'D'));
     assert_eq!(flapping.by_slot.is_empty(), is_over, "nothing is kept of the calm");
     assert_eq!((flapping.count(), flapping.next_at()), (0, Instant::NEVER));
@@ -53,6 +56,7 @@ fn each_sentence_of_the_rule() {
     ] {
         assert_eq!(told(&read(happens)), expected, "{sentence}");
     }
+
     for (sentence, happens, expected) in [
         ("then a pair is held back", "S6 R7", "- - c67"),
         ("until 10 s after the last told one began", "S13 R13 S14 R15", "- - S14 R15 c75"),
@@ -68,6 +72,7 @@ fn each_sentence_of_the_rule() {
         let happens = format!("{first} {happens}");
         assert_eq!(told(&read(&happens)), format!("{first} {expected}"), "{sentence}");
     }
+
     for (sentence, happens, expected) in [
         ("what flapping members alone say is held back", "F0 R1", "- -"),
         ("however often, and does not count", "F0 R1 F2 R3 F4 R5 S6 R7", "- - - - - - S6 R7"),
@@ -115,6 +120,7 @@ fn however_it_flaps_what_is_told_is_whole_and_seldom() {
                     last = Some(now);
                 }
             }
+
             let was_flapping = flapping.is_flapping(SLOT);
             let is_soon = was_flapping && last.is_some_and(|last| now.since(last) < APART);
             let told = match turn % 3 {
@@ -129,6 +135,7 @@ fn however_it_flaps_what_is_told_is_whole_and_seldom() {
                     false
                 }
             };
+
             assert!(!(told && is_soon));
             if told {
                 (runs, last) = (Some(Telling::Told), Some(now));

@@ -22,6 +22,7 @@ impl Machine {
         if self.now.since(answered) < TOMBSTONE_RETENTION || self.leaving.is_some() || sabotage::is_off("hearsay") {
             return;
         }
+
         let me = self.members.me();
         let others: Vec<Slot> = self.members.slots().filter(|slot| *slot != me).collect();
         for slot in others.into_iter().filter(|slot| self.members.row(*slot).is_live()) {

@@ -27,8 +27,11 @@ impl Machine {
             }
             return;
         }
+
         let Some(slot) = self.raise_to(accusation.id, accusation.generation, accusation.incarnation) else { return };
         self.accuse(slot, accusation, SuspectReason::Accused);
+
+        // protocol.md 5.9: the accuser asks for a second opinion.
         if accusation.probe {
             self.begin_round(slot, Occasion::Solicited);
         }
@@ -39,8 +42,10 @@ impl Machine {
             self.accused(origin, accusation.generation, accusation.incarnation, accusation.accusers);
             return;
         }
+
         let Some(slot) = self.raise_to(accusation.id, accusation.generation, accusation.incarnation) else { return };
         let is_alive = self.members.member(slot).state() == State::Alive;
+
         if is_alive && source != Source::Gossip && self.can_reach(slot) {
             // protocol.md 8.3: a view from the other side of a partition. The member is told and looked at;
             // nothing is suspected here.
@@ -53,6 +58,8 @@ impl Machine {
             }
             return;
         }
+
+        // protocol.md 3.2: another's Dead is an accusation like a Suspect, and makes this node probe at once.
         self.accuse(slot, accusation, SuspectReason::CalledDead);
         self.note_called_dead(slot);
         if sabotage::is_off("own_verdict") {
@@ -87,6 +94,7 @@ impl Machine {
         if !self.may_be_live(slot) {
             return None;
         }
+
         let was_well = self.members.member(slot).state() == State::Alive;
         self.members.raise_incarnation(slot, incarnation);
         if !was_well {
@@ -114,9 +122,11 @@ impl Machine {
     pub(super) fn add_accusers(&mut self, slot: Slot, accusers: Accusers) {
         let now = self.now;
         let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
+
         let added = add_accusers(suspicion, now, accusers.iter());
         let was_private = suspicion.publicity != Publicity::Published;
         suspicion.publicity = Publicity::Published;
+
         if added > 0 {
             self.tell_accusers(slot);
         }
@@ -132,13 +142,16 @@ impl Machine {
         if alive_at > Instant::ORIGIN {
             suspicion.answered(self.now, alive_at);
         }
+
         let is_published = suspicion.publicity == Publicity::Published;
         self.members.set_state(slot, State::Suspect);
         self.metrics.suspicions += 1;
         self.suspicions.insert(slot, suspicion);
+
         self.plan(slot);
         self.tell_suspicion(slot);
         self.anti_entropy.note_news(self.now);
+
         if is_published {
             self.gossip(slot, Urgency::Suspect);
         } else {

@@ -27,16 +27,25 @@ impl Machine {
         self.note_start(slot);
         self.hearsay.confirm(slot);
         self.reachability.note(slot, sent);
+
+        // protocol.md 4.7: an answer counts for when its ping was sent. One to a ping from before
+        // the round does not end it.
         let pending = self.rounds.get_for(slot).map(|round| round.began);
         if pending.is_some_and(|began| sent >= began) {
             self.rounds.end_for(slot);
             self.awareness.probe_answered();
             self.metrics.probes_acked += u64::from(matches!(purpose, PingPurpose::Round(_)));
         }
+
+        // protocol.md 6.3: any answer takes back what was thought of the member in isolation,
+        // and a provisional verdict.
         let is_unheard = self.suspicions.get(slot).is_some_and(|suspicion| suspicion.publicity == Publicity::Never);
         if self.members.row(slot).is_provisional() || is_unheard {
             self.revive(slot);
         }
+
+        // protocol.md 5.6: the deadline moves, the suspect is pinged on until it refutes, and its
+        // last ping is planned anew.
         let now = self.now;
         if self.suspicions.get_mut(slot).is_some_and(|suspicion| suspicion.answered(now, sent)) {
             if let Some(suspicion) = self.suspicions.get_mut(slot) {
@@ -44,9 +53,11 @@ impl Machine {
             }
             self.plan(slot);
         }
+
         if sabotage::is_off("owner_refutes") && self.members.member(slot).state() == State::Suspect {
             self.hear_incarnation(slot, self.members.member(slot).incarnation().next());
         }
+
         self.answers_changed();
     }
 
@@ -67,10 +78,13 @@ impl Machine {
                 self.reconnect();
             }
         }
+
+        // protocol.md 6.1: two others that are no suspects have answered since this node ran again.
         if self.late_wake.bar().is_some_and(|since| self.has_answers_since(since, 2)) {
             self.late_wake.lift_bar();
             self.release_held();
         }
+
         self.publish_private();
     }
 
@@ -99,24 +113,29 @@ impl Machine {
             .slots()
             .filter(|slot| self.suspicions.get(*slot).is_some_and(|s| s.publicity == Publicity::Private))
             .collect();
+
         for slot in private {
             let Some(suspicion) = self.suspicions.get(slot) else { continue };
             let start = suspicion.start;
+
             let others = self.reachability.since(start, |answerer| answerer != slot);
             let all = self.reachability.since(start, |_| true);
             if all == 0 {
                 continue;
             }
+
             // It may have answered itself: no other node was told, so there is nothing that it would have to
             // refute. A provisional Dead that is as silent as before stays so and is judged anew: another's
             // answer is no sign of its life.
             let is_provisional = self.members.row(slot).is_provisional();
+
             // A round may last an interval: its failure alone must not be old.
             let private_max = PRIVATE_MAX.max(self.rules.probe_interval * 2);
             if all > others || (self.now.since(start) > private_max && !is_provisional) {
                 self.revive(slot);
                 continue;
             }
+
             let now = self.now;
             if let Some(suspicion) = self.suspicions.get_mut(slot) {
                 suspicion.publish(now);

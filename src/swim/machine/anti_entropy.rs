@@ -89,6 +89,7 @@ impl AntiEntropy {
             }
             return false;
         }
+
         self.agreed = 0;
         let since = *self.differ_since.get_or_insert(now);
         let is_due = now.since(self.news_at) >= quiet || now.since(since) >= patience;
@@ -119,6 +120,7 @@ impl Machine {
         if !is_live || !origin.is_proved || self.leaving.is_some() {
             return;
         }
+
         let differs = theirs != self.members.view_hash();
         let (quiet, patience) = (self.rules.sync_quiet, self.rules.sync_patience);
         if self.anti_entropy.is_due(self.now, differs, quiet, patience) {
@@ -171,6 +173,7 @@ impl Machine {
             }
             Some(_) | None => {}
         }
+
         if let Some((_, peer)) = self.anti_entropy.follow_up.take_if(|(at, _)| *at <= self.now) {
             self.begin_repair(peer);
         }
@@ -186,6 +189,7 @@ impl Machine {
             }
             return;
         }
+
         let mut datagram = Vec::new();
         let message = Message::SyncRequest { nonce: session.nonce() };
         let limit = self.rules.datagram_bytes_max;
@@ -193,6 +197,7 @@ impl Machine {
         let news = self.news();
         let written = session.write(&self.members, &mut writer, |slot| news.record(slot));
         writer.finish();
+
         session.sent(self.now, self.rules.probe_timeout, written);
         self.outbox.push_prepared(session.peer, datagram);
         self.anti_entropy.session = Some(session);
@@ -201,6 +206,7 @@ impl Machine {
     /// Answers as many items of a request as fit one datagram, and remembers nothing.
     pub(super) fn answer_sync(&mut self, origin: Origin, heard: &Datagram<'_>, nonce: Nonce) {
         self.hear(origin, heard.sender_state);
+
         if !origin.is_proved {
             // protocol.md 9: it may be told more than it sent only after it has shown that it receives
             // there; then it asks again.
@@ -210,11 +216,13 @@ impl Machine {
             }
             return;
         }
+
         self.anti_entropy.give_back.clear();
         for item in heard.items() {
             self.take_item(origin, &item, Source::Sync);
         }
         let back = std::mem::take(&mut self.anti_entropy.give_back);
+
         // Mostly all of it fits, and hashing a large table twice is dear.
         let all = u16::try_from(heard.items().count()).unwrap_or(u16::MAX);
         let mut datagram = Vec::new();
@@ -238,11 +246,13 @@ impl Machine {
         let limit = self.rules.datagram_bytes_max;
         let mut writer = self.codec.writer(datagram, limit, self.my_digest(), self.sender_state(), message);
         let news = self.news();
+
         for slot in back {
             if let Some(item) = news.record(*slot) {
                 writer.item(&item);
             }
         }
+
         let mut answered = 0;
         for item in heard.items() {
             if answered == done {
@@ -258,6 +268,7 @@ impl Machine {
                 break;
             }
         }
+
         writer.finish();
         answered
     }
@@ -275,8 +286,11 @@ impl Machine {
             self.anti_entropy.session = Some(session);
             return Err(Rejected::UnknownNonce);
         }
+
         self.hear(origin, heard.sender_state);
         self.anti_entropy.give_back.clear();
+
+        // protocol.md 7.5: a joiner's pages are not news.
         let source = if session.aim == Aim::Join { Source::Bulk } else { Source::Sync };
         for item in heard.items() {
             match item {
@@ -286,9 +300,11 @@ impl Machine {
             self.take_item(origin, &item, source);
             session.item(&self.members, &item, nonce);
         }
+
         for slot in std::mem::take(&mut self.anti_entropy.give_back) {
             session.give(slot);
         }
+
         self.anti_entropy.session = Some(session);
         self.ask();
         Ok(())

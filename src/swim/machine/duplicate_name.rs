@@ -17,6 +17,7 @@ impl Machine {
     pub(super) fn hear_my_name(&mut self, record: &RecordRef<'_>) {
         let (generation, incarnation) = (self.me().generation(), self.me().incarnation());
         let is_here = record.address == self.me().address();
+
         if record.generation < generation {
             self.note_predecessor(record);
         } else if record.generation > generation && is_here {
@@ -54,6 +55,8 @@ impl Machine {
     /// Challenges the duplicate once more, or outlives it. Runs with each tick.
     pub(super) fn challenge_again(&mut self) {
         let Some(duplicate) = self.joining.duplicate else { return };
+
+        // protocol.md 3.5: silence for P means that it is our past.
         if duplicate.until <= self.now {
             self.joining.duplicate = None;
             if duplicate.stance == Stance::Asking {
@@ -61,9 +64,11 @@ impl Machine {
             }
             return;
         }
+
         if duplicate.stance == Stance::Answered {
             return;
         }
+
         let target = Digest::of(self.me().id(), duplicate.generation);
         let nonce = self.pings.start(
             self.now,
@@ -91,6 +96,7 @@ impl Machine {
     ) -> Result<(), Rejected> {
         let is_here = address == self.me().address();
         let asks = |target: Digest| target == heard.from || target == Digest::NOBODY;
+
         match heard.message {
             Message::Ping { to, nonce } if asks(to) && !is_here && self.pings.look(self.now, nonce).is_none() => {
                 self.answer_duplicate(address, heard.sender_state.incarnation, nonce, bytes);
@@ -122,6 +128,7 @@ impl Machine {
                 self.speak(self.me().incarnation().max(incarnation).next(), |_| {});
             }
         }
+
         let (message, first, piggyback) = (Message::Ack { nonce }, First::Nothing, Piggyback::Nothing);
         self.outbox.push(Intent { to: address, message, first, bytes_max, piggyback });
     }

@@ -49,6 +49,7 @@ impl Machine {
         if !row.is_proved() {
             return false;
         }
+
         let (address, to) = (row.member.address(), row.digest());
         self.send(address, Message::Election { to, context, election_message }, First::Nothing, Piggyback::Nothing);
         true

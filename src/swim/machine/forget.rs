@@ -42,6 +42,7 @@ impl Machine {
             State::Dead => {}
             State::Alive | State::Suspect => return Err(ForgetError::NotDead),
         }
+
         self.ghosts.take_back(slot);
         self.bury(slot);
         self.settle();
@@ -62,6 +63,7 @@ impl Machine {
             member.state = State::Left;
             self.events.push(Event::Left(member));
         }
+
         self.clear_judgement(slot);
         self.gossip.hush(slot);
         self.reachability.forget(slot);

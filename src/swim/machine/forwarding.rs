@@ -22,6 +22,7 @@ impl Machine {
         if sabotage::is_off("forwarding") {
             return;
         }
+
         while self.gossip.carriers_due() > 0 {
             if self.is_alone() {
                 return;
@@ -30,6 +31,7 @@ impl Machine {
             if targets.len() == 0 {
                 return;
             }
+
             for target in targets.iter() {
                 if !self.bucket.take(self.now) {
                     self.timers.set(Timer::Forward, self.bucket.next_at().max(self.now));
@@ -39,6 +41,8 @@ impl Machine {
                 self.carry_news(target);
             }
         }
+
+        // protocol.md 7.4: changes have a budget of their own, and go after what is urgent.
         self.timers.set(Timer::Forward, Instant::NEVER);
         self.forward_changes();
     }
@@ -57,6 +61,7 @@ impl Machine {
                 self.gossip.carried(1);
                 self.carry_news(target);
             }
+
             if self.is_alone() || targets.len() == 0 {
                 return;
             }

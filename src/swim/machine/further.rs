@@ -37,17 +37,22 @@ impl Machine {
             }
             return;
         }
+
         let Some(slot) = self.members.find(change.id) else { return };
+
+        // protocol.md 3.6: a leap is not stored; its owner is asked.
         if leaps(Some(self.members.member(slot).standing()), self.present(), change.generation, change.incarnation) {
             self.begin_round(slot, Occasion::Look);
             return;
         }
+
         let Some(record) = change.apply(self.members.member(slot).record()) else {
             if self.members.member(slot).generation() == change.generation {
                 self.hear_incarnation(slot, change.incarnation);
             }
             return;
         };
+
         let base = self.is_settled(slot).then_some(change.base);
         self.hear_alive(origin, &RecordRef::of(&record), source);
         if self.is_told(slot, &record) {

@@ -77,6 +77,7 @@ impl Machine {
         }
         self.isolated = Some(self.now);
         self.sweep = Sweep::begin(self.now + self.rules.stall_tolerance);
+
         let since = self.now - self.rules.stall_tolerance;
         let reachable = self.reachability.since(since, |_| true);
         let known = self.members.counts().present().saturating_sub(1);
@@ -87,6 +88,9 @@ impl Machine {
     pub(super) fn reconnect(&mut self) {
         self.isolated = None;
         self.events.push(Event::Reconnected);
+
+        // protocol.md 6.3: suspicions of isolation are dropped, its provisional deaths are judged anew after P, all
+        // others from their last ping.
         let (now, me) = (self.now, self.me().id());
         let suspects: Vec<Slot> = self.suspicions.slots().collect();
         for slot in suspects {
@@ -103,6 +107,7 @@ impl Machine {
             } else {
                 suspicion.begin_again(now);
             }
+
             if suspicion.accusers.contains(me) {
                 suspicion.keep_asking(now);
             }
@@ -140,6 +145,7 @@ impl Machine {
             let is_asked = slot != me && machine.can_reach(slot) && row.member.state() == State::Alive;
             is_asked && row.is_used() && row.alive_at < since
         };
+
         for slot in self.sweep.take_asked() {
             if is_silent(self, slot) {
                 self.suspect_unheard(slot);
@@ -157,6 +163,7 @@ impl Machine {
         for slot in asked {
             self.ping(slot, PingPurpose::Look, First::Nothing);
         }
+
         for slot in self.pick_any(asked_again(self.now.since(since))).iter() {
             self.ping(slot, PingPurpose::Look, First::Nothing);
         }
@@ -167,10 +174,12 @@ impl Machine {
         let start = self.now - self.rules.probe_interval;
         let (reason, pace, me) = (SuspectReason::ProbeFailed, self.pace(slot), self.me().id());
         let mut suspicion = Suspicion::new(self.now, start, reason, Publicity::Never, pace);
+
         suspicion.provisional_only = true;
         suspicion.log(self.now, Cause::Unanswered { pings: 1 });
         suspicion.log(self.now, Cause::Unpublished);
         add_accusers(&mut suspicion, self.now, std::iter::once(me));
+
         self.rounds.end_for(slot);
         self.suspect(slot, suspicion);
     }

@@ -31,6 +31,7 @@ impl Machine {
             return;
         }
         self.enter(now);
+
         let contacts: Vec<SocketAddr> = contacts.iter().map(|contact| canonical(*contact)).collect();
         self.joining.add_contacts(&contacts);
         for contact in contacts {
@@ -38,6 +39,7 @@ impl Machine {
                 self.greet(contact);
             }
         }
+
         self.set_join_timer();
         self.settle();
     }
@@ -48,9 +50,11 @@ impl Machine {
             return;
         }
         self.enter(now);
+
         let space = self.rules.members_max.saturating_sub(self.members.counts().present());
         let usable = records.iter().filter(|record| !record.address().ip().is_unspecified());
         let (added, refused) = self.members.insert_all(usable, space);
+
         if !added.is_empty() {
             self.anti_entropy.note_news(self.now);
         }
@@ -58,6 +62,7 @@ impl Machine {
         for slot in added {
             self.events.push(Event::Up(self.members.member(slot).clone()));
         }
+
         self.refuse(refused);
         self.settle();
     }
@@ -104,6 +109,7 @@ impl Machine {
             Item::Alive(record) if Digest::of(record.id, record.generation) == origin.digest => Some(record),
             _ => None,
         });
+
         if origin.is_proved && !record.is_some_and(|record| self.is_recorded_elsewhere(origin, &record)) {
             for item in heard.items() {
                 self.take_item(origin, &item, Source::Gossip);
@@ -113,6 +119,7 @@ impl Machine {
             self.introduce_beyond_reach(origin);
             return Ok(());
         }
+
         let record = record.ok_or(Rejected::Misdirected)?;
         if record.id == self.me().id() {
             self.hear_my_name(&with_address(record, origin.source));
@@ -123,18 +130,23 @@ impl Machine {
             }
             return Ok(());
         }
+
         if record.address.ip().is_unspecified() {
             self.send_limited(origin, First::Seen(origin.source));
             return Ok(());
         }
+
         // A node that speaks both families tells one address, which may be of the family that we do not speak. It
         // proves what can be proved here, that it receives where it sends from.
         let is_reached = self.reach.covers(record.address) || sabotage::is_off("greeted_beyond_reach");
         let address = if is_reached { record.address } else { origin.source };
+
         // It may have moved since it learned its address. Then that proves nothing, and no member could tell it so.
         if origin.path == Path::Unknown && address != origin.source && !sabotage::is_off("greeter_moved") {
             self.send_limited(origin, First::Seen(origin.source));
         }
+
+        // protocol.md 7.5: the joiner's address is proved by a ping no longer than what came from it.
         let purpose = Purpose::TakeIn(record.to_record());
         let first = First::Seen(origin.source);
         self.ask_for_proof(address, origin.digest, purpose, origin.bytes, first);
@@ -193,6 +205,7 @@ impl Machine {
     pub(super) fn receive_proof(&mut self, origin: Origin, serial: u32, sent: Instant) -> Origin {
         let Some((address, purpose)) = self.joining.proved(serial) else { return origin };
         let proved = Origin { is_proved: true, address, ..origin };
+
         match purpose {
             Purpose::TakeIn(record) => {
                 self.tell_of_predecessor(address, &record);
@@ -205,13 +218,16 @@ impl Machine {
             Purpose::TellUs => self.send_news(address, First::Me),
             Purpose::Serve => {}
         }
+
         self.joining.welcome(origin.digest, address);
         let Some(slot) = self.members.find_digest(origin.digest) else { return origin };
+
         if self.members.member(slot).address() == address {
             self.members.note_alive(slot, sent);
             self.note_way(slot, address, origin.source);
             return self.origin(origin.source, origin.digest, origin.bytes);
         }
+
         if self.members.row(slot).is_present() {
             // A member with two addresses knows its record. Another process of its name and start learns that it is not
             // alone, and asks there.
@@ -227,6 +243,7 @@ impl Machine {
         if !row.is_present() || row.member.generation() >= record.generation() {
             return;
         }
+
         let mut datagram = Vec::new();
         let limit = self.rules.datagram_bytes_max;
         let mut writer = self.codec.writer(&mut datagram, limit, self.my_digest(), self.sender_state(), Message::News);
@@ -277,6 +294,7 @@ impl Machine {
             // A node that is alone dials them by a timer of their own.
             has_contacts: !self.is_alone() && !self.joining.contacts().is_empty(),
         };
+
         match self.ghosts.dial(&mut self.random.healing, &share) {
             Some(Dial::Ghost(slot)) => self.dial_ghost(slot),
             Some(Dial::Contact) => self.dial_a_contact(),

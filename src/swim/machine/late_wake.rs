@@ -17,6 +17,7 @@ impl Machine {
         self.relays.postpone(wake.growth);
         self.ghosts.postpone(wake.growth);
         self.sweep.void();
+
         let suspects: Vec<Slot> = self.suspicions.slots().collect();
         for slot in suspects {
             let now = self.now;
@@ -25,6 +26,7 @@ impl Machine {
             }
             self.plan(slot);
         }
+
         self.wake_among_strangers();
         if wake.is_new && self.members.counts().present() > 1 {
             self.events.push(Event::SelfStalled { gap: wake.growth });

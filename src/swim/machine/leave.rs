@@ -60,10 +60,13 @@ impl Machine {
             return;
         }
         self.enter(now);
+
         let me = self.members.me();
         self.forget_flapping(me);
         self.members.set_state(me, State::Left);
         self.raise(self.me().incarnation().next(), |_| {});
+
+        // protocol.md 7.6: so many members are asked to echo our Left that others will hear it when we have stopped.
         let wanted = self.members.ring_len().min(CONFIRMERS_MAX);
         let mut unconfirmed = Vec::with_capacity(wanted);
         while unconfirmed.len() < wanted {
@@ -74,9 +77,11 @@ impl Machine {
                 break;
             }
         }
+
         let asked = unconfirmed.len();
         self.leaving =
             Some(Leaving { unconfirmed, asked, until: self.now + self.rules.leave_timeout, tries: 0, confirmed_at: 0 });
+
         self.events.push(Event::Left(self.me().clone()));
         self.gossip(me, Urgency::Left);
         self.run_leave();
@@ -95,11 +100,13 @@ impl Machine {
         let Some(leaving) = &mut self.leaving else { return };
         let members = &self.members;
         let is_well = |slot: Slot| members.member(slot).state() == State::Alive || sabotage::is_off("left_behind");
+
         if leaving.is_done(self.now, is_well) {
             // What is queued still goes out: the driver drains before it looks whether we have stopped.
             self.stopped = true;
             return;
         }
+
         leaving.tries = leaving.tries.saturating_add(1);
         let until = leaving.until;
         let unconfirmed = leaving.unconfirmed.clone();
@@ -132,12 +139,14 @@ impl Machine {
         if !sabotage::is_off("left_acquits") {
             self.clear_judgement(slot);
         }
+
         self.forget_flapping(slot);
         self.members.set_state(slot, State::Left);
         self.ghosts.add(slot, self.now, false);
         self.anti_entropy.note_news(self.now);
         self.full = false;
         self.events.push(Event::Left(self.members.member(slot).clone()));
+
         if source == Source::Bulk {
             self.gossip.hush(slot);
         } else {

@@ -36,6 +36,7 @@ impl Machine {
         let (generation, incarnation) = (record.generation, record.incarnation);
         let report = Report { generation, incarnation, source, present: self.present() };
         let Some(slot) = self.members.find(record.id) else {
+            // protocol.md 3.7: a tombstone holds the member down, and its owner is told what it has to outrank.
             let buried = self.ghosts.buried(self.now, record.id, generation, incarnation);
             return match admit(&report, buried) {
                 Admission::TakeIn => self.take_in(record.to_record(), source),
@@ -176,6 +177,8 @@ impl Machine {
         if !self.may_be_live(slot) {
             return;
         }
+
+        // protocol.md 3.4: the application hears that the old start is dead before it hears of the new one.
         self.forget_flapping(slot);
         let was_present = self.members.row(slot).is_present() || sabotage::is_off("left_is_absent");
         if was_present && !sabotage::is_off("death_at_restart") {
@@ -184,9 +187,11 @@ impl Machine {
             let by = Accusers::default();
             self.events.push(Event::Dead { member, by, reason: DeadReason::Restarted, provisional: false });
         }
+
         self.clear_judgement(slot);
         self.members.set_record(slot, record);
         self.members.set_state(slot, State::Alive);
+
         self.anti_entropy.note_news(self.now);
         self.events.push(Event::Up(self.members.member(slot).clone()));
         if source != Source::Bulk {
@@ -199,10 +204,12 @@ impl Machine {
         if !self.may_be_live(slot) {
             return;
         }
+
         let before = self.members.member(slot).record.clone();
         let was_live_and_well = self.members.member(slot).state() == State::Alive;
         self.members.set_record(slot, record);
         self.anti_entropy.note_news(self.now);
+
         if was_live_and_well {
             self.note_change(slot, &before, source);
         } else {
@@ -240,6 +247,7 @@ impl Machine {
         self.clear_judgement(slot);
         self.members.set_state(slot, State::Alive);
         self.gossip.hush(slot);
+
         if was == State::Suspect {
             self.tell_refutation(slot);
             return;
@@ -269,8 +277,10 @@ impl Machine {
             self.accused(origin, departure.generation, departure.incarnation, Accusers::default());
             return;
         }
+
         let Some(slot) = self.members.find(departure.id) else { return };
         let (generation, incarnation) = (departure.generation, departure.incarnation);
+
         let is_later_start =
             match departed(self.members.member(slot).standing(), self.present(), generation, incarnation) {
                 Departed::Old => return,
@@ -281,6 +291,7 @@ impl Machine {
                 Departed::Gone { is_later_start } => is_later_start,
             };
 
+        // protocol.md 3.2: a Left is its owner's word, whichever member passes it on.
         if is_later_start {
             let mut record = self.members.member(slot).record.clone();
             record.set_generation(generation);
@@ -301,6 +312,7 @@ impl Machine {
             false if origin.digest == target => origin.source,
             false => return,
         };
+
         if !self.bucket.take(self.now) {
             return;
         }
@@ -321,6 +333,7 @@ impl Machine {
                 }
             }
         }
+
         let is_dead = self.members.member(slot).state() == State::Dead;
         if is_dead && source != Source::Bulk && self.bucket.take(self.now) {
             self.dial_ghost(slot);
@@ -337,6 +350,7 @@ impl Machine {
         if origin.digest != Digest::of(record.id, record.generation) {
             return;
         }
+
         if self.bucket.take(self.now) {
             let accusation = Accusation {
                 id: record.id,

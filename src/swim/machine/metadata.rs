@@ -26,6 +26,7 @@ impl Machine {
         if self.stopped || metadata == self.metadata_pace.waiting().unwrap_or(self.me().metadata()) {
             return Ok(());
         }
+
         self.enter(now);
         self.metadata_pace.want(metadata);
         self.tell_metadata();
@@ -40,6 +41,7 @@ impl Machine {
             self.metadata_pace.clear();
             return;
         }
+
         let due = self.metadata_pace.due(self.now, self.metadata_load(waiting.len()));
         if due > self.now && !sabotage::is_off("metadata_pace") {
             self.timers.set(Timer::Metadata, due);

@@ -73,6 +73,7 @@ mod tests {
             let identity = Identity::named(name, Generation(generation), address(at));
             Record::new(&identity, Incarnation(0), &[]).unwrap()
         };
+
         let (source, elsewhere) = ("10.0.0.2:7", "10.0.0.9:7");
         let sender = record("b", 5, source);
         let digest = Digest::of(sender.id(), sender.generation());
@@ -86,6 +87,7 @@ mod tests {
             is_proved: true,
             bytes: 100,
         };
+
         let rows = [
             ("it tells itself where it is seen", record("b", 5, source), false),
             ("at another address", record("b", 5, elsewhere), true),
@@ -93,6 +95,7 @@ mod tests {
             ("an earlier start of it", record("b", 4, elsewhere), false),
             ("another member", record("c", 5, elsewhere), false),
         ];
+
         for (what, told, asks) in rows {
             let mut said = SaidOfPlaces::default();
             said.note(origin, &Item::Alive(RecordRef::of(&told)));

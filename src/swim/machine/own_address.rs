@@ -49,6 +49,7 @@ fn rule_seen(seen: Seen) -> Word {
     if seen.by == Speaker::Contact && is_known && !seen.is_asking {
         return Word::Kept;
     }
+
     let may_move = seen.by != Speaker::Other && seen.at.is_ipv4() == seen.own.is_ipv4();
     let counts = !seen.at.ip().is_unspecified() && (may_move || !is_known);
     if counts { Word::Counts } else { Word::Ignored }
@@ -145,6 +146,7 @@ impl Machine {
 
     fn adopt_address(&mut self, address: SocketAddr) {
         let was = self.me().address();
+
         if was.ip().is_unspecified() {
             // No member holds a record of ours without an address; but an earlier process of this
             // start may have told one.
@@ -174,6 +176,7 @@ impl Machine {
             }
             None => tracing::info!(%own, "datagrams of this node are seen to come from its own address again"),
         }
+
         let extra = with_way_out(self.me().record().extra(), way_out);
         self.set_further_fields(self.now, &extra);
     }
@@ -231,6 +234,7 @@ mod tests {
             ("by either family", NOWHERE, BY_V6, Speaker::Other, unasked, Word::Counts),
             ("but that of nowhere", NOWHERE, NOWHERE, Speaker::Member, unasked, Word::Ignored),
         ];
+
         for (what, own, at, by, is_asking, word) in rows {
             let seen = Seen { own: address(own), at: address(at), by, is_asking };
             assert_eq!(rule_seen(seen), word, "{what}");
@@ -247,6 +251,7 @@ mod tests {
             ("it sees us where we are", OWN, None, false),
             ("it says nothing", NOWHERE, None, false),
         ];
+
         for (what, seen, pinged, asks) in rows {
             let mut machine = fixture::machine(OWN);
             machine.joining.add_contacts(&[contact]);

@@ -46,6 +46,7 @@ impl<'a> News<'a> {
         if !row.is_used() {
             return None;
         }
+
         match row.member.state() {
             State::Alive if self.hearsay.contains(slot) => None,
             State::Alive if row.member.record.incarnation() == row.member.incarnation() => {
@@ -70,6 +71,7 @@ impl<'a> News<'a> {
         if self.hearsay.contains(slot) && row.is_present() {
             return None;
         }
+
         if row.is_present() { Some(Item::Alive(RecordRef::of(&row.member.record))) } else { self.of(slot) }
     }
 

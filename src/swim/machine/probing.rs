@@ -33,6 +33,7 @@ impl Machine {
         if self.leaving.is_some() {
             return;
         }
+
         let round = self.round_number.advance();
         self.sweep();
         self.challenge_again();
@@ -41,6 +42,7 @@ impl Machine {
         self.ask_stranger();
         self.dial_when_alone();
         self.ask_about_hearsay();
+
         if let Some(turn) = self.members.ring_after_me(ring::offset(round, self.members.ring_len())) {
             let target = self.in_reach_or_another(turn);
             self.begin_round(target, Occasion::Scheduled);
@@ -69,10 +71,12 @@ impl Machine {
         if !self.members.row(slot).is_present() || slot == self.members.me() || self.leaving.is_some() {
             return None;
         }
+
         if !self.can_reach(slot) {
             // protocol.md 6.4: its silence would be our socket's.
             return None;
         }
+
         if self.is_beyond_reach(slot) {
             // protocol.md 6.3: a round of retries and relays would find out what is known, that too few hear us. One
             // ping in an interval finds out when that is over.
@@ -145,6 +149,7 @@ impl Machine {
         let is_other =
             |slot: Slot| slot != members.me() && fits(members, slot) && reach.covers(members.member(slot).address());
         let is_well = |slot: Slot| is_other(slot) && members.member(slot).state() == State::Alive;
+
         let count = members.ring_len();
         let well = Sample::choose(&mut self.random.probing, wanted, count, |place| members.ring_at(place), is_well);
         if well.len() > 0 {
@@ -181,6 +186,7 @@ impl Machine {
         self.metrics.probes_failed += 1;
         let silent_relays = round.relays.len().saturating_sub(round.nackers.len());
         self.awareness.probe_failed(silent_relays.min(1) as u8);
+
         let slot = round.target;
         let row = self.members.row(slot);
         let may_accuse = self.leaving.is_none() && !sabotage::is_off("accusation");
@@ -193,14 +199,18 @@ impl Machine {
             );
             self.accuse_by_round(slot, &round);
         }
+
         self.probe_another(round.occasion);
     }
 
     fn accuse_by_round(&mut self, slot: Slot, round: &Round) {
         let me = self.me().id();
+
+        // protocol.md 6.2: if neither a relay nor another member was heard, this node doubts itself and tells no other.
         let answered = self.reachability.since(round.began, |answerer| answerer != slot) > 0;
         let is_private =
             self.present_in_reach() > 2 && round.nackers.is_empty() && !answered && !sabotage::is_off("self_tests");
+
         let accusers: Accusers = std::iter::once(me).chain(round.nackers.iter()).collect();
         let is_new = self.suspicions.get(slot).is_none();
         if is_new {
@@ -213,10 +223,13 @@ impl Machine {
         } else if !is_private {
             self.add_accusers(slot, accusers);
         }
+
+        // protocol.md 5.7: an accuser goes on asking, unless this node is isolated and asks all members in turn.
         let (now, stands) = (self.now, !self.is_beyond_reach(slot));
         if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| stands) {
             suspicion.keep_asking(now);
         }
+
         if is_private {
             if let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| is_new) {
                 suspicion.log(now, Cause::Unpublished);
@@ -258,6 +271,7 @@ impl Machine {
         }
         let is_third = |slot: &Slot| *slot != self.members.me() && *slot != asker && self.can_reach(*slot);
         let Some(slot) = self.members.find_digest(target).filter(is_third) else { return };
+
         let rto = self.rto(slot);
         let (nack_at, drop_at) = (self.now + rto * 4 / 5, self.now + self.rules.stall_tolerance);
         let prober = origin.address;
@@ -322,12 +336,14 @@ mod tests {
             ("without any in reach it keeps its turn", Reach::V4, &[("[2001:db8::3]:7", State::Alive)], v6, v6),
             ("a socket for both families reaches it", Reach::Both, &[(v4, State::Alive)], v6, v6),
         ];
+
         for (what, reach, others, turn, probed) in rows {
             let mut machine = fixture::machine("10.0.0.1:7");
             machine.reach = reach;
             for (address, state) in others {
                 fixture::add(&mut machine, address, *state);
             }
+
             let state = if turn == suspect.0 { suspect.1 } else { State::Alive };
             let turn = fixture::add(&mut machine, turn, state);
             for _ in 0..16 {

@@ -62,6 +62,7 @@ impl Machine {
     pub(super) fn judge_beyond_reach(&mut self, slot: Slot) {
         let Some(suspicion) = self.suspicions.get(slot) else { return };
         let hears_others = self.hears_others_since(suspicion.start) && !suspicion.provisional_only;
+
         match rule_beyond_reach(suspicion.called_dead, suspicion.hard_deadline() <= self.now, hears_others) {
             Beyond::Wait => self.plan_beyond_reach(slot),
             Beyond::TellAgain => {
@@ -159,6 +160,7 @@ mod tests {
             ("[2001:db8::4]:7", State::Suspect),
             ("[2001:db8::5]:7", State::Dead),
         ];
+
         let rows = [
             ("10.0.0.1:7", Reach::V4, 2),
             ("127.0.0.1:7", Reach::V4, 2),
@@ -166,6 +168,7 @@ mod tests {
             ("0.0.0.0:7", Reach::Both, 5),
             ("[::]:7", Reach::Both, 5),
         ];
+
         for (own, family, others) in rows {
             let mut machine = fixture::machine(own);
             for (address, state) in known {

@@ -28,6 +28,7 @@ impl Machine {
             let codec = self.codec.clone();
             codec.decode(datagram).and_then(|heard| self.receive(canonical(from), &heard, datagram.len()))
         };
+
         match outcome {
             Ok(None) => {
                 self.accept(datagram.len());
@@ -55,8 +56,10 @@ impl Machine {
         if heard.from == self.my_digest() {
             return self.receive_from_duplicate(address, heard, bytes).map(|()| None);
         }
+
         let origin = self.origin(address, heard.from, bytes);
         let is_answer = matches!(heard.message, Message::Ack { .. } | Message::Relayed { .. });
+
         match heard.message.clone() {
             Message::Ping { to, nonce } => self.receive_ping(origin, heard, to, nonce)?,
             Message::Ack { nonce } => self.receive_ack(origin, heard, nonce)?,
@@ -85,6 +88,8 @@ impl Machine {
                 return self.receive_election_message(origin, to, context, election_message).map(Some);
             }
         }
+
+        // protocol.md 5.8: a suspect that sends anything but an answer runs at this moment, and is pinged back.
         if let Some(slot) = origin.slot.filter(|_| !is_answer) {
             self.ping_back(slot);
         }
@@ -95,16 +100,20 @@ impl Machine {
         if to == Digest::NOBODY {
             return self.receive_greeting(origin, heard, nonce);
         }
+
+        // protocol.md 4.8: a ping for another process, or for an earlier start of this one, gets no ack.
         if to != self.members.row(self.members.me()).digest() {
             self.introduce_ourselves(origin);
             return Ok(());
         }
+
         self.outdated = None;
         let said = self.take_items(origin, heard);
         self.hear(origin, heard.sender_state);
         let asks_where = self.hear_whereabouts(origin, said);
         self.ack(origin, nonce, asks_where);
         self.tell_who_can_ask(origin);
+
         if origin.slot.is_none() {
             self.echo_to_contacts(nonce);
             self.pull_from_contact(origin.address);
@@ -119,6 +128,7 @@ impl Machine {
         if attempt.target != Digest::NOBODY && attempt.target != origin.digest {
             return Err(Rejected::Misdirected);
         }
+
         self.pings.answer(self.now, nonce);
         let origin = match attempt.purpose {
             PingPurpose::Proof(serial) => self.receive_proof(origin, serial, attempt.sent),
@@ -128,6 +138,7 @@ impl Machine {
             self.duplicate_answered(origin);
             return Ok(());
         }
+
         let was_ghost = origin.slot.is_some_and(|slot| self.members.member(slot).state() == State::Dead);
         if let Some(slot) = origin.slot {
             // protocol.md 1: a process that echoes what was sent to the member's address is the member, wherever the
@@ -145,16 +156,21 @@ impl Machine {
                 self.note_answer_beyond_reach(slot, attempt.sent);
             }
         }
+
         let was_proved = origin.is_proved;
         // The evidence may have proved the address.
         let origin = self.origin(origin.source, origin.digest, origin.bytes);
         let is_proved = origin.is_proved;
+
         self.take_items(origin, heard);
         self.hear(origin, heard.sender_state);
+
         self.after_answer(origin, attempt.purpose);
         if is_proved && !was_proved && attempt.purpose != PingPurpose::Introduction {
             self.tell_what_could_not_ride(origin);
         }
+
+        // protocol.md 8.4: the answer of a ghost begins a comparison.
         if was_ghost {
             self.greet_ghost(origin);
         }
@@ -168,7 +184,11 @@ impl Machine {
         if origin.slot != Some(relay) {
             return Err(Rejected::Misdirected);
         }
+
         self.pings.answer(self.now, nonce);
+
+        // protocol.md 4.4: a nack counts as the relay's accusation while the round lasts, and shows
+        // that this node is heard.
         let id = self.members.member(relay).id();
         if let Some(round) = self.rounds.get_mut(round) {
             round.nackers.insert(id);
@@ -189,8 +209,10 @@ impl Machine {
         if attempt.target != target || origin.slot != Some(relay) {
             return Err(Rejected::Misdirected);
         }
+
         self.pings.answer(self.now, nonce);
         self.on_answer(relay, attempt.sent, PingPurpose::Look);
+
         if let Some(slot) = self.members.find_digest(target) {
             self.metrics.probes_acked_by_relay += u64::from(self.rounds.get_mut(round).is_some());
             self.on_answer(slot, attempt.sent, PingPurpose::Look);

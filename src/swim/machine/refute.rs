@@ -29,6 +29,7 @@ impl Machine {
     pub(super) fn raise(&mut self, incarnation: Incarnation, change: impl FnOnce(&mut crate::member::Record)) {
         let mut repeated = self.me().record().clone();
         let is_last = self.me().generation().next().0 >= Generation::LIMIT;
+
         let incarnation = if incarnation.0 >= Incarnation::LIMIT && is_last {
             // Anything higher would be rejected as malformed: better unheard this once than mute for ever.
             self.me().incarnation()
@@ -38,6 +39,7 @@ impl Machine {
         } else {
             incarnation
         };
+
         self.members.change_my_record(incarnation, change);
         repeated.set_incarnation(incarnation);
         let is_refutation = repeated == *self.me().record();
@@ -64,6 +66,7 @@ impl Machine {
         accusers: Accusers,
     ) {
         let mine = (self.me().generation(), self.me().incarnation());
+
         if generation > mine.0 {
             self.outlive(generation);
         } else if self.leaving.is_some() && (generation, incarnation) == mine {
@@ -90,6 +93,7 @@ impl Machine {
                 self.send_news(row.member.address(), First::Me);
             }
         }
+
         if origin.is_proved {
             self.send_news(origin.address, First::Me);
         }

@@ -38,6 +38,7 @@ impl Machine {
                 }
             }
         };
+
         self.metrics.datagrams_out += 1;
         self.metrics.bytes_out += buf.len() as u64;
         Some(to)
@@ -46,19 +47,24 @@ impl Machine {
     fn make(&mut self, intent: &Intent, buf: &mut Vec<u8>) {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
+
         let (from, sender_state) = (self.my_digest(), self.sender_state());
         let mut writer = self.codec.writer(buf, intent.bytes_max, from, sender_state, intent.message.clone());
         self.news().write_first(intent.first, &mut writer);
+
         if intent.piggyback == Piggyback::News && self.gossip.len() > 0 {
             let most = (writer.bytes_left() / ITEM_BYTES_MIN).min(BATCH_MAX);
             let changes = if self.change_meter.has_any(self.now) { ChangedNews::Go } else { ChangedNews::Wait };
             self.gossip.list(most, changes, &mut batch);
             let sends_max = sends_in_all(self.rules.retransmit_mult, self.members.counts().present());
+
             for slot in &batch {
+                // protocol.md 7.4: changed metadata keep to a budget.
                 let is_change = self.gossip.urgency(*slot) == Some(Urgency::Changed);
                 if is_change && !self.change_meter.has_any(self.now) {
                     break;
                 }
+
                 let Some(item) = self.news().of(*slot) else {
                     self.gossip.hush(*slot);
                     continue;
@@ -67,6 +73,7 @@ impl Machine {
                     (Item::Alive(record), Some(base)) => Item::Change(ChangeRef::of(record, base)),
                     (item, _) => item,
                 };
+
                 let space = writer.bytes_left();
                 if writer.item(&item) {
                     self.gossip.sent(*slot, sends_max);
@@ -75,6 +82,7 @@ impl Machine {
                 }
             }
         }
+
         writer.finish();
         self.batch = batch;
     }
@@ -133,6 +141,7 @@ impl Machine {
         if row.member.state() == State::Alive || self.is_unheard(slot) {
             self.reachability.note_asked();
         }
+
         let nonce = self.pings.start(self.now, &mut self.random.nonces, (digest, to), purpose);
         self.send(to, Message::Ping { to: digest, nonce }, first, piggyback);
         nonce
@@ -176,14 +185,17 @@ impl Machine {
         let is_stranger = origin.path == Path::Unknown;
         let is_seen_elsewhere = is_stranger || asks_where == AsksWhere::Yes;
         let seen = Self::where_seen(origin);
+
         let first = if is_seen_elsewhere { seen } else { self.first_of_ack(origin) };
         let bytes_max = self.reply_bytes_max(origin);
         let message = Message::Ack { nonce };
         self.outbox.push(Intent { to: origin.address, message, first, bytes_max, piggyback: Piggyback::News });
+
         if let Some(to) = self.other_address(origin).filter(|_| !sabotage::is_off("ways")) {
             let (bytes_max, piggyback) = (origin.bytes, Piggyback::Nothing);
             self.outbox.push(Intent { to, message: Message::Ack { nonce }, first: seen, bytes_max, piggyback });
         }
+
         match origin.slot {
             Some(slot) if is_seen_elsewhere => self.notice_stranger(origin, slot),
             Some(slot) if !origin.is_proved && self.gossip.len() > 0 => self.unmet = Some(slot),

@@ -39,6 +39,7 @@ impl Machine {
         let soft = suspicion.soft_deadline();
         let soft = if sabotage::is_off("whole_p") { self.now + soft.since(self.now) / 2 } else { soft };
         let due = due(self.now, soft, suspicion.hard_deadline(), self.has_enough_accusers(suspicion));
+
         if self.isolated.is_some() && suspicion.publicity == Publicity::Never {
             // protocol.md 5.4: too few hear us, and a last ping would not be heard either.
             let hard = suspicion.hard_deadline();
@@ -57,6 +58,7 @@ impl Machine {
         if !self.can_reach(slot) {
             return self.plan_beyond_reach(slot);
         }
+
         let rto = self.rto(slot);
         let spread = SPREAD_PER_MEMBER * u32::try_from(self.members.ring_len()).unwrap_or(u32::MAX);
         let jitter = self.random.probing.fraction_of(rto.max(spread));
@@ -118,10 +120,14 @@ impl Machine {
             }
             suspicion.log(now, Cause::LastPing { attempt });
         }
+
         self.ping(slot, PingPurpose::Look, First::Nothing);
+
         if attempt > 1 && sabotage::is_off("repeated_self_test") {
             return;
         }
+
+        // protocol.md 5.4: two others show whether it is this node that is not heard.
         for other in self.pick_others(LAST_PING_SELF_TESTS, Some(slot)).iter() {
             let first = self.question_about(slot, other);
             self.ping(other, PingPurpose::Look, first);
@@ -146,14 +152,17 @@ impl Machine {
         let (now, rto) = (self.now, self.rules.rto_min());
         let may_be_asked = self.leaving.is_none() && self.members.row(slot).is_proved();
         let Some(suspicion) = self.suspicions.get_mut(slot).filter(|_| may_be_asked) else { return };
+
         let insists = suspicion.insists() || sabotage::is_off("insistence");
         let left = suspicion.left_to_insist(now, self.flapping.has_refuted_lately(slot));
+
         if suspicion.may_ping_back(now, rto) && !sabotage::is_off("ping_back") {
             self.ping(slot, PingPurpose::Look, First::Nothing);
         }
         if insists || self.is_beyond_reach(slot) {
             return;
         }
+
         let others = self.present_in_reach().saturating_sub(1);
         let every = insist_every(left.max(self.rules.stall_tolerance / 4), others, rto / INSISTS_PER_RTO);
         let first = now + self.random.probing.fraction_of(every);
@@ -236,6 +245,7 @@ impl Machine {
         let pace = self.pace(slot);
         let again = self.now + (pace.rto * 3).max(pace.tolerance / 4);
         self.plan_for(slot, again.min(hard));
+
         let Some(suspicion) = self.suspicions.get_mut(slot) else { return };
         suspicion.unanswered_verdicts = suspicion.unanswered_verdicts.saturating_add(1);
         let (is_repeated, since) = (suspicion.unanswered_verdicts > 1, suspicion.start);
@@ -257,6 +267,7 @@ impl Machine {
         let Some(mut suspicion) = self.suspicions.remove(slot) else { return };
         let since = suspicion.base();
         suspicion.log(self.now, Cause::Verdict { reason, provisional: false, since });
+
         self.metrics.suspicions_dead += 1;
         if !sabotage::is_off("verdict_stored") {
             self.members.set_state(slot, State::Dead);
@@ -264,11 +275,13 @@ impl Machine {
         self.rounds.end_for(slot);
         self.ghosts.add(slot, self.now, true);
         self.anti_entropy.note_news(self.now);
+
         let by = suspicion.accusers;
         // protocol.md 5.10: with enough accusers all clocks run already, so the verdict is only piggybacked.
         let carriers = if self.has_enough_accusers(&suspicion) { 0 } else { self.rules.forward_fanout };
         self.verdicts.insert(slot, Verdict::from(suspicion));
         self.gossip.spread(slot, Urgency::Dead, carriers);
+
         let member = self.members.member(slot).clone();
         self.events.push(Event::Dead { member, by, reason, provisional: false });
         self.full = false;
@@ -279,10 +292,13 @@ impl Machine {
         if !self.members.row(slot).is_provisional() {
             self.tell_before_verdict(slot);
         }
+
+        // protocol.md 6.3: this node is isolated if too few have answered in the last P.
         let present = self.present_in_reach();
         if present > 2 && self.too_few_answer(slot, self.now - self.rules.stall_tolerance) {
             self.isolate();
         }
+
         let reason = DeadReason::SilentUnconfirmed;
         let is_isolated = self.isolated.is_some();
         let now = self.now;
@@ -290,6 +306,7 @@ impl Machine {
         let since = suspicion.base();
         suspicion.log(now, Cause::Verdict { reason, provisional: true, since });
         suspicion.wait_until(Instant::NEVER);
+
         let by = suspicion.accusers;
         if is_isolated {
             suspicion.stop_asking();
@@ -297,6 +314,7 @@ impl Machine {
             // It was our own stalling or bad hearing that forbade a certain verdict: judge anew from here.
             suspicion.renew(now);
         }
+
         if !self.members.row(slot).is_provisional() {
             self.metrics.verdicts_provisional += 1;
             self.members.set_provisionally_dead(slot);
@@ -305,6 +323,7 @@ impl Machine {
             let member = self.members.member(slot).clone();
             self.events.push(Event::Dead { member, by, reason, provisional: true });
         }
+
         if !is_isolated {
             self.plan(slot);
         }

@@ -24,8 +24,11 @@ impl Machine {
             let is_proved = self.joining.is_guest(digest, source) || unproved_all;
             return Origin { source, address: source, path: Path::Unknown, digest, slot, is_proved, bytes };
         };
+
         let row = self.members.row(known);
         let home = row.member.address();
+
+        // protocol.md 7.7: behind a gateway a member may send from elsewhere than it receives.
         let path = if source == home {
             Path::Home
         } else if self.is_way_out(known, source) {
@@ -33,6 +36,7 @@ impl Machine {
         } else {
             Path::Unknown
         };
+
         let (address, is_proved) = match path {
             Path::Home | Path::WayOut => (home, row.is_proved()),
             Path::Unknown => (source, self.joining.is_guest(digest, source)),

@@ -136,6 +136,7 @@ impl Ghosts {
                 self.tombstones.remove(&oldest);
             }
         }
+
         let until = now + TOMBSTONE_RETENTION;
         if let Some(before) = self.tombstones.insert(id, Tombstone { generation, incarnation, until }) {
             self.ends.remove(&(before.until, id));
@@ -170,22 +171,26 @@ impl Ghosts {
         if sabotage::is_off("ghosts") {
             return None;
         }
+
         let grouped = (0..self.gone.len()).filter(|place| self.is_in_group(*place, share.live)).count() as u64;
         let rates = (0..self.gone.len()).filter_map(|place| {
             let gone = self.gone.get(place).filter(|gone| gone.is_dialled)?;
             let of_group = if self.is_in_group(place, share.live) { RATE_GROUP / grouped.max(1) } else { 0 };
             Some((gone.slot, rate(share.now.since(gone.since)).max(of_group)))
         });
+
         let of_contacts = if share.has_contacts { RATE_CONTACTS } else { 0 };
         let of_ghosts: u64 = rates.clone().map(|(_, rate)| rate).sum();
         let interval = share.interval.as_millis() as u64;
         let all = (of_ghosts + of_contacts).saturating_mul(interval) / 1_000;
 
+        // protocol.md 8.4: no node dials in more than one interval of five, so that fewer than five dial less.
         let space = (share.live.max(1) as u64 * RATE_YOUNG).max(all * DIALS_APART);
         let lot = random.below(space.max(1));
         if lot >= all {
             return None;
         }
+
         let mut lot = lot * 1_000 / interval.max(1);
         for (slot, rate) in rates {
             if lot < rate {

@@ -56,6 +56,7 @@ impl Index {
             }
             hole = self.after(hole);
         }
+
         self.used -= 1;
         self.close(hole, key_of);
     }
@@ -110,6 +111,7 @@ mod tests {
         let mut index = Index::default();
         let mut keys: BTreeMap<u32, u64> = BTreeMap::new();
         let mut random = crate::random::Random::fork(3, crate::random::Purpose::Probing);
+
         for step in 0..20_000_u32 {
             let slot = random.below(500) as u32;
             if let Some(key) = keys.get(&slot).copied() {
@@ -120,12 +122,14 @@ mod tests {
                 keys.insert(slot, key);
                 index.insert(key, Slot(slot), |s| keys[&s.0]);
             }
+
             if step % 100 == 0 {
                 for (slot, key) in &keys {
                     assert_eq!(index.find(*key, |s| s.0 == *slot), Some(Slot(*slot)));
                 }
             }
         }
+
         assert_eq!(index.used, keys.len());
     }
 

@@ -95,7 +95,9 @@ pub(crate) fn merge(held: &Held, report: &Report) -> Merge {
     if source != Source::Owner && leaps(Some(held.standing), present, generation, incarnation) {
         return Merge::AskOwner;
     }
+
     let is_live = held.standing.state.is_live();
+
     match precedence(held.standing, generation, incarnation) {
         Precedence::EarlierStart if !sabotage::is_off("old_starts") => Merge::EarlierStart,
         Precedence::LaterStart | Precedence::EarlierStart => Merge::Restart,
@@ -201,6 +203,7 @@ mod tests {
             ("3.6: a leap of words", alive, 3, false, report(7, 4 + INCARNATION_LEAP, gossip), Merge::AskOwner),
             ("3.6: the owner's own", alive, 3, false, report(7, 4 + INCARNATION_LEAP, owner), Merge::Adopt),
         ];
+
         for (what, state, recorded, is_provisional, report, expected) in rows {
             let held = Held { standing: standing(state), recorded: Incarnation(recorded), is_provisional };
             assert_eq!(merge(&held, &report), expected, "{what}: {held:?}, {report:?}");

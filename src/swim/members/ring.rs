@@ -105,6 +105,7 @@ pub(crate) fn offset(round: u64, members: usize) -> usize {
     if round % FAR_EVERY == FAR_EVERY - 1 {
         return far_offset(round / FAR_EVERY, others as u64);
     }
+
     let near = others.min(NEAR);
     let index = round - round / FAR_EVERY;
     let block = index / near as u64;
@@ -201,8 +202,10 @@ mod tests {
             ring.insert(*id, Slot(i as u32), |slot| ids[slot.0 as usize]);
         }
         assert!(ring.order.windows(2).all(|w| position(ids[w[0].0 as usize]) < position(ids[w[1].0 as usize])));
+
         let middle = ring.between(1 << 62, (1 << 63) - 1, |slot| ids[slot.0 as usize]).len();
         assert_eq!(middle, ids.iter().filter(|id| position(**id) >> 62 == 1).count());
+
         let mut at_once = Ring::default();
         at_once.insert(ids[7], Slot(7), |slot| ids[slot.0 as usize]);
         let others: Vec<Slot> = (0..200).filter(|n| *n != 7).map(Slot).collect();

@@ -30,12 +30,14 @@ impl Sample {
     ) -> Self {
         let wanted = wanted.min(SAMPLE_MAX);
         let mut sample = Sample::default();
+
         for _ in 0..wanted * 3 {
             if sample.count >= wanted {
                 return sample;
             }
             sample.take(at(random.index(count)), &fits);
         }
+
         let start = random.index(count);
         for step in 0..count {
             if sample.count >= wanted {

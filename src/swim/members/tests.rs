@@ -39,9 +39,11 @@ fn many_at_once_are_as_many_one_by_one() {
             members.insert(record(7));
             members.remove(gone);
         }
+
         let records: Vec<Record> = (0..50).chain(20..60).map(record).collect();
         let (added, refused) = at_once.insert_all(records.iter(), space);
         let added: Vec<NodeId> = added.into_iter().map(|slot| at_once.member(slot).id()).collect();
+
         let mut expected = Vec::new();
         let mut unplaced = 0;
         for record in &records {
@@ -52,17 +54,21 @@ fn many_at_once_are_as_many_one_by_one() {
                 unplaced += 1;
             }
         }
+
         assert_eq!((added, refused), (expected, unplaced));
+
         let facts = |members: &Members| {
             let ring: Vec<_> = (0..members.ring_len()).map(|place| members.ring_at(place)).collect();
             let ids: Vec<_> = members.slots().map(|slot| members.member(slot).id()).collect();
             (ring, ids, members.counts(), members.view_hash(), members.changes().revision())
         };
         assert_eq!(facts(&at_once), facts(&slowly));
+
         let places = at_once.rows.capacity();
         at_once.insert_all(records.iter(), 0);
         at_once.insert_all(records[..at_once.ring_len() - 2].iter(), 1_000);
         assert_eq!(at_once.rows.capacity(), places, "no space is made for those that are known");
+
         for record in &records {
             let digest = Digest::of(record.id(), record.generation());
             assert_eq!(at_once.find(record.id()), slowly.find(record.id()));
@@ -82,6 +88,7 @@ fn this_node_knows_its_neighbours_however_the_ring_shifts() {
             Some(slot) => members.remove(slot),
             None => assert_ne!(members.insert(other), members.me()),
         }
+
         let mut ring: Vec<Slot> = members.slots().collect();
         ring.sort_by_key(|slot| crate::swim::members::ring::position(members.member(*slot).id()));
         let mine = ring.iter().position(|slot| *slot == members.me()).unwrap();
@@ -131,18 +138,22 @@ fn the_journal_names_whoever_looks_different() {
         ("removed", true, Members::remove),
         ("inserted", true, |members, _| assert_ne!(members.insert(record(1)), members.me())),
     ];
+
     let mut members = Members::new(record(0), 9);
     let slot = members.insert(record(1));
+
     for (what, is_seen, step) in steps {
         let before = members.changes().revision();
         step(&mut members, slot);
         let changed: Vec<NodeId> = members.changes().since(before).unwrap().collect();
         assert_eq!(changed, vec![record(1).id(); usize::from(is_seen)], "{what}");
     }
+
     let mine: [Step; 2] = [
         |members, _| members.set_my_generation(Generation(7)),
         |members, _| members.change_my_record(Incarnation(1), |record| record.set_metadata(b"m")),
     ];
+
     for step in mine {
         let before = members.changes().revision();
         step(&mut members, slot);
