@@ -381,6 +381,31 @@ impl Suspicions {
         self.by_slot.remove(&slot)
     }
 
+    /// Judges a suspicion at `until`: nothing that asking again would bring is missing.
+    pub(crate) fn hold_until(&mut self, slot: Slot, until: Instant) {
+        if let Some(suspicion) = self.get_mut(slot) {
+            suspicion.wait_until(until);
+        }
+    }
+
+    /// Notes what holds a verdict back, and logs it if it is another reason than before.
+    pub(crate) fn note_lack(&mut self, slot: Slot, now: Instant, lack: Waiting) {
+        if let Some(suspicion) = self.get_mut(slot) {
+            if suspicion.lacks != Some(lack) {
+                suspicion.log(now, Cause::Waiting(lack));
+            }
+            suspicion.lacks = Some(lack);
+        }
+    }
+
+    /// What these verdicts waited for is there: they are judged now.
+    pub(crate) fn release(&mut self, now: Instant, lack: Waiting) {
+        self.soonest = None;
+        for suspicion in self.by_slot.values_mut().filter(|suspicion| suspicion.lacks == Some(lack)) {
+            suspicion.wait_until(now);
+        }
+    }
+
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.by_slot.keys().copied()
     }

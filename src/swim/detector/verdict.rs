@@ -86,6 +86,28 @@ pub(crate) fn due(now: Instant, soft: Instant, hard: Instant, is_accused: bool) 
     if soft > now || is_accused { soft.max(now) } else { hard }
 }
 
+/// What becomes of a suspicion that was kept to this node, because no member answered it then (6.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Private {
+    Keep,
+    /// The silence was this node's own.
+    Drop,
+    /// It is told, and its clock starts anew.
+    Publish,
+}
+
+/// `is_old` if the silence has lasted so long that this node must have missed answers. A provisional death that is as
+/// silent as before is no mistake yet: another's answer is no sign of its life.
+pub(crate) fn rule_private(another_answered: bool, it_answered: bool, is_old: bool, is_provisional: bool) -> Private {
+    match (another_answered, it_answered) {
+        (false, false) => Private::Keep,
+        // No other node was told, so there is nothing that the member would have to refute.
+        (_, true) => Private::Drop,
+        (true, false) if is_old && !is_provisional => Private::Drop,
+        (true, false) => Private::Publish,
+    }
+}
+
 /// What becomes of a suspect that cannot be asked, because the socket cannot send to it (6.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Beyond {
@@ -169,6 +191,21 @@ mod tests {
             [(2_000, false, 4_000), (2_000, true, 4_000), (4_000, false, 10_000), (5_000, true, 5_000)]
         {
             assert_eq!(due(at(now), at(4_000), at(10_000), is_accused), at(expected), "at {now}, {is_accused}");
+        }
+    }
+
+    #[test]
+    fn a_silence_all_around_is_told_once_another_answers() {
+        let rows = [
+            ("no member answers", (false, false, true, false), Private::Keep),
+            ("another answers: the member alone is silent", (true, false, false, false), Private::Publish),
+            ("the member itself answers", (false, true, false, false), Private::Drop),
+            ("both answer, late", (true, true, true, true), Private::Drop),
+            ("another answers at last: this node was deaf", (true, false, true, false), Private::Drop),
+            ("the same, of a provisional death", (true, false, true, true), Private::Publish),
+        ];
+        for (what, (another, itself, is_old, is_provisional), ruling) in rows {
+            assert_eq!(rule_private(another, itself, is_old, is_provisional), ruling, "{what}");
         }
     }
 

@@ -7,12 +7,14 @@ use crate::member::State;
 use crate::sabotage;
 use crate::swim::detector::pings::PingPurpose;
 use crate::swim::detector::suspicion::{Publicity, answers_needed};
+use crate::swim::detector::verdict::{Private, rule_private};
 use crate::swim::dissemination::gossip::Urgency;
 use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
+use crate::why::Waiting;
 
 /// A private suspicion that is older than this, and than two intervals, when another member answers
 /// at last was our own fault.
@@ -82,7 +84,7 @@ impl Machine {
         // protocol.md 6.1: two others that are no suspects have answered since this node ran again.
         if self.late_wake.bar().is_some_and(|since| self.has_answers_since(since, 2)) {
             self.late_wake.lift_bar();
-            self.release_held();
+            self.suspicions.release(self.now, Waiting::LateWake);
         }
 
         self.publish_private();
@@ -118,22 +120,20 @@ impl Machine {
             let Some(suspicion) = self.suspicions.get(slot) else { continue };
             let start = suspicion.start;
 
-            let others = self.reachability.since(start, |answerer| answerer != slot);
-            let all = self.reachability.since(start, |_| true);
-            if all == 0 {
-                continue;
-            }
-
-            // It may have answered itself: no other node was told, so there is nothing that it would have to
-            // refute. A provisional Dead that is as silent as before stays so and is judged anew: another's
-            // answer is no sign of its life.
+            // A round may last an interval: its failure alone must not be old.
+            let oldest = PRIVATE_MAX.max(self.rules.probe_interval * 2);
+            let is_old = self.now.since(start) > oldest;
+            let another_answered = self.reachability.since(start, |answerer| answerer != slot) > 0;
+            let it_answered = self.reachability.since(start, |answerer| answerer == slot) > 0;
             let is_provisional = self.members.row(slot).is_provisional();
 
-            // A round may last an interval: its failure alone must not be old.
-            let private_max = PRIVATE_MAX.max(self.rules.probe_interval * 2);
-            if all > others || (self.now.since(start) > private_max && !is_provisional) {
-                self.revive(slot);
-                continue;
+            match rule_private(another_answered, it_answered, is_old, is_provisional) {
+                Private::Keep => continue,
+                Private::Drop => {
+                    self.revive(slot);
+                    continue;
+                }
+                Private::Publish => {}
             }
 
             let now = self.now;

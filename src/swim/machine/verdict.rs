@@ -43,15 +43,9 @@ impl Machine {
         if self.isolated.is_some() && suspicion.publicity == Publicity::Never {
             // protocol.md 5.4: too few hear us, and a last ping would not be heard either.
             let hard = suspicion.hard_deadline();
-            return self.hold_until(slot, hard);
+            return self.suspicions.hold_until(slot, hard);
         }
         self.plan_for(slot, due);
-    }
-
-    fn hold_until(&mut self, slot: Slot, until: Instant) {
-        if let Some(suspicion) = self.suspicions.get_mut(slot) {
-            suspicion.wait_until(until);
-        }
     }
 
     fn plan_for(&mut self, slot: Slot, due: Instant) {
@@ -83,19 +77,6 @@ impl Machine {
     fn has_enough_accusers(&self, suspicion: &Suspicion) -> bool {
         let present = self.present_in_reach();
         present <= 2 || suspicion.accusers.len() >= accusers_needed(self.rules.confirmations, present)
-    }
-
-    /// Answers came after a late wake: the verdicts that waited for them are judged.
-    pub(super) fn release_held(&mut self) {
-        let now = self.now;
-        let held: Vec<Slot> = self.suspicions.slots().collect();
-        for slot in held {
-            if let Some(suspicion) = self.suspicions.get_mut(slot) {
-                if suspicion.lacks == Some(Waiting::LateWake) {
-                    suspicion.wait_until(now);
-                }
-            }
-        }
     }
 
     pub(super) fn run_suspicions(&mut self) {
@@ -180,12 +161,12 @@ impl Machine {
         match rule(&self.evidence(suspicion)) {
             Ruling::NotYet(due) => self.plan_for(slot, due),
             Ruling::Hold(lack, until) => {
-                self.note_lack(slot, lack);
-                self.hold_until(slot, until);
+                self.suspicions.note_lack(slot, self.now, lack);
+                self.suspicions.hold_until(slot, until);
             }
             Ruling::Wait(lack, due) => {
                 self.plan_for(slot, due);
-                self.note_lack(slot, lack);
+                self.suspicions.note_lack(slot, self.now, lack);
             }
             Ruling::AskAgain(latest) => self.ask_again(slot, latest),
             Ruling::Dead(reason) => self.convict(slot, reason),
@@ -228,20 +209,10 @@ impl Machine {
         is_alone || well || sabotage::is_off("hears_well")
     }
 
-    fn note_lack(&mut self, slot: Slot, lack: Waiting) {
-        let now = self.now;
-        if let Some(suspicion) = self.suspicions.get_mut(slot) {
-            if suspicion.lacks != Some(lack) {
-                suspicion.log(now, Cause::Waiting(lack));
-            }
-            suspicion.lacks = Some(lack);
-        }
-    }
-
     /// The self-tests went unanswered: ask again. When that brings nothing either, and too few have answered ever since
     /// the suspicion began, we are isolated (`protocol.md 6.3`).
     fn ask_again(&mut self, slot: Slot, hard: Instant) {
-        self.note_lack(slot, Waiting::Answers);
+        self.suspicions.note_lack(slot, self.now, Waiting::Answers);
         let pace = self.pace(slot);
         let again = self.now + (pace.rto * 3).max(pace.tolerance / 4);
         self.plan_for(slot, again.min(hard));
