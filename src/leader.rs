@@ -11,7 +11,7 @@ use crate::time::Instant;
 
 /// Numbers the leaders of one election: at most one leads in a term, and a later leader has a higher one (Raft 5.1).
 ///
-/// It is the fencing token too: a resource admits a write only if its term is not below the highest it has seen.
+/// It is the fencing token too: a resource has to refuse a write whose term is below the highest it has seen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Term(pub u64);
 

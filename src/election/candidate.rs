@@ -195,10 +195,10 @@ impl Candidate {
         }
     }
 
-    /// Whether it cannot win any more: at least one voter is against it, and without those against it and those that
-    /// have written nothing at all since it began no quorum is left. A voter that answered the pre-vote may be saving
-    /// its vote; one that is silent for a turn after votes were asked for is as silent as the leader whose place is
-    /// vacant.
+    /// Whether it cannot win any more: at least one voter is against it, and the others leave no quorum. After a turn
+    /// of this stage those that have written nothing at all since the attempt began are not counted either: they are as
+    /// silent as the leader whose place is vacant. A voter that answered the pre-vote is counted, for it may be saving
+    /// its vote.
     pub(super) fn is_lost(&self, now: Instant, rules: &Rules, me: usize) -> bool {
         let is_time = now >= self.entered + self.turn && !sabotage::is_off("counts_the_silent");
         let is_out = |place: usize, answer: &Answer| match answer {
@@ -218,7 +218,7 @@ impl Candidate {
     }
 
     /// Asks again when a quorum of those that have answered may be free to say yes; `own` is how long the candidate
-    /// itself is bound. A silent voter may answer at any time, so it is not waited for.
+    /// itself is bound. It is not known when a silent voter will be free, so it is not counted.
     pub(super) fn wait_for_quorum(&mut self, now: Instant, rules: &Rules, me: usize, own: Duration) {
         let silent = if sabotage::is_off("asks_when_free") { Instant::ORIGIN } else { Instant::NEVER };
         let own = if own > Duration::ZERO { now + own } else { Instant::ORIGIN };

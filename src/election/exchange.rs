@@ -58,7 +58,7 @@ pub enum Change {
     Led {
         /// The leader's id.
         id: NodeId,
-        /// The term that it leads or led in.
+        /// The term that it leads in.
         term: Term,
         /// What started the election that it won.
         trigger: Trigger,
@@ -67,7 +67,7 @@ pub enum Change {
     Lost {
         /// The id of the leader that was.
         id: NodeId,
-        /// The term that it leads or led in.
+        /// The term that it led in.
         term: Term,
         /// Since when it was known.
         since: Instant,

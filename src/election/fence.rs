@@ -139,8 +139,8 @@ impl FenceGate {
     ///
     /// # Errors
     /// [`FenceError::Fenced`] for a lower one and [`FenceError::Held`] for a second process in one term, both of which
-    /// are counted. [`FenceError::NotSaved`], of a durable gate alone, for a higher one that could not be saved: it is not
-    /// admitted, the highest is what it was, and it may be offered again.
+    /// are counted. [`FenceError::NotSaved`], of a durable gate alone, for a higher one that could not be saved: it is
+    /// not admitted, the highest is what it was, and it may be offered again.
     pub fn admit(&mut self, offered: Token) -> Result<(), FenceError> {
         let latest = self.latest.unwrap_or(Latest { order: (Term(0), 0), holder: None });
         let is_known = latest.order.0 == offered.term;

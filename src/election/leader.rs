@@ -15,7 +15,7 @@ use crate::member::NodeId;
 use crate::sabotage;
 use crate::time::Instant;
 
-/// What a successor waits for before it acts: its predecessor's word that it stopped, or the end of `until`.
+/// What a successor waits for before it acts: its predecessor's word that it stopped, or the moment `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Gate {
     pub(super) predecessor: NodeId,

@@ -1,4 +1,5 @@
-//! What a node is in an election: a follower, a candidate or a leader (Raft, section 5.1), each with what it has to keep.
+//! What a node is in an election: a follower, a candidate or a leader (Raft, section 5.1), each with what it has to
+//! keep.
 
 use crate::election::candidate::Candidate;
 use crate::election::leader::Leader;

@@ -8,7 +8,7 @@ use crate::time::Instant;
 /// Rounds remembered; at three heartbeats a lease or more, older ones are worth nothing.
 const ROUNDS_MAX: usize = 64;
 
-/// The latest rounds of questions.
+/// When each of the latest rounds of questions was sent, and the number of the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Rounds {
     next: Round,

@@ -17,7 +17,7 @@ const TURNS_IN_LEASE: u32 = 16;
 /// The shortest turn of all.
 const TURN_MIN: Duration = Duration::from_millis(4);
 
-/// What one voter goes by in one election. Lease and drift are the same at all voters that elect together.
+/// What one node goes by in one election. Lease and drift are the same at all voters that elect together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     name: Arc<str>,

@@ -79,7 +79,7 @@ pub(super) struct Transition {
     offer_until: Instant,
     /// Ascending by id.
     holders: Vec<Holder>,
-    /// Nodes that are told what is in effect besides the voters, because they were told or held something else, and
+    /// Nodes beside the voters that are told what is in effect, because they were told or held something else, and
     /// until when.
     others: Vec<(NodeId, Instant)>,
     /// Whether a node names a configuration of an earlier term that is later than the one in effect.
@@ -223,7 +223,8 @@ impl Transition {
         if is_late { Step::GiveUp(Progress::TooFewLive) } else { Step::Wait }
     }
 
-    /// A node asks for a list; if a change is wanted already, its time runs on.
+    /// A node asks for a list. If a change is wanted already, its patience counts on from the first request; only
+    /// `until` is put off.
     pub(super) fn want(&mut self, now: Instant, list: Vec<Arc<str>>, is_forced: bool, until: Instant) {
         let since = self.wanted.as_ref().map_or(now, |wanted| wanted.since);
         self.wanted = Some(Wanted { list, is_forced, since, until });
@@ -246,7 +247,7 @@ impl Transition {
         (self.offer, self.offered_at, self.offer_until) = (Some(offer), now, until);
     }
 
-    /// Another configuration is in effect: the nodes that have no part in it any more are told of it until then.
+    /// Another configuration is in effect: the nodes that have no part in it are told of it until then.
     pub(super) fn took_effect(&mut self, before: &Voters, after: &Voters, until: Instant) {
         let offered = self.offer.take();
         let told = before.all().iter().chain(offered.iter().flat_map(|offer| offer.all()));

@@ -297,8 +297,8 @@ impl Voter {
     }
 
     /// The term in which it says what it holds: the highest that it voted in or followed a leader of. A vote that is
-    /// void elects no leader. A voter that is new knows of no term before it has waited until no candidate counts on
-    /// what it may have forgotten.
+    /// void elects no leader. A voter that is new names none until no candidate counts any more on what it may have
+    /// forgotten; then the highest that it followed a leader in.
     pub(super) fn spoken_term(&self, now: Instant) -> Option<Term> {
         match (self.is_new, self.is_void) {
             (false, false) => Some(self.ballot.term),

@@ -457,7 +457,7 @@ impl Entry {
         is_any.then_some(Role { election, rules, number, leads, candidacy, word: &self.word })
     }
 
-    /// A member takes part under another configuration: the application is told of each once.
+    /// A member takes part under another configuration: the application is told once of each such member.
     fn note_differing(&mut self, from: NodeId, swim: &mut Machine) {
         if self.differing.len() < DIFFERING_MAX && self.differing.insert(from) {
             let election = Arc::clone(self.election.rules().name());

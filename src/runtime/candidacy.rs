@@ -1,8 +1,9 @@
 //! Whether this node is a candidate of one election: what its application wants, and how its work went.
 //!
-//! A node stands while a future of `lead` or a candidate exists at it, and gives leadership up as soon as none does.
-//! When work has ended it rests before it stands again; where it failed soon after it began, each time longer, so that
-//! a fault of this node's work moves leadership to another instead of through all terms.
+//! A node that stands with work stands while it has a future of `lead` or a candidate and is eligible, and gives
+//! leadership up as soon as it has none. When work has ended it rests before it stands again; where it failed soon
+//! after it began, each time longer, so that a fault of this node's work moves leadership to another instead of through
+//! all terms.
 
 use std::time::Duration;
 

@@ -88,7 +88,7 @@ pub(crate) struct Driver {
     save_max: Duration,
     snapshot: Option<Snapshot>,
     elections: SharedElections,
-    /// Whether the elections show something new, of which all that wait are woken.
+    /// Whether callers that wait for the elections are to be woken, to look again.
     is_news: bool,
     reporter: Reporter,
     received: Vec<u8>,

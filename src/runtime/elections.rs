@@ -40,8 +40,8 @@ pub struct ElectionStatus {
     pub leader: Option<Leader>,
     /// Whether this node is a voter of it.
     pub is_voter: bool,
-    /// This node's priority, if it is a candidate now: if a future of `lead` or a candidate exists at it, it is
-    /// eligible, and it does not rest from work that failed.
+    /// This node's priority, if it is a candidate now: it has a future of `lead` or a candidate (or stands always), is
+    /// eligible, and does not rest from work that ended.
     pub candidacy: Option<u8>,
     /// The highest term that this node voted in or knows a leader of; 0 before any.
     pub term: Term,

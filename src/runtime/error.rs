@@ -244,8 +244,8 @@ pub enum ElectionError {
     NotLeading,
     /// The successor that was named is no other voter.
     NoSuchVoter,
-    /// The successor that was named does not stand: no future of `lead` and no candidate exists at it, or it is not
-    /// eligible.
+    /// The successor that was named does not stand: it has no future of `lead` and no candidate, is not eligible, or
+    /// rests.
     NoCandidate,
     /// The word does not fit into this node's record.
     Word(WordError),

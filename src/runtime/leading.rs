@@ -144,7 +144,8 @@ impl Node {
         done.map_err(ElectionError::Stopped)?.map_err(ElectionError::Word)
     }
 
-    /// Waits until a term is over for this node, or other work of this node goes on in it.
+    /// Waits until a term is over for this node, or is kept: another future of `lead` or candidate exists, or this node
+    /// stands without work.
     async fn given_up(&self, lease: &Lease) -> Result<(), ElectionError> {
         let entry = self.entry(lease.election())?;
         let listener = Listener::new(Arc::clone(&self.shared.hub));

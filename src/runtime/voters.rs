@@ -52,8 +52,8 @@ impl ChangesAsked {
 impl Node {
     /// Makes these the voters of an election, and waits until that is agreed: more than half of those before and more
     /// than half of these have saved it, and these alone vote. It takes a few round trips and saves. Any node that has
-    /// the election in its configuration may ask. The leader makes the change and goes on to lead, unless it is none of
-    /// these: then it hands over to one that is.
+    /// the election in its configuration may ask, except one that only watches it. The leader makes the change and goes
+    /// on to lead, unless it is none of these: then it hands over to one that is.
     ///
     /// The list in the configuration is only the first one: a voter goes by what its store holds, and is told what it
     /// missed. Start new voters before, with the election in their configuration.

@@ -284,7 +284,7 @@ impl Election {
             }
             Step::Save(voters) => self.configure(voters),
             Step::HandOver(following) => {
-                // It may not be known yet that a new voter stands, and one that stands may not be elected. After a
+                // It may not be known yet that a new voter stands, and one that stands may fail to be elected. After a
                 // while this leader ends the change itself, and goes.
                 if self.now.since(self.changed_at) > lease * OFFER_LEASES {
                     self.configure(following);

@@ -85,7 +85,9 @@ impl Election {
     }
 
     /// Refuses a question under voters that are behind; under later ones too, if this voter has agreed to none yet or
-    /// does not know the sender as a voter. Otherwise the answer is the sender's place.
+    /// does not know the sender as a voter. Otherwise the answer is the sender's place. A leader check is refused too
+    /// where sender or receiver has no seat, so that the sender learns the term. Of a sender without a seat all else is
+    /// rejected, but for the leader that is followed.
     fn weigh_sender(&mut self, from: NodeId, context: &Context, message: &Message) -> Result<Option<usize>, Rejected> {
         let mine = self.rules.context();
         let place = self.rules.place_of(from);
@@ -147,8 +149,8 @@ impl Election {
         }
     }
 
-    /// A node that asks is told of a joint configuration too, by a voter of the list before, where it was in effect
-    /// before any that follows. A newcomer may hold one that was taken back.
+    /// A node that asks is told of a joint configuration too, but only by a voter of the list before: there it was in
+    /// effect before any that follows. A newcomer may hold one that was taken back.
     fn tell_who_asks(&mut self, to: NodeId) {
         let voters = self.rules.electorate();
         if self.place.is_some_and(|place| voters.is_present(place)) || !voters.is_joint() {
@@ -193,8 +195,8 @@ impl Election {
         if voters.version() <= self.rules.electorate().version() {
             return self.say_what_is_held(from);
         }
-        // A list that no voter has agreed to gives way only to the word of one of its own voters: a stranger may have
-        // been started alone.
+        // A later list that no leader has made (term 0) is taken only from a voter of the list in effect here: a
+        // stranger may have been started alone.
         if voters.version().term == Term(0) && self.rules.place_of(from).is_none() {
             return;
         }

@@ -408,7 +408,8 @@ impl Election {
         let relieves = candidate.relieves();
         let knows_better = candidate.knows_better;
         self.drop_candidacy();
-        // Without this voter no candidate may be elected: what it holds has to be known here.
+        // Perhaps no candidate is elected without the voter that refused under later voters: what it holds has to be
+        // known here.
         knows_better.into_iter().for_each(|who| self.ask_who_votes(who));
 
         if let Some((predecessor, term)) = relieves {

@@ -137,7 +137,8 @@ impl Election {
         }
     }
 
-    /// Answers a leader's heartbeat: follows it, and promises itself to it, unless it is of an older term.
+    /// Answers a leader's heartbeat: follows it and promises itself to it, where [`Voter::may_follow`] allows it and
+    /// the term is not over.
     pub(super) fn follow(
         &mut self,
         (place, from): (usize, NodeId),
