@@ -52,8 +52,8 @@ pub struct Config {
     /// k: relays asked to ping a member that did not answer. 0 to 16, default 3. Source: memberlist, SWIM 3.1.
     pub indirect_checks: usize,
     /// c: members that must agree with an accusation before the verdict at P, fewer when fewer are present; without
-    /// them the verdict waits for 3 P. 0 to 3, default 2. Chosen: with 0, 26 false deaths in 150 s at 10 % loss and P =
-    /// 1 s, with 2 none.
+    /// them the verdict waits for 3 P. 0 to 3, default 2. Chosen: with 0, 26 false deaths in 150 s at 10 % loss and
+    /// P = 1 s, with 2 none.
     pub confirmations: usize,
     /// λ: each news is sent λ·⌈log2(n+1)⌉ times in all. 1 to 10, default 2. Source: SWIM 4.1's λ log n.
     pub retransmit_mult: u32,
@@ -236,8 +236,8 @@ fn within<T: PartialOrd + fmt::Debug>(knob: &'static str, value: T, low: T, high
     Ok(())
 }
 
-/// 3 P, for a stall tolerance of P: the silence that one observer's evidence alone makes a death. So long two sides of a
-/// cut wait for accusers that they cannot hear; no other factor was measured.
+/// 3 P, for a stall tolerance of P: the silence that one observer's evidence alone makes a death. So long two sides of
+/// a cut wait for accusers that they cannot hear; no other factor was measured.
 pub(crate) fn unconfirmed(stall_tolerance: Duration) -> Duration {
     stall_tolerance * 3
 }
@@ -259,8 +259,8 @@ impl Rules {
         self.rto_min
     }
 
-    /// 3 P: how long a silence lasts before a node calls it a death without enough accusers (`protocol.md` 5.3). An answer
-    /// later than that says nothing any more.
+    /// 3 P: how long a silence lasts before a node calls it a death without enough accusers (`protocol.md` 5.3). An
+    /// answer later than that says nothing any more.
     pub(crate) fn unconfirmed_tolerance(&self) -> Duration {
         unconfirmed(self.stall_tolerance)
     }

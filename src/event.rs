@@ -1,8 +1,8 @@
 //! What the application is told, and the reasons given with it.
 //!
 //! Events of one member come in an order that a fold can trust: applying them to a list of members gives exactly the
-//! present list, but for suspicions that are held back: of a member that flaps ([`Member::is_flapping`]) one is told 10
-//! s after the last told one began at the soonest, and one that flapping members alone accuse after 10 s or when
+//! present list, but for suspicions that are held back: of a member that flaps ([`Member::is_flapping`]) one is told
+//! 10 s after the last told one began at the soonest, and one that flapping members alone accuse after 10 s or when
 //! another accuses it too. Meanwhile the list calls Alive what the view calls Suspect.
 //!
 //! A suspicion is an event like the others, with its accusers, its reason, and until when the member may refute.
@@ -49,8 +49,8 @@ pub enum Event {
         by: Accusers,
         /// Why the verdict fell.
         reason: DeadReason,
-        /// Whether the verdict is provisional: too few others answered this node, or it did not run itself. Any sign of
-        /// life undoes it.
+        /// Whether the verdict is provisional: too few others answered this node, or too few of its pings were
+        /// answered, or this node itself did not run for 3 P in all. Any sign of life undoes it.
         provisional: bool,
     },
     /// The member left by its own word, or was forgotten here.
@@ -58,7 +58,8 @@ pub enum Event {
     /// The member changed its address or metadata, or flaps no more; of this node itself also its incarnation or
     /// generation, when it refuted or outlived what was said of it. Refutations of its own are told like another's.
     Updated(Member),
-    /// This node did not run for so long at least; it judges no member until others have answered it.
+    /// This node did not run for so long at least; it judges no member until two others have answered it, for 2 P at
+    /// most.
     SelfStalled {
         /// How much later than asked the driver woke the protocol: the node did not run for longer, by up to the time
         /// that it would have waited for its next deadline.

@@ -32,7 +32,7 @@ pub struct Metrics {
     pub probes_failed: u64,
     /// Rounds void because this node did not run.
     pub probes_void: u64,
-    /// Suspicions that began here, by an own round or by an accusation.
+    /// Suspicions that began here: by a round of this node's own, by an accusation, or by silence in isolation.
     pub suspicions: u64,
     /// Suspicions that the member refuted.
     pub suspicions_refuted: u64,

@@ -79,7 +79,7 @@ pub enum Cause {
     },
     /// This node did not run for so long; the deadline moved with it.
     Stalled {
-        /// How long this node did not run.
+        /// How much later than asked it was woken; the deadline moved by that, 3 P in all at most.
         gap: Duration,
     },
     /// A last ping was sent before the deadline.

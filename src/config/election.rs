@@ -43,9 +43,9 @@ pub struct ElectionConfig {
     /// one, as three do. None at a member that only [watches](ElectionConfig::watches).
     pub voters: Vec<String>,
     /// How long the leader may act after the start of a round that a quorum answered. Lower finds a new leader sooner;
-    /// a leader that stalls or is cut off for longer loses its leadership. 50 ms to 10 minutes; default 500 ms (lan), 3
-    /// s (wan), 250 ms (local). Chosen: five rounds in a row must be lost before a healthy leader falls, and fail-over
-    /// still takes less than Raft's classic timeouts.
+    /// a leader that stalls or is cut off for longer loses its leadership. 50 ms to 10 minutes; default 500 ms (lan),
+    /// 3 s (wan), 250 ms (local). Chosen: five rounds in a row must be lost before a healthy leader falls, and
+    /// fail-over still takes less than Raft's classic timeouts.
     #[serde(with = "duration_text")]
     pub lease: Duration,
     /// How often the leader renews. At most a third of the lease, so that one lost round costs nothing; at least 5 ms

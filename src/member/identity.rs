@@ -18,7 +18,8 @@ pub const METADATA_BYTES_MAX: usize = 512;
 pub enum Advertise {
     /// It is told as it was given, whatever the others see: its operator knows better how this node is reached.
     AsGiven,
-    /// If most others see this node at one other address and none reaches it at its own, that one is told instead.
+    /// If more than a third of those asked, and most of those that answer, see this node at one other address, and none
+    /// reaches it at its own, that one is told instead.
     #[default]
     AsSeen,
 }

@@ -59,7 +59,7 @@ impl<W: io::Write> Recorder<W> {
         self.writer.is_some()
     }
 
-    /// Bytes recorded so far; what they were when the recording ended.
+    /// Bytes recorded so far; after the recording has ended, how many it came to.
     #[must_use]
     pub fn recorded_bytes(&self) -> u64 {
         self.bytes

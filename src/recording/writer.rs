@@ -96,7 +96,7 @@ impl<W: io::Write> Writer<W> {
         Writer { to, entry: Vec::new(), entries: 0, bytes: 0, bytes_max }
     }
 
-    /// Bytes written so far, the bound's measure.
+    /// Bytes written so far, which the bound limits.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes

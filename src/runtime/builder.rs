@@ -1,8 +1,8 @@
 //! What a node is told before it starts, checked before anything is opened.
 //!
-//! `start` answers when the node runs: its port is bound and its handle works, and names of contacts are looked up while
-//! it runs. Whatever is wrong by then is an error that says what to do; whatever goes wrong later is loss, and the
-//! protocol's business.
+//! `start` answers when the node runs: its port is bound and its handle works, and names of contacts are looked up
+//! while it runs. Whatever is wrong by then is an error that says what to do; whatever goes wrong later is loss, and
+//! the protocol's business.
 
 use std::fmt::{Debug, Display};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -133,8 +133,8 @@ impl Builder {
     /// rewrites the port.
     ///
     /// Without it the address is the bound one, or after a wildcard bind the one that others see; and when more than a
-    /// third of up to 8 members that are asked, and most of those that answer, see this node at one other address and none
-    /// reaches it at its own, it tells that one from then on.
+    /// third of up to 8 members that are asked, and most of those that answer, see this node at one other address and
+    /// none reaches it at its own, it tells that one from then on.
     pub fn advertise(mut self, address: impl Display) -> Self {
         self.advertise = Some(address.to_string());
         self

@@ -21,8 +21,8 @@ pub fn duration_text(duration: Duration) -> String {
     format!("{}{unit}", whole / size)
 }
 
-/// Reads a duration: a number, with a decimal point or without, and `h`, `m`, `s`, `ms`, `us` or `ns`. None if it is not
-/// one, is longer than 584 years or finer than a nanosecond.
+/// Reads a duration: a number, with a decimal point or without, and `h`, `m`, `s`, `ms`, `us` or `ns`. None if it is
+/// not one, is longer than 584 years or finer than a nanosecond.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();

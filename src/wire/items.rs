@@ -26,7 +26,7 @@ use crate::member::{Accusers, Generation, Incarnation, NodeId};
 pub(crate) enum Item<'a> {
     /// A member's own record.
     Alive(RecordRef<'a>),
-    /// A member's pings to this one went unanswered.
+    /// Another member's pings to the member named here went unanswered.
     Suspect(Accusation),
     /// The sender, or one whose word it passes on, has convicted this member.
     Dead(Accusation),
