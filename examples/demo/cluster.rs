@@ -221,7 +221,7 @@ impl Cluster {
         }
     }
 
-    /// All nodes that can say goodbye, in half a second at most.
+    /// Lets all nodes leave that can, for half a second at most.
     pub async fn close(&mut self) {
         let mut leaving = tokio::task::JoinSet::new();
         for host in self.hosts.values_mut() {

@@ -50,7 +50,7 @@ pub struct Bounds {
     /// Messages that may arrive in a later step than they were sent in.
     pub late: u32,
     /// The voters that the leader is asked for, once, in any moment: by their places, those of the first voters before
-    /// those of newcomers. Without any place it is not asked.
+    /// those of newcomers. If this is empty, the leader is not asked.
     pub next: Vec<usize>,
     /// Times that the work at a voter ends; it begins again in any later moment, or never. The others are not told.
     pub idles: u32,

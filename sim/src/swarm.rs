@@ -38,8 +38,8 @@ const CHAOS_UNTIL_WAN: Duration = Duration::from_secs(40);
 /// joining; 50 have a liar, and 20 a table too small for all. Each has one to eight faults. Half hold an election of
 /// one to nine voters, with up to nine faults more that are aimed at them. Some have translated addresses, hosts that
 /// do not know theirs or get another, members that write all the time, small socket buffers, two families of addresses,
-/// hosts of another configuration. Every kind of fault is absent in at least 30 % of the seeds and occurs in at least 2
-/// %, but for those in [`NOT_YET`].
+/// hosts of another configuration. Every kind of fault is absent in at least 30 % of the seeds and occurs in at least
+/// 2 %, but for those in [`NOT_YET`].
 #[must_use]
 pub fn swarm(seed: u64) -> Scenario {
     let mut random = Random::new(seed, "swarm");

@@ -22,7 +22,7 @@ pub struct Expect {
     scenario: String,
     pending: Vec<Pending>,
     hosts: Vec<Observer>,
-    /// By name, in the order of the scenario.
+    /// The names of the elections, in the order of the scenario.
     elections: Vec<Arc<str>>,
     /// The soonest moment after which something is to be judged.
     due: Instant,

@@ -28,7 +28,7 @@ impl fmt::Display for Broken {
 pub(super) struct History {
     /// The leader of each term.
     leaders: BTreeMap<Term, usize>,
-    /// The candidate that a voter told that it votes for it, by voter and term.
+    /// The candidate that a voter said it votes for, by voter and term.
     votes: BTreeMap<(usize, Term), usize>,
     /// The highest term in which a voter could act, and that voter.
     acted: Option<(Term, usize)>,

@@ -17,7 +17,7 @@ use crate::world::World;
 const PORT: u16 = 7_340;
 /// The port that a gateway gives to the first host; each other has the one of its number.
 const GATEWAY_PORTS: u16 = 10_000;
-/// How long a translation knows the way back to a host after it last sent to the other, as Linux does it.
+/// How long a translation knows the way back to a host after the host last sent to that destination, as Linux does it.
 const FLOW_KEPT: Duration = Duration::from_secs(30);
 
 /// The address of a place.
@@ -90,7 +90,7 @@ impl Translation {
 }
 
 impl<A: App, W: Watch> World<A, W> {
-    /// The host that receives what is sent to an address, by those that can send there; none if there is none.
+    /// The host that receives what is sent to an address, by those that can send there; none if no host does.
     #[must_use]
     pub fn host_at(&self, to: SocketAddr) -> Option<u32> {
         let host = self.places.get(place_of(to)?).copied().flatten()?;

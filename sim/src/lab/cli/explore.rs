@@ -170,7 +170,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Trouble>
 
     let how = if all.is_complete { "all of them" } else { "not all" };
     writeln!(out, "{} distinct states in {} worlds, {how}", all.states, asked.len())?;
-    // A search without a second term, a hand-over, a lease that ran out and a change of voters proves little.
+    // A search that lacks a second term, a hand-over, a lease that ran out or a change of voters proves little.
     let is_seen = all.terms >= 2 && all.handed_over > 0 && all.ran_out > 0 && all.changed > 0;
     let is_whole = all.is_complete && is_seen;
     if !is_seen {

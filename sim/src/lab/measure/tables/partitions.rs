@@ -1,4 +1,5 @@
-//! Parts of the network are cut: how soon the far side is Dead, which others are wrongly Dead, how soon all agree again.
+//! Parts of the network are cut: how soon the far side is Dead, which others are wrongly Dead, how soon all agree
+//! again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
