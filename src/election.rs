@@ -26,8 +26,8 @@ mod voter;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use exchange::{Change, Liveness, Save};
-pub use exchange::{HeldLease, SaveOutcome};
+pub(crate) use exchange::{Change, Liveness};
+pub use exchange::{ElectionCounts, HeldLease, Save, SaveOutcome};
 #[cfg(all(feature = "node", feature = "files"))]
 pub(crate) use fence::counted::Counted;
 pub use fence::{FenceError, FenceGate};

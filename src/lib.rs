@@ -79,11 +79,11 @@ pub use runtime::{Events, Lease, Node, StartError, Stopped, View};
 pub use time::Instant;
 pub use why::Why;
 
-/// One voter by itself, as the simulator's search drives it. No part of the API: it changes without notice.
+/// What the simulator and the benches drive directly. No part of the API: it changes without notice.
 #[doc(hidden)]
 pub mod explore {
     pub use crate::durable::Disk;
-    pub use crate::election::exchange::{Change, ElectionCounts, Liveness, Save};
+    pub use crate::election::exchange::{Change, Liveness};
     pub use crate::election::message::{Context, Message, Progress, Question, Round};
     pub use crate::election::store::DiskStore;
 }

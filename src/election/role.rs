@@ -87,3 +87,58 @@ impl Role {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::ElectionConfig;
+    use crate::election::candidate::Stage;
+    use crate::election::message::Round;
+    use crate::election::rules::Rules;
+    use crate::leader::{Term, Trigger};
+    use crate::time::Instant;
+
+    fn candidate(term: u64) -> Candidate {
+        let rules = Rules::new(&ElectionConfig::lan("default", ["a", "b", "c"]));
+        let pace = (&rules, Duration::from_millis(50), 0);
+        Candidate::new(Instant::ORIGIN, pace, Stage::PreVote, (Term(term), Trigger::NoLeader), Round(1))
+    }
+
+    fn leader(term: u64) -> Leader {
+        Leader::new(Instant::ORIGIN, Term(term), Trigger::NoLeader, Vec::new(), Round(1))
+    }
+
+    /// The terms in which it leads and stands.
+    fn terms(role: &Role) -> (Option<u64>, Option<u64>) {
+        (role.leader().map(|leader| leader.term.0), role.candidate().map(|candidate| candidate.term.0))
+    }
+
+    #[test]
+    fn what_a_node_is_after_each_step_from_each_role() {
+        let reelection = || Role::Leader { leader: leader(1), reelection: Some(candidate(2)) };
+        let leads = || Role::Leader { leader: leader(1), reelection: None };
+        // The role; after it stands in term 5, ends its candidacy, begins to lead in term 5, ends its leadership.
+        let rows = [
+            (Role::Follower, (None, Some(5)), (None, None), (Some(5), None), (None, None)),
+            (Role::Candidate(candidate(2)), (None, Some(5)), (None, None), (Some(5), None), (None, Some(2))),
+            (leads(), (Some(1), Some(5)), (Some(1), None), (Some(5), None), (None, None)),
+            (reelection(), (Some(1), Some(5)), (Some(1), None), (Some(5), None), (None, Some(2))),
+        ];
+        for (role, stood, gave_up, led, ended) in rows {
+            let after = |step: fn(&mut Role)| {
+                let mut role = role.clone();
+                step(&mut role);
+                terms(&role)
+            };
+            assert_eq!(after(|role| role.stand(candidate(5))), stood, "{role:?}");
+            assert_eq!(after(|role| drop(role.take_candidate())), gave_up, "{role:?}");
+            assert_eq!(after(|role| role.lead(leader(5))), led, "{role:?}");
+            assert_eq!(after(|role| drop(role.take_leader())), ended, "{role:?}");
+            let (mut candidates, mut leaders) = (role.clone(), role.clone());
+            assert_eq!(candidates.take_candidate().map(|candidate| candidate.term.0), terms(&role).1);
+            assert_eq!(leaders.take_leader().map(|leader| leader.term.0), terms(&role).0);
+        }
+    }
+}

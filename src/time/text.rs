@@ -30,12 +30,18 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let (_, size) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
 
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-    let of_part = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
-    let part = part.parse::<u64>().ok()?.checked_mul(size)?;
+    if part.is_empty() {
+        return None;
+    }
+    let part = part.trim_end_matches('0');
+    let of_part = 10_u128.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let part = if part.is_empty() { 0 } else { part.parse::<u128>().ok()?.checked_mul(u128::from(size))? };
     if part % of_part != 0 {
         return None;
     }
-    let nanos = whole.parse::<u64>().ok()?.checked_mul(size)?.checked_add(part / of_part)?;
+
+    let part = u64::try_from(part / of_part).ok()?;
+    let nanos = whole.parse::<u64>().ok()?.checked_mul(size)?.checked_add(part)?;
     Some(Duration::from_nanos(nanos))
 }
 
@@ -48,11 +54,19 @@ mod tests {
         for written in ["450us", "200ms", "3s", "5m", "72h", "1500ms", "0s", "7ns"] {
             assert_eq!(duration_text(parse_duration(written).unwrap()), written);
         }
+        assert_eq!(duration_text(Duration::MAX), "18446744073709551615ns");
     }
 
     #[test]
     fn a_decimal_point_is_exact_and_the_rest_is_refused() {
-        for (written, same) in [("1.5s", "1500ms"), ("0.25m", "15s"), ("1.000001ms", "1000001ns"), ("2.0h", "2h")] {
+        for (written, same) in [
+            ("1.5s", "1500ms"),
+            ("0.25m", "15s"),
+            ("1.000001ms", "1000001ns"),
+            ("2.0h", "2h"),
+            ("0.5000000000h", "30m"),
+            ("1.00000000000000000000s", "1s"),
+        ] {
             assert_eq!(parse_duration(written), parse_duration(same), "{written}");
         }
         for bad in [

@@ -547,7 +547,9 @@ fn within(way: &[&str], test: &str, folder: &Path) -> Option<Output> {
         Command::new(words.next().unwrap()).args(words).env(CHILD, folder).output()
     };
     match start(&["--list"]) {
-        Ok(listed) if listed.status.success() => Some(start(&["--exact", &format!("files::{test}"), "--nocapture"]).unwrap()),
+        Ok(listed) if listed.status.success() => {
+            Some(start(&["--exact", &format!("files::{test}"), "--nocapture"]).unwrap())
+        }
         tried => {
             let why = tried.map(|tried| String::from_utf8_lossy(&tried.stderr).into_owned());
             eprintln!("SKIPPED: {test}: no process can be started by {way:?} here: {why:?}");

@@ -6,6 +6,7 @@ mod support;
 
 mod changing;
 mod electing;
+mod files;
 mod leases;
 mod resigning;
 mod shelf;

@@ -106,6 +106,25 @@ fn what_leads_nowhere_is_found() {
     assert_eq!(broken, expected);
 }
 
+/// Tests in a file that no `mod` names would be lost without a word.
+#[test]
+fn every_file_of_tests_belongs_to_a_program() {
+    let mut checked = 0;
+    for tests in ["tests", "sim/tests"] {
+        for folder in fs::read_dir(root().join(tests)).unwrap().map(|entry| entry.unwrap().path()) {
+            let Ok(main) = fs::read_to_string(folder.join("main.rs")) else { continue };
+            for file in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+                let stem = file.file_stem().unwrap().to_str().unwrap();
+                if file.extension().is_some_and(|kind| kind == "rs") && stem != "main" {
+                    assert!(main.contains(&format!("mod {stem};")), "{} is compiled by nothing", file.display());
+                    checked += 1;
+                }
+            }
+        }
+    }
+    assert!(checked > 30, "{checked}");
+}
+
 /// The folder of the package.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -176,13 +195,16 @@ fn is_target(folder: &Path, name: &str) -> bool {
     folder.join(format!("{name}.rs")).exists() || folder.join(name).join("main.rs").exists()
 }
 
-/// Whether a word occurs in a test: as the name of one of its files, or in one.
+/// Whether a filter picks a test: by the name of a module that its program has, or of a function.
 fn has_test(tests: &Path, test: &str, wanted: &str) -> bool {
     let mut files = files(&tests.join(test));
     files.push(tests.join(format!("{test}.rs")));
-    let is_named = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == wanted);
-    let says = |file: &PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains(wanted));
-    files.iter().any(|file| is_named(file) || says(file))
+    let is_named = |line: &str| {
+        let line = line.trim_start();
+        line == format!("mod {wanted};") || (line.starts_with("fn ") && line.contains(wanted))
+    };
+    let says = |file: &PathBuf| fs::read_to_string(file).is_ok_and(|text| text.lines().any(is_named));
+    files.iter().any(says)
 }
 
 /// All files of a folder and of those in it.
@@ -258,12 +280,13 @@ fn leads_somewhere(page: &Path, text: &str, link: &str) -> bool {
     if is_page { has_heading(&text, part) } else { is_line(part) }
 }
 
-/// Whether it is in a folder of the package that is published whole, or a file of its root.
+/// Whether the package that is published has it: `include` in Cargo.toml.
 fn is_published(file: &Path) -> bool {
     let root = root().canonicalize().unwrap();
     let Ok(inside) = file.strip_prefix(&root) else { return false };
     let is_in_folder = ["src", "examples", "docs"].into_iter().any(|folder| inside.starts_with(folder));
-    is_in_folder || (file.is_file() && file.parent() == Some(root.as_path()))
+    let pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE-MIT", "LICENSE-APACHE"];
+    is_in_folder || pages.iter().any(|page| inside == Path::new(page))
 }
 
 /// `L10`, as a link names a line of a file.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use tidings::election::{Ballot, Election, Rules, SaveOutcome, VoterState};
-use tidings::explore::{Change, Context, Liveness, Message, Question, Save};
+use tidings::election::{Ballot, Election, Rules, Save, SaveOutcome, VoterState};
+use tidings::explore::{Change, Context, Liveness, Message, Question};
 use tidings::leader::{LossReason, Trigger};
 use tidings::{Instant, NodeId, Term};
 

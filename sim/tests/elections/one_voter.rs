@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Election, Rules, SaveOutcome, VoterState};
-use tidings::explore::{Context, Message, Question, Round, Save};
+use tidings::election::{Ballot, Election, Rules, Save, SaveOutcome, VoterState};
+use tidings::explore::{Context, Message, Question, Round};
 use tidings::leader::Trigger;
 use tidings::voters::Voters;
 use tidings::{Instant, NodeId, Term};

@@ -171,13 +171,31 @@ mod tests {
             ("5.5: and at 3 P it is provisional", unanswered(10_000), Ruling::Provisional),
             ("5.5: with accusers, badly heard is enough", Evidence { is_accused: true, ..deaf(4_000) }, silent),
             ("5.5: without them it is not", deaf(10_000), Ruling::AskAgain(at(13_000))),
+            ("5.5: until P is over", deaf(12_999), Ruling::AskAgain(at(13_000))),
             ("5.5: for P, then it is provisional", deaf(13_000), Ruling::Provisional),
             ("6.1: a late wake bars it", woke(4_000), Ruling::Hold(Waiting::LateWake, at(10_000))),
             ("6.1: for 2 P", woke(9_999), Ruling::Hold(Waiting::LateWake, at(10_000))),
             ("6.1: and then lapses", woke(10_000), silent),
             ("6.1: no late wake brings it forward", woke(3_999), Ruling::NotYet(at(4_000))),
+            (
+                "6.1: 2 P after a deadline that was moved",
+                Evidence { soft: at(9_000), ..woke(12_000) },
+                Ruling::Hold(Waiting::LateWake, at(15_000)),
+            ),
+            ("6.1: and then lapses, too", Evidence { soft: at(9_000), ..woke(15_000) }, silent),
             ("6.1: stalled for 3 P in all", stalled(4_000), Ruling::Wait(Waiting::LateWake, at(10_000))),
             ("6.1: it is provisional", stalled(10_000), Ruling::Provisional),
+            (
+                "6.1: stalled, and too few agree",
+                Evidence { is_accused: false, ..stalled(4_000) },
+                Ruling::Wait(Waiting::Accusers, at(10_000)),
+            ),
+            (
+                "6.1: stalled, and not answered",
+                Evidence { is_answered: false, ..stalled(4_000) },
+                Ruling::AskAgain(at(10_000)),
+            ),
+            ("5.5: unanswered and deaf", Evidence { is_answered: false, ..deaf(10_000) }, Ruling::Provisional),
         ];
 
         for (rule_of, known, ruling) in rows {
@@ -187,9 +205,13 @@ mod tests {
 
     #[test]
     fn a_verdict_is_due_at_p_or_at_three_p() {
-        for (now, is_accused, expected) in
-            [(2_000, false, 4_000), (2_000, true, 4_000), (4_000, false, 10_000), (5_000, true, 5_000)]
-        {
+        for (now, is_accused, expected) in [
+            (2_000, false, 4_000),
+            (2_000, true, 4_000),
+            (4_000, false, 10_000),
+            (4_000, true, 4_000),
+            (5_000, true, 5_000),
+        ] {
             assert_eq!(due(at(now), at(4_000), at(10_000), is_accused), at(expected), "at {now}, {is_accused}");
         }
     }
@@ -200,6 +222,8 @@ mod tests {
             ("no member answers", (false, false, true, false), Private::Keep),
             ("another answers: the member alone is silent", (true, false, false, false), Private::Publish),
             ("the member itself answers", (false, true, false, false), Private::Drop),
+            ("both answer", (true, true, false, false), Private::Drop),
+            ("another answers, of a provisional death", (true, false, false, true), Private::Publish),
             ("both answer, late", (true, true, true, true), Private::Drop),
             ("another answers at last: this node was deaf", (true, false, true, false), Private::Drop),
             ("the same, of a provisional death", (true, false, true, true), Private::Publish),
@@ -216,6 +240,8 @@ mod tests {
             ("they are, and its accusers may have forgotten it", (false, true, true), Beyond::TellAgain),
             ("the same, and we hear nobody", (false, true, false), Beyond::TellAgain),
             ("it was called dead, and 3 P are not over", (true, false, true), Beyond::Wait),
+            ("the same, and we hear no other", (true, false, false), Beyond::Wait),
+            ("suspected, not over, and we hear no other", (false, false, false), Beyond::Wait),
             ("they are, and we hear others, who would have told us otherwise", (true, true, true), Beyond::Dead),
             ("they are, and we hear nobody", (true, true, false), Beyond::Again),
         ];

@@ -12,6 +12,7 @@ use crate::swim::dissemination::gossip::Urgency;
 use crate::swim::dissemination::outbox::First;
 use crate::swim::machine::Machine;
 use crate::swim::machine::origin::Origin;
+use crate::swim::machine::verdict::LATE_WAKE_ANSWERS;
 use crate::swim::slot::Slot;
 use crate::time::Instant;
 use crate::why::Waiting;
@@ -82,7 +83,7 @@ impl Machine {
         }
 
         // protocol.md 6.1: two others that are no suspects have answered since this node ran again.
-        if self.late_wake.bar().is_some_and(|since| self.has_answers_since(since, 2)) {
+        if self.late_wake.bar().is_some_and(|since| self.has_answers_since(since, LATE_WAKE_ANSWERS)) {
             self.late_wake.lift_bar();
             self.suspicions.release(self.now, Waiting::LateWake);
         }

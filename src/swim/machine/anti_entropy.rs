@@ -322,12 +322,12 @@ mod tests {
         for (news_at, differs_from, now, is_due) in
             [(0, 500, 900, false), (0, 500, 1_000, true), (2_000, 500, 2_400, false), (2_000, 500, 2_500, true)]
         {
-            let mut repair = AntiEntropy::new(at(0));
-            repair.note_news(at(news_at));
-            repair.is_due(at(differs_from), true, quiet, patience);
-            let said = repair.is_due(at(now), true, quiet, patience);
+            let mut anti_entropy = AntiEntropy::new(at(0));
+            anti_entropy.note_news(at(news_at));
+            anti_entropy.is_due(at(differs_from), true, quiet, patience);
+            let said = anti_entropy.is_due(at(now), true, quiet, patience);
             assert_eq!(said, is_due, "news at {news_at}, differs from {differs_from}, at {now}");
-            assert!(!repair.is_due(at(now), false, quiet, patience), "the views agree");
+            assert!(!anti_entropy.is_due(at(now), false, quiet, patience), "the views agree");
         }
     }
 }

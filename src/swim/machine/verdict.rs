@@ -25,7 +25,7 @@ const SPREAD_PER_MEMBER: Duration = Duration::from_micros(50);
 /// Pings at most in the least retry timeout to a suspect that speaks.
 const INSISTS_PER_RTO: u32 = 5;
 /// Members that must answer after a late wake before this node judges.
-const LATE_WAKE_ANSWERS: usize = 2;
+pub(super) const LATE_WAKE_ANSWERS: usize = 2;
 
 impl Machine {
     /// What the deadlines of a suspicion that is heard of now follow from.

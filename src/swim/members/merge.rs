@@ -144,7 +144,8 @@ mod tests {
     use crate::swim::members::precedence::INCARNATION_LEAP;
 
     const PRESENT: u64 = 1_000;
-    const DAYS_AHEAD: u64 = 200_000_000;
+    const TWO_DAYS_AHEAD: u64 = 2 * 86_400_000 + PRESENT;
+    const DAY_AHEAD: u64 = 86_400_000 + PRESENT;
 
     fn report(generation: u64, incarnation: u32, source: Source) -> Report {
         Report { generation: Generation(generation), incarnation: Incarnation(incarnation), source, present: PRESENT }
@@ -160,9 +161,16 @@ mod tests {
         let outranked = Admission::Outranked(Generation(7), Incarnation(3));
         let rows = [
             ("an unknown member", report(7, 3, Source::Gossip), None, Admission::TakeIn),
-            ("3.6: of the day after tomorrow", report(DAYS_AHEAD, 0, Source::Gossip), None, Admission::AskOwner),
+            ("3.6: of the day after tomorrow", report(TWO_DAYS_AHEAD, 0, Source::Gossip), None, Admission::AskOwner),
             ("3.6: or of far too many words", report(7, INCARNATION_LEAP + 1, Source::Sync), None, Admission::AskOwner),
-            ("3.6: unless it says so itself", report(DAYS_AHEAD, 0, Source::Owner), None, Admission::TakeIn),
+            ("3.6: of a day ahead", report(DAY_AHEAD, 0, Source::Gossip), None, Admission::TakeIn),
+            ("3.6: of a day and a millisecond", report(DAY_AHEAD + 1, 0, Source::Gossip), None, Admission::AskOwner),
+            ("3.6: of as many words as may be", report(7, INCARNATION_LEAP, Source::Gossip), None, Admission::TakeIn),
+            ("3.6: of more, by its own word", report(7, INCARNATION_LEAP + 1, Source::Owner), None, Admission::TakeIn),
+            ("a comparison of views", report(7, 3, Source::Sync), None, Admission::TakeIn),
+            ("3.7: under a tombstone in a joiner's pages", report(7, 3, Source::Bulk), grave, outranked),
+            ("3.6: leaping and buried", report(TWO_DAYS_AHEAD, 0, Source::Gossip), grave, Admission::AskOwner),
+            ("3.6: unless it says so itself", report(TWO_DAYS_AHEAD, 0, Source::Owner), None, Admission::TakeIn),
             ("3.7: under a tombstone by rumour", report(7, 3, Source::Gossip), grave, outranked),
             ("3.7: by its own word", report(7, 3, Source::Owner), grave, outranked),
             ("3.7: in a comparison of views", report(7, 3, Source::Sync), grave, Admission::AskOwner),
@@ -196,10 +204,26 @@ mod tests {
             ("one that is dead here is told", dead, 3, false, report(7, 3, gossip), known(false, Known::TellNewer)),
             ("6.3: undoes a provisional verdict", dead, 3, true, report(7, 3, gossip), known(false, Known::Undo)),
             ("6.3: older words do not", dead, 3, true, report(7, 2, gossip), known(false, Known::Nothing)),
+            ("3.1: older words of the dead", dead, 3, false, report(7, 2, gossip), known(false, Known::TellNewer)),
+            ("the missing record of the dead", dead, 1, false, report(7, 3, gossip), known(true, Known::TellNewer)),
+            ("6.3: with the missing record", dead, 1, true, report(7, 3, gossip), known(true, Known::Undo)),
+            ("a suspect lives", State::Suspect, 3, false, report(7, 3, gossip), known(false, Known::Nothing)),
+            ("newer words of one that left", left, 3, false, report(7, 4, gossip), Merge::Adopt),
+            ("3.6: as many words as may be", alive, 3, false, report(7, 3 + INCARNATION_LEAP, gossip), Merge::Adopt),
+            (
+                "3.6: absurd words of a later start",
+                alive,
+                3,
+                false,
+                report(8, INCARNATION_LEAP + 1, gossip),
+                Merge::AskOwner,
+            ),
+            ("3.6: the owner's own", alive, 3, false, report(8, INCARNATION_LEAP + 1, owner), Merge::Restart),
+            ("3.6: and of an earlier one", alive, 3, false, report(6, INCARNATION_LEAP + 1, gossip), Merge::AskOwner),
             ("3.4: a later start", alive, 3, false, report(8, 0, gossip), Merge::Restart),
             ("3.4: an earlier one", alive, 3, false, report(6, 9, gossip), Merge::EarlierStart),
-            ("3.6: a start too late", alive, 3, false, report(DAYS_AHEAD, 0, gossip), Merge::AskOwner),
-            ("3.6: the owner's own", alive, 3, false, report(DAYS_AHEAD, 0, owner), Merge::Restart),
+            ("3.6: a start too late", alive, 3, false, report(TWO_DAYS_AHEAD, 0, gossip), Merge::AskOwner),
+            ("3.6: the owner's own", alive, 3, false, report(TWO_DAYS_AHEAD, 0, owner), Merge::Restart),
             ("3.6: a leap of words", alive, 3, false, report(7, 4 + INCARNATION_LEAP, gossip), Merge::AskOwner),
             ("3.6: the owner's own", alive, 3, false, report(7, 4 + INCARNATION_LEAP, owner), Merge::Adopt),
         ];
@@ -218,9 +242,12 @@ mod tests {
             ("3.1: who is dead may have left", State::Dead, (7, 3), gone(false)),
             ("a later start leaves", State::Alive, (8, 0), gone(true)),
             ("it has spoken since", State::Alive, (7, 2), Departed::Old),
+            ("an earlier start left", State::Alive, (6, 9), Departed::Old),
+            ("it said so with new words", State::Alive, (7, 4), gone(false)),
+            ("a suspect leaves", State::Suspect, (7, 3), gone(false)),
             ("it is known", State::Left, (7, 3), Departed::Old),
             ("3.6: no words would be left above", State::Alive, (7, 4 + INCARNATION_LEAP), Departed::Look),
-            ("3.6: of a start too late", State::Alive, (DAYS_AHEAD, 0), Departed::Look),
+            ("3.6: of a start too late", State::Alive, (TWO_DAYS_AHEAD, 0), Departed::Look),
         ];
         for (what, state, (generation, incarnation), expected) in rows {
             let is = departed(standing(state), PRESENT, Generation(generation), Incarnation(incarnation));

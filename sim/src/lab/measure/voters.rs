@@ -9,8 +9,8 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use tidings::config::ElectionConfig;
-use tidings::election::{Ballot, Election, Rules, SaveOutcome, VoterState};
-use tidings::explore::{Context, Liveness, Message, Save};
+use tidings::election::{Ballot, Election, Rules, Save, SaveOutcome, VoterState};
+use tidings::explore::{Context, Liveness, Message};
 use tidings::{Instant, NodeId};
 
 use crate::random::Random;
