@@ -66,8 +66,7 @@ impl Machine {
 
     /// A member that answers has truly started when it says, whatever our own clock said at our start.
     pub(super) fn note_start(&mut self, slot: Slot) {
-        let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
-        let started = self.members.member(slot).generation().0.saturating_sub(running);
+        let started = self.members.member(slot).generation().0.saturating_sub(self.running_ms());
         if !sabotage::is_off("true_starts") {
             self.latest_start = self.latest_start.max(started);
         }

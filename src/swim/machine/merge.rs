@@ -71,8 +71,12 @@ impl Machine {
 
     /// The latest generation that a process which starts now would have, by the latest start that is known to be true.
     pub(super) fn present(&self) -> u64 {
-        let running = u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX);
-        self.latest_start.saturating_add(running)
+        self.latest_start.saturating_add(self.running_ms())
+    }
+
+    /// How long this process has run, in milliseconds.
+    pub(super) fn running_ms(&self) -> u64 {
+        u64::try_from(self.now.since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn held(&self, slot: Slot) -> Held {
